@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections to governed addresses: only the port is rewritten, in a copy on the stack and in the caller's own address
+ * family, and the real call is made once. The shim keeps no table of descriptors: the address says where to go, and
+ * getpeername puts the port back from the address alone. Calls to any other address reach the kernel unchanged, with no
+ * system call of ours. Datagram sockets are left alone: source-address probes succeed, and QUIC falls back.
+ */
+#include "shim/preload/shim.h"
+
+#define CONNECT_V6_BYTES_MIN 24 /* RFC 2133's sockaddr_in6, the shortest that Linux takes */
+
+enum connect_verdict {
+    CONNECT_ELSEWHERE, /* none of ours: pass the caller's own address on */
+    CONNECT_CAPTURED,  /* the copy names the agent's port */
+    CONNECT_REFUSED    /* governed address, port nobody governs: a local service on 0.0.0.0 must not get it */
+};
+
+struct connect_target {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address;
+    socklen_t length;
+};
+
+static uint16_t connect_swap16(uint16_t value)
+{
+    return __builtin_bswap16(value);
+}
+
+static bool connect_is_mapped(const struct sockaddr_in6 *address)
+{
+    static const unsigned char prefix[12] = {[10] = 0xff, [11] = 0xff};
+    for (size_t i = 0; i < sizeof prefix; i++)
+        if (address->sin6_addr.s6_addr[i] != prefix[i])
+            return false;
+    return true;
+}
+
+/* The governed IPv4 address inside a socket address of either family, host order; 0: none. Assumes `length` readable.
+ */
+static uint32_t connect_find_address(const struct sockaddr *address, socklen_t length)
+{
+    uint32_t found = 0;
+    if (!map_is_open() || !pointer_is_plausible(address) || length < sizeof(struct sockaddr_in))
+        return 0;
+    if (address->sa_family == AF_INET) {
+        found = ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr;
+    } else if (address->sa_family == AF_INET6 && length >= CONNECT_V6_BYTES_MIN) {
+        const struct sockaddr_in6 *v6 = (const void *)address;
+        if (!connect_is_mapped(v6))
+            return 0;
+        found = v6->sin6_addr.s6_addr32[3];
+    } else {
+        return 0;
+    }
+    found = __builtin_bswap32(found);
+    return map_is_governed(found) ? found : 0;
+}
+
+static bool connect_is_stream(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+    return RAW6(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size, 0) == 0 && type == SOCK_STREAM;
+}
+
+/* The caller may hold the address in a union of its own and pass more bytes than the family needs. */
+static void connect_copy(const struct sockaddr *address, socklen_t length, struct connect_target *ret_target)
+{
+    size_t size = address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    ret_target->length = length < size ? length : (socklen_t)size;
+    __builtin_memset(&ret_target->address, 0, sizeof ret_target->address);
+    __builtin_memcpy(&ret_target->address, address, ret_target->length);
+}
+
+/* sin_port and sin6_port are the same two bytes. */
+static enum connect_verdict connect_decide(int fd, const struct sockaddr *address, socklen_t length,
+                                           struct connect_target *ret_target)
+{
+    if (connect_find_address(address, length) == 0 || !connect_is_stream(fd))
+        return CONNECT_ELSEWHERE;
+    struct connect_target target;
+    connect_copy(address, length, &target);
+    uint16_t agent = map_find_agent(connect_swap16(target.address.v4.sin_port));
+    if (agent == 0)
+        return CONNECT_REFUSED;
+    target.address.v4.sin_port = connect_swap16(agent);
+    if (address->sa_family == AF_INET6) {
+        /* A V6ONLY socket cannot reach a mapped address; clearing is legal before bind, else the kernel refuses. */
+        int only = 0;
+        RAW6(SYS_setsockopt, fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only, 0);
+    }
+    hello_send(fd);
+    *ret_target = target;
+    return CONNECT_CAPTURED;
+}
+
+int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    real_connect_call real = REAL(connect);
+    struct connect_target target;
+    switch (connect_decide(fd, address, length, &target)) {
+    case CONNECT_CAPTURED:
+        address = &target.address.any;
+        length = target.length;
+        break;
+    case CONNECT_REFUSED:
+        real_set_errno(ECONNREFUSED);
+        return -1;
+    case CONNECT_ELSEWHERE:
+        break;
+    }
+    if (real == NULL)
+        return (int)raw_result(RAW3(SYS_connect, fd, address, length));
+    return real(fd, address, length);
+}
+
+ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address, socklen_t length)
+{
+    real_sendto_call real = REAL(sendto);
+    struct connect_target target;
+    if (flags & MSG_FASTOPEN) {
+        enum connect_verdict verdict = connect_decide(fd, address, length, &target);
+        if (verdict == CONNECT_REFUSED) {
+            real_set_errno(ECONNREFUSED);
+            return -1;
+        }
+        if (verdict == CONNECT_CAPTURED) {
+            address = &target.address.any;
+            length = target.length;
+        }
+    }
+    if (real == NULL)
+        return raw_result(RAW6(SYS_sendto, fd, data, size, flags, address, length));
+    return real(fd, data, size, flags, address, length);
+}
+
+ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    real_sendmsg_call real = REAL(sendmsg);
+    struct connect_target target;
+    struct msghdr copy;
+    if ((flags & MSG_FASTOPEN) && pointer_is_plausible(message)) {
+        enum connect_verdict verdict = connect_decide(fd, message->msg_name, message->msg_namelen, &target);
+        if (verdict == CONNECT_REFUSED) {
+            real_set_errno(ECONNREFUSED);
+            return -1;
+        }
+        if (verdict == CONNECT_CAPTURED) {
+            copy = *message;
+            copy.msg_name = &target.address.any;
+            copy.msg_namelen = target.length;
+            message = &copy;
+        }
+    }
+    if (real == NULL)
+        return raw_result(RAW3(SYS_sendmsg, fd, message, flags));
+    return real(fd, message, flags);
+}
+
+/* `given` is the room the caller had: libc copies no more than that, and *length tells the true size. */
+static void connect_hide_port(struct sockaddr *address, socklen_t given, socklen_t length)
+{
+    if (connect_find_address(address, given < length ? given : length) == 0)
+        return;
+    struct sockaddr_in *named = (void *)address;
+    uint16_t original = map_find_original(connect_swap16(named->sin_port));
+    if (original != 0)
+        named->sin_port = connect_swap16(original);
+}
+
+int hook_getpeername(int fd, struct sockaddr *address, socklen_t *length)
+{
+    real_getpeername_call real = REAL(getpeername);
+    socklen_t given = pointer_is_plausible(length) ? *length : 0;
+    int result = real ? real(fd, address, length) : (int)raw_result(RAW3(SYS_getpeername, fd, address, length));
+    if (result == 0)
+        connect_hide_port(address, given, *length);
+    return result;
+}

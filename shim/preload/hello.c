@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The datagram that tells the agent whose connection is about to arrive: the kernel's cookie of the connecting
+ * socket, the consumer group and the project; pid and uid come from the kernel itself. Sent by connect.c just before a
+ * governed connect, without waiting. A loss is allowed: the agent then looks the caller up another way.
+ */
+#include <sys/un.h>
+
+#include "shim/preload/shim.h"
+
+static struct sockaddr_un hello_address; /* sun_family 0: nobody to tell */
+static struct tollgate_hello hello_template;
+
+static void hello_copy_name(char to[TOLLGATE_NAME_MAX], const char *name)
+{
+    if (name == NULL || text_length(name) >= TOLLGATE_NAME_MAX)
+        return;
+    text_append(to, name);
+}
+
+void hello_prepare(const char *runtime, const char *group, const char *project)
+{
+    if (text_length(runtime) + sizeof "/" TOLLGATE_FILE_IDENTITY > sizeof hello_address.sun_path)
+        return;
+    text_append(text_append(hello_address.sun_path, runtime), "/" TOLLGATE_FILE_IDENTITY);
+    hello_template.magic = TOLLGATE_HELLO_MAGIC;
+    hello_template.version = TOLLGATE_HELLO_VERSION;
+    hello_template.size = sizeof hello_template;
+    hello_copy_name(hello_template.group, group);
+    hello_copy_name(hello_template.project, project);
+    hello_address.sun_family = AF_UNIX;
+}
+
+void hello_send(int fd)
+{
+    if (hello_address.sun_family == 0)
+        return;
+    struct tollgate_hello hello = hello_template;
+    socklen_t size = sizeof hello.cookie;
+    if (RAW6(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &hello.cookie, &size, 0) != 0)
+        return;
+    long sender = RAW3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sender < 0)
+        return;
+    RAW6(SYS_sendto, sender, &hello, sizeof hello, MSG_DONTWAIT | MSG_NOSIGNAL, &hello_address, sizeof hello_address);
+    RAW3(SYS_close, sender, 0, 0);
+}

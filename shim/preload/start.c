@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The constructor: finds the real functions, remembers our variables, reads the map, and completes the process's own
+ * environment for TLS libraries that are linked into the program and read it at their start (Node, Bun, Go). Whatever
+ * fails leaves the program as it would be without us. musl gives constructors no arguments, hence `environ`.
+ */
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "shim/preload/shim.h"
+
+extern unsigned long getauxval(unsigned long type) __attribute__((weak));
+
+struct shim_state shim;
+
+/* The agent governs others, never itself, also when something started it that no hook saw. */
+static bool start_is_agent(void)
+{
+    if (getauxval == NULL)
+        return false;
+    const char *program = (const char *)getauxval(AT_EXECFN);
+    return program != NULL && text_equal(text_base(program), "tollgated");
+}
+
+static bool start_read_map(void)
+{
+    char path[4096];
+    if (text_length(shim.runtime) + sizeof "/" TOLLGATE_FILE_MAP > sizeof path)
+        return false;
+    text_append(text_append(path, shim.runtime), "/" TOLLGATE_FILE_MAP);
+    return map_open(path);
+}
+
+/* Kept for the life of the process, as the kernel's own environment block is. Nothing missing: nothing done. */
+static void start_complete_environment(void)
+{
+    struct environment_plan plan;
+    struct target self = {.kind = TARGET_DYNAMIC};
+    if (!environment_plan(environ, self, &plan))
+        return;
+    long memory = RAW6(SYS_mmap, 0, plan.array_bytes + plan.text_bytes + 1, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory < 0 && memory > -4096)
+        return;
+    const char **array = (const char **)memory;
+    environment_build(&plan, array, (char *)memory + plan.array_bytes);
+    environ = (char **)(uintptr_t)array;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    real_resolve();
+    if (&environ == NULL || environ == NULL || start_is_agent())
+        return;
+    const char *const *entries = (const char *const *)environ;
+    environment_remember(entries);
+    if (!shim.is_active)
+        return;
+    if (start_read_map())
+        hello_prepare(shim.runtime, environment_find(entries, TOLLGATE_ENV_GROUP),
+                      environment_find(entries, TOLLGATE_ENV_PROJECT));
+    start_complete_environment();
+}
