@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A growable run of bytes with a hard bound. Appending past the bound fails and changes nothing; what is consumed
+ * from the front is given back lazily, so that a buffer used as a queue costs no memmove per read.
+ */
+#ifndef BASE_BUFFER_H
+#define BASE_BUFFER_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+#include <stdarg.h>
+
+struct buffer {
+    char *data;
+    size_t start, end, capacity;
+    size_t bytes_max;
+};
+
+/* No memory is taken before the first append. */
+void buffer_init(struct buffer *buffer, size_t bytes_max);
+void buffer_done(struct buffer *buffer);
+
+static inline struct slice buffer_contents(const struct buffer *buffer)
+{
+    return (struct slice){buffer->data + buffer->start, buffer->end - buffer->start};
+}
+static inline size_t buffer_length(const struct buffer *buffer)
+{
+    return buffer->end - buffer->start;
+}
+
+/* False, and nothing changed, when the bound would be passed. */
+bool buffer_append(struct buffer *buffer, struct slice bytes) MUST_USE;
+bool buffer_append_format(struct buffer *buffer, const char *format, ...) MUST_USE
+    __attribute__((format(printf, 2, 3)));
+/* Room for `bytes` more at the end, or NULL at the bound; buffer_commit says how many were written there. */
+char *buffer_reserve(struct buffer *buffer, size_t bytes) MUST_USE;
+void buffer_commit(struct buffer *buffer, size_t bytes);
+void buffer_consume(struct buffer *buffer, size_t bytes);
+/* Empties it; memory above `keep_bytes` is freed. */
+void buffer_reset(struct buffer *buffer, size_t keep_bytes);
+
+#endif

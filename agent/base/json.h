@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A strict one-pass JSON scanner (RFC 8259, UTF-8 only, duplicate members refused, depth bounded): it validates a whole
+ * document and reports the members a caller asked for by path, as slices of the input. No allocation, no tree. Its
+ * verdicts equal jansson's with JSON_REJECT_DUPLICATES on every input (tests/unit/test_json.c compares them). And a
+ * small writer for the documents the agent makes.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+enum json_kind { JSON_ABSENT, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+/* A found value: its raw bytes (strings with their quotes). member_start: where its `"name"` begins (top-level edits).
+ */
+struct json_value {
+    enum json_kind kind;
+    struct slice raw;
+    size_t offset;        /* of raw in the document */
+    size_t member_offset; /* of the opening quote of its name */
+};
+
+/* A path to look for: "model", "stream_options.include_usage", "usage.prompt_tokens_details.cached_tokens": object
+ * members only, the first match wins (duplicates are refused anyway). At most 32 paths, at most 6 levels. */
+struct json_query {
+    const char *path;
+    struct json_value *ret_value; /* set to JSON_ABSENT first */
+};
+
+struct json_problem {
+    size_t offset;
+    const char *message; /* a fixed text */
+};
+
+/* Scans `document` (any value kind at top level). ERROR_BODY_MALFORMED with *ret_problem. */
+enum error json_scan(struct slice document, unsigned depth_max, const struct json_query *queries, size_t query_count,
+                     struct json_problem *ret_problem) MUST_USE;
+
+/* Non-negative integer that fits in int64; false otherwise (also for 1.0, 1e3). */
+bool json_get_integer(const struct json_value *value, int64_t *ret_integer);
+/* Decodes a string's escapes into text (NUL-terminated); false when it is no string, does not fit, or holds U+0000. */
+bool json_get_string(const struct json_value *value, char *text, size_t bytes_max);
+bool json_string_is(const struct json_value *value, const char *text); /* decoded comparison */
+
+/* Writers: append to a buffer (which must be large enough by construction: checked). */
+void json_write_string(struct buffer *buffer, struct slice text); /* quoted; invalid UTF-8 becomes U+FFFD */
+void json_write_member(struct buffer *buffer, const char *name);  /* `,` when needed, then "name": */
+void json_write_member_string(struct buffer *buffer, const char *name, const char *text); /* NULL text: null */
+void json_write_member_integer(struct buffer *buffer, const char *name, int64_t value);
+void json_write_member_boolean(struct buffer *buffer, const char *name, bool value);
+void json_write_raw(struct buffer *buffer, const char *text);
+
+#endif

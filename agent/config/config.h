@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings: the policy file, the provider catalogue and the price list, read from YAML into one immutable,
+ * reference-counted snapshot. Every key is a row of the settings table (config/settings_table.def), which also prints
+ * policies/ REFERENCE.md, the JSON schema and the defaults. All errors are collected; any error means no snapshot. The
+ * only folder that includes <yaml.h>.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/money.h"
+#include "base/secret.h"
+
+#include <stdio.h>
+#include <sys/types.h>
+
+enum environment { ENVIRONMENT_DEV, ENVIRONMENT_PROD, ENVIRONMENT_COUNT };
+enum dialect_kind { DIALECT_OPENAI, DIALECT_ANTHROPIC, DIALECT_GEMINI, DIALECT_COUNT };
+enum key_header { KEY_HEADER_AUTHORIZATION, KEY_HEADER_X_API_KEY, KEY_HEADER_X_GOOG_API_KEY };
+enum unlisted { UNLISTED_ROUTE, UNLISTED_BLOCK, UNLISTED_PASS, UNLISTED_METER };
+enum unknown_price { UNKNOWN_PRICE_CEILING, UNKNOWN_PRICE_BLOCK };
+enum strategy { STRATEGY_USAGE_BASED, STRATEGY_ORDERED };
+enum keys_rule { KEYS_ANY, KEYS_PLACEHOLDER_ONLY };
+enum client_gone_rule { CLIENT_GONE_ABORT, CLIENT_GONE_DRAIN };
+
+/* USD per million tokens in the file, pico-USD per token here. `known` bits say which were written. */
+struct price_set {
+    struct price input, output, cache_read, cache_write, cache_write_1h, input_audio, output_audio;
+    bool has_input, has_output, has_cache_read, has_cache_write, has_cache_write_1h, has_input_audio, has_output_audio;
+};
+
+struct price_tier {
+    uint64_t above_tokens; /* applies to the whole prompt when it has more tokens than this */
+    struct price_set prices;
+};
+
+/* One model of the price list (policies/prices.yaml). */
+struct price_row {
+    const char *family; /* openai, anthropic, google … = provider.price_family */
+    const char *model;
+    struct price_set prices;
+    struct price_tier *tiers; /* ascending */
+    size_t tier_count;
+    struct price_set fast;                      /* priority service tier; has_* false when none */
+    uint64_t context_tokens, output_tokens_max; /* 0 unknown */
+};
+
+/* One row of the catalogue (policies/providers.yaml, or --providers FILE). */
+struct provider {
+    const char *id;
+    enum dialect_kind dialect;
+    const char **hosts; /* lower case */
+    size_t host_count;
+    const char *base_url; /* https://api.openai.com, no trailing slash */
+    const char *ca_file;  /* absolute, NULL: system roots */
+    bool local;           /* may resolve to loopback or private addresses */
+    enum key_header key_header;
+    const char *price_family;
+    const char **key_environment; /* variables that `tollgate run` fills with the placeholder key */
+    size_t key_environment_count;
+    bool bills_aborted_in_full;
+};
+
+struct target {
+    const char *id;
+    const struct provider *provider;
+    const char *model;
+    const char *base_url; /* the provider's unless overridden */
+    const char *ca_file;
+    bool local;
+    const char *secret_environment, *secret_file, *secret_store; /* secret_key_ref: one of them */
+    struct secret *secret;                                       /* NULL: missing, the target is unavailable */
+    const char *secret_problem;                                  /* why, without the value; NULL when present */
+    struct price_set pricing;
+    uint64_t limit_requests_per_minute, limit_tokens_per_minute; /* 0: none */
+    uint32_t weight;
+    uint32_t timeout_ms;
+    unsigned index; /* position in settings.targets */
+    unsigned line;  /* in the policy file */
+};
+
+struct consumer_group {
+    const char *name;
+    const char *api_key; /* kt_cg_…: names the group, is no secret */
+    const char *wallet;  /* wallet_team_id */
+    uid_t *uids;
+    size_t uid_count;                             /* 0: any admitted uid */
+    const char **allowed_models, **denied_models; /* exact, or prefix ending in '*' */
+    size_t allowed_model_count, denied_model_count;
+    uint64_t output_tokens_max; /* max_output_tokens, 0: none */
+    enum keys_rule keys;
+    bool is_default;
+};
+
+struct wallet_seed {
+    const char *id;
+    struct money credit; /* granted once, when the wallet is first seen */
+};
+
+struct settings {
+    const char *file; /* the policy file */
+    char digest[65];  /* SHA-256 (hex) of the policy file's bytes */
+    enum environment environment;
+    const char *pack_name, *pack_version;
+    struct {
+        bool enabled;
+        uint32_t ttl_seconds, max_entries;
+    } cache; /* read and shown; in force once the cache exists */
+    struct provider *providers;
+    size_t provider_count;
+    struct target *targets;
+    size_t target_count;
+    struct {
+        enum strategy strategy;
+        enum unlisted on_unlisted_model; /* ROUTE BLOCK PASS */
+    } routing;
+    struct consumer_group *groups;
+    size_t group_count;
+    struct wallet_seed *wallets;
+    size_t wallet_count;
+    struct {
+        bool enabled, wallet_enforcement;
+        enum unknown_price unknown_price;
+        struct money default_credit; /* dev: what an unseeded wallet starts with; prod: 0 */
+    } cost_tracking;
+    struct {
+        const char **hosts; /* further governed names */
+        size_t host_count;
+        uint32_t network;                 /* 127.77.0.0 in host order, /16 */
+        enum unlisted unlisted_provider;  /* BLOCK PASS METER: a governed host with no target of its provider */
+        enum unlisted unmetered_endpoint; /* BLOCK PASS METER: a call whose format is not metered */
+    } capture;
+    struct {
+        uid_t *uids;
+        size_t uid_count;
+        gid_t *gids;
+        size_t gid_count;
+        uid_t *readers;
+        size_t reader_count;
+    } access;
+    struct {
+        uint32_t head_bytes_max, body_bytes_max, fields_max, request_line_bytes_max, json_depth_max;
+        uint32_t head_timeout_ms, body_idle_timeout_ms, keepalive_timeout_ms, upstream_connect_timeout_ms;
+        uint32_t connections_per_uid_max, connections_max;
+        uint32_t stream_buffer_bytes_max;   /* per side; full means stop reading the other side */
+        uint32_t buffered_answer_bytes_max; /* JSON answers up to this get cost headers */
+        uint32_t drain_timeout_ms;          /* SIGTERM */
+        uint32_t loops;                     /* 0: min(cores, 4) */
+        uint32_t drains_max;                /* answers read to their end after the client left */
+    } limits;
+    enum client_gone_rule client_gone;
+    const struct price_row *prices;
+    size_t price_count;
+    const char *prices_as_of; /* date of the price list */
+    struct arena *arena;
+    int references; /* atomic */
+};
+
+/* Where to look. `providers_file` and `prices_file` may be NULL: beside the installed policies. */
+struct config_sources {
+    const char *policy_file;
+    const char *providers_file;
+    const char *prices_file;
+    const char *secret_directory; /* for secret_key_ref: store; NULL: none */
+    int environment;              /* enum environment, or -1: from the file (`environment:`), else from its name */
+};
+
+/* One finding, printed by config_print_problems as
+ *   FILE:LINE:COLUMN: error: MESSAGE
+ *      the line
+ *         ^
+ *   hint: … */
+struct config_problem {
+    bool is_warning;
+    const char *file;
+    unsigned line, column; /* 1-based; 0: the file as a whole */
+    const char *message, *hint, *source_line;
+};
+
+struct config_problems {
+    struct arena *arena;
+    struct config_problem *rows;
+    size_t count, error_count;
+};
+
+void config_problems_init(struct config_problems *problems);
+void config_problems_done(struct config_problems *problems);
+void config_print_problems(const struct config_problems *problems, FILE *stream);
+
+/* Reads everything. ERROR_OK: *ret_settings holds one reference, problems may hold warnings. ERROR_SETTINGS_INVALID:
+ * problems says all of it. Never aborts on input, whatever it is (1 MiB, depth 32, no anchors/aliases/tags). */
+enum error config_load(const struct config_sources *sources, struct config_problems *problems,
+                       struct settings **ret_settings) MUST_USE;
+struct settings *config_retain(struct settings *settings);
+void config_release(struct settings *settings); /* NULL is fine; secrets are wiped with the last reference */
+
+/* REFERENCE.md and the JSON schema, generated from the table. */
+void config_print_reference(FILE *stream);
+void config_print_schema(FILE *stream);
+
+const char *config_environment_name(enum environment environment); /* "dev", "prod" */
+/* Secret store of an agent: DIRECTORY/NAME, 0600. NAME: [A-Za-z0-9_.-]{1,64}. */
+enum error config_store_secret(const char *directory, const char *name, struct slice value) MUST_USE;
+
+#endif

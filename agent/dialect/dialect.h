@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Provider formats: what a request asks for, how it is edited, what an answer used, how an error looks. One const
+ * struct of functions per format (wire.md); no I/O, no money. Facts cite the provider's API reference.
+ */
+#ifndef DIALECT_DIALECT_H
+#define DIALECT_DIALECT_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "http/http.h"
+
+/* What kind of call a path is. */
+enum endpoint_kind {
+    ENDPOINT_METERED,   /* usage is read from the answer (chat completions, messages) */
+    ENDPOINT_FREE,      /* never billed by the provider (GET /v1/models, count_tokens) */
+    ENDPOINT_UNMETERED, /* this version cannot meter it: passed or blocked by capture.unmetered_endpoint */
+};
+
+struct endpoint {
+    const char *name; /* "chat.completions", "messages", "models" … for events */
+    enum endpoint_kind kind;
+};
+
+/* Read from a request body in one scan. Slices point into the body. */
+struct request_facts {
+    char model[128]; /* "" when absent */
+    bool is_streaming;
+    bool asks_usage;           /* OpenAI: stream_options.include_usage true */
+    int64_t output_tokens_max; /* max_tokens / max_completion_tokens; -1: not given */
+    int64_t choices;           /* n, 1 when absent */
+    size_t text_bytes;         /* bytes of the body: the hard bound of its input tokens */
+    bool has_tools;
+    /* where edits go; offsets in the body */
+    struct json_place {
+        size_t offset, length; /* length 0: absent */
+    } model_value, stream_options_value, include_usage_value, output_max_value;
+    size_t object_open;            /* offset just after '{' of the body */
+    const char *output_max_member; /* "max_tokens" or "max_completion_tokens", as the request wrote it (NULL: absent) */
+};
+
+/* Disjoint token buckets (wire.md): each token is counted in exactly one. */
+struct usage {
+    uint64_t input, cache_read, cache_write, cache_write_1h, input_audio, output, output_audio;
+};
+enum usage_source { USAGE_NONE, USAGE_PROVIDER, USAGE_ESTIMATED, USAGE_RECOVERED };
+
+/* What to change before sending. */
+struct request_edits {
+    const char *model;         /* replace; NULL: leave */
+    bool inject_usage;         /* OpenAI streams: stream_options.include_usage = true */
+    int64_t output_tokens_max; /* set or lower to this; -1: leave */
+};
+
+/* Reads one answer as it streams. Zero-initialised by meter_init. */
+struct meter {
+    const struct dialect *dialect;
+    const struct endpoint *endpoint;
+    bool is_event_stream; /* content-type text/event-stream */
+    bool hides_usage;     /* usage was injected: the client's bytes must not show it */
+    struct sse_splitter splitter;
+    struct buffer document; /* a JSON answer, bounded: past the bound it is only counted */
+    struct arena *scratch;  /* per-event, NULL until needed */
+    uint64_t body_bytes;    /* bytes of the answer's body so far */
+    uint64_t output_events; /* SSE events that carried output: the estimate's ground */
+    uint64_t output_text_bytes;
+    bool saw_usage, saw_terminal, saw_error; /* terminal: [DONE], message_stop … a complete stream */
+    bool document_overflowed;
+    struct usage usage;
+    char served_model[128], service_tier[32];
+};
+
+struct dialect {
+    enum dialect_kind kind;
+    const char *name; /* "openai" */
+    /* Which endpoint; never NULL. */
+    const struct endpoint *(*find_endpoint)(struct slice method, struct slice path);
+    /* Validates and reads the body of a METERED endpoint. BODY_MALFORMED, BODY_INCOMPLETE; *ret_problem is a fixed text
+     * or arena text naming offset or member. */
+    enum error (*read_request)(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+                               struct arena *arena, struct request_facts *ret_facts, const char **ret_problem);
+    /* The edited body, byte-identical outside the edits; the same slice when nothing changes. */
+    struct slice (*edit_request)(struct slice body, const struct request_facts *facts,
+                                 const struct request_edits *edits, struct arena *arena);
+    /* Reads the events or the document of `meter` (internal to meter_feed/meter_finish). */
+    void (*read_event)(struct meter *meter, struct slice name, struct slice data, bool *ret_hide,
+                       struct slice *ret_replacement);
+    void (*read_document)(struct meter *meter, struct slice document);
+    /* An error body in the provider's own shape and the HTTP status the SDKs take as typed and final (wire.md's table):
+     * appended to `body`. `message` is complete English with hint. */
+    int (*write_error)(enum error error, const char *message, const char *request_id, struct buffer *body);
+    /* A frame that ends a broken stream visibly (SSE error event), appended to `out`. */
+    void (*write_stream_error)(enum error error, const char *message, struct buffer *out);
+};
+
+const struct dialect *dialect_of(enum dialect_kind kind);
+
+void meter_init(struct meter *meter, const struct dialect *dialect, const struct endpoint *endpoint,
+                bool is_event_stream, bool hides_usage, size_t document_bytes_max, size_t event_bytes_max);
+/* Meters `bytes` and appends to `out` what the client shall see: the same bytes, except hidden usage. False: `out` is
+ * full or an event exceeds the bound with hides_usage (the stream must be ended with an error). */
+bool meter_feed(struct meter *meter, struct slice bytes, struct buffer *out) MUST_USE;
+/* The end of the answer: reads a JSON document, flushes what is pending to `out`. */
+bool meter_finish(struct meter *meter, struct buffer *out) MUST_USE;
+/* What was used and how it is known: provider's numbers; else an estimate from the bytes (never 0 for output seen).
+ * `request_text_bytes` bounds the estimate of the input. */
+enum usage_source meter_result(const struct meter *meter, size_t request_text_bytes, struct usage *ret_usage);
+void meter_done(struct meter *meter);
+
+#endif

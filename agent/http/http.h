@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 messages: bytes in, messages out, and back. No I/O, no policy. Strict as wire.md says (RFC 9112): what could
+ * be understood in two ways is refused. llhttp (strict mode) does the head and the chunks, our own checks the rest.
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+
+struct http_field {
+    struct slice name, value;
+};
+
+/* A parsed request; slices point into its arena. */
+struct http_request {
+    struct slice method;       /* GET, POST … (upper case as sent) */
+    struct slice path;         /* up to '?', as sent */
+    struct slice query;        /* after '?', without it; empty when none */
+    struct slice host;         /* lower case, without port */
+    struct http_field *fields; /* all, in order */
+    size_t field_count;
+    struct slice body; /* whole */
+    bool is_keepalive;
+    bool wants_continue; /* Expect: 100-continue */
+    bool is_upgrade;
+};
+
+struct http_limits {
+    uint32_t head_bytes_max, request_line_bytes_max, fields_max, body_bytes_max;
+};
+
+/* First field of that name (case-insensitive); empty data==NULL slice when absent. */
+struct slice http_find_field(const struct http_field *fields, size_t count, const char *name);
+
+struct http_parser;
+struct http_parser *http_parser_new(const struct http_limits *limits);
+void http_parser_free(struct http_parser *parser);
+enum http_parse {
+    HTTP_PARSE_MORE,
+    HTTP_PARSE_HEAD /* head complete, body follows: reported once */,
+    HTTP_PARSE_DONE,
+    HTTP_PARSE_ERROR
+};
+/* Feeds bytes; *ret_used says how many were taken (all of them unless DONE/ERROR/HEAD: the rest belongs to what comes
+ * next). The message is built in `arena`. On ERROR: *ret_error, and `http_parser_problem` says what (a fixed text). */
+enum http_parse http_parser_feed(struct http_parser *parser, struct arena *arena, struct slice bytes, size_t *ret_used,
+                                 enum error *ret_error);
+const char *http_parser_problem(const struct http_parser *parser);
+/* The message of the last DONE (or head of HEAD). Valid as long as the arena. */
+struct http_request *http_parser_request(struct http_parser *parser);
+/* True when not one byte of a next request has arrived (an idle keep-alive connection may be closed silently). */
+bool http_parser_is_idle(const struct http_parser *parser);
+/* Ready for the next message. */
+void http_parser_reset(struct http_parser *parser);
+
+/* ---- writing ---- */
+const char *http_reason(int status);
+/* Appends "HTTP/1.1 200 OK\r\n" + fields + blank line. Field names and values are validated: false for CR, LF, NUL or a
+ * bad name (nothing appended). */
+bool http_write_head(struct buffer *buffer, int status, const struct http_field *fields, size_t count) MUST_USE;
+bool http_field_is_valid(struct slice name, struct slice value);
+/* Chunked framing of one piece (empty: the last chunk). */
+bool http_write_chunk(struct buffer *buffer, struct slice bytes) MUST_USE;
+/* Hop-by-hop fields (RFC 9110 7.6.1) and those named in Connection: not forwarded. */
+bool http_field_is_hop_by_hop(struct slice name, struct slice connection_value);
+
+/* ---- server-sent events (WHATWG HTML 9.2) ---- */
+/* Splits a byte stream at event boundaries without copying when a chunk holds whole events. */
+struct sse_splitter {
+    struct buffer pending; /* an event's beginning, bounded */
+    bool skip_lf;          /* the last chunk ended in CR */
+};
+void sse_splitter_init(struct sse_splitter *splitter, size_t event_bytes_max);
+void sse_splitter_done(struct sse_splitter *splitter);
+/* Calls `event` with each complete event's raw bytes (its blank line included). False when an event exceeds the bound
+ * (it is then passed on as it is, unread: `raw` called by the caller's choice). */
+typedef void sse_visit(void *context, struct slice raw_event);
+bool sse_splitter_feed(struct sse_splitter *splitter, struct slice bytes, sse_visit *visit, void *context) MUST_USE;
+/* What is pending (an unterminated event at the end of the stream). */
+struct slice sse_splitter_rest(const struct sse_splitter *splitter);
+/* The data of an event: its `data:` lines joined with LF into `arena` unless it is one line (then a slice of raw); and
+ * its `event:` name (empty when none). */
+void sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *ret_name, struct slice *ret_data);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whose call: the kernel's word on the peer of a loopback connection (sock_diag), joined with the datagram its shim
+ * sent (struct tollgate_hello) by socket cookie, and what /proc says of the process. Decides nothing.
+ */
+#ifndef IDENTITY_IDENTITY_H
+#define IDENTITY_IDENTITY_H
+
+#include "base/error.h"
+#include "base/mailbox.h"
+#include "shim/contract.h"
+
+#include <netinet/in.h>
+#include <sys/types.h>
+
+struct identity; /* the datagram thread and its table */
+
+struct identity_peer {
+    uid_t uid;
+    uint64_t cookie;
+    uint32_t inode;
+};
+
+struct identity_claim {
+    pid_t pid; /* 0: unknown (no datagram, and not found in /proc) */
+    bool has_hello;
+    char group[TOLLGATE_NAME_MAX], project[TOLLGATE_NAME_MAX];
+    char executable[256]; /* /proc/PID/exe; "" when unknown */
+    char directory[256];  /* /proc/PID/cwd */
+};
+
+/* Binds the datagram socket at `path` (mode 0600 or 0666) and starts the thread that drains it. */
+enum error identity_open(const char *path, mode_t mode, struct identity **ret_identity) MUST_USE;
+void identity_close(struct identity *identity);
+
+/* One sock_diag query for the client's end of an accepted connection: remote → local as seen by the client. 3 µs. Uses
+ * a per-thread netlink socket. PEER_UNKNOWN when the socket is gone or its inode is 0. */
+enum error identity_find_peer(const struct sockaddr_in *client, const struct sockaddr_in *agent,
+                              struct identity_peer *ret_peer) MUST_USE;
+/* The claim that arrived for this cookie and uid (a datagram from another uid does not count). Forgotten once taken.
+ * Reads /proc for executable and directory. False: none arrived. */
+bool identity_take_claim(struct identity *identity, const struct identity_peer *peer, struct identity_claim *ret_claim);
+/* Looks for the process that owns the inode by /proc/PID/fd, on the identity thread (it takes milliseconds); the result
+ * is posted to reply_to. */
+struct identity_lookup {
+    struct task task;
+    struct identity_peer peer;
+    struct mailbox *reply_to;
+    void (*done)(struct identity_lookup *lookup);
+    struct identity_claim claim; /* result; pid 0 when not found */
+};
+void identity_start_lookup(struct identity *identity, struct identity_lookup *lookup);
+/* True when the process may use the agent: uid is the agent's own, or listed, or one of gids is among the uid's groups
+ * (getgrouplist; cached per uid for 60 s). */
+bool identity_is_member(uid_t uid, const gid_t *gids, size_t gid_count);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The network side towards programs: event loops, the loopback listener, TLS connections, and the certificates the
+ * agent shows. The only folder that includes <openssl/…>. It moves bytes and knows nothing of HTTP.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/mailbox.h"
+#include "base/slice.h"
+
+#include <netinet/in.h>
+
+/* ---- loop: one thread, one epoll, timers, a mailbox ---- */
+struct loop;
+
+/* A watched descriptor; embed it. `ready` gets EPOLL* bits. */
+struct watch {
+    int fd;
+    uint32_t events;
+    void (*ready)(struct watch *watch, uint32_t events);
+};
+/* A one-shot timer; embed it, zeroed before first use. Resolution 1 ms or better; O(log n). */
+struct timer {
+    int64_t due_ns;      /* monotonic */
+    unsigned heap_index; /* 0: not armed */
+    void (*expired)(struct timer *timer);
+};
+
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+void loop_run(struct loop *loop);                /* until loop_stop; on the calling thread */
+void loop_stop(struct loop *loop);               /* from any thread */
+struct mailbox *loop_mailbox(struct loop *loop); /* tasks posted here run on the loop's thread */
+/* `now`: monotonic time of the current iteration (cheap). */
+int64_t loop_now_ns(const struct loop *loop);
+
+/* Edge cases: watch_remove may be called from any callback, also of another watch in the same iteration: no further
+ * callback comes after it returns. */
+void watch_add(struct loop *loop, struct watch *watch);    /* level-triggered, watch->events */
+void watch_change(struct loop *loop, struct watch *watch); /* after changing watch->events */
+void watch_remove(struct loop *loop, struct watch *watch);
+void timer_arm(struct loop *loop, struct timer *timer, int64_t delay_ms); /* re-arms when armed */
+void timer_disarm(struct loop *loop, struct timer *timer);                /* harmless when not armed */
+
+/* ---- certificates: the private CA ---- */
+struct certificates;
+
+/* Loads or creates the CA in `directory` (0700; keys 0600). Roots carry critical name constraints for exactly the names
+ * (permitted) and exclude every IP address; the root's key never touches the disk and is destroyed after it signed the
+ * intermediate (same constraints, pathlen 0, serverAuth, 400 days, P-256). When `names` has one that no living pair
+ * permits, a pair is added. `names` are lower-case host names. */
+enum error certificates_open(const char *directory, const char *const *names, size_t name_count,
+                             struct certificates **ret_certificates) MUST_USE;
+void certificates_free(struct certificates *certificates);
+/* Writes ca.pem (our living roots), bundle.pem (system roots + ours), cacerts.jks (the same for Java, password
+ * "changeit") into `directory`, each by temporary file, fsync and rename, with `mode` (0600 or 0644). */
+enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode) MUST_USE;
+/* Human-readable facts for doctor: "pair 1: 2 names, expires 2027-12-28", into arena. */
+const char *certificates_describe(struct certificates *certificates, struct arena *arena);
+
+/* ---- connection: TLS with one program ---- */
+struct connection;
+
+/* All callbacks run on the connection's loop. After `closed` the connection is gone. A callback may call
+ * connection_close on its own connection: then `closed` runs before connection_close returns to the loop. */
+struct connection_handler {
+    /* Plaintext arrived. Returns how many bytes were taken; less than given = the rest is kept and offered again after
+     * connection_resume, and reading from the socket pauses (back-pressure). */
+    size_t (*readable)(void *context, struct slice bytes);
+    /* The output buffer fell below its low mark after connection_write had reported it full. */
+    void (*writable)(void *context);
+    /* The program sent its end of stream (legal half-close: the answer may still be written). */
+    void (*ended)(void *context);
+    /* The connection is gone, for whatever reason; context must not be used after. */
+    void (*closed)(void *context);
+};
+
+/* Where a connection came from. */
+struct connection_peer {
+    struct sockaddr_in local, remote; /* local: 127.77.x.y names the destination */
+    uint16_t port;                    /* the agent port it was accepted on */
+};
+
+void connection_set_handler(struct connection *connection, const struct connection_handler *handler, void *context);
+const struct connection_peer *connection_peer(const struct connection *connection);
+struct loop *connection_loop(struct connection *connection);
+/* The SNI name of the handshake, "" when none. Valid while the connection lives. */
+const char *connection_server_name(const struct connection *connection);
+/* Queues bytes (copied); starts writing at once. False when the connection is broken. *ret_full: stop producing until
+ * `writable`. The bound is soft by one call. */
+bool connection_write(struct connection *connection, struct slice bytes, bool *ret_full);
+/* Two pieces as one TLS write (head and body). */
+bool connection_write_two(struct connection *connection, struct slice first, struct slice second, bool *ret_full);
+size_t connection_pending_bytes(const struct connection *connection);
+/* Offers kept bytes again and goes on reading. */
+void connection_resume(struct connection *connection);
+/* Writes what is queued, sends close_notify, closes; bounded by 5 s. */
+void connection_finish(struct connection *connection);
+/* Closes now (RST when `abort`: the program must not take a cut answer for a whole one). */
+void connection_close(struct connection *connection, bool abort);
+
+/* ---- listener ---- */
+struct listener;
+
+struct listener_options {
+    uint16_t port;                  /* 0: any, see listener_port */
+    int inherited_fd;               /* socket activation; -1: none */
+    uint32_t network, network_mask; /* only local addresses in it are served: host order */
+    uint32_t connections_max;
+    uint32_t buffer_bytes_max; /* output buffer of a connection */
+    uint32_t handshake_timeout_ms;
+};
+struct listener_handler {
+    /* A TCP connection was accepted, before any TLS byte is read or written. Returns false: closed without a byte. It
+     * may be slow to decide: returns true and *ret_wait set, then listener_admit is called later. `governed name` of
+     * the local address is in `name`. */
+    bool (*accepted)(void *context, struct connection *connection, const char *name, bool *ret_wait);
+    /* The TLS handshake is complete: set the handler here. False: close. */
+    bool (*established)(void *context, struct connection *connection, const char *name);
+    /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */
+    void (*failed)(void *context, const struct connection_peer *peer, const char *why);
+    void (*fds_exhausted)(void *context);
+    void *context;
+};
+/* Maps local addresses to governed names: sorted array, owned by the caller, immutable while the listener lives or
+ * until replaced. */
+struct listener_names {
+    const struct listener_name {
+        uint32_t address; /* host order */
+        const char *name;
+    } * rows; /* ascending by address */
+    size_t count;
+};
+
+/* Binds 0.0.0.0:port with SO_BINDTODEVICE lo (never reachable from outside; falls back to refusing non-127/8 local
+ * addresses at accept when the kernel forbids it), listens, non-blocking. */
+enum error listener_open(const struct listener_options *options, const struct listener_handler *handler,
+                         struct certificates *certificates, const struct listener_names *names,
+                         struct listener **ret_listener) MUST_USE;
+uint16_t listener_port(const struct listener *listener);
+/* Each loop that shall accept joins (EPOLLEXCLUSIVE). Before the loops run. */
+void listener_join(struct listener *listener, struct loop *loop);
+/* After accepted() with *ret_wait: go on with TLS, or close. On the connection's loop. */
+void listener_admit(struct connection *connection, bool admitted);
+/* No more accepts; connections live on. Any thread. */
+void listener_stop(struct listener *listener);
+/* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
+void listener_set_names(struct listener *listener, const struct listener_names *names);
+unsigned listener_connection_count(const struct listener *listener);
+void listener_close(struct listener *listener); /* after the loops stopped */
+
+/* SHA-256, boxed here with the rest of OpenSSL. */
+void net_sha256(struct slice bytes, unsigned char ret_digest[32]);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Berkeley DB, boxed: an environment (a directory), its transactions and its B-tree tables. The only folder that
+ * includes <db.h>. The two kinds differ in what they promise (ledger.md): LEDGER is sacred (512-byte pages, checksums,
+ * synchronous commits, fail-stop), AUX is disposable (4 KiB pages, commits not flushed).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+enum store_kind { STORE_LEDGER, STORE_AUX };
+
+struct store;
+struct store_table;
+struct store_transaction;
+
+/* Opens (creates, recovers) the environment in `directory` (0700, created). Takes the directory's lock file:
+ * ERROR_ENVIRONMENT_BUSY when another process holds it. Recovery is tried in a child process first, so that a damaged
+ * environment cannot take the caller down. Errors: ENVIRONMENT_BUSY, STORE_CORRUPT, STORE_IO, SYSTEM. */
+enum error store_open(const char *directory, enum store_kind kind, struct store **ret_store) MUST_USE;
+/* Checkpoints and closes; its tables first. NULL is fine. */
+void store_close(struct store *store);
+/* True once an I/O error happened: every later call fails with STORE_IO (fail-stop). */
+bool store_is_failed(const struct store *store);
+/* Why, for the log; "" when not failed. */
+const char *store_failure(const struct store *store);
+/* Checkpoint when `log_bytes` of log were written since the last one. Any thread. */
+enum error store_checkpoint(struct store *store, size_t log_bytes) MUST_USE;
+
+enum error store_table_open(struct store *store, const char *name, struct store_table **ret_table) MUST_USE;
+void store_table_close(struct store_table *table);
+
+/* Begin / commit / abort. Commit of a LEDGER transaction returns after it is on disk. */
+enum error store_begin(struct store *store, struct store_transaction **ret_transaction) MUST_USE;
+enum error store_commit(struct store_transaction *transaction) MUST_USE; /* consumes it, also on failure */
+void store_abort(struct store_transaction *transaction);                 /* NULL is fine */
+
+/* NOT_FOUND; the value is copied into `value` (at most value_bytes_max; REQUEST_INVALID when it does not fit).
+ * transaction may be NULL for a read outside. */
+enum error store_get(struct store_table *table, struct store_transaction *transaction, struct slice key, void *value,
+                     size_t value_bytes_max, size_t *ret_length) MUST_USE;
+enum error store_put(struct store_table *table, struct store_transaction *transaction, struct slice key,
+                     struct slice value) MUST_USE;
+enum error store_delete(struct store_table *table, struct store_transaction *transaction, struct slice key) MUST_USE;
+
+/* Walks keys in [first, last] (last.length 0: to the end), forwards or backwards; stops when `visit` returns false.
+ * key and value are valid during the call only. Sees committed data (and, within a transaction, its own). */
+typedef bool store_visit(void *context, struct slice key, struct slice value);
+enum error store_scan(struct store_table *table, struct store_transaction *transaction, struct slice first,
+                      struct slice last, bool backwards, store_visit *visit, void *context) MUST_USE;
+
+#endif

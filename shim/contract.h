@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the governed program's side (shim, launcher) and the agent agree on: environment variable names, the files
+ * of an agent's runtime directory, the layout of the map file, and the datagram that introduces a connection.
+ * This is the ONLY header both sides include. It uses fixed-width types and no library.
+ *
+ * The map file is written by the agent (to a temporary name, fsync, rename) and read once, at start, by the shim into
+ * anonymous memory. It outlives the agent: an agent that restarts takes the same ports, so that running programs
+ * recover, and while no agent runs the addresses refuse, which is how governed names fail closed.
+ */
+#ifndef TOLLGATE_CONTRACT_H
+#define TOLLGATE_CONTRACT_H
+
+#include <stdint.h>
+
+/* Environment variables of a governed process. All begin with TOLLGATE_ so that they can be scrubbed as a family. */
+#define TOLLGATE_ENV_ENVIRONMENT "TOLLGATE_ENV"     /* dev | prod */
+#define TOLLGATE_ENV_RUNTIME     "TOLLGATE_RUNTIME" /* the agent's runtime directory, absolute */
+#define TOLLGATE_ENV_GROUP       "TOLLGATE_GROUP" /* consumer group asked for by `run --group`; absent: agent decides */
+#define TOLLGATE_ENV_PROJECT     "TOLLGATE_PROJECT" /* project name, absent when none */
+#define TOLLGATE_ENV_SHIM        "TOLLGATE_SHIM"    /* absolute path of libtollgate.so: what LD_PRELOAD must contain */
+#define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE" /* our roots, PEM (= RUNTIME/ca.pem) */
+#define TOLLGATE_ENV_CA_BUNDLE   "TOLLGATE_CA_BUNDLE" /* user's + system roots + ours: value of replacing CA variables \
+                                                       */
+
+/* Files of a runtime directory. */
+#define TOLLGATE_FILE_MAP      "map"
+#define TOLLGATE_FILE_CA       "ca.pem"        /* our roots only, concatenated */
+#define TOLLGATE_FILE_BUNDLE   "bundle.pem"    /* system roots + ours */
+#define TOLLGATE_FILE_JKS      "cacerts.jks"   /* the same for Java, store password "changeit" */
+#define TOLLGATE_FILE_IDENTITY "identity.sock" /* SOCK_DGRAM: struct tollgate_hello */
+#define TOLLGATE_FILE_ADMIN    "admin.sock"    /* SOCK_STREAM, HTTP/1.1: the owner's control API */
+#define TOLLGATE_FILE_REPORT   "report.sock"   /* SOCK_STREAM, HTTP/1.1: launch facts and read-only reports */
+
+/* Consumer-group keys begin so; such a value is never a provider secret. */
+#define TOLLGATE_KEY_PREFIX "kt_cg_"
+
+/*
+ * CA variables: what a governed process should have. The launcher sets them all (merging what the user had); the
+ * shim's constructor and exec hooks put back those that are absent. `adds` = the variable adds to the client's own
+ * store (value TOLLGATE_CA_FILE's path); otherwise it replaces the store (value TOLLGATE_CA_BUNDLE's path).
+ * X(name, adds)
+ */
+#define TOLLGATE_CA_VARIABLES(X)                                                                                       \
+    X("NODE_EXTRA_CA_CERTS", 1)                                                                                        \
+    X("SSL_CERT_FILE", 0)                                                                                              \
+    X("DENO_CERT", 1)                                                                                                  \
+    X("CODEX_CA_CERTIFICATE", 0)                                                                                       \
+    X("REQUESTS_CA_BUNDLE", 0)                                                                                         \
+    X("CURL_CA_BUNDLE", 0)                                                                                             \
+    X("GIT_SSL_CAINFO", 0)                                                                                             \
+    X("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", 0)                                                                           \
+    X("AWS_CA_BUNDLE", 0)                                                                                              \
+    X("PIP_CERT", 0)                                                                                                   \
+    X("npm_config_cafile", 0)                                                                                          \
+    X("CARGO_HTTP_CAINFO", 0)                                                                                          \
+    X("HTTPLIB2_CA_CERTS", 0)                                                                                          \
+    X("NIX_SSL_CERT_FILE", 0)                                                                                          \
+    X("PERL_LWP_SSL_CA_FILE", 0)
+
+/*
+ * The map file, little endian (host order; both sides are on one machine), version TOLLGATE_MAP_VERSION:
+ *   struct tollgate_map_header
+ *   struct tollgate_map_port  ports[port_count]
+ *   struct tollgate_map_name  names[name_count]   sorted by name (bytewise, lower case, no trailing dot)
+ *   char                      text[text_size]     the names' bytes, each NUL-terminated
+ * checksum: FNV-1a 64 over every byte after the header. A reader refuses a wrong magic, version, size or checksum,
+ * and any offset outside the file.
+ */
+#define TOLLGATE_MAP_MAGIC     0x50414d474c4c4f54ull /* "TOLLGMAP" */
+#define TOLLGATE_MAP_VERSION   1u
+#define TOLLGATE_MAP_BYTES_MAX (4u << 20)
+
+struct tollgate_map_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t file_size; /* bytes, header included */
+    uint64_t checksum;
+    uint32_t network;      /* IPv4 network of governed addresses, host order, e.g. 127.77.0.0 = 0x7f4d0000 */
+    uint32_t network_mask; /* host order, e.g. 0xffff0000 */
+    uint32_t port_count;
+    uint32_t name_count;
+    uint32_t text_size;
+    uint32_t generation; /* counts up with every map this agent's state directory wrote */
+};
+
+struct tollgate_map_port {
+    uint16_t original; /* the port the program asked for, e.g. 443 */
+    uint16_t agent;    /* the agent's listening port for it */
+};
+
+struct tollgate_map_name {
+    uint32_t address;     /* host order, inside network */
+    uint32_t text_offset; /* into text */
+};
+
+/* FNV-1a 64: small enough to stand in both sides without a library. */
+static inline uint64_t tollgate_map_checksum(const void *data, uint64_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)data;
+    uint64_t hash = 14695981039346656037ull;
+    for (uint64_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211ull;
+    return hash;
+}
+
+/*
+ * The datagram a shim sends to RUNTIME/identity.sock just before a governed connect, non-blocking, losses allowed.
+ * The agent learns pid and uid from the kernel (SCM_CREDENTIALS), and joins on the cookie (SO_COOKIE of the
+ * connecting socket, the same number sock_diag reports).
+ */
+#define TOLLGATE_HELLO_MAGIC   0x4f4c4c48u
+#define TOLLGATE_HELLO_VERSION 1u
+#define TOLLGATE_NAME_MAX      64 /* group and project, NUL included */
+
+struct tollgate_hello {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t size; /* sizeof(struct tollgate_hello) */
+    uint64_t cookie;
+    char group[TOLLGATE_NAME_MAX];   /* NUL-padded, empty: not asked for */
+    char project[TOLLGATE_NAME_MAX]; /* NUL-padded, empty: none */
+};
+
+#endif
