@@ -24,7 +24,7 @@ static void filler_add(size_t bytes, struct buffer *out)
 /* Cuts the lead before each space; what is over the limit of pieces stays in the last one. */
 static void lead_plan(struct answer *answer, const char *said)
 {
-    int length = snprintf(answer->lead, sizeof answer->lead, "You said: %s", said);
+    int length = snprintf(answer->lead, sizeof answer->lead, "You said:%s%s", said[0] ? " " : "", said);
     for (int i = 1; i < length && answer->lead_pieces < ANSWER_LEAD_PIECES_MAX - 1; i++)
         if (answer->lead[i] == ' ')
             answer->lead_end[answer->lead_pieces++] = (uint16_t)i;

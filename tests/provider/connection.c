@@ -7,21 +7,17 @@
 #include "tests/provider/control.h"
 #include "tests/provider/dispatch.h"
 
-#include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_BYTES         16384
-#define RESET_POLLS_MAX    500
-#define HALF_CLOSED_MAX_US 30000000ull
+#define READ_BYTES      16384
+#define RESET_POLLS_MAX 500
 
 void connection_open(struct loop *loop, int fd)
 {
@@ -52,24 +48,6 @@ void connection_wait(struct connection *connection, uint64_t wait_us, enum conne
     connection->state = CONNECTION_WAITING;
     connection->state_next = next;
     timers_arm(&connection->loop->timers, &connection->timer, connection->loop->now_us + wait_us);
-}
-
-/* Bills the open exchange, once. */
-static void exchange_end(struct connection *connection, enum bill_end end)
-{
-    struct exchange *exchange = &connection->exchange;
-    char digest[65] = "";
-    if (!connection->busy)
-        return;
-    connection->busy = false;
-    atomic_fetch_sub(&connection->loop->server->in_flight, 1);
-    if (connection->state == CONNECTION_HELD)
-        gate_leave(&connection->loop->server->gate, connection->ticket, exchange->behaviour.barrier != BEHAVIOUR_UNSET);
-    if (exchange->control)
-        return;
-    if (exchange->answer_bytes)
-        digest_end(connection->digest, digest, sizeof digest);
-    bill_add(&connection->loop->server->bill, exchange, end, digest);
 }
 
 static void exchange_begin(struct connection *connection)
@@ -213,70 +191,6 @@ static bool step_wait(struct connection *connection)
     return false;
 }
 
-static bool step_finish(struct connection *connection)
-{
-    exchange_end(connection, connection->exchange.behaviour.fault.error_event ? BILL_FAULT : BILL_COMPLETED);
-    if (connection->close_after || connection->exchange.behaviour.fault.ending == FAULT_END_AFTER) {
-        SSL_shutdown(connection->ssl);
-        connection_close(connection, BILL_COMPLETED);
-        return false;
-    }
-    http_next(&connection->http);
-    connection->state = CONNECTION_READING;
-    return true;
-}
-
-/* Everything up to the cut is with the kernel. The bill comes first: who sees the end may ask for it at once. */
-static bool step_end(struct connection *connection)
-{
-    const struct fault *fault = &connection->exchange.behaviour.fault;
-    exchange_end(connection, BILL_FAULT);
-    if (fault->notify)
-        SSL_shutdown(connection->ssl);
-    switch (fault->ending) {
-    case FAULT_END_RST:
-        connection->state = CONNECTION_RESETTING;
-        return true;
-    case FAULT_END_HALF:
-        shutdown(connection->fd, SHUT_WR);
-        timers_arm(&connection->loop->timers, &connection->timer, connection->loop->now_us + HALF_CLOSED_MAX_US);
-        connection->state = CONNECTION_PARKED;
-        return true;
-    case FAULT_END_STALL:
-        connection->state = CONNECTION_PARKED;
-        return true;
-    case FAULT_END_NONE:
-    case FAULT_END_FIN:
-    case FAULT_END_AFTER:
-        break;
-    }
-    connection_close(connection, BILL_FAULT);
-    return false;
-}
-
-/* A reset throws away what is still on its way: wait until the other side has acknowledged all of it. */
-static bool step_reset(struct connection *connection)
-{
-    int unsent = 0;
-    if (ioctl(connection->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0 && connection->resets++ < RESET_POLLS_MAX) {
-        connection_wait(connection, 1000, CONNECTION_RESETTING);
-        return false;
-    }
-    setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
-    connection_close(connection, BILL_FAULT);
-    return false;
-}
-
-/* After our close_notify the rest is read below TLS. */
-static bool step_parked(struct connection *connection)
-{
-    char bytes[READ_BYTES];
-    ssize_t length = read(connection->fd, bytes, sizeof bytes);
-    if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
-        connection_close(connection, BILL_FAULT);
-    return length > 0;
-}
-
 static bool step_closed(struct connection *connection)
 {
     (void)connection;
@@ -284,10 +198,12 @@ static bool step_closed(struct connection *connection)
 }
 
 static bool (*const steps[])(struct connection *) = {
-    [CONNECTION_HANDSHAKE] = step_handshake, [CONNECTION_READING] = step_read,   [CONNECTION_HELD] = step_held,
-    [CONNECTION_WAITING] = step_wait,        [CONNECTION_STARTING] = send_start, [CONNECTION_SENDING] = send_more,
-    [CONNECTION_FINISHING] = step_finish,    [CONNECTION_ENDING] = step_end,     [CONNECTION_RESETTING] = step_reset,
-    [CONNECTION_PARKED] = step_parked,       [CONNECTION_CLOSED] = step_closed,
+    [CONNECTION_HANDSHAKE] = step_handshake, [CONNECTION_READING] = step_read,
+    [CONNECTION_HELD] = step_held,           [CONNECTION_WAITING] = step_wait,
+    [CONNECTION_STARTING] = send_start,      [CONNECTION_SENDING] = send_more,
+    [CONNECTION_FINISHING] = ending_finish,  [CONNECTION_ENDING] = ending_perform,
+    [CONNECTION_RESETTING] = ending_reset,   [CONNECTION_PARKED] = ending_park,
+    [CONNECTION_CLOSED] = step_closed,
 };
 
 void connection_run(struct connection *connection)
@@ -329,7 +245,7 @@ void connection_close(struct connection *connection, enum bill_end end)
     struct loop *loop = connection->loop;
     if (connection->state == CONNECTION_CLOSED)
         return;
-    exchange_end(connection, end);
+    ending_bill(connection, end);
     connection->state = CONNECTION_CLOSED;
     timers_cancel(&loop->timers, &connection->timer);
     atomic_fetch_sub(&loop->server->open, 1);

@@ -63,6 +63,14 @@ bool send_start(struct connection *connection);
 bool send_more(struct connection *connection);
 /* Hands out to TLS. False: blocked, or the connection was closed. */
 bool send_flush(struct connection *connection);
+/* Last steps, in ending.c; same contract. */
+bool ending_finish(struct connection *connection);
+bool ending_perform(struct connection *connection);
+bool ending_reset(struct connection *connection);
+bool ending_park(struct connection *connection);
+/* Bills the open exchange; nothing when there is none. */
+void ending_bill(struct connection *connection, enum bill_end end);
+/* Leaves the state machine until the timer moves it to `next`. */
 void connection_wait(struct connection *connection, uint64_t wait_us, enum connection_state next);
 
 #endif

@@ -92,20 +92,13 @@ bool send_start(struct connection *connection)
     return true;
 }
 
-/* Puts the bytes that were appended since `mark` (8 bytes before them are free for the size) on the bill and in order.
- */
-static void body_account(struct connection *connection, const char *bytes, size_t length)
-{
-    connection->exchange.answer_bytes += length;
-    EVP_DigestUpdate(connection->digest, bytes, length);
-}
-
 static void body_add(struct connection *connection, const char *bytes, size_t length)
 {
     bool chunked = connection->exchange.behaviour.framing == FRAMING_CHUNKED;
     if (!length)
         return;
-    body_account(connection, bytes, length);
+    connection->exchange.answer_bytes += length;
+    EVP_DigestUpdate(connection->digest, bytes, length);
     if (chunked)
         buffer_format(&connection->out, "%zx\r\n", length);
     buffer_append(&connection->out, bytes, length);
