@@ -14,6 +14,7 @@ static const char *const filler[16] = {" and",   " the", " stand-in", " answers"
 static void filler_add(size_t bytes, struct buffer *out)
 {
     static const char block[] = "0123456789 abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWX ";
+    buffer_reserve(out, bytes);
     while (bytes) {
         size_t length = bytes < sizeof block - 1 ? bytes : sizeof block - 1;
         buffer_append(out, block, length);

@@ -60,17 +60,16 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
 
 void buffer_add_escaped(struct buffer *buffer, const char *text, size_t length)
 {
+    size_t plain = 0; /* start of the run that needs no escape */
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\') {
-            char pair[2] = {'\\', (char)c};
-            buffer_append(buffer, pair, sizeof pair);
-        } else if (c < 0x20) {
-            buffer_format(buffer, "\\u%04x", (unsigned)c);
-        } else {
-            buffer_append(buffer, text + i, 1);
-        }
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buffer_append(buffer, text + plain, i - plain);
+        buffer_format(buffer, c < 0x20 ? "\\u%04x" : "\\%c", c);
+        plain = i + 1;
     }
+    buffer_append(buffer, text + plain, length - plain);
 }
 
 void buffer_reset(struct buffer *buffer, size_t capacity_max)

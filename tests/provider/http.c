@@ -109,7 +109,8 @@ static int on_message_complete(llhttp_t *llhttp)
     struct http_parser *parser = llhttp->data;
     struct request *request = &parser->request;
     request->method = llhttp_get_method(llhttp);
-    request->keep_alive = llhttp_should_keep_alive(llhttp);
+    /* After an upgrade or a HEAD the bytes that follow mean something else: such a connection ends with its answer. */
+    request->keep_alive = llhttp_should_keep_alive(llhttp) && !llhttp->upgrade && request->method != HTTP_HEAD;
     char *question = strchr(request->target, '?');
     if (question)
         *question = '\0';

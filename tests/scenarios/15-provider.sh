@@ -33,7 +33,6 @@ start() { # OPTIONS…: waits for the port on a pipe, not for a while
     read -r port <"$work/ready"
     rm "$work/ready"
     url=https://api.openai.com:$port
-    gemini=$url/v1beta/models/gemini-test
 }
 
 stop() {
