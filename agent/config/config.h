@@ -63,6 +63,13 @@ struct provider {
     bool bills_aborted_in_full;
 };
 
+/* Where something was written, so that later checks can still point at it. */
+struct config_place {
+    unsigned line, column;   /* 1-based; 0: the file as a whole */
+    const char *source_line; /* shortened around the column; NULL when there is none to show */
+    unsigned caret;          /* column within source_line */
+};
+
 struct target {
     const char *id;
     const struct provider *provider;
@@ -79,6 +86,7 @@ struct target {
     uint32_t timeout_ms;
     unsigned index; /* position in settings.targets */
     unsigned line;  /* in the policy file */
+    struct config_place model_place;
 };
 
 struct consumer_group {
@@ -142,7 +150,8 @@ struct settings {
     } access;
     struct {
         uint32_t head_bytes_max, body_bytes_max, fields_max, request_line_bytes_max, json_depth_max;
-        uint32_t head_timeout_ms, body_idle_timeout_ms, keepalive_timeout_ms, upstream_connect_timeout_ms;
+        uint32_t head_timeout_ms, body_idle_timeout_ms, keepalive_timeout_ms, upstream_connect_timeout_ms,
+            upstream_timeout_ms;
         uint32_t connections_per_uid_max, connections_max;
         uint32_t stream_buffer_bytes_max;   /* per side; full means stop reading the other side */
         uint32_t buffered_answer_bytes_max; /* JSON answers up to this get cost headers */
@@ -175,19 +184,26 @@ struct config_sources {
 struct config_problem {
     bool is_warning;
     const char *file;
-    unsigned line, column; /* 1-based; 0: the file as a whole */
-    const char *message, *hint, *source_line;
+    struct config_place place;
+    const char *message, *hint; /* hint: NULL when there is none */
 };
 
 struct config_problems {
     struct arena *arena;
     struct config_problem *rows;
     size_t count, error_count;
+    bool is_full; /* CONFIG_PROBLEMS_MAX reached: the rest is not reported */
 };
+
+enum { CONFIG_PROBLEMS_MAX = 100 };
 
 void config_problems_init(struct config_problems *problems);
 void config_problems_done(struct config_problems *problems);
 void config_print_problems(const struct config_problems *problems, FILE *stream);
+/* For checks above config (prices_warn_unknown). Texts are copied, what looks like an API key in them is masked; place
+ * NULL: the file as a whole; hint may be NULL. */
+void config_add_problem(struct config_problems *problems, bool is_warning, const char *file,
+                        const struct config_place *place, const char *message, const char *hint);
 
 /* Reads everything. ERROR_OK: *ret_settings holds one reference, problems may hold warnings. ERROR_SETTINGS_INVALID:
  * problems says all of it. Never aborts on input, whatever it is (1 MiB, depth 32, no anchors/aliases/tags). */

@@ -45,6 +45,11 @@ struct wallet_operation {
     char wallet[WALLET_NAME_MAX]; /* "team_product_dev": the environment is the ledger's */
     char provider[32];            /* SETTLE: who is paid */
     struct money amount;
+    struct money floor; /* RESERVE: the part of the hold that the input alone may cost; stored with the
+                           hold, what a dev recovery settles */
+    bool is_unenforced; /* RESERVE: cost_tracking.wallet_enforcement is off: granted even when the wallet
+                           lacks the money (available may go below 0); such holds are marked in the row,
+                           so that invariant 2 is checked for wallets that never had one */
     enum wallet_basis basis;
     bool bytes_were_sent;       /* VOID with bytes sent is refused: INTERNAL */
     bool create;                /* FUND: the wallet may be new */

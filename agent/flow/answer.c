@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the program reads when we answer ourselves: the error in its provider's own shape, typed and final (wire.md),
+ * and the Tollgate fields that every answer carries. Never a key, never a body.
+ */
+#include "flow/exchange.h"
+
+#include "base/check.h"
+
+static void add(struct http_field *fields, size_t *count, const char *name, const char *value)
+{
+    if (value && *value)
+        fields[(*count)++] = (struct http_field){slice_of(name), slice_of(value)};
+}
+
+static const char *money_text(struct exchange *exchange, struct money money)
+{
+    char text[MONEY_TEXT_MAX];
+    return arena_strdup(exchange->arena, money_format(money, text));
+}
+
+/* What the wallet has left once this exchange is settled. */
+static struct money remaining(const struct exchange *exchange)
+{
+    struct money left = exchange->wallet_available;
+    for (unsigned i = 0; i < exchange->attempt_count; i++) {
+        const struct attempt *attempt = &exchange->attempts[i];
+        if (attempt->is_held && (money_add(left, attempt->hold, &left) || money_subtract(left, attempt->charge, &left)))
+            return exchange->wallet_available;
+    }
+    return left;
+}
+
+size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, size_t count, bool with_cost)
+{
+    const struct attempt *attempt = exchange->attempt_count ? exchange_attempt(exchange) : NULL;
+    add(fields, &count, "tollgate-request-id", exchange->id_text);
+    add(fields, &count, "tollgate-environment", config_environment_name(exchange->settings->environment));
+    if (attempt)
+        add(fields, &count, "tollgate-target", attempt->target ? attempt->target->id : attempt->provider->id);
+    if (attempt && attempt->is_held)
+        add(fields, &count, "tollgate-hold", money_text(exchange, attempt->hold));
+    if (with_cost && attempt && attempt->is_priced) {
+        add(fields, &count, "tollgate-cost", money_text(exchange, attempt->charge));
+        add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, remaining(exchange)));
+    }
+    if (session_will_close(exchange->session))
+        add(fields, &count, "connection", "close");
+    return count;
+}
+
+static const char *error_message(struct exchange *exchange)
+{
+    const struct error_row *row = error_row(exchange->error);
+    const char *detail = exchange->error_detail ? exchange->error_detail : row->text;
+    bool is_recorded = exchange->step != STEP_receive;
+    return arena_printf(exchange->arena, "Tollgate (%s): %s%s%s%s%s%s",
+                        config_environment_name(exchange->settings->environment), detail, row->hint[0] ? " [" : "",
+                        row->hint, row->hint[0] ? "]" : "", is_recorded ? "; details: tollgate why " : "",
+                        is_recorded ? exchange->id_text : "");
+}
+
+void answer_error(struct exchange *exchange)
+{
+    const struct error_row *row = error_row(exchange->error);
+    if (!exchange->session || exchange->relay.head_written || row->status == 0)
+        return;
+    struct buffer body, head;
+    bool full;
+    buffer_init(&body, 64 << 10);
+    buffer_init(&head, 64 << 10);
+    int status = exchange->dialect->write_error(exchange->error, error_message(exchange), exchange->id_text, &body);
+    struct http_field fields[ANSWER_FIELDS_MAX + 6];
+    size_t count = 0;
+    add(fields, &count, "content-type", "application/json");
+    add(fields, &count, "content-length", arena_printf(exchange->arena, "%zu", buffer_length(&body)));
+    add(fields, &count, "x-should-retry", row->retryable ? NULL : "false");
+    count = answer_add_fields(exchange, fields, count, false);
+    if (row->fault == FAULT_WALLET)
+        add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, exchange->wallet_available));
+    check(http_write_head(&head, status, fields, count));
+    exchange->answer_bytes = buffer_length(&body);
+    exchange->status_sent = status;
+    connection_write_two(session_connection(exchange->session), buffer_contents(&head), buffer_contents(&body), &full);
+    buffer_done(&head);
+    buffer_done(&body);
+    if (exchange->step == STEP_receive)
+        log_event(EVENT_HTTP_REFUSED, exchange->id_text, "%s: %s", row->code,
+                  exchange->error_detail ? exchange->error_detail : row->text);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Authorize: which endpoint, what the body asks for (read in one scan), and whether the policy allows it. Refusals
+ * happen here, before any money is held or any byte leaves.
+ */
+#include "flow/exchange.h"
+
+static const struct endpoint uncatalogued_endpoint = {"uncatalogued", ENDPOINT_UNMETERED};
+
+static enum outcome read_body(struct exchange *exchange)
+{
+    const char *problem = "";
+    enum error error = exchange->dialect->read_request(exchange->endpoint, exchange->request->body,
+                                                       exchange->settings->limits.json_depth_max, exchange->arena,
+                                                       &exchange->facts, &problem);
+    if (error)
+        return exchange_fail(exchange, error, "%s", problem);
+    return OUTCOME_NEXT;
+}
+
+enum outcome step_authorize(struct exchange *exchange)
+{
+    exchange->endpoint = exchange->is_catalogued
+                             ? exchange->dialect->find_endpoint(exchange->request->method, exchange->request->path)
+                             : &uncatalogued_endpoint;
+    if (exchange->endpoint->kind == ENDPOINT_METERED && read_body(exchange) == OUTCOME_FAIL)
+        return OUTCOME_FAIL;
+    const struct policy_question question = {
+        .group = exchange->principal.group.group,
+        .model = exchange->facts.model,
+        .is_metered = exchange->endpoint->kind == ENDPOINT_METERED,
+        .is_free = exchange->endpoint->kind == ENDPOINT_FREE,
+        .output_tokens_max = exchange->facts.output_tokens_max,
+    };
+    enum error error = policy_decide(exchange->settings, &question, &exchange->verdict);
+    if (error)
+        return exchange_fail(exchange, error, "%s: %s", exchange->verdict.rule, error_row(error)->text);
+    exchange_note(exchange, "%s: allowed by %s", exchange->endpoint->name, exchange->verdict.rule);
+    return OUTCOME_NEXT;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a request. The agent opens the services and the listener; flow turns accepted connections into sessions
+ * and their requests into exchanges. One worker per loop; nothing here is shared between workers but the services.
+ */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include "base/list.h"
+#include "config/config.h"
+#include "identity/identity.h"
+#include "journal/journal.h"
+#include "net/net.h"
+#include "routing/routing.h"
+#include "upstream/upstream.h"
+#include "wallet/wallet.h"
+
+/* What flow uses; opened and closed by the agent. */
+struct flow_services {
+    struct wallet_ledger *ledger;
+    struct journal *journal;
+    struct identity *identity;
+    struct routing *routing;
+    /* The settings in force, retained for the caller. Any thread. */
+    struct settings *(*retain_settings)(void *context);
+    void *context;
+};
+
+struct flow_worker;
+
+struct flow_worker *flow_worker_new(struct loop *loop, const struct flow_services *services);
+void flow_worker_free(struct flow_worker *worker); /* after its loop stopped; no exchange may be open */
+
+/* The listener's handler; `context` of each callback must be a function from loop to worker, see flow_listener_handler.
+ */
+struct flow_workers {
+    struct flow_worker *rows[16];
+    unsigned count;
+};
+/* Handler functions for listener_open; the handler's context is a struct flow_workers. */
+struct listener_handler flow_listener_handler(struct flow_workers *workers);
+
+/* Stops taking requests: idle connections close, open exchanges go on. `drained` runs on the worker's loop once none is
+ * open. Call on the worker's loop (post a task). */
+void flow_worker_drain(struct flow_worker *worker, void (*drained)(void *context), void *context);
+/* Ends open exchanges now: holds are settled, events recorded. On the worker's loop. */
+void flow_worker_abort(struct flow_worker *worker);
+
+/* The governed host's row of the catalogue; NULL for a name that only capture.hosts lists. */
+const struct provider *flow_find_provider(const struct settings *settings, const char *host);
+
+#endif

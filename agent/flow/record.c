@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Record: one event per exchange, from which `tollgate why` explains every step's decision. Keys, prompts and answers
+ * are never part of it, only sizes.
+ */
+#include "flow/exchange.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+
+enum { EVENT_BYTES_MAX = 64 << 10 };
+
+static void write_money(struct buffer *out, const char *name, struct money money)
+{
+    char text[MONEY_TEXT_MAX];
+    json_write_member_string(out, name, money_format(money, text));
+}
+
+static void write_slice(struct buffer *out, const char *name, struct slice text)
+{
+    json_write_member(out, name);
+    json_write_string(out, text);
+}
+
+static void write_tokens(struct buffer *out, const char *name, const struct usage *usage)
+{
+    json_write_member(out, name);
+    json_write_raw(out, "{");
+    json_write_member_integer(out, "input", (int64_t)usage->input);
+    json_write_member_integer(out, "cache_read", (int64_t)usage->cache_read);
+    json_write_member_integer(out, "cache_write", (int64_t)usage->cache_write);
+    json_write_member_integer(out, "cache_write_1h", (int64_t)usage->cache_write_1h);
+    json_write_member_integer(out, "input_audio", (int64_t)usage->input_audio);
+    json_write_member_integer(out, "output", (int64_t)usage->output);
+    json_write_member_integer(out, "output_audio", (int64_t)usage->output_audio);
+    json_write_raw(out, "}");
+}
+
+static const char *usage_source_name(enum usage_source source)
+{
+    static const char *const names[] = {"none", "provider", "estimated", "recovered"};
+    return names[source];
+}
+
+static void write_attempt(struct buffer *out, const struct attempt *attempt)
+{
+    json_write_raw(out, "{");
+    json_write_member_string(out, "target", attempt->target ? attempt->target->id : NULL);
+    json_write_member_string(out, "provider", attempt->provider->id);
+    json_write_member_string(out, "model", attempt->model);
+    if (attempt->is_priced) {
+        json_write_member_string(out, "price_basis", prices_basis_name(attempt->quote.basis));
+        json_write_member_string(out, "price_model", attempt->quote.list_model);
+    }
+    if (attempt->is_held)
+        write_money(out, "hold", attempt->hold);
+    write_money(out, "charge", attempt->charge);
+    json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
+    json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
+    json_write_member_integer(out, "status", attempt->status);
+    json_write_member_boolean(out, "bytes_sent", attempt->result.bytes_were_sent);
+    json_write_member_integer(out, "connect_us", attempt->result.connect_ns / 1000);
+    json_write_member_integer(out, "first_byte_us", attempt->result.first_byte_ns / 1000);
+    json_write_member_integer(out, "total_us", attempt->result.total_ns / 1000);
+    if (attempt->result.error)
+        json_write_member_string(out, "error", attempt->result.detail);
+    json_write_raw(out, "}");
+}
+
+static void write_principal(struct buffer *out, const struct exchange *exchange)
+{
+    const struct principal *principal = &exchange->principal;
+    json_write_member_integer(out, "uid", principal->peer.uid);
+    json_write_member_integer(out, "pid", principal->claim.pid);
+    json_write_member_string(out, "executable", principal->claim.executable);
+    json_write_member_string(out, "directory", principal->claim.directory);
+    json_write_member_string(out, "project", principal->claim.project);
+    if (!principal->group.group)
+        return;
+    json_write_member_string(out, "group", principal->group.group->name);
+    json_write_member_string(out, "group_source", policy_group_source_name(principal->group.source));
+    json_write_member_boolean(out, "flagged", principal->group.is_flagged);
+    json_write_member_string(out, "wallet", principal->wallet);
+}
+
+static void write_request(struct buffer *out, const struct exchange *exchange)
+{
+    json_write_member_string(out, "host", exchange->host);
+    json_write_member_string(out, "dialect", exchange->dialect->name);
+    json_write_member_string(out, "endpoint", exchange->endpoint ? exchange->endpoint->name : NULL);
+    write_slice(out, "method", exchange->request->method);
+    write_slice(out, "path", exchange->request->path); /* the query may hold a key: never recorded */
+    json_write_member_boolean(out, "stream", exchange->facts.is_streaming);
+    json_write_member_string(out, "model", exchange->facts.model);
+    json_write_member_integer(out, "request_bytes", (int64_t)exchange->request->body.length);
+    json_write_member_boolean(out, "unmetered", exchange->endpoint && exchange->endpoint->kind == ENDPOINT_UNMETERED);
+}
+
+static void write_result(struct buffer *out, struct exchange *exchange)
+{
+    json_write_member_string(out, "rule", exchange->verdict.rule);
+    json_write_member_integer(out, "status", exchange->status_sent);
+    json_write_member_string(out, "error", exchange->error ? error_row(exchange->error)->code : NULL);
+    json_write_member_string(out, "error_detail", exchange->error_detail);
+    if (exchange->attempt_count) {
+        const struct attempt *attempt = exchange_attempt(exchange);
+        json_write_member_string(out, "target", attempt->target ? attempt->target->id : NULL);
+        json_write_member_string(out, "provider", attempt->provider->id);
+        json_write_member_string(out, "served_model",
+                                 exchange->relay.is_started ? exchange->relay.meter.served_model : NULL);
+        if (attempt->is_held)
+            write_money(out, "hold", attempt->hold);
+        json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
+        json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
+        write_tokens(out, "tokens", &attempt->usage);
+        write_money(out, "wallet_available",
+                    attempt->is_resolved ? attempt->resolve.available : exchange->wallet_available);
+    }
+    write_money(out, "charge", exchange->charge.charge);
+    json_write_member_integer(out, "answer_bytes", (int64_t)exchange->answer_bytes);
+    json_write_member_integer(out, "duration_us", (clock_monotonic_ns() - exchange->started_ns) / 1000);
+}
+
+static void write_steps(struct buffer *out, const struct exchange *exchange)
+{
+    json_write_member(out, "steps");
+    json_write_raw(out, "[");
+    for (unsigned i = 0, written = 0; i < STEP_COUNT; i++) {
+        const struct step_note *note = &exchange->notes[i];
+        if (!note->was_run)
+            continue;
+        json_write_raw(out, written++ ? ",{" : "{");
+        json_write_member_string(out, "step", flow_step_name(i));
+        json_write_member_string(out, "outcome", flow_outcome_name(note->outcome));
+        json_write_member_integer(out, "us", note->since_start_ns / 1000);
+        if (note->text)
+            json_write_member_string(out, "text", note->text);
+        json_write_raw(out, "}");
+    }
+    json_write_raw(out, "]");
+}
+
+static void write_event(struct buffer *out, struct exchange *exchange)
+{
+    char time_text[CLOCK_TEXT_MAX];
+    json_write_raw(out, "{");
+    json_write_member_string(out, "id", exchange->id_text);
+    json_write_member_string(out, "time", clock_format(exchange->started_wall_ns, time_text));
+    json_write_member_string(out, "environment", config_environment_name(exchange->settings->environment));
+    write_principal(out, exchange);
+    write_request(out, exchange);
+    write_result(out, exchange);
+    json_write_member(out, "attempts");
+    json_write_raw(out, "[");
+    for (unsigned i = 0; i < exchange->attempt_count; i++) {
+        if (i)
+            json_write_raw(out, ",");
+        write_attempt(out, &exchange->attempts[i]);
+    }
+    json_write_raw(out, "]");
+    write_steps(out, exchange);
+    json_write_member_string(out, "policy_digest", exchange->settings->digest);
+    json_write_member_string(out, "version", TOLLGATE_VERSION);
+    json_write_raw(out, "}");
+}
+
+/* One log line for what an administrator should see; the event has everything. */
+static void log_result(const struct exchange *exchange)
+{
+    const struct error_row *row = error_row(exchange->error);
+    if (!exchange->error || row->fault == FAULT_CLIENT)
+        return;
+    log_event(row->fault == FAULT_POLICY || row->fault == FAULT_WALLET ? EVENT_EXCHANGE_REFUSED : EVENT_EXCHANGE_FAILED,
+              exchange->id_text, "%s %s: %s", exchange->host, row->code,
+              exchange->error_detail ? exchange->error_detail : row->text);
+}
+
+enum outcome step_record(struct exchange *exchange)
+{
+    struct buffer *out = &exchange->worker->scratch;
+    buffer_reset(out, EVENT_BYTES_MAX);
+    write_event(out, exchange);
+    journal_append(exchange->worker->services->journal, exchange->id, buffer_contents(out));
+    log_result(exchange);
+    return OUTCOME_NEXT;
+}

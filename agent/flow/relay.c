@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Relay: the answer goes to the program while its usage is metered. A JSON answer up to a bound is buffered, so that
+ * its head can say what it cost; everything else streams with back-pressure: a full client stops the provider's side.
+ */
+#include "flow/exchange.h"
+
+#include "base/check.h"
+
+enum { METER_DOCUMENT_BYTES_MAX = 32 << 20, METER_EVENT_BYTES_MAX = 4 << 20, HIDDEN_BYTES_KEPT = 64 << 10 };
+
+/* The provider's fields that the program gets: not hop-by-hop, not the framing (we write our own). */
+static size_t copy_answer_fields(struct exchange *exchange, struct http_field *fields)
+{
+    struct slice connection = http_find_field(exchange->answer.fields, exchange->answer.field_count, "connection");
+    size_t count = 0;
+    for (size_t i = 0; i < exchange->answer.field_count; i++) {
+        struct slice name = exchange->answer.fields[i].name;
+        if (http_field_is_hop_by_hop(name, connection) || slice_is_like(name, "content-length") ||
+            slice_is_like(name, "alt-svc"))
+            continue;
+        fields[count++] = exchange->answer.fields[i];
+    }
+    return count;
+}
+
+static bool has_no_body(const struct exchange *exchange)
+{
+    return exchange->answer.status == 204 || exchange->answer.status == 304 ||
+           slice_is(exchange->request->method, "HEAD");
+}
+
+/* The head into `out`. length -1: chunked. */
+static void write_head(struct exchange *exchange, struct buffer *out, int64_t length, bool with_cost)
+{
+    struct http_field *fields =
+        arena_new_array(exchange->arena, struct http_field, exchange->answer.field_count + ANSWER_FIELDS_MAX + 1);
+    size_t count = copy_answer_fields(exchange, fields);
+    if (length >= 0)
+        fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
+                                              slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
+    else if (!has_no_body(exchange))
+        fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
+    count = answer_add_fields(exchange, fields, count, with_cost);
+    check(http_write_head(out, exchange->answer.status, fields, count));
+    exchange->relay.head_written = true;
+    exchange->status_sent = exchange->answer.status;
+}
+
+static void send_two(struct exchange *exchange, struct slice first, struct slice second)
+{
+    bool full = false;
+    if (!exchange->session)
+        return;
+    if (connection_write_two(session_connection(exchange->session), first, second, &full) && full)
+        exchange->relay.is_blocked = true;
+}
+
+/* From buffered to streaming: the answer outgrew the bound, or streams by nature. */
+static void start_streaming(struct exchange *exchange)
+{
+    struct buffer *scratch = &exchange->worker->scratch;
+    bool keeps_length = exchange->answer.content_length >= 0 && !exchange->relay.meter.hides_usage;
+    exchange->relay.mode = keeps_length ? RELAY_LENGTH : RELAY_CHUNKED;
+    buffer_reset(scratch, HIDDEN_BYTES_KEPT);
+    write_head(exchange, scratch, keeps_length ? exchange->answer.content_length : -1, false);
+    send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
+}
+
+/* Sends what the meter let through. */
+static void send_out(struct exchange *exchange)
+{
+    struct slice out = buffer_contents(&exchange->relay.out);
+    if (!out.length)
+        return;
+    exchange->answer_bytes += out.length;
+    if (exchange->relay.mode == RELAY_CHUNKED) {
+        struct buffer *scratch = &exchange->worker->scratch;
+        buffer_reset(scratch, HIDDEN_BYTES_KEPT);
+        if (!http_write_chunk(scratch, out)) { /* larger than the scratch: size line, then the bytes */
+            check(buffer_append_format(scratch, "%zx\r\n", out.length));
+            send_two(exchange, buffer_contents(scratch), out);
+            send_two(exchange, SLICE_LITERAL("\r\n"), (struct slice){NULL, 0});
+        } else {
+            send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
+        }
+    } else {
+        send_two(exchange, out, (struct slice){NULL, 0});
+    }
+    buffer_reset(&exchange->relay.out, HIDDEN_BYTES_KEPT);
+}
+
+static void begin_relay(struct exchange *exchange)
+{
+    struct attempt *attempt = exchange_attempt(exchange);
+    const struct settings *settings = exchange->settings;
+    bool is_metered = exchange->endpoint->kind == ENDPOINT_METERED && attempt->status == 200;
+    exchange->relay.is_started = true;
+    exchange->relay.is_metered = is_metered;
+    meter_init(&exchange->relay.meter, exchange->dialect, exchange->endpoint, exchange->answer.is_event_stream,
+               is_metered && exchange->answer.is_event_stream && exchange->outgoing.hides_usage,
+               METER_DOCUMENT_BYTES_MAX, METER_EVENT_BYTES_MAX);
+    buffer_init(&exchange->relay.out, (size_t)METER_EVENT_BYTES_MAX * 2 + settings->limits.stream_buffer_bytes_max);
+    exchange->relay.mode = RELAY_BUFFERED;
+    if (exchange->answer.is_event_stream ||
+        exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max || has_no_body(exchange))
+        start_streaming(exchange);
+}
+
+bool relay_body(struct exchange *exchange, struct slice bytes)
+{
+    check(!exchange->is_running && exchange->relay.is_started);
+    if (exchange->relay.is_blocked && !exchange->is_client_gone)
+        return false;
+    if (exchange->error)
+        return true; /* the stream is already broken for the program: read and forget */
+    struct buffer *out = &exchange->relay.out;
+    bool passed =
+        exchange->relay.is_metered ? meter_feed(&exchange->relay.meter, bytes, out) : buffer_append(out, bytes);
+    if (!passed) {
+        exchange->error = ERROR_UPSTREAM_MALFORMED;
+        exchange->error_detail = "an event of the provider's stream exceeds its bound";
+        return true;
+    }
+    if (exchange->is_client_gone) {
+        buffer_reset(out, HIDDEN_BYTES_KEPT);
+        return true;
+    }
+    exchange->is_running = true; /* a write may find the client gone: that is acted on after it */
+    if (exchange->relay.mode == RELAY_BUFFERED &&
+        buffer_length(out) > exchange->settings->limits.buffered_answer_bytes_max)
+        start_streaming(exchange);
+    if (exchange->relay.mode != RELAY_BUFFERED)
+        send_out(exchange);
+    exchange->is_running = false;
+    if (exchange->is_client_gone)
+        exchange_client_gone(exchange);
+    return true;
+}
+
+void relay_writable(struct exchange *exchange)
+{
+    if (!exchange->relay.is_started || !exchange->relay.is_blocked)
+        return;
+    exchange->relay.is_blocked = false;
+    struct attempt *attempt = exchange_attempt(exchange);
+    if (attempt->transfer)
+        upstream_resume(attempt->transfer);
+}
+
+/* What the attempt used, and how we know. */
+static void read_usage(struct exchange *exchange, struct attempt *attempt)
+{
+    attempt->usage_source = USAGE_NONE;
+    if (!exchange->relay.is_metered)
+        return;
+    attempt->usage_source = meter_result(&exchange->relay.meter, exchange->facts.text_bytes, &attempt->usage);
+    bool is_whole = attempt->result.error == ERROR_OK && !exchange->error;
+    attempt->basis = attempt->usage_source != USAGE_PROVIDER          ? (is_whole ? BASIS_ESTIMATE : BASIS_PARTIAL)
+                     : is_whole || exchange->relay.meter.saw_terminal ? BASIS_EXACT
+                                                                      : BASIS_PARTIAL;
+}
+
+static void send_buffered(struct exchange *exchange)
+{
+    struct slice body = buffer_contents(&exchange->relay.out);
+    struct buffer *scratch = &exchange->worker->scratch;
+    buffer_reset(scratch, HIDDEN_BYTES_KEPT);
+    write_head(exchange, scratch, (int64_t)body.length, true);
+    exchange->answer_bytes += body.length;
+    send_two(exchange, buffer_contents(scratch), body);
+}
+
+static void end_stream(struct exchange *exchange)
+{
+    send_out(exchange);
+    if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
+        send_two(exchange, SLICE_LITERAL("0\r\n\r\n"), (struct slice){NULL, 0});
+    exchange->relay.is_complete = true;
+}
+
+/* Never a silent end that looks like success: an error event where the format has one, then the connection is cut. */
+static void break_stream(struct exchange *exchange)
+{
+    if (exchange->answer.is_event_stream)
+        exchange->dialect->write_stream_error(exchange->error, exchange->error_detail, &exchange->relay.out);
+    send_out(exchange);
+}
+
+static enum outcome finish_relay(struct exchange *exchange, struct attempt *attempt)
+{
+    struct upstream_result *result = &attempt->result;
+    bool passed = !exchange->relay.is_metered || meter_finish(&exchange->relay.meter, &exchange->relay.out);
+    if (!exchange->error && (result->error || !passed)) {
+        exchange->error = result->error ? result->error : ERROR_UPSTREAM_MALFORMED;
+        exchange->error_detail = error_row(exchange->error)->text;
+    }
+    read_usage(exchange, attempt);
+    if (exchange->is_client_gone) {
+        exchange->error = exchange->error ? exchange->error : ERROR_CLIENT_GONE;
+        exchange_note(exchange, "the client left; %s", exchange->relay.is_draining ? "drained" : "aborted");
+        return OUTCOME_NEXT;
+    }
+    if (exchange->error && !exchange->relay.head_written)
+        return exchange_fail(exchange, exchange->error, "%s", exchange->error_detail);
+    if (exchange->error) {
+        break_stream(exchange);
+    } else if (exchange->relay.mode == RELAY_BUFFERED) {
+        settle_compute_charge(exchange, attempt);
+        send_buffered(exchange);
+        exchange->relay.is_complete = true;
+    } else {
+        end_stream(exchange);
+    }
+    exchange_note(exchange, "%s, %llu bytes", exchange->relay.mode == RELAY_BUFFERED ? "buffered" : "streamed",
+                  (unsigned long long)exchange->answer_bytes);
+    return OUTCOME_NEXT;
+}
+
+enum outcome step_relay(struct exchange *exchange)
+{
+    struct attempt *attempt = exchange_attempt(exchange);
+    if (!exchange->relay.is_started) {
+        begin_relay(exchange);
+        if (exchange->is_client_gone) /* while we wrote the head */
+            exchange_leave(exchange);
+    }
+    return attempt->is_done ? finish_relay(exchange, attempt) : OUTCOME_WAIT;
+}

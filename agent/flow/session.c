@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session is the HTTP side of one connection: it owns the parser, knows the peer, and runs one exchange at a time.
+ * The connection's callbacks end here. An exchange leaves its session when its answer is written; its tail (settle,
+ * record) goes on without one.
+ */
+#include "flow/exchange.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct session {
+    struct list link; /* of worker->sessions */
+    struct flow_worker *worker;
+    struct connection *connection; /* NULL once closed */
+    const char *name;              /* the governed host name */
+    struct http_parser *parser;
+    struct settings *settings; /* those of the connection's start: limits */
+    struct identity_peer peer;
+    struct identity_claim claim;
+    bool has_claim;
+    struct exchange *exchange; /* that owns the connection now */
+    struct session_input input;
+    struct timer timer; /* head, body, or keep-alive: whatever we wait for */
+    bool is_reading, has_ended, must_close;
+};
+
+static void session_free(struct session *session)
+{
+    timer_disarm(session->worker->loop, &session->timer);
+    list_remove(&session->link);
+    http_parser_free(session->parser);
+    config_release(session->settings);
+    free(session);
+}
+
+static void wait_at_most(struct session *session, uint32_t delay_ms)
+{
+    timer_arm(session->worker->loop, &session->timer, delay_ms);
+}
+
+/* What we waited for did not come. An idle connection is closed silently, a half request gets its 408. */
+static void session_expired(struct timer *timer)
+{
+    struct session *session = list_entry(timer, struct session, timer);
+    struct exchange *exchange = session->exchange;
+    if (!exchange) {
+        connection_finish(session->connection);
+        return;
+    }
+    check(exchange->step == STEP_receive);
+    exchange->error = ERROR_HTTP_TIMEOUT;
+    session->is_reading = true; /* keeps the session alive while the exchange ends */
+    flow_run(exchange);
+    session->is_reading = false;
+    if (!session->connection)
+        session_free(session);
+}
+
+static size_t session_readable(void *context, struct slice bytes)
+{
+    struct session *session = context;
+    size_t taken = 0;
+    if (session->is_reading)
+        return 0;
+    session->is_reading = true;
+    while (taken < bytes.length && session->connection && !session->must_close) {
+        if (session->exchange && session->exchange->step != STEP_receive)
+            break; /* one request at a time; the rest is offered again */
+        if (!session->exchange) {
+            session->exchange = exchange_new(session->worker, session);
+            wait_at_most(session, session->settings->limits.head_timeout_ms);
+        }
+        session->input = (struct session_input){slice_from(bytes, taken), 0};
+        flow_run(session->exchange);
+        taken += session->input.taken;
+        if (!session->input.taken)
+            break;
+    }
+    session->is_reading = false;
+    if (session->connection)
+        return session->must_close ? bytes.length : taken;
+    session_free(session);
+    return bytes.length;
+}
+
+static void session_writable(void *context)
+{
+    struct session *session = context;
+    if (session->exchange)
+        relay_writable(session->exchange);
+}
+
+/* A half-close is legal: an answer under way is still written. Nothing more can come. */
+static void session_ended(void *context)
+{
+    struct session *session = context;
+    session->has_ended = true;
+    if (!session->exchange || session->exchange->step == STEP_receive)
+        connection_close(session->connection, false);
+}
+
+static void session_closed(void *context)
+{
+    struct session *session = context;
+    session->connection = NULL;
+    struct exchange *exchange = session->exchange;
+    session->exchange = NULL;
+    bool was_reading = session->is_reading;
+    session->is_reading = true;
+    if (exchange)
+        exchange_client_gone(exchange);
+    session->is_reading = was_reading;
+    if (!session->is_reading)
+        session_free(session);
+}
+
+static const struct connection_handler session_handler = {session_readable, session_writable, session_ended,
+                                                          session_closed};
+
+void session_release(struct session *session, bool abort)
+{
+    struct connection *connection = session->connection;
+    session->exchange = NULL;
+    http_parser_reset(session->parser);
+    if (!connection)
+        return;
+    if (abort || session_will_close(session)) {
+        session->must_close = true;
+        timer_disarm(session->worker->loop, &session->timer);
+        if (abort)
+            connection_close(connection, true);
+        else
+            connection_finish(connection);
+        return;
+    }
+    wait_at_most(session, session->settings->limits.keepalive_timeout_ms);
+    if (!session->is_reading)
+        connection_resume(connection);
+}
+
+struct connection *session_connection(struct session *session)
+{
+    return session->connection;
+}
+
+const char *session_name(const struct session *session)
+{
+    return session->name;
+}
+
+struct session_input *session_input(struct session *session)
+{
+    return &session->input;
+}
+
+struct http_parser *session_parser(struct session *session)
+{
+    return session->parser;
+}
+
+struct identity_claim *session_claim(struct session *session)
+{
+    return session->has_claim ? &session->claim : NULL;
+}
+
+void session_set_claim(struct session *session, const struct identity_claim *claim)
+{
+    session->claim = *claim;
+    session->has_claim = true;
+}
+
+const struct identity_peer *session_peer(const struct session *session)
+{
+    return &session->peer;
+}
+
+void session_must_close(struct session *session)
+{
+    session->must_close = true;
+}
+
+bool session_will_close(const struct session *session)
+{
+    return session->must_close || session->has_ended || session->worker->is_draining;
+}
+
+void session_wait_for_body(struct session *session)
+{
+    wait_at_most(session, session->settings->limits.body_idle_timeout_ms);
+}
+
+void session_listen(struct session *session)
+{
+    timer_disarm(session->worker->loop, &session->timer);
+}
+
+/* ---- the listener's side ---- */
+
+static struct flow_worker *find_worker(const struct flow_workers *workers, const struct loop *loop)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        if (workers->rows[i]->loop == loop)
+            return workers->rows[i];
+    check_panic("loop without worker", __FILE__, __LINE__);
+}
+
+/* Root may enter as anybody's administrator could read the socket anyway; others must be the owner or be listed. */
+static bool is_admitted(const struct settings *settings, uid_t uid)
+{
+    if (uid == geteuid())
+        return true;
+    for (size_t i = 0; i < settings->access.uid_count; i++)
+        if (settings->access.uids[i] == uid)
+            return true;
+    return settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count);
+}
+
+static bool admit_peer(struct flow_worker *worker, struct connection *connection, struct identity_peer *ret_peer)
+{
+    const struct connection_peer *ends = connection_peer(connection);
+    if (identity_find_peer(&ends->remote, &ends->local, ret_peer)) {
+        log_event(EVENT_PEER_REFUSED, NULL, "no process owns port %u", (unsigned)ntohs(ends->remote.sin_port));
+        return false;
+    }
+    struct settings *settings = worker->services->retain_settings(worker->services->context);
+    bool admitted = is_admitted(settings, ret_peer->uid);
+    config_release(settings);
+    if (!admitted)
+        log_event(EVENT_PEER_REFUSED, NULL, "uid %u is not among access.uids", (unsigned)ret_peer->uid);
+    return admitted;
+}
+
+static bool flow_accepted(void *context, struct connection *connection, const char *name, bool *ret_wait)
+{
+    (void)name;
+    struct flow_worker *worker = find_worker(context, connection_loop(connection));
+    struct identity_peer peer;
+    *ret_wait = false;
+    return !worker->is_draining && admit_peer(worker, connection, &peer);
+}
+
+static bool flow_established(void *context, struct connection *connection, const char *name)
+{
+    struct flow_worker *worker = find_worker(context, connection_loop(connection));
+    struct identity_peer peer;
+    if (worker->is_draining || !admit_peer(worker, connection, &peer))
+        return false;
+    struct session *session = calloc(1, sizeof *session);
+    check(session != NULL);
+    session->worker = worker;
+    session->connection = connection;
+    session->name = name;
+    session->peer = peer;
+    session->settings = worker->services->retain_settings(worker->services->context);
+    const struct http_limits limits = {session->settings->limits.head_bytes_max,
+                                       session->settings->limits.request_line_bytes_max,
+                                       session->settings->limits.fields_max, session->settings->limits.body_bytes_max};
+    session->parser = http_parser_new(&limits);
+    session->timer.expired = session_expired;
+    list_append(&worker->sessions, &session->link);
+    connection_set_handler(connection, &session_handler, session);
+    wait_at_most(session, session->settings->limits.head_timeout_ms);
+    return true;
+}
+
+static void flow_failed(void *context, const struct connection_peer *peer, const char *why)
+{
+    (void)context;
+    log_event(EVENT_CONNECTION_FAILED, NULL, "port %u: %s", (unsigned)ntohs(peer->remote.sin_port), why);
+}
+
+static void flow_fds_exhausted(void *context)
+{
+    (void)context;
+    log_event(EVENT_FDS_EXHAUSTED, NULL, "open connections live on");
+}
+
+struct listener_handler flow_listener_handler(struct flow_workers *workers)
+{
+    return (struct listener_handler){flow_accepted, flow_established, flow_failed, flow_fds_exhausted, workers};
+}
+
+/* ---- the worker ---- */
+
+struct flow_worker *flow_worker_new(struct loop *loop, const struct flow_services *services)
+{
+    struct flow_worker *worker = calloc(1, sizeof *worker);
+    check(worker != NULL);
+    worker->loop = loop;
+    worker->services = services;
+    worker->upstream = upstream_new(loop);
+    list_init(&worker->exchanges);
+    list_init(&worker->sessions);
+    buffer_init(&worker->scratch, 1u << 22);
+    return worker;
+}
+
+void flow_worker_free(struct flow_worker *worker)
+{
+    check(list_is_empty(&worker->exchanges));
+    upstream_free(worker->upstream);
+    buffer_done(&worker->scratch);
+    free(worker);
+}
+
+void flow_worker_drain(struct flow_worker *worker, void (*drained)(void *context), void *context)
+{
+    worker->is_draining = true;
+    list_for_each_safe(node, &worker->sessions)
+    {
+        struct session *session = list_entry(node, struct session, link);
+        if (!session->exchange || session->exchange->step == STEP_receive)
+            connection_close(session->connection, false);
+    }
+    if (list_is_empty(&worker->exchanges)) {
+        drained(context);
+        return;
+    }
+    worker->drained = drained;
+    worker->drained_context = context;
+}
+
+void flow_worker_abort(struct flow_worker *worker)
+{
+    list_for_each_safe(node, &worker->exchanges) list_entry(node, struct exchange, link)->is_aborted = true;
+    list_for_each_safe(node, &worker->sessions)
+        connection_close(list_entry(node, struct session, link)->connection, true);
+    /* What remains are drains of clients that left before, and tails. */
+    for (unsigned budget = 100000; budget > 0; budget--) {
+        struct exchange *draining = NULL;
+        list_for_each(node, &worker->exchanges)
+        {
+            struct exchange *exchange = list_entry(node, struct exchange, link);
+            if (exchange->relay.is_draining && exchange->step <= STEP_relay)
+                draining = exchange;
+        }
+        if (!draining)
+            break;
+        exchange_client_gone(draining);
+    }
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settle: every attempt's hold becomes its true charge, the rest goes back (ledger.md). A hold is voided only when
+ * provably nothing was sent; an error answer is unbilled; once bytes were sent it settles, by the best knowledge there
+ * is. The program's connection is free for its next request as soon as the operations are queued.
+ */
+#include "flow/exchange.h"
+
+#include "base/check.h"
+
+static struct price_tokens tokens_of(const struct usage *usage)
+{
+    return (struct price_tokens){usage->input,       usage->cache_read, usage->cache_write, usage->cache_write_1h,
+                                 usage->input_audio, usage->output,     usage->output_audio};
+}
+
+/* Nothing of the answer was understood: the provider may have worked. Prod takes the whole hold, dev an estimate. */
+static void assume_usage(struct exchange *exchange, struct attempt *attempt)
+{
+    if (exchange->settings->environment == ENVIRONMENT_PROD) {
+        attempt->basis = BASIS_WORST;
+        attempt->charge = attempt->hold;
+        return;
+    }
+    attempt->basis = BASIS_ESTIMATE;
+    attempt->usage_source = USAGE_ESTIMATED;
+    attempt->usage = (struct usage){.input = exchange->facts.text_bytes / 4 + 1};
+}
+
+void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
+{
+    if (!attempt->is_priced || attempt->basis == BASIS_WORST)
+        return;
+    if (attempt->status >= 400) { /* failed requests are not billed: OpenAI and Anthropic, "Errors" */
+        attempt->basis = BASIS_EXACT;
+        attempt->charge = MONEY_ZERO;
+        return;
+    }
+    if (attempt->usage_source == USAGE_NONE && attempt->result.bytes_were_sent)
+        assume_usage(exchange, attempt);
+    if (attempt->basis == BASIS_WORST || attempt->usage_source == USAGE_NONE)
+        return;
+    const struct price_tokens tokens = tokens_of(&attempt->usage);
+    if (prices_cost(&attempt->quote, &tokens, exchange->relay.is_started ? exchange->relay.meter.service_tier : "",
+                    &attempt->charge)) {
+        attempt->basis = BASIS_WORST;
+        attempt->charge = attempt->hold;
+    }
+}
+
+static void resolved(struct wallet_operation *operation)
+{
+    struct attempt *attempt = list_entry(operation, struct attempt, resolve);
+    struct exchange *exchange = attempt->exchange;
+    if (operation->error)
+        log_event(EVENT_LEDGER_FAILED, exchange->id_text, "hold not resolved: %s", error_row(operation->error)->text);
+    exchange->charge.alarm |= operation->alarm;
+    check(exchange->charge.waiting > 0);
+    if (--exchange->charge.waiting == 0)
+        flow_run(exchange);
+}
+
+static void fill_memo(const struct exchange *exchange, const struct attempt *attempt, struct wallet_memo *memo)
+{
+    snprintf(memo->model, sizeof memo->model, "%.*s", (int)sizeof memo->model - 1, attempt->model);
+    snprintf(memo->provider, sizeof memo->provider, "%.*s", (int)sizeof memo->provider - 1, attempt->provider->id);
+    snprintf(memo->group, sizeof memo->group, "%.*s", (int)sizeof memo->group - 1,
+             exchange->principal.group.group->name);
+    memo->tokens_input = attempt->usage.input + attempt->usage.input_audio;
+    memo->tokens_cache_read = attempt->usage.cache_read;
+    memo->tokens_cache_write = attempt->usage.cache_write + attempt->usage.cache_write_1h;
+    memo->tokens_output = attempt->usage.output + attempt->usage.output_audio;
+    memo->pid = (uint32_t)exchange->principal.claim.pid;
+}
+
+static void resolve_attempt(struct exchange *exchange, struct attempt *attempt)
+{
+    struct wallet_operation *operation = &attempt->resolve;
+    bool is_void = !attempt->result.bytes_were_sent;
+    settle_compute_charge(exchange, attempt);
+    operation->kind = is_void ? WALLET_VOID : WALLET_SETTLE;
+    operation->id = attempt->reserve.id;
+    memcpy(operation->wallet, attempt->reserve.wallet, sizeof operation->wallet);
+    snprintf(operation->provider, sizeof operation->provider, "%.*s", (int)sizeof operation->provider - 1,
+             attempt->provider->id);
+    operation->amount = is_void ? MONEY_ZERO : attempt->charge;
+    operation->basis = is_void ? BASIS_NONE : attempt->basis;
+    if (!is_void)
+        fill_memo(exchange, attempt, &operation->memo);
+    operation->reply_to = loop_mailbox(exchange->worker->loop);
+    operation->done = resolved;
+    attempt->is_resolved = true;
+    exchange->charge.waiting++;
+    wallet_submit(exchange->worker->services->ledger, operation);
+}
+
+static void end_load(struct exchange *exchange, struct attempt *attempt)
+{
+    if (!attempt->is_loaded)
+        return;
+    uint64_t used =
+        attempt->usage.input + attempt->usage.cache_read + attempt->usage.cache_write + attempt->usage.output;
+    routing_end(exchange->worker->services->routing, attempt->target, exchange->load_estimate, used);
+    attempt->is_loaded = false;
+}
+
+static void start_settle(struct exchange *exchange)
+{
+    exchange->charge.is_started = true;
+    if (exchange->relay.is_draining)
+        exchange->worker->drains--;
+    for (unsigned i = 0; i < exchange->attempt_count; i++) {
+        struct attempt *attempt = &exchange->attempts[i];
+        check(!attempt->transfer);
+        end_load(exchange, attempt);
+        if (attempt->is_held)
+            resolve_attempt(exchange, attempt);
+        if (money_add(exchange->charge.charge, attempt->charge, &exchange->charge.charge))
+            exchange->charge.charge = MONEY_MAX;
+    }
+    struct session *session = exchange->session;
+    exchange->session = NULL;
+    if (session)
+        session_release(session, exchange->relay.head_written && !exchange->relay.is_complete);
+}
+
+enum outcome step_settle(struct exchange *exchange)
+{
+    if (!exchange->charge.is_started)
+        start_settle(exchange);
+    if (exchange->charge.waiting)
+        return OUTCOME_WAIT;
+    if (exchange->charge.alarm)
+        log_event(EVENT_HOLD_EXCEEDED, exchange->id_text, "wallet %s: the provider's usage exceeds the bound",
+                  exchange->principal.wallet);
+    return OUTCOME_NEXT;
+}

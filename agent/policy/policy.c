@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See policy.h: pure functions over a settings snapshot, called by the steps identify and authorize. */
+#include "policy/policy.h"
+
+#include "base/check.h"
+#include "shim/contract.h"
+
+#include <string.h>
+
+const char *policy_group_source_name(enum group_source source)
+{
+    static const char *const names[] = {"key", "run", "project", "default"};
+    check((unsigned)source < sizeof names / sizeof *names);
+    return names[source];
+}
+
+static const struct consumer_group *find_by_key(const struct settings *settings, struct slice key)
+{
+    for (size_t i = 0; i < settings->group_count; i++)
+        if (slice_is(key, settings->groups[i].api_key))
+            return &settings->groups[i];
+    return NULL;
+}
+
+static const struct consumer_group *find_by_name(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->group_count; i++)
+        if (!strcmp(settings->groups[i].name, name))
+            return &settings->groups[i];
+    return NULL;
+}
+
+static const struct consumer_group *find_default(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->group_count; i++)
+        if (settings->groups[i].is_default)
+            return &settings->groups[i];
+    return NULL;
+}
+
+/* In this order (capture.md): kt_cg_ key, datagram, default. */
+static enum error choose_group(const struct settings *settings, const struct group_question *question,
+                               struct group_answer *answer)
+{
+    if (slice_has_prefix(question->key, TOLLGATE_KEY_PREFIX)) {
+        answer->key_is_placeholder = true;
+        answer->source = GROUP_BY_KEY;
+        answer->group = find_by_key(settings, question->key);
+        return answer->group ? ERROR_OK : ERROR_KEY_INVALID;
+    }
+    if (question->asked_group[0]) {
+        answer->source = GROUP_BY_RUN;
+        answer->group = find_by_name(settings, question->asked_group);
+        return answer->group ? ERROR_OK : ERROR_GROUP_UNKNOWN;
+    }
+    answer->source = GROUP_BY_DEFAULT;
+    answer->group = find_default(settings);
+    if (!question->is_identified) {
+        if (settings->environment == ENVIRONMENT_PROD)
+            return ERROR_PEER_UNKNOWN;
+        answer->is_flagged = true;
+    }
+    return answer->group ? ERROR_OK : ERROR_GROUP_UNKNOWN;
+}
+
+static bool is_uid_allowed(const struct consumer_group *group, uid_t uid)
+{
+    for (size_t i = 0; i < group->uid_count; i++)
+        if (group->uids[i] == uid)
+            return true;
+    return group->uid_count == 0;
+}
+
+enum error policy_find_group(const struct settings *settings, const struct group_question *question,
+                             struct group_answer *ret_answer)
+{
+    struct group_answer answer = {0};
+    enum error error = choose_group(settings, question, &answer);
+    if (error)
+        return error;
+    if (!is_uid_allowed(answer.group, question->uid))
+        return ERROR_GROUP_REFUSED;
+    if (answer.group->keys == KEYS_PLACEHOLDER_ONLY && question->key.length && !answer.key_is_placeholder)
+        return ERROR_KEY_REFUSED;
+    *ret_answer = answer;
+    return ERROR_OK;
+}
+
+/* Exact, or a prefix ending in '*'. */
+static bool is_model_among(const char *model, const char *const *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(patterns[i]);
+        bool is_prefix = length && patterns[i][length - 1] == '*';
+        if (is_prefix ? !strncmp(model, patterns[i], length - 1) : !strcmp(model, patterns[i]))
+            return true;
+    }
+    return false;
+}
+
+static enum error decide_model(const struct consumer_group *group, const char *model, const char **ret_rule)
+{
+    if (!model[0])
+        return ERROR_OK;
+    if (is_model_among(model, group->denied_models, group->denied_model_count)) {
+        *ret_rule = "consumer_groups[].denied_models";
+        return ERROR_MODEL_DENIED;
+    }
+    if (group->allowed_model_count && !is_model_among(model, group->allowed_models, group->allowed_model_count)) {
+        *ret_rule = "consumer_groups[].allowed_models";
+        return ERROR_MODEL_DENIED;
+    }
+    return ERROR_OK;
+}
+
+static enum error decide_endpoint(const struct settings *settings, const struct policy_question *question,
+                                  struct policy_verdict *verdict)
+{
+    if (question->is_metered || question->is_free)
+        return ERROR_OK;
+    verdict->rule = "capture.unmetered_endpoint";
+    verdict->counts_as_unmetered = true;
+    return settings->capture.unmetered_endpoint == UNLISTED_BLOCK ? ERROR_ENDPOINT_BLOCKED : ERROR_OK;
+}
+
+enum error policy_decide(const struct settings *settings, const struct policy_question *question,
+                         struct policy_verdict *ret_verdict)
+{
+    struct policy_verdict verdict = {.rule = "default", .output_tokens_max = -1};
+    enum error error = decide_model(question->group, question->model, &verdict.rule);
+    if (!error)
+        error = decide_endpoint(settings, question, &verdict);
+    if (question->group->output_tokens_max)
+        verdict.output_tokens_max = (int64_t)question->group->output_tokens_max;
+    *ret_verdict = verdict; /* also on refusal: it names the rule */
+    return error;
+}
