@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... NAME=ADDRESS...
+ * (names sorted by the caller). The network is 127.77.0.0/16. It shares the contract header and nothing else
+ * with the shim, so that a wrong reading of the layout on either side shows.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/contract.h"
+
+#define PORTS_MAX 16
+#define NAMES_MAX 256
+
+static struct tollgate_map_port ports[PORTS_MAX];
+static struct tollgate_map_name names[NAMES_MAX];
+static char text[NAMES_MAX * 64];
+static struct tollgate_map_header header = {.magic = TOLLGATE_MAP_MAGIC,
+                                            .version = TOLLGATE_MAP_VERSION,
+                                            .network = 0x7f4d0000,
+                                            .network_mask = 0xffff0000,
+                                            .generation = 1};
+
+static int add_port(const char *argument)
+{
+    unsigned original = 0;
+    unsigned agent = 0;
+    if (header.port_count == PORTS_MAX || sscanf(argument, "%u:%u", &original, &agent) != 2)
+        return -1;
+    ports[header.port_count].original = (uint16_t)original;
+    ports[header.port_count++].agent = (uint16_t)agent;
+    return 0;
+}
+
+static int add_name(char *argument)
+{
+    char *address = strchr(argument, '=');
+    struct in_addr number;
+    if (address == NULL || header.name_count == NAMES_MAX)
+        return -1;
+    *address++ = '\0';
+    size_t size = strlen(argument) + 1;
+    if (inet_pton(AF_INET, address, &number) != 1 || header.text_size + size > sizeof text)
+        return -1;
+    memcpy(text + header.text_size, argument, size);
+    names[header.name_count].address = ntohl(number.s_addr);
+    names[header.name_count++].text_offset = header.text_size;
+    header.text_size += (uint32_t)size;
+    return 0;
+}
+
+static int write_map(const char *path)
+{
+    static char body[sizeof ports + sizeof names + sizeof text];
+    size_t ports_size = header.port_count * sizeof ports[0];
+    size_t names_size = header.name_count * sizeof names[0];
+    memcpy(body, ports, ports_size);
+    memcpy(body + ports_size, names, names_size);
+    memcpy(body + ports_size + names_size, text, header.text_size);
+    size_t size = ports_size + names_size + header.text_size;
+    header.file_size = (uint32_t)(sizeof header + size);
+    header.checksum = tollgate_map_checksum(body, size);
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return -1;
+    size_t written = fwrite(&header, 1, sizeof header, file) + fwrite(body, 1, size, file);
+    return fclose(file) == 0 && written == sizeof header + size ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        int result = strcmp(argv[i], "-p") == 0 && i + 1 < argc ? add_port(argv[++i]) : add_name(argv[i]);
+        if (result != 0) {
+            fprintf(stderr, "shim_map: bad argument %s\n", argv[i]);
+            return 2;
+        }
+    }
+    return argc < 2 || write_map(argv[1]) != 0;
+}
