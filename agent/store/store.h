@@ -18,13 +18,14 @@ struct store_transaction;
 
 /* Opens (creates, recovers) the environment in `directory` (0700, created). Takes the directory's lock file:
  * ERROR_ENVIRONMENT_BUSY when another process holds it. Recovery is tried in a child process first, so that a damaged
- * environment cannot take the caller down. Errors: ENVIRONMENT_BUSY, STORE_CORRUPT, STORE_IO, SYSTEM. */
+ * environment cannot take the caller down; it forks, so open before starting threads. The lock file holds the owner's
+ * pid as text. A DB_CONFIG file is refused. Errors: ENVIRONMENT_BUSY, STORE_CORRUPT, STORE_IO, NO_MEMORY. */
 enum error store_open(const char *directory, enum store_kind kind, struct store **ret_store) MUST_USE;
 /* Checkpoints and closes; its tables first. NULL is fine. */
 void store_close(struct store *store);
 /* True once an I/O error happened: every later call fails with STORE_IO (fail-stop). */
 bool store_is_failed(const struct store *store);
-/* Why, for the log; "" when not failed. */
+/* Why, for the log; "" when not failed. NULL: why the last store_open of this thread failed. */
 const char *store_failure(const struct store *store);
 /* Checkpoint when `log_bytes` of log were written since the last one. Any thread. */
 enum error store_checkpoint(struct store *store, size_t log_bytes) MUST_USE;
@@ -32,7 +33,9 @@ enum error store_checkpoint(struct store *store, size_t log_bytes) MUST_USE;
 enum error store_table_open(struct store *store, const char *name, struct store_table **ret_table) MUST_USE;
 void store_table_close(struct store_table *table);
 
-/* Begin / commit / abort. Commit of a LEDGER transaction returns after it is on disk. */
+/* Inside a transaction every call may answer OVERLOADED (it lost a deadlock): abort, and run the whole body again. An
+ * unexpected error is a fail-stop: nothing of this store is written any more.
+ * Begin / commit / abort. Commit of a LEDGER transaction returns after it is on disk. */
 enum error store_begin(struct store *store, struct store_transaction **ret_transaction) MUST_USE;
 enum error store_commit(struct store_transaction *transaction) MUST_USE; /* consumes it, also on failure */
 void store_abort(struct store_transaction *transaction);                 /* NULL is fine */

@@ -69,7 +69,7 @@ struct wallet_operation {
 struct wallet_options {
     const char *directory;         /* STATE/ledger */
     const char *environment;       /* dev | prod: part of every account name */
-    bool settle_recovered_in_full; /* prod: open holds settle whole at start; dev: at recovered_floor_percent… see .c */
+    bool settle_recovered_in_full; /* prod: open holds settle whole at start; dev: at their floor */
 };
 
 struct wallet_facts {

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of store/ share: the environment's struct, the way a failure is noted, and the I/O hooks. Nobody
+ * outside this folder includes it, because it shows <db.h>.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "store/store.h"
+
+#include <db.h>
+#include <limits.h>
+#include <stdatomic.h>
+
+enum { STORE_FAILURE_MAX = 256, STORE_RETRIES_MAX = 100 };
+
+struct store {
+    enum store_kind kind;
+    DB_ENV *env;
+    int lock_fd;
+    int slot; /* in the table of the I/O hooks; -1: none */
+    atomic_int noting, failed;
+    char failure[STORE_FAILURE_MAX]; /* written once, before `failed` is set */
+    char message[STORE_FAILURE_MAX]; /* the last words of Berkeley DB */
+    char directory[PATH_MAX];        /* resolved: the hooks compare it with /proc/self/fd */
+};
+
+struct store_table {
+    struct store *store;
+    DB *db;
+};
+
+struct store_transaction {
+    struct store *store;
+    DB_TXN *handle;
+};
+
+/* Notes the first failure: from then on every call answers STORE_IO and every write of this store is refused. */
+void store_fail(struct store *store, const char *what, const char *why);
+/* Turns Berkeley DB's result into ours. Deadlock is OVERLOADED, absence NOT_FOUND; all that is unexpected fails the
+ * store, because the memory of its caller can no longer be trusted to match the disk. */
+enum error store_result(struct store *store, const char *what, int result) MUST_USE;
+
+/* Process-wide I/O hooks that tell stores by the path behind a descriptor. */
+void store_hooks_watch(struct store *store);
+void store_hooks_forget(struct store *store);
+
+/* Opens the environment with recovery; the result is Berkeley DB's. On failure store->env is NULL. */
+int store_environment_open(struct store *store);
+void store_environment_close(struct store *store);
+/* Recovery in a child: true when it came to a good end. `why` gets the reason otherwise, *ret_damaged whether
+ * the files are to blame (or else the system). */
+bool store_try_recovery(struct store *store, char *why, size_t why_bytes, bool *ret_damaged) MUST_USE;
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The environment's life: directory, lock file, recovery, failure, checkpoint. The order of opening is the safety of
+ * it: nothing of Berkeley DB is touched before the lock is ours, because recovery under a living owner destroys it.
+ */
+#include "store/internal.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__)
+/* libdb is not instrumented and synchronizes by its own assembler: its memcpy calls look like races. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "called_from_lib:libdb-5.3.so\n";
+}
+#endif
+
+static _Thread_local char open_failure[STORE_FAILURE_MAX];
+
+void store_fail(struct store *store, const char *what, const char *why)
+{
+    if (atomic_exchange(&store->noting, 1))
+        return;
+    snprintf(store->failure, sizeof store->failure, "%s: %s", what, why[0] ? why : "no reason given");
+    atomic_store_explicit(&store->failed, 1, memory_order_release);
+}
+
+bool store_is_failed(const struct store *store)
+{
+    return atomic_load_explicit(&store->failed, memory_order_acquire) != 0;
+}
+
+const char *store_failure(const struct store *store)
+{
+    if (!store)
+        return open_failure;
+    return store_is_failed(store) ? store->failure : "";
+}
+
+enum error store_result(struct store *store, const char *what, int result)
+{
+    if (result == 0 && !store_is_failed(store))
+        return ERROR_OK;
+    switch (result) {
+    case DB_NOTFOUND:
+        return ERROR_NOT_FOUND;
+    case DB_LOCK_DEADLOCK:
+    case DB_LOCK_NOTGRANTED:
+        return ERROR_OVERLOADED;
+    case DB_BUFFER_SMALL:
+        return ERROR_REQUEST_INVALID;
+    default:
+        store_fail(store, what, store->message[0] ? store->message : db_strerror(result));
+        return ERROR_STORE_IO;
+    }
+}
+
+static enum error refuse(const char *what, const char *why, enum error error)
+{
+    snprintf(open_failure, sizeof open_failure, "%.120s: %.120s", what, why);
+    return error;
+}
+
+/* The mode is given with every file: a process-wide umask would also change what other threads publish. */
+static enum error enter_directory(struct store *store, const char *directory)
+{
+    if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+        return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
+    if (!realpath(directory, store->directory))
+        return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/DB_CONFIG", store->directory);
+    if (access(path, F_OK) == 0) /* it could override every promise made here, e.g. turn syncing off */
+        return refuse(path, "must not exist", ERROR_STORE_CORRUPT);
+    return ERROR_OK;
+}
+
+static enum error take_lock(struct store *store)
+{
+    char path[PATH_MAX + 16], text[16];
+    snprintf(path, sizeof path, "%s/lock", store->directory);
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (store->lock_fd < 0)
+        return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? refuse(path, "held by another process", ERROR_ENVIRONMENT_BUSY)
+                                    : refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
+    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)length, 0) != length)
+        return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
+    return ERROR_OK;
+}
+
+static bool has_log(const struct store *store)
+{
+    char pattern[PATH_MAX + 16];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/log.*", store->directory);
+    bool has = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+    if (has)
+        globfree(&found);
+    return has;
+}
+
+static enum error open_environment(struct store *store)
+{
+    char why[STORE_FAILURE_MAX];
+    bool damaged;
+    store_hooks_watch(store);
+    if (has_log(store) && !store_try_recovery(store, why, sizeof why, &damaged))
+        return refuse(store->directory, why, damaged ? ERROR_STORE_CORRUPT : ERROR_STORE_IO);
+    int result = store_environment_open(store);
+    if (result || store_is_failed(store))
+        return refuse(store->directory,
+                      store_is_failed(store) ? store->failure
+                      : store->message[0]    ? store->message
+                                             : db_strerror(result),
+                      ERROR_STORE_IO);
+    return ERROR_OK;
+}
+
+enum error store_open(const char *directory, enum store_kind kind, struct store **ret_store)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        return ERROR_NO_MEMORY;
+    store->kind = kind;
+    store->lock_fd = -1;
+    store->slot = -1;
+    open_failure[0] = '\0';
+    enum error error = enter_directory(store, directory);
+    error = error ? error : take_lock(store);
+    error = error ? error : open_environment(store);
+    if (error)
+        store_close(store);
+    else
+        *ret_store = store;
+    return error;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    store_environment_close(store);
+    store_hooks_forget(store);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd); /* gives the lock back */
+    free(store);
+}
+
+enum error store_checkpoint(struct store *store, size_t log_bytes)
+{
+    if (store_is_failed(store))
+        return ERROR_STORE_IO;
+    return store_result(store, "checkpoint", store->env->txn_checkpoint(store->env, (uint32_t)(log_bytes >> 10), 0, 0));
+}
