@@ -44,15 +44,14 @@ static void text_visit(struct text_walk *walk, const char *text, size_t length)
 static void text_find(struct text_walk *walk, const json_t *value, int depth)
 {
     static const char *const members[] = {"text", "content", "parts", "output", "arguments"};
-    size_t i;
-    const json_t *element;
     if (depth > TEXT_DEPTH_MAX)
         return;
     if (json_is_string(value))
         text_visit(walk, json_string_value(value), json_string_length(value));
-    json_array_foreach(value, i, element) text_find(walk, element, depth + 1);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        text_find(walk, json_array_get(value, i), depth + 1);
     if (json_is_object(value))
-        for (i = 0; i < sizeof members / sizeof members[0]; i++)
+        for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
             text_find(walk, json_object_get(value, members[i]), depth + 1);
 }
 
@@ -91,8 +90,6 @@ static bool last_user_read(const json_t *messages, struct prompt *prompt, struct
 
 static void messages_read(const json_t *messages, struct prompt *prompt)
 {
-    size_t i;
-    const json_t *message;
     prompt->inputs = 1;
     if (!json_is_array(messages)) {
         prompt->tokens += message_count_tokens(messages);
@@ -103,7 +100,8 @@ static void messages_read(const json_t *messages, struct prompt *prompt)
         return;
     }
     prompt->inputs = (uint32_t)json_array_size(messages);
-    json_array_foreach(messages, i, message) prompt->tokens += message_count_tokens(message);
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        prompt->tokens += message_count_tokens(json_array_get(messages, i));
 }
 
 static uint32_t number_get(const json_t *value, uint32_t fallback)

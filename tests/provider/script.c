@@ -67,17 +67,28 @@ static bool setting_set(struct rule *rule, const char *name, const json_t *value
     return setting->directive && directive_set(setting->directive, setting->value, &trial);
 }
 
+static bool member_set(struct rule *rule, const char *name, const json_t *value)
+{
+    return strcmp(name, "match") == 0 ? json_is_object(value) : setting_set(rule, name, value);
+}
+
+/* Gives every member to `set`; returns the name of the one that it refuses, NULL when there is none. */
+static const char *members_set(json_t *object, bool (*set)(struct rule *, const char *, const json_t *),
+                               struct rule *rule)
+{
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+        if (!set(rule, json_object_iter_key(at), json_object_iter_value(at)))
+            return json_object_iter_key(at);
+    return NULL;
+}
+
 /* Returns the name that is wrong, NULL when the rule is good. */
 static const char *rule_parse(json_t *json, struct rule *rule)
 {
-    const char *name;
-    json_t *value;
     if (!json_is_object(json))
         return "rule";
-    json_object_foreach(json_object_get(json, "match"), name, value) if (!match_set(rule, name, value)) return name;
-    json_object_foreach(json, name,
-                        value) if (strcmp(name, "match") != 0 && !setting_set(rule, name, value)) return name;
-    return NULL;
+    const char *wrong = members_set(json_object_get(json, "match"), match_set, rule);
+    return wrong ? wrong : members_set(json, member_set, rule);
 }
 
 bool script_load(struct script *script, const char *json, size_t length, char *ret_message, size_t message_bytes)

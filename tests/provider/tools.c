@@ -21,6 +21,14 @@ static bool part_is_result(const json_t *part)
     return (type && strcmp(type, "tool_result") == 0) || json_object_get(part, "functionResponse");
 }
 
+static bool parts_have_result(const json_t *parts)
+{
+    for (size_t i = 0; i < json_array_size(parts); i++)
+        if (part_is_result(json_array_get(parts, i)))
+            return true;
+    return false;
+}
+
 bool tools_is_result(const json_t *messages)
 {
     size_t count = json_array_size(messages);
@@ -29,12 +37,7 @@ bool tools_is_result(const json_t *messages)
     const char *type = json_string_value(json_object_get(last, "type"));
     if ((role && strcmp(role, "tool") == 0) || (type && strcmp(type, "function_call_output") == 0))
         return true;
-    const char *const members[] = {"content", "parts"};
-    size_t i;
-    const json_t *part;
-    for (size_t member = 0; member < 2; member++)
-        json_array_foreach(json_object_get(last, members[member]), i, part) if (part_is_result(part)) return true;
-    return false;
+    return parts_have_result(json_object_get(last, "content")) || parts_have_result(json_object_get(last, "parts"));
 }
 
 /* The object that has the tool's name and schema, however deep this dialect puts it. */
@@ -71,13 +74,10 @@ static json_t *arguments_new(const json_t *schema)
     json_t *arguments = json_object();
     const json_t *properties = json_object_get(schema, "properties");
     const json_t *required = json_object_get(schema, "required");
-    size_t i;
-    const json_t *name;
-    json_array_foreach(required, i, name)
-    {
-        const char *text = json_string_value(name);
-        if (text)
-            json_object_set_new(arguments, text, value_new(json_object_get(properties, text)));
+    for (size_t i = 0; i < json_array_size(required); i++) {
+        const char *name = json_string_value(json_array_get(required, i));
+        if (name)
+            json_object_set_new(arguments, name, value_new(json_object_get(properties, name)));
     }
     return arguments;
 }
