@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_load: catalogue, price list and policy into one immutable snapshot, all errors collected first. Everything is
+ * built in the snapshot's own arena; any error frees it, so there is never a half-applied policy.
+ */
+#include "config/loader.h"
+
+#include "base/check.h"
+#include "config/problems.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *config_environment_name(enum environment environment)
+{
+    static const char *const names[ENVIRONMENT_COUNT] = {"dev", "prod"};
+    check(environment < ENVIRONMENT_COUNT);
+    return names[environment];
+}
+
+const char *path_beside(struct loader *loader, const char *file, struct slice path)
+{
+    if (path.length && path.data[0] == '/')
+        return arena_copy(loader->arena, path).data;
+    const char *slash = strrchr(file, '/');
+    const char *folder = slash ? arena_printf(loader->scratch, "%.*s", (int)(slash - file + 1), file) : ".";
+    char *absolute = realpath(folder, NULL);
+    const char *joined =
+        arena_printf(loader->arena, "%s/" SLICE_FORMAT, absolute ? absolute : folder, SLICE_ARGUMENTS(path));
+    free(absolute);
+    return joined;
+}
+
+/* The catalogue and the price list lie in ../policies of a build tree, or where the package installs them. */
+static const char *installed_file(struct loader *loader, const char *name)
+{
+    static const char *const places[] = {"../policies", "../share/tollgate/policies"};
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash)
+        *slash = '\0';
+    const char *file = NULL;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        file = arena_printf(loader->arena, "%s/%s/%s", program, places[i], name);
+        if (access(file, R_OK) == 0)
+            break;
+    }
+    return file;
+}
+
+/* Reads a file whose top level must be a mapping. */
+static const struct node *read_mapping(struct loader *loader, const char *file)
+{
+    struct document *document = arena_new_struct(loader->scratch, struct document);
+    document->file = file;
+    loader->document = document;
+    if (!document_read(file, loader->scratch, loader->problems, document))
+        return NULL;
+    if (document->root->kind == NODE_MAPPING)
+        return document->root;
+    report(loader, SEVERITY_ERROR, document->root, NULL, "the file must be a mapping (key: value)");
+    return NULL;
+}
+
+static void check_catalogue(struct loader *loader, const struct node *root)
+{
+    const struct node *list = node_member(root, "providers");
+    const struct node *node = list && list->kind == NODE_SEQUENCE ? list->first : NULL;
+    const struct settings *settings = loader->settings;
+    for (size_t i = 0; node && i < settings->provider_count; i++, node = node->next) {
+        const struct provider *provider = &settings->providers[i];
+        for (size_t j = 0; provider->id && j < i; j++)
+            if (settings->providers[j].id && strcmp(settings->providers[j].id, provider->id) == 0)
+                report(loader, SEVERITY_ERROR, node, NULL, "provider id \"%s\" is used twice", provider->id);
+        if (provider->base_url && slice_has_prefix(slice_of(provider->base_url), "http:") && !provider->local)
+            report(loader, SEVERITY_ERROR, node_member(node, "base_url"), "https, or local: true",
+                   "\"base_url\" must be https");
+    }
+}
+
+static void load_catalogue(struct loader *loader)
+{
+    const char *file = loader->sources->providers_file;
+    const struct node *root = read_mapping(loader, file ? file : installed_file(loader, "providers.yaml"));
+    if (!root)
+        return;
+    apply_object(loader, &table_providers, root, loader->settings);
+    check_catalogue(loader, root);
+}
+
+/* "policy-config.dev.yaml", "dev.yml", "team-prod.yaml" */
+static int environment_of_name(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    const char *name = slash ? slash + 1 : file;
+    const char *dot = strrchr(name, '.');
+    struct slice stem = {name, dot ? (size_t)(dot - name) : strlen(name)};
+    for (int i = 0; i < ENVIRONMENT_COUNT; i++) {
+        const char *word = config_environment_name((enum environment)i);
+        size_t length = strlen(word);
+        if (slice_has_suffix(stem, word) &&
+            (stem.length == length || !isalnum((unsigned char)stem.data[stem.length - length - 1])))
+            return i;
+    }
+    return -1;
+}
+
+/* The file decides; that it is for another environment than the agent must never pass by accident. */
+static void find_environment(struct loader *loader, const struct node *root)
+{
+    const struct node *node = node_member(root, "environment");
+    const struct field *field = table_find(&table_policy, SLICE_LITERAL("environment"));
+    int asked = loader->sources->environment, written = -1, named = environment_of_name(loader->document->file);
+    for (const struct choice *choice = field->choices; node && choice->name; choice++)
+        if (node_is(node, choice->name))
+            written = (int)choice->value;
+    if (written >= 0 && asked >= 0 && written != asked)
+        report(loader, SEVERITY_ERROR, node, NULL, "the file is for %s, but was asked for as %s",
+               config_environment_name((enum environment)written), config_environment_name((enum environment)asked));
+    if (!node && asked >= 0 && named >= 0 && named != asked)
+        report(loader, SEVERITY_WARNING, root, "add \"environment:\" to the file",
+               "the file's name says %s, it is used for %s", config_environment_name((enum environment)named),
+               config_environment_name((enum environment)asked));
+    int found = written >= 0 ? written : asked >= 0 ? asked : named;
+    if (found < 0 && !node)
+        report(loader, SEVERITY_ERROR, root, "add \"environment: dev\", or name the file ...dev.yaml or ...prod.yaml",
+               "the file does not say which environment it is for");
+    loader->environment = found < 0 ? ENVIRONMENT_DEV : (enum environment)found;
+    loader->settings->environment = loader->environment;
+}
+
+static void load_policy(struct loader *loader)
+{
+    const char *file = loader->sources->policy_file;
+    loader->settings->file = path_beside(loader, file, slice_of(strrchr(file, '/') ? strrchr(file, '/') + 1 : file));
+    const struct node *root = read_mapping(loader, file);
+    if (!root)
+        return;
+    sha256_format(loader->document->text, loader->settings->digest);
+    find_environment(loader, root);
+    apply_defaults(loader, &table_policy, loader->settings);
+    apply_object(loader, &table_policy, root, loader->settings);
+    check_rules(loader, root);
+    load_secrets(loader, root);
+}
+
+enum error config_load(const struct config_sources *sources, struct config_problems *problems,
+                       struct settings **ret_settings)
+{
+    struct arena *arena = arena_new(65536), *scratch = arena_new(65536);
+    struct settings *settings = arena_new_struct(arena, struct settings);
+    *settings = (struct settings){.arena = arena, .references = 1};
+    struct loader loader = {
+        .sources = sources, .problems = problems, .settings = settings, .arena = arena, .scratch = scratch};
+    size_t errors_before = problems->error_count;
+    load_catalogue(&loader);
+    const char *prices = sources->prices_file;
+    const struct node *root = read_mapping(&loader, prices ? prices : installed_file(&loader, "prices.yaml"));
+    if (root)
+        load_prices(&loader, root);
+    load_policy(&loader);
+    problems_sort(problems);
+    arena_free(scratch);
+    if (problems->error_count > errors_before) {
+        config_release(settings);
+        return ERROR_SETTINGS_INVALID;
+    }
+    *ret_settings = settings;
+    return ERROR_OK;
+}
+
+struct settings *config_retain(struct settings *settings)
+{
+    __atomic_add_fetch(&settings->references, 1, __ATOMIC_RELAXED);
+    return settings;
+}
+
+void config_release(struct settings *settings)
+{
+    if (!settings || __atomic_sub_fetch(&settings->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    for (size_t i = 0; i < settings->target_count; i++)
+        secret_free(settings->targets[i].secret);
+    arena_free(settings->arena);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What concerns several settings at once: ids that must be unique, defaults that depend on others, choices that exclude
+ * each other. One function per rule, in a table; each reports at the node that would have to change.
+ */
+#include "config/loader.h"
+
+#include <stddef.h>
+
+static const struct node *list_of(const struct node *root, const char *section, const char *name)
+{
+    const struct node *list = node_member(section ? node_member(root, section) : root, name);
+    return list && list->kind == NODE_SEQUENCE ? list : NULL;
+}
+
+/* The list's nodes and the array's elements correspond, unless the list was refused as a whole. */
+static const struct node *first_of(const struct node *list, size_t count)
+{
+    return list && list->count == count ? list->first : NULL;
+}
+
+static const struct node *value_or_self(const struct node *mapping, const char *name)
+{
+    const struct node *value = node_member(mapping, name);
+    return value ? value : mapping;
+}
+
+/* `member`: offset of a const char * in elements of `size` bytes. At most 256 elements: comparing all is cheap. */
+static void refuse_repeated(struct loader *loader, const struct node *list, const void *elements, size_t size,
+                            size_t count, size_t member, const char *key)
+{
+    const struct node *node = first_of(list, count);
+    for (size_t i = 0; node && i < count; i++, node = node->next) {
+        const char *const *value = (const char *const *)(const void *)((const char *)elements + i * size + member);
+        const struct node *earlier = list->first;
+        for (size_t j = 0; *value && j < i; j++, earlier = earlier->next) {
+            const char *const *other = (const char *const *)(const void *)((const char *)elements + j * size + member);
+            if (!*other || strcmp(*value, *other) != 0)
+                continue;
+            report(loader, SEVERITY_ERROR, value_or_self(node, key), NULL, "\"%s\" is used twice: %s, first on line %u",
+                   key, *value, value_or_self(earlier, key)->line);
+            break;
+        }
+    }
+}
+
+static void unique_names(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    const struct node *groups = list_of(root, NULL, "consumer_groups");
+    refuse_repeated(loader, list_of(root, "providers", "targets"), settings->targets, sizeof *settings->targets,
+                    settings->target_count, offsetof(struct target, id), "id");
+    refuse_repeated(loader, groups, settings->groups, sizeof *settings->groups, settings->group_count,
+                    offsetof(struct consumer_group, name), "name");
+    refuse_repeated(loader, groups, settings->groups, sizeof *settings->groups, settings->group_count,
+                    offsetof(struct consumer_group, api_key), "api_key");
+    refuse_repeated(loader, list_of(root, NULL, "wallets"), settings->wallets, sizeof *settings->wallets,
+                    settings->wallet_count, offsetof(struct wallet_seed, id), "id");
+}
+
+static void one_default_group(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct node *list = list_of(root, NULL, "consumer_groups");
+    const struct node *node = first_of(list, settings->group_count);
+    size_t defaults = 0;
+    for (size_t i = 0; node && i < settings->group_count; i++, node = node->next)
+        if (settings->groups[i].is_default && ++defaults > 1)
+            report(loader, SEVERITY_ERROR, value_or_self(node, "default"),
+                   "the default group serves calls that name none", "more than one group is the default");
+    if (list && list->count == 0)
+        report(loader, SEVERITY_ERROR, list, NULL, "\"consumer_groups\" must have at least one group");
+    if (defaults == 0 && settings->group_count)
+        settings->groups[0].is_default = true;
+}
+
+static void check_base_url(struct loader *loader, const struct target *target, const struct node *node)
+{
+    const struct node *url = node_member(node, "base_url");
+    if (url && slice_has_prefix(url->text, "http:") && !target->local)
+        report(loader, SEVERITY_ERROR, url, "https, or local: true for a server on this machine or network",
+               "\"base_url\" must be https");
+}
+
+static void complete_targets(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct node *node = first_of(list_of(root, "providers", "targets"), settings->target_count);
+    for (size_t i = 0; node && i < settings->target_count; i++, node = node->next) {
+        struct target *target = &settings->targets[i];
+        const struct provider *provider = target->provider;
+        check_base_url(loader, target, node);
+        target->index = (unsigned)i;
+        target->line = node->line;
+        target->model_place = place_of(loader, value_or_self(node, "model"));
+        if (!provider || target->base_url)
+            continue;
+        target->base_url = provider->base_url; /* where it goes there, it is trusted as there */
+        target->local |= provider->local;
+        if (!target->ca_file)
+            target->ca_file = provider->ca_file;
+    }
+    if (settings->target_count == 0 && !list_of(root, "providers", "targets"))
+        report(loader, SEVERITY_WARNING, root, "providers: {targets: [...]}",
+               "the file lists no targets: no model can be routed");
+}
+
+static void line_within_head(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    if (settings->limits.request_line_bytes_max > settings->limits.head_bytes_max)
+        report(loader, SEVERITY_ERROR, value_or_self(node_member(root, "limits"), "request_line_bytes_max"), NULL,
+               "\"request_line_bytes_max\" exceeds \"head_bytes_max\"");
+}
+
+static void per_uid_within_all(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    const struct node *node = node_member(node_member(root, "limits"), "connections_per_uid_max");
+    if (node && settings->limits.connections_per_uid_max > settings->limits.connections_max)
+        report(loader, SEVERITY_ERROR, node, NULL, "\"connections_per_uid_max\" exceeds \"connections_max\"");
+}
+
+/* Each member of one cost_tracking against the same member of another. */
+static void compare_tracking(struct loader *loader, const struct node *first, const struct node *other)
+{
+    if (!first || first->kind != NODE_MAPPING || !other || other->kind != NODE_MAPPING)
+        return;
+    for (const struct node *member = other->first; member; member = member->next) {
+        if (member->key->kind != NODE_SCALAR || member->key->text.length > 64)
+            continue;
+        const struct node *same = node_member(first, member->key->text.data);
+        if (same && !slice_is_equal(same->text, member->text))
+            report(loader, SEVERITY_ERROR, member, "cost_tracking is one for the whole file",
+                   "\"%s\" differs from line %u", member->key->text.data, same->line);
+    }
+}
+
+/* It may be written at the top level, inside groups, or both, as long as all say the same. */
+static void one_cost_tracking(struct loader *loader, const struct node *root)
+{
+    const struct node *list = list_of(root, NULL, "consumer_groups");
+    const struct node *top = node_member(root, "cost_tracking");
+    for (const struct node *group = list && list->count <= 256 ? list->first : NULL; group; group = group->next) {
+        const struct node *tracking = node_member(group, "cost_tracking");
+        compare_tracking(loader, top, tracking);
+        for (const struct node *earlier = list->first; tracking && earlier != group; earlier = earlier->next)
+            compare_tracking(loader, node_member(earlier, "cost_tracking"), tracking);
+    }
+}
+
+static void pack_is_enabled(struct loader *loader, const struct node *root)
+{
+    const struct node *node = node_member(node_member(root, "pack"), "enabled");
+    if (node_is(node, "false"))
+        report(loader, SEVERITY_ERROR, node, "set it to true to use the file", "the pack is disabled");
+}
+
+static bool is_paid_from(const struct settings *settings, const char *wallet)
+{
+    for (size_t i = 0; i < settings->group_count; i++)
+        if (settings->groups[i].wallet && strcmp(settings->groups[i].wallet, wallet) == 0)
+            return true;
+    return false;
+}
+
+static void wallets_are_used(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    const struct node *node = first_of(list_of(root, NULL, "wallets"), settings->wallet_count);
+    for (size_t i = 0; node && i < settings->wallet_count; i++, node = node->next)
+        if (settings->wallets[i].id && !is_paid_from(settings, settings->wallets[i].id))
+            report(loader, SEVERITY_WARNING, value_or_self(node, "id"), NULL,
+                   "no consumer group pays from wallet \"%s\"", settings->wallets[i].id);
+}
+
+static void (*const rules[])(struct loader *loader, const struct node *root) = {
+    unique_names,       one_default_group, complete_targets, line_within_head,
+    per_uid_within_all, one_cost_tracking, pack_is_enabled,  wallets_are_used,
+};
+
+void check_rules(struct loader *loader, const struct node *root)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        rules[i](loader, root);
+}
