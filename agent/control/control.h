@@ -22,13 +22,33 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
+#include "base/buffer.h"
 #include "base/error.h"
+#include "config/config.h"
+#include "journal/journal.h"
+#include "net/net.h"
+#include "wallet/wallet.h"
 
-struct agent;
 struct control;
 
+/* What the control API shows and does; owned by the agent, alive until control_close returns. */
+struct control_services {
+    const char *runtime, *state; /* directories */
+    uint16_t port;               /* the TLS port */
+    int64_t started_wall_ns;
+    struct wallet_ledger *ledger;
+    struct journal *journal;
+    struct certificates *certificates;
+    struct settings *(*retain_settings)(void *context);
+    /* Loads the policy file anew. The text (problems, warnings) is appended to `text`. */
+    enum error (*reload)(void *context, struct buffer *text);
+    void (*stop)(void *context); /* begins the drain, returns at once */
+    void *context;
+};
+
 /* Binds both sockets in the runtime directory and starts the control thread. */
-enum error control_open(struct agent *agent, struct control **ret_control) MUST_USE;
+enum error control_open(const struct control_services *services, struct control **ret_control) MUST_USE;
+/* Ends open requests and followers. NULL is fine. */
 void control_close(struct control *control);
 
 #endif

@@ -66,7 +66,7 @@ static enum outcome fail_reserve(struct exchange *exchange, struct attempt *atte
     char left[MONEY_TEXT_MAX], needed[MONEY_TEXT_MAX];
     const char *environment = config_environment_name(exchange->settings->environment);
     attempt->phase = ATTEMPT_FAILED;
-    if (operation->error != ERROR_WALLET_EXHAUSTED)
+    if (operation->error != ERROR_WALLET_EXHAUSTED && operation->error != ERROR_WALLET_UNKNOWN)
         return exchange_fail(exchange, operation->error, "%s", error_row(operation->error)->text);
     return exchange_fail(exchange, ERROR_WALLET_EXHAUSTED,
                          "wallet %s (%s) has %s USD left, this request may cost up to %s USD; add money with: tollgate "

@@ -9,7 +9,6 @@
 #include "base/check.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 struct session {
     struct list link; /* of worker->sessions */
@@ -207,15 +206,10 @@ static struct flow_worker *find_worker(const struct flow_workers *workers, const
     check_panic("loop without worker", __FILE__, __LINE__);
 }
 
-/* Root may enter as anybody's administrator could read the socket anyway; others must be the owner or be listed. */
 static bool is_admitted(const struct settings *settings, uid_t uid)
 {
-    if (uid == geteuid())
-        return true;
-    for (size_t i = 0; i < settings->access.uid_count; i++)
-        if (settings->access.uids[i] == uid)
-            return true;
-    return settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count);
+    return policy_is_uid_admitted(settings, uid) ||
+           (settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count));
 }
 
 static bool admit_peer(struct flow_worker *worker, struct connection *connection, struct identity_peer *ret_peer)

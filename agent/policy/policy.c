@@ -6,12 +6,21 @@
 #include "shim/contract.h"
 
 #include <string.h>
+#include <unistd.h>
 
 const char *policy_group_source_name(enum group_source source)
 {
     static const char *const names[] = {"key", "run", "project", "default"};
     check((unsigned)source < sizeof names / sizeof *names);
     return names[source];
+}
+
+bool policy_is_uid_admitted(const struct settings *settings, uid_t uid)
+{
+    for (size_t i = 0; i < settings->access.uid_count; i++)
+        if (settings->access.uids[i] == uid)
+            return true;
+    return uid == geteuid();
 }
 
 static const struct consumer_group *find_by_key(const struct settings *settings, struct slice key)

@@ -30,6 +30,10 @@ struct group_answer {
 enum error policy_find_group(const struct settings *settings, const struct group_question *question,
                              struct group_answer *ret_answer) MUST_USE;
 
+/* May a process of this uid use the agent at all: the agent's own user, or one of access.uids. (Groups: access.gids,
+ * asked of identity_is_member.) */
+bool policy_is_uid_admitted(const struct settings *settings, uid_t uid);
+
 struct policy_question {
     const struct consumer_group *group;
     const char *model; /* "" when none */

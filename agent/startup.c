@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See startup.h: process hygiene, settings, and the services that need a few words to open. */
+#include "startup.h"
+
+#include "base/check.h"
+#include "prices/prices.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static bool make_directory(const char *path, mode_t mode)
+{
+    char partial[512];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof partial)
+        return false;
+    memcpy(partial, path, length + 1);
+    for (char *slash = partial + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        if (mkdir(partial, 0755) != 0 && errno != EEXIST)
+            return false;
+    }
+    struct stat facts;
+    if (mkdir(path, mode) != 0 && errno != EEXIST)
+        return false;
+    return lstat(path, &facts) == 0 && S_ISDIR(facts.st_mode) && facts.st_uid == geteuid() && chmod(path, mode) == 0;
+}
+
+/* Keys and prompts pass through this process: no core dump, no reading by other processes of the user. */
+static void harden_process(void)
+{
+    const struct rlimit no_core = {0, 0};
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    setrlimit(RLIMIT_CORE, &no_core);
+#ifndef TOLLGATE_SANITIZED /* LeakSanitizer must be able to trace us */
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+/* Others may enter the runtime directory only where the policy lets others use the agent (README.md of the design). */
+static bool is_shared(const struct settings *settings)
+{
+    return settings->environment == ENVIRONMENT_PROD;
+}
+
+static void print_problems(const struct config_problems *problems, struct buffer *text)
+{
+    char *printed = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&printed, &length);
+    check(stream != NULL);
+    config_print_problems(problems, stream);
+    fclose(stream);
+    if (!buffer_append(text, (struct slice){printed, length}))
+        length = 0; /* the text is for people: what does not fit is left out */
+    free(printed);
+}
+
+enum error startup_load_settings(const struct agent_options *options, struct settings **ret_settings,
+                                 struct buffer *text)
+{
+    char secrets[512];
+    snprintf(secrets, sizeof secrets, "%s/secrets", options->state);
+    const struct config_sources sources = {.policy_file = options->policy_file,
+                                           .providers_file = options->providers_file,
+                                           .prices_file = options->prices_file,
+                                           .secret_directory = secrets,
+                                           .environment = options->environment};
+    struct config_problems problems;
+    config_problems_init(&problems);
+    enum error error = config_load(&sources, &problems, ret_settings);
+    if (!error)
+        prices_warn_unknown(*ret_settings, &problems);
+    print_problems(&problems, text);
+    config_problems_done(&problems);
+    return error;
+}
+
+int startup_prepare(const struct agent_options *options, struct settings **ret_settings)
+{
+    harden_process();
+    struct buffer text;
+    buffer_init(&text, 4 << 20);
+    enum error error = startup_load_settings(options, ret_settings, &text);
+    struct slice problems = buffer_contents(&text);
+    if (problems.length)
+        fwrite(problems.data, 1, problems.length, stderr);
+    buffer_done(&text);
+    if (error)
+        return startup_exit_code(error);
+    mode_t runtime_mode = is_shared(*ret_settings) ? 0755 : 0700;
+    if (!make_directory(options->state, 0700) || !make_directory(options->runtime, runtime_mode)) {
+        fprintf(stderr, "tollgated: %s or %s cannot be used: it must be a directory of this user\n", options->state,
+                options->runtime);
+        config_release(*ret_settings);
+        return EX_CANTCREAT;
+    }
+    if (log_open(options->log_file, options->log_level)) {
+        fprintf(stderr, "tollgated: the log %s cannot be written\n", options->log_file);
+        config_release(*ret_settings);
+        return EX_CANTCREAT;
+    }
+    return EX_OK;
+}
+
+enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
+                               struct wallet_ledger **ret_ledger)
+{
+    char directory[512];
+    snprintf(directory, sizeof directory, "%s/ledger", options->state);
+    const struct wallet_options wallet_options = {.directory = directory,
+                                                  .environment = config_environment_name(settings->environment),
+                                                  .settle_recovered_in_full =
+                                                      settings->environment == ENVIRONMENT_PROD};
+    unsigned recovered = 0;
+    enum error error = wallet_open(&wallet_options, ret_ledger, &recovered);
+    if (!error && recovered)
+        log_event(EVENT_HOLDS_RECOVERED, NULL, "%u", recovered);
+    return error;
+}
+
+enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal)
+{
+    char directory[512];
+    snprintf(directory, sizeof directory, "%s/aux", options->state);
+    return journal_open(directory, ret_journal);
+}
+
+enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
+                                 struct identity **ret_identity)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", options->runtime, TOLLGATE_FILE_IDENTITY);
+    return identity_open(path, is_shared(settings) ? 0666 : 0600, ret_identity);
+}
+
+/* ---- wallets ---- */
+
+static struct money find_credit(const struct settings *settings, const char *wallet)
+{
+    for (size_t i = 0; i < settings->wallet_count; i++)
+        if (!strcmp(settings->wallets[i].id, wallet))
+            return settings->wallets[i].credit;
+    return settings->cost_tracking.default_credit;
+}
+
+void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->group_count; i++) {
+        const char *wallet = settings->groups[i].wallet;
+        struct wallet_facts facts;
+        struct wallet_operation operation = {
+            .kind = WALLET_FUND, .amount = find_credit(settings, wallet), .create = true};
+        if (operation.amount.nano <= 0 || wallet_find(ledger, wallet, &facts) == ERROR_OK)
+            continue;
+        operation.id = id_new();
+        snprintf(operation.wallet, sizeof operation.wallet, "%s", wallet);
+        snprintf(operation.note, sizeof operation.note, "starting credit of the policy");
+        wallet_run(ledger, &operation);
+        if (operation.error)
+            log_event(EVENT_SETTINGS_WARNING, wallet, "no starting credit: %s", error_row(operation.error)->text);
+    }
+}
+
+/* ---- the outside ---- */
+
+void startup_announce(int ready_fd)
+{
+    if (ready_fd >= 0) {
+        ssize_t ignored = write(ready_fd, "ready\n", 6);
+        (void)ignored;
+        close(ready_fd);
+    }
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    if (path[0] == '@') /* sd_notify(3): an abstract socket */
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    static const char message[] = "READY=1";
+    sendto(fd, message, sizeof message - 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
+           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    close(fd);
+}
+
+void startup_block_signals(sigset_t *ret_signals)
+{
+    sigemptyset(ret_signals);
+    sigaddset(ret_signals, SIGTERM);
+    sigaddset(ret_signals, SIGINT);
+    sigaddset(ret_signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+}
+
+int startup_exit_code(enum error error)
+{
+    static const struct {
+        enum error error;
+        int code;
+    } codes[] = {
+        {ERROR_SETTINGS_INVALID, EX_DATAERR},
+        {ERROR_ENVIRONMENT_BUSY, EX_TEMPFAIL},
+        {ERROR_STORE_IO, EX_IOERR},
+        {ERROR_STORE_CORRUPT, EX_DATAERR},
+        {ERROR_STORE_SCHEMA, EX_CONFIG},
+        {ERROR_FILE_UNREADABLE, EX_NOINPUT},
+        {ERROR_FILE_UNWRITABLE, EX_CANTCREAT},
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].error == error)
+            return codes[i].code;
+    return EX_SOFTWARE;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent does once, at start: process hygiene, directories, opening each service with what the settings say,
+ * the governed names' addresses, the port, the map file. Called by agent.c only.
+ */
+#ifndef STARTUP_H
+#define STARTUP_H
+
+#include "agent.h"
+#include "base/buffer.h"
+#include "identity/identity.h"
+#include "journal/journal.h"
+#include "net/net.h"
+#include "wallet/wallet.h"
+
+#include <signal.h>
+
+/* The governed names, each with its loopback address: the same for ever in one state directory. */
+struct startup_names {
+    struct listener_names by_address;
+    struct listener_name *rows; /* what by_address points to */
+    const char **names;         /* ascending by name */
+    char *text;
+    size_t count;
+};
+
+/* Hygiene, log, settings. EX_OK or the exit code; problems are printed to standard error. */
+int startup_prepare(const struct agent_options *options, struct settings **ret_settings);
+/* Loads the policy; problems and warnings are appended to `text` as config_print_problems prints them. */
+enum error startup_load_settings(const struct agent_options *options, struct settings **ret_settings,
+                                 struct buffer *text) MUST_USE;
+enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
+                               struct wallet_ledger **ret_ledger) MUST_USE;
+enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal) MUST_USE;
+/* Also decides the names and their addresses. */
+enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
+                                     struct startup_names *names, struct certificates **ret_certificates) MUST_USE;
+enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
+                                 struct identity **ret_identity) MUST_USE;
+/* Opens the listener on the environment's port, and publishes the map. */
+enum error startup_open_listener(const struct agent_options *options, const struct settings *settings,
+                                 const struct startup_names *names, struct certificates *certificates,
+                                 const struct listener_handler *handler, struct listener **ret_listener) MUST_USE;
+/* Each group's wallet gets its starting credit once. */
+void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
+bool startup_has_same_names(const struct startup_names *names, const struct settings *settings);
+void startup_free_names(struct startup_names *names);
+/* "ready" to the launcher, READY=1 to the service manager (sd_notify protocol). */
+void startup_announce(int ready_fd);
+/* Blocks SIGTERM, SIGINT and SIGHUP for this and later threads. */
+void startup_block_signals(sigset_t *ret_signals);
+int startup_exit_code(enum error error);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See tools.h: a table of small programs over the services. */
+#include "tools.h"
+
+#include "config/config.h"
+#include "prices/prices.h"
+#include "wallet/wallet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static enum error check_file(const char *file, const char *providers, const char *prices)
+{
+    const struct config_sources sources = {
+        .policy_file = file, .providers_file = providers, .prices_file = prices, .environment = -1};
+    struct config_problems problems;
+    struct settings *settings = NULL;
+    config_problems_init(&problems);
+    enum error error = config_load(&sources, &problems, &settings);
+    if (!error)
+        prices_warn_unknown(settings, &problems);
+    config_print_problems(&problems, stderr);
+    if (!error)
+        printf("%s: ok, %s, %zu target%s, %zu group%s\n", file, config_environment_name(settings->environment),
+               settings->target_count, settings->target_count == 1 ? "" : "s", settings->group_count,
+               settings->group_count == 1 ? "" : "s");
+    config_problems_done(&problems);
+    config_release(settings);
+    return error;
+}
+
+static int run_check(int argc, char **argv)
+{
+    const char *providers = NULL, *prices = NULL;
+    int files = 0, code = EX_OK;
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "--providers") && i + 1 < argc)
+            providers = argv[++i];
+        else if (!strcmp(argv[i], "--prices") && i + 1 < argc)
+            prices = argv[++i];
+        else if (++files && check_file(argv[i], providers, prices))
+            code = EX_DATAERR;
+    }
+    if (!files) {
+        fputs("usage: tollgate check [--providers FILE] [--prices FILE] POLICY-FILE…\n", stderr);
+        return EX_USAGE;
+    }
+    return code;
+}
+
+static int run_reference(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    config_print_reference(stdout);
+    return EX_OK;
+}
+
+static int run_schema(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    config_print_schema(stdout);
+    return EX_OK;
+}
+
+static int run_audit(int argc, char **argv)
+{
+    if (argc != 2 || strcmp(argv[0], "--state")) {
+        fputs("usage: tollgate audit [--env ENVIRONMENT] (the agent must be stopped)\n", stderr);
+        return EX_USAGE;
+    }
+    enum { REPORT_BYTES = 65536 };
+    char directory[512], *report = calloc(1, REPORT_BYTES);
+    if (!report)
+        return EX_OSERR;
+    snprintf(directory, sizeof directory, "%s/ledger", argv[1]);
+    enum error error = wallet_audit(directory, report, REPORT_BYTES);
+    fputs(report, stdout);
+    free(report);
+    if (error)
+        fprintf(stderr, "tollgate: audit: %s\n", error_row(error)->text);
+    return error == ERROR_OK                 ? EX_OK
+           : error == ERROR_ENVIRONMENT_BUSY ? EX_TEMPFAIL
+           : error == ERROR_STORE_CORRUPT    ? 1
+                                             : EX_IOERR;
+}
+
+static const struct tool {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} tools[] = {{"check", run_check}, {"reference", run_reference}, {"schema", run_schema}, {"audit", run_audit}};
+
+int tools_run(const char *name, int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+        if (!strcmp(tools[i].name, name))
+            return tools[i].run(argc, argv);
+    fprintf(stderr, "tollgated: no tool is named %s\n", name);
+    return EX_USAGE;
+}
