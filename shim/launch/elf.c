@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Can the preload engine govern a program? Static and Go programs make their system calls without libc, and the loader
+ * ignores LD_PRELOAD when the program gains rights. Follows PATH as execvp does and at most four "#!" lines. Reads
+ * a few KB; what cannot be read counts as governable: exec then says what is wrong with it.
+ */
+#include "shim/launch/launch.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define ELF_SCRIPT_DEPTH_MAX 4
+#define ELF_HEAD_BYTES       4096
+#define ELF_NOTE_BYTES_MAX   4096 /* Go's build id is the first note of its segment */
+#define ELF_DYNAMIC_MAX      32   /* DT_NEEDED comes first, DT_STRTAB soon after */
+#define ELF_NOTE_GO          4    /* cmd/internal/buildid: name "Go", type 4 */
+
+struct elf_file {
+    int fd;
+    const Elf64_Ehdr *header;
+    const Elf64_Phdr *segments;
+    size_t segment_count;
+};
+
+static const Elf64_Phdr *elf_find_segment(const struct elf_file *file, uint32_t type, const Elf64_Phdr *after)
+{
+    for (const Elf64_Phdr *at = after ? after + 1 : file->segments; at < file->segments + file->segment_count; at++)
+        if (at->p_type == type)
+            return at;
+    return NULL;
+}
+
+static bool elf_is_go(const struct elf_file *file)
+{
+    for (const Elf64_Phdr *note = elf_find_segment(file, PT_NOTE, NULL); note;
+         note = elf_find_segment(file, PT_NOTE, note)) {
+        _Alignas(Elf64_Nhdr) char bytes[ELF_NOTE_BYTES_MAX];
+        size_t size = note->p_filesz < sizeof bytes ? (size_t)note->p_filesz : sizeof bytes;
+        ssize_t got = pread(file->fd, bytes, size, (off_t)note->p_offset);
+        for (size_t at = 0; got > 0 && at + sizeof(Elf64_Nhdr) + 4 <= (size_t)got;) {
+            Elf64_Nhdr head;
+            memcpy(&head, bytes + at, sizeof head);
+            if (head.n_namesz == 4 && head.n_type == ELF_NOTE_GO && memcmp(bytes + at + sizeof head, "Go\0", 4) == 0)
+                return true;
+            at += sizeof head + (((size_t)head.n_namesz + 3) & ~(size_t)3) + (((size_t)head.n_descsz + 3) & ~(size_t)3);
+        }
+    }
+    return false;
+}
+
+static off_t elf_find_offset(const struct elf_file *file, uint64_t address)
+{
+    for (const Elf64_Phdr *load = elf_find_segment(file, PT_LOAD, NULL); load;
+         load = elf_find_segment(file, PT_LOAD, load))
+        if (address >= load->p_vaddr && address - load->p_vaddr < load->p_filesz)
+            return (off_t)(address - load->p_vaddr + load->p_offset);
+    return 0;
+}
+
+/* gcc links libasan before everything else, and libasan insists on it: only the first DT_NEEDED can be it. */
+static bool elf_has_asan(const struct elf_file *file)
+{
+    const Elf64_Phdr *dynamic = elf_find_segment(file, PT_DYNAMIC, NULL);
+    Elf64_Dyn entries[ELF_DYNAMIC_MAX];
+    ssize_t got = dynamic ? pread(file->fd, entries, sizeof entries, (off_t)dynamic->p_offset) : 0;
+    if (got < (ssize_t)sizeof entries[0] || entries[0].d_tag != DT_NEEDED)
+        return false;
+    off_t names = 0;
+    for (size_t i = 1; i < (size_t)got / sizeof entries[0] && names == 0; i++)
+        if (entries[i].d_tag == DT_STRTAB)
+            names = elf_find_offset(file, entries[i].d_un.d_ptr);
+    char name[11];
+    return names > 0 && pread(file->fd, name, sizeof name, names + (off_t)entries[0].d_un.d_val) == sizeof name &&
+           memcmp(name, "libasan.so.", sizeof name) == 0;
+}
+
+static void elf_judge(int fd, const char *head, size_t bytes, struct launch_program *program)
+{
+    const Elf64_Ehdr *header = (const void *)head;
+    if (bytes < sizeof *header || header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != EM_X86_64) {
+        program->ungoverned = "for another architecture";
+        return;
+    }
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
+        header->e_phoff > bytes || header->e_phnum > (bytes - header->e_phoff) / sizeof(Elf64_Phdr))
+        return;
+    struct elf_file file = {.fd = fd,
+                            .header = header,
+                            .segments = (const void *)(head + header->e_phoff),
+                            .segment_count = header->e_phnum};
+    const char *slash = strrchr(program->path, '/');
+    /* The loader itself, run as a program, has no interpreter and honours LD_PRELOAD for what it loads. */
+    bool is_loader = text_starts(slash ? slash + 1 : program->path, "ld-");
+    if (elf_is_go(&file))
+        program->ungoverned = "a Go program";
+    else if (!elf_find_segment(&file, PT_INTERP, NULL) && !is_loader)
+        program->ungoverned = "static";
+    else
+        program->has_asan = elf_has_asan(&file);
+}
+
+/* AT_SECURE follows from ids that would change, or from file capabilities for anybody but root. */
+static const char *elf_find_privilege(const char *path, const struct stat *facts)
+{
+    if ((facts->st_mode & S_ISUID) && facts->st_uid != geteuid())
+        return "setuid";
+    if ((facts->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && facts->st_gid != getegid())
+        return "setgid";
+    if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
+        return "a program with file capabilities";
+    return NULL;
+}
+
+/* The interpreter of a "#!" line, or NULL. */
+static const char *elf_parse_script(const char *head, size_t bytes)
+{
+    if (bytes < 3 || head[0] != '#' || head[1] != '!')
+        return NULL;
+    const char *line = text_format("%.*s", (int)(bytes - 2), head + 2);
+    line += strspn(line, " \t");
+    size_t length = strcspn(line, " \t\r\n");
+    return length > 0 ? text_format("%.*s", (int)length, line) : NULL;
+}
+
+/* One file of the chain; answers the next one, NULL at its end. */
+static const char *elf_look_once(const char *path, struct launch_program *program)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || !S_ISREG(facts.st_mode))
+        return NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    _Alignas(Elf64_Ehdr) char head[ELF_HEAD_BYTES];
+    ssize_t got = fd >= 0 ? pread(fd, head, sizeof head, 0) : -1;
+    const char *next = got > 0 ? elf_parse_script(head, (size_t)got) : NULL;
+    if (!next) {
+        program->path = path;
+        program->ungoverned = elf_find_privilege(path, &facts); /* the kernel ignores these bits on scripts */
+        if (!program->ungoverned && got >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+            elf_judge(fd, head, (size_t)got, program);
+    }
+    if (fd >= 0)
+        close(fd);
+    return next;
+}
+
+/* execvp's search; *ret_missing says with what exit code a shell would end. */
+static const char *elf_search(const char *name, int *ret_missing)
+{
+    const char *list = strchr(name, '/') ? "" : getenv("PATH");
+    *ret_missing = 127;
+    if (!list)
+        list = "/bin:/usr/bin";
+    for (bool is_last = false; !is_last;) {
+        size_t length = strcspn(list, ":");
+        const char *path = length > 0 ? text_format("%.*s/%s", (int)length, list, name) : name;
+        struct stat facts;
+        if (stat(path, &facts) == 0) {
+            if (S_ISREG(facts.st_mode) && access(path, X_OK) == 0) {
+                *ret_missing = 0;
+                return path;
+            }
+            *ret_missing = 126;
+        } else if (errno == EACCES) {
+            *ret_missing = 126;
+        }
+        is_last = list[length] == '\0';
+        list += length + 1;
+    }
+    return NULL;
+}
+
+struct launch_program elf_look(const char *name)
+{
+    struct launch_program program = {.path = name};
+    const char *path = name[0] ? elf_search(name, &program.missing) : NULL;
+    if (!path) {
+        program.missing = program.missing ? program.missing : 127;
+        return program;
+    }
+    const char *found = path;
+    for (int depth = 0; path && depth <= ELF_SCRIPT_DEPTH_MAX; depth++)
+        path = elf_look_once(path, &program);
+    program.path = found;
+    return program;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What it takes to start a governed program: where an environment's agent lives, starting that agent, and the
+ * environment variables a governed program must have. Called by agent/cli only. libc only; never talks HTTP or JSON:
+ * the client asks the agent and hands the facts in.
+ *
+ * Memory: every string and array given out lives until the program ends or is replaced by exec (text.c keeps them).
+ * Failures are reported on standard error where they happen; functions that can fail return a sysexits code, 0 for
+ * success, and leave their outputs untouched.
+ */
+#ifndef TOLLGATE_LAUNCH_H
+#define TOLLGATE_LAUNCH_H
+
+#include "shim/contract.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Variables that only the launcher reads or sets; all in the TOLLGATE_ family, so they are scrubbed with it. */
+#define LAUNCH_ENV_STATE_DIRECTORY   "TOLLGATE_STATE_DIR"   /* set by the user: overrides the state directory */
+#define LAUNCH_ENV_RUNTIME_DIRECTORY "TOLLGATE_RUNTIME_DIR" /* set by the user: overrides the runtime directory */
+#define LAUNCH_ENV_POLICY            "TOLLGATE_POLICY"      /* set by the user: the policy file */
+#define LAUNCH_ENV_STATE             "TOLLGATE_STATE"       /* set by us: the state directory behind TOLLGATE_RUNTIME */
+#define LAUNCH_ENV_WAS               "TOLLGATE_WAS_"        /* set by us: + CA variable = what the user had there */
+
+#define LAUNCH_SHIM_NAME             "libtollgate.so"
+
+/* ---- text.c: strings that live as long as the program ---- */
+
+/* Never NULL; ends the program with EX_OSERR when memory is out. */
+char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *text_allocate(size_t bytes); /* zeroed */
+/* Everything given out after the mark is freed; for loops without an end. */
+struct text_block;
+struct text_block *text_mark(void);
+void text_release(struct text_block *mark);
+bool text_starts(const char *text, const char *prefix);
+bool text_ends(const char *text, const char *suffix);
+/* A list of strings; NULL-terminated, grows. Start with {0}. */
+struct text_list {
+    const char **items;
+    size_t count, capacity;
+};
+void text_append(struct text_list *list, const char *item);
+char *text_join(const struct text_list *list, const char *separator);
+/* One problem line on standard error: "tollgate: …". */
+void text_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- place.c: the directories of one environment ---- */
+
+struct launch_place {
+    const char *environment; /* "dev" or "prod" */
+    bool is_prod;
+    const char *state;   /* absolute */
+    const char *runtime; /* absolute */
+    const char *own;     /* a runtime directory that belongs to this user, for merged CA bundles; maybe = runtime */
+    bool is_fallback;    /* the runtime directory lies in /tmp for want of XDG_RUNTIME_DIR */
+};
+
+/* `environment`, `state` and `runtime` are what the options said, NULL when absent. Creates nothing. EX_USAGE for an
+ * unknown environment. */
+int place_find(const char *environment, const char *state, const char *runtime, struct launch_place *ret_place);
+/* Makes the directories (0700 ours; prod's runtime 0755) and refuses those that are somebody else's. */
+int place_prepare(const struct launch_place *place);
+/* A runtime directory in /tmp could be planted by another user: EX_NOPERM unless it is ours alone. Absent is fine. */
+int place_verify(const struct launch_place *place);
+int place_make_directory(const char *path, unsigned mode); /* with its parents; quiet; 0 or errno */
+const char *place_absolute(const char *path);              /* against the working directory; NULL stays NULL */
+const char *place_home(void);
+const char *place_file(const struct launch_place *place, const char *name); /* in the runtime directory */
+
+/* ---- locate.c: the files of the installation ---- */
+
+const char *locate_agent(void);   /* tollgated: $TOLLGATED, beside this program, PATH; NULL when nowhere */
+const char *locate_shim(void);    /* libtollgate.so: beside this program, ../lib/tollgate/; NULL when nowhere */
+const char *locate_program(void); /* this program */
+/* The environment's policy file by convention; NULL when there is none, and then *ret_tried lists the candidates. */
+const char *locate_policy(const struct launch_place *place, struct text_list *ret_tried);
+
+/* ---- map.c: the agent's map file ---- */
+
+struct launch_map {
+    struct tollgate_map_header header;
+    struct text_list names;
+    const struct tollgate_map_port *ports;
+    const uint32_t *addresses; /* host order, by name */
+};
+/* NULL, or what is wrong with the file ("missing", "checksum", …). */
+const char *map_read(const char *path, struct launch_map *ret_map);
+
+/* ---- elf.c: can the preload engine govern this program ---- */
+
+struct launch_program {
+    int missing;            /* 0, or 126 / 127: it cannot be executed at all */
+    const char *ungoverned; /* NULL, or why not: "static", "a Go program", "setuid", … */
+    bool has_asan;          /* links libasan first, which wants to be told about preloads */
+    const char *path;       /* what would be executed */
+};
+struct launch_program elf_look(const char *name);
+
+/* ---- changes.c: a set of changes to environment variables ---- */
+
+struct launch_change {
+    const char *name;
+    const char *value; /* NULL: unset */
+    bool is_key;       /* an API key: the user's own comes back when governing ends */
+};
+struct launch_changes {
+    struct launch_change *items;
+    size_t count, capacity;
+};
+/* The last word counts. The answer is valid until the next call. */
+struct launch_change *changes_set(struct launch_changes *changes, const char *name, const char *value);
+void changes_apply(const struct launch_changes *changes); /* to this process's own environment */
+
+/* ---- governed.c: the variables of a governed program ---- */
+
+struct launch_facts { /* what the agent's /v1/launch said, and what was asked for */
+    const struct launch_place *place;
+    const char *group;   /* asked for; NULL: the agent decides */
+    const char *project; /* NULL: none */
+    const char *placeholder;
+    struct text_list key_environment;
+    struct text_list governed; /* host names */
+};
+/* EX_UNAVAILABLE when the shim is missing; EX_NOPERM or EX_IOERR when a merged bundle cannot be written. */
+int governed_changes(const struct launch_facts *facts, struct launch_changes *ret_changes);
+/* A program that links libasan first refuses to start behind any preload unless ASAN_OPTIONS permits it. */
+void governed_permit_asan(struct launch_changes *changes);
+/* What undoes it, from the present environment alone. */
+void governed_undo(const struct launch_place *place, struct launch_changes *ret_changes);
+
+/* ---- owned.c: which of the present environment's values are ours ---- */
+
+struct launch_ca_variable {
+    const char *name;
+    bool adds; /* to the client's own store; otherwise it replaces that */
+};
+extern const struct launch_ca_variable owned_ca_variables[]; /* ends with a NULL name */
+bool owned_is_ca(const char *name);
+/* What the user has (had) in a CA variable whose present value is `value`; NULL: nothing. */
+const char *owned_user_ca(const struct launch_place *place, const char *name, const char *value);
+bool owned_is_key(const char *value); /* a placeholder */
+/* LD_PRELOAD without our library under any path; NULL when nothing is left. */
+const char *owned_preload_rest(const char *preload);
+/* NO_PROXY without the names that governing appended; NULL when nothing is left. */
+const char *owned_proxy_rest(const char *no_proxy);
+
+/* ---- bundle.c: CA files ---- */
+
+/* The value a CA variable must have so that the user's own file stays trusted: `ours` when the user had none or one
+ * that the system bundle contains, else a merged file in place->own; `user_value` itself when it is a directory. */
+int bundle_merge(const struct launch_place *place, const char *user_value, const char *ours, const char **ret_value);
+
+/* ---- scrub.c: the agent's environment ---- */
+
+/* `environ` without anything that governs: LD_PRELOAD, TOLLGATE_*, our CA variables and names, kt_cg_ values. */
+char **scrub_environment(const struct launch_place *place);
+
+/* ---- start.c: the agent process ---- */
+
+struct launch_agent {
+    const char *policy, *providers, *prices; /* absolute; the latter two may be NULL */
+    const char *log_level;                   /* NULL: the agent's default */
+};
+/*
+ * Starts the agent unless one answers, once per environment however many callers there are. When it fails, what the
+ * agent printed is shown and its exit code returned (EX_DATAERR: bad policy). EX_TEMPFAIL: another one was starting
+ * and did not become ready in time. *ret_started (may be NULL): this call started it.
+ */
+int agent_start(const struct launch_place *place, const struct launch_agent *agent, bool *ret_started);
+/* A connected socket to RUNTIME/name (bounded wait when the agent is busy), or -errno. */
+int agent_connect(const struct launch_place *place, const char *name);
+
+/* ---- shell.c: the changes as statements of a shell ---- */
+
+enum launch_shell { SHELL_BASH, SHELL_ZSH, SHELL_FISH, SHELL_COUNT };
+/* SHELL_COUNT: unknown. */
+enum launch_shell shell_find(const char *name);
+/* Activation remembers the user's own keys in unexported variables; undoing brings them back. */
+void shell_print(enum launch_shell shell, const struct launch_changes *changes, bool is_undo, FILE *to);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files of the installation: tollgated, libtollgate.so and the policy files, found relative to this program, so
+ * that a build directory, /usr/local and a package all work without configuration. Only looks, never creates.
+ */
+#include "shim/launch/launch.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *locate_program(void)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    return text_format("%.*s", length > 0 ? (int)length : 0, path);
+}
+
+/* Directory of this program, "" when /proc is not there. */
+static const char *locate_directory(void)
+{
+    static const char *directory;
+    if (!directory) {
+        const char *program = locate_program();
+        const char *slash = strrchr(program, '/');
+        directory = text_format("%.*s", slash ? (int)(slash - program) : 0, program);
+    }
+    return directory;
+}
+
+static const char *locate_real(const char *path, int mode)
+{
+    char real[PATH_MAX];
+    if (access(path, mode) != 0 || !realpath(path, real))
+        return NULL;
+    return text_format("%s", real);
+}
+
+static const char *locate_in_path(const char *name)
+{
+    const char *list = getenv("PATH");
+    while (list && *list) {
+        size_t length = strcspn(list, ":");
+        const char *found = locate_real(text_format("%.*s/%s", (int)length, list, name), X_OK);
+        if (length > 0 && found)
+            return found;
+        list += length + (list[length] == ':');
+    }
+    return NULL;
+}
+
+const char *locate_agent(void)
+{
+    const char *chosen = getenv("TOLLGATED");
+    if (chosen && chosen[0])
+        return locate_real(chosen, X_OK);
+    const char *beside = locate_real(text_format("%s/tollgated", locate_directory()), X_OK);
+    return beside ? beside : locate_in_path("tollgated");
+}
+
+const char *locate_shim(void)
+{
+    const char *beside = locate_real(text_format("%s/" LAUNCH_SHIM_NAME, locate_directory()), R_OK);
+    return beside ? beside : locate_real(text_format("%s/../lib/tollgate/" LAUNCH_SHIM_NAME, locate_directory()), R_OK);
+}
+
+const char *locate_policy(const struct launch_place *place, struct text_list *ret_tried)
+{
+    const char *file = text_format("policy-config.%s.yaml", place->environment);
+    const char *config = getenv("XDG_CONFIG_HOME");
+    const char *user = config && config[0] == '/' ? text_format("%s/tollgate/%s", config, file)
+                                                  : text_format("%s/.config/tollgate/%s", place_home(), file);
+    struct text_list tried = {0};
+    text_append(&tried, user);
+    if (place->is_prod)
+        text_append(&tried, text_format("/etc/tollgate/%s", file));
+    text_append(&tried, text_format("%s/../policies/%s", locate_directory(), file));
+    text_append(&tried, text_format("%s/../share/tollgate/policies/%s", locate_directory(), file));
+    for (size_t i = 0; i < tried.count; i++) {
+        const char *found = locate_real(tried.items[i], F_OK);
+        if (found)
+            return found;
+    }
+    *ret_tried = tried;
+    return NULL;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts an environment's agent: once, however many `tollgate run`s find none at the same moment, detached from the
+ * terminal and from everything the caller has open. A go-between process waits for "ready" or for the agent's end,
+ * so that the agent is never a child of the program that `run` becomes.
+ *
+ *   tollgate ── fork ──> go-between (setsid) ── fork ──> tollgated
+ *      └─ waits for its exit code      └─ waits for "ready\n" on a pipe, then leaves
+ */
+#include "shim/launch/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_WAIT_MS      10000 /* for an agent that somebody else starts */
+#define START_READY_MS     60000 /* for ours: recovery of a large ledger takes its time */
+#define START_CONNECT_MS   5000
+#define START_OUTPUT_BYTES 65536
+#define START_READY_FD     3
+
+static long long start_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void start_sleep_ms(long milliseconds)
+{
+    nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
+}
+
+/* A full backlog makes connect wait; SO_SNDTIMEO bounds it (unix(7)). */
+int agent_connect(const struct launch_place *place, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = place_file(place, name);
+    if (strlen(path) >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    struct timeval limit = {START_CONNECT_MS / 1000, START_CONNECT_MS % 1000 * 1000};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    while (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        if (errno == EINTR)
+            continue;
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+static const char *start_output_path(const struct launch_place *place)
+{
+    return text_format("%s/start-%d.err", place->state, (int)getpid());
+}
+
+/* In the agent-to-be. Dispositions and mask are the caller's, e.g. nohup's: the agent starts with the defaults. */
+static void start_detach(const struct launch_place *place, int ready_fd, int output_fd)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(output_fd, STDOUT_FILENO);
+    dup2(output_fd, STDERR_FILENO);
+    if (ready_fd != START_READY_FD)
+        dup2(ready_fd, START_READY_FD);
+    else
+        fcntl(START_READY_FD, F_SETFD, 0);
+    close_range(START_READY_FD + 1, ~0u, 0);
+    umask(077);
+    if (chdir("/") != 0)
+        fprintf(stderr, "tollgate: chdir to / for the agent of %s: %s\n", place->environment, strerror(errno));
+}
+
+static char **start_arguments(const struct launch_place *place, const struct launch_agent *agent, const char *program)
+{
+    const char *pairs[][2] = {
+        {"--environment", place->environment},
+        {"--policy", agent->policy},
+        {"--state", place->state},
+        {"--runtime", place->runtime},
+        {"--providers", agent->providers},
+        {"--prices", agent->prices},
+        {"--log", text_format("%s/agent.log", place->state)},
+        {"--log-level", agent->log_level},
+        {"--ready-fd", text_format("%d", START_READY_FD)},
+    };
+    struct text_list list = {0};
+    text_append(&list, program);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (!pairs[i][1])
+            continue;
+        text_append(&list, pairs[i][0]);
+        text_append(&list, pairs[i][1]);
+    }
+    char **arguments = text_allocate((list.count + 1) * sizeof *arguments);
+    for (size_t i = 0; i < list.count; i++)
+        arguments[i] = text_format("%s", list.items[i]);
+    return arguments;
+}
+
+/* True once the agent wrote its line; false when it ended or closed the pipe, or when time was up. */
+static bool start_wait_ready(int fd)
+{
+    char line[16] = "";
+    size_t used = 0;
+    long long deadline = start_now_ms() + START_READY_MS;
+    while (used < sizeof line - 1) {
+        long long left = deadline - start_now_ms();
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (left <= 0 || (poll(&wait, 1, (int)left) < 0 && errno != EINTR))
+            return false;
+        if (!(wait.revents & (POLLIN | POLLHUP)))
+            continue;
+        ssize_t got = read(fd, line + used, 1);
+        if (got <= 0)
+            return false;
+        used++;
+        if (strcmp(line, "ready\n") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* An agent that is not ready and does not end by itself is ended: half an agent helps nobody. */
+static int start_reap(pid_t agent)
+{
+    int status = 0;
+    for (int waited = 0; waitpid(agent, &status, WNOHANG) == 0; waited++) {
+        if (waited == 200)
+            kill(agent, SIGTERM);
+        if (waited == 600)
+            kill(agent, SIGKILL);
+        start_sleep_ms(10);
+    }
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EX_SOFTWARE;
+    fprintf(stderr, "tollgate: the agent was ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return EX_SOFTWARE;
+}
+
+/* The go-between. Its own words go to the same file as the agent's. */
+static _Noreturn void start_go_between(const struct launch_place *place, char **arguments, char **environment,
+                                       int output_fd)
+{
+    setsid();
+    signal(SIGCHLD, SIG_DFL);
+    dup2(output_fd, STDERR_FILENO);
+    int ready[2];
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        _exit(EX_OSERR);
+    pid_t agent = fork();
+    if (agent < 0)
+        _exit(EX_OSERR);
+    if (agent == 0) {
+        start_detach(place, ready[1], output_fd);
+        execve(arguments[0], arguments, environment);
+        fprintf(stderr, "tollgate: cannot execute %s: %s\n", arguments[0], strerror(errno));
+        _exit(EX_UNAVAILABLE);
+    }
+    close(ready[1]);
+    _exit(start_wait_ready(ready[0]) ? EX_OK : start_reap(agent));
+}
+
+static void start_show_output(const char *path)
+{
+    char bytes[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t total = 0;
+    ssize_t got;
+    while (fd >= 0 && total < START_OUTPUT_BYTES && (got = read(fd, bytes, sizeof bytes)) > 0) {
+        fwrite(bytes, 1, (size_t)got, stderr);
+        total += (size_t)got;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* SIGCHLD may be ignored by whoever started us; then there is nothing to wait for. Put back for the exec to come. */
+static int start_wait_go_between(pid_t go_between)
+{
+    int status = 0;
+    while (waitpid(go_between, &status, 0) < 0)
+        if (errno != EINTR)
+            return EX_OSERR;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+}
+
+/* One attempt. The agent's later words (a panic, a sanitizer's report) stay readable in STATE/agent.stderr. */
+static int start_once(const struct launch_place *place, char **arguments, char **environment)
+{
+    const char *output = start_output_path(place);
+    int output_fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (output_fd < 0) {
+        text_complain("%s: %s", output, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    fflush(NULL);
+    struct sigaction own = {.sa_handler = SIG_DFL}, before;
+    sigaction(SIGCHLD, &own, &before);
+    pid_t go_between = fork();
+    if (go_between == 0)
+        start_go_between(place, arguments, environment, output_fd);
+    int code = go_between > 0 ? start_wait_go_between(go_between) : EX_OSERR;
+    sigaction(SIGCHLD, &before, NULL);
+    close(output_fd);
+    if (code == EX_OK) {
+        rename(output, text_format("%s/agent.stderr", place->state));
+        return EX_OK;
+    }
+    if (code != EX_TEMPFAIL)
+        start_show_output(output);
+    unlink(output);
+    return code;
+}
+
+static bool start_is_answered(const struct launch_place *place, int *ret_error)
+{
+    int fd = agent_connect(place, TOLLGATE_FILE_REPORT);
+    if (fd < 0) {
+        *ret_error = -fd;
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
+static bool start_is_hopeless(int error)
+{
+    return error != ENOENT && error != ECONNREFUSED && error != EAGAIN;
+}
+
+/* Only the holder of the lock starts an agent; the others watch the socket. */
+static int start_try(const struct launch_place *place, int lock, char **arguments, char **environment, bool *is_ours)
+{
+    int error, code = EX_TEMPFAIL;
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return EX_TEMPFAIL;
+    if (start_is_answered(place, &error)) {
+        code = EX_OK;
+    } else {
+        code = start_once(place, arguments, environment);
+        *is_ours = code == EX_OK;
+    }
+    flock(lock, LOCK_UN);
+    return code;
+}
+
+static int start_loop(const struct launch_place *place, int lock, char **arguments, char **environment, bool *is_ours)
+{
+    long long deadline = start_now_ms() + START_WAIT_MS;
+    long pause_ms = 5;
+    do {
+        int error;
+        if (start_is_answered(place, &error))
+            return EX_OK;
+        if (start_is_hopeless(error)) {
+            text_complain("%s: %s", place_file(place, TOLLGATE_FILE_REPORT), strerror(error));
+            return error == EACCES || error == EPERM ? EX_NOPERM : EX_OSERR;
+        }
+        int code = start_try(place, lock, arguments, environment, is_ours);
+        if (code != EX_TEMPFAIL)
+            return code;
+        start_sleep_ms(pause_ms);
+        pause_ms = pause_ms < 50 ? pause_ms * 2 : 100;
+    } while (start_now_ms() < deadline);
+    text_complain("another agent owns the %s environment but does not answer on %s", place->environment,
+                  place_file(place, TOLLGATE_FILE_REPORT));
+    return EX_TEMPFAIL;
+}
+
+int agent_start(const struct launch_place *place, const struct launch_agent *agent, bool *ret_started)
+{
+    const char *program = locate_agent();
+    if (!program) {
+        text_complain("tollgated is neither beside %s nor in PATH", locate_program());
+        return EX_UNAVAILABLE;
+    }
+    int code = place_prepare(place);
+    if (code != EX_OK)
+        return code;
+    const char *path = text_format("%s/start.lock", place->state);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0) {
+        text_complain("%s: %s", path, strerror(errno));
+        return errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+    }
+    bool is_ours = false;
+    code = start_loop(place, lock, start_arguments(place, agent, program), scrub_environment(place), &is_ours);
+    close(lock);
+    if (code == EX_OK && ret_started)
+        *ret_started = is_ours;
+    return code;
+}
