@@ -217,7 +217,7 @@ static enum error read_fund(struct call *call, struct fund_order *order)
 static int fund_wallet(struct call *call)
 {
     static const char suffix[] = "/fund";
-    struct fund_order order = {{0}};
+    struct fund_order order = {.create = false};
     struct wallet_operation operation = {.kind = WALLET_FUND};
     struct slice name = call->rest;
     if (!slice_has_suffix(name, suffix) || name.length - (sizeof suffix - 1) >= sizeof operation.wallet)
