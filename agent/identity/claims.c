@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of claims: a set-associative hash of fixed size, so that no number of datagrams can make it grow, and one
+ * user's claims never replace another's answer for the same socket. Called by identity.c under its lock.
+ */
+#include "identity/internal.h"
+
+#include <string.h>
+
+static const int64_t claim_lifetime_ns = 30ll * 1000 * 1000 * 1000;
+
+static bool name_is_valid(const char name[TOLLGATE_NAME_MAX])
+{
+    size_t length = strnlen(name, TOLLGATE_NAME_MAX);
+    if (length == TOLLGATE_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] <= ' ' || (unsigned char)name[i] == 0x7f)
+            return false;
+    return true;
+}
+
+bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello *ret_hello)
+{
+    struct tollgate_hello hello;
+    if (length != sizeof hello)
+        return false;
+    memcpy(&hello, bytes, sizeof hello);
+    if (hello.magic != TOLLGATE_HELLO_MAGIC || hello.version != TOLLGATE_HELLO_VERSION || hello.size != sizeof hello)
+        return false;
+    if (hello.cookie == 0 || !name_is_valid(hello.group) || !name_is_valid(hello.project))
+        return false;
+    *ret_hello = hello;
+    return true;
+}
+
+static struct claim_row *claims_set(struct claims *claims, uint64_t cookie)
+{
+    /* Cookies count up: the multiplication spreads neighbours (Fibonacci hashing). */
+    return claims->rows[(cookie * 0x9e3779b97f4a7c15ull) >> 54];
+}
+_Static_assert(CLAIMS_SETS == 1 << (64 - 54), "the shift of claims_set yields a set's number");
+
+static struct claim_row *claims_find(struct claims *claims, uint64_t cookie, uid_t uid)
+{
+    struct claim_row *set = claims_set(claims, cookie);
+    for (unsigned i = 0; i < CLAIMS_WAYS; i++)
+        if (set[i].cookie == cookie && set[i].uid == uid)
+            return &set[i];
+    return NULL;
+}
+
+void claims_put(struct claims *claims, const struct claim_row *row)
+{
+    struct claim_row *place = claims_find(claims, row->cookie, row->uid);
+    if (!place) {
+        /* Empty rows have arrived_ns 0: the oldest row is also the emptiest. */
+        place = claims_set(claims, row->cookie);
+        for (struct claim_row *other = place + 1, *end = place + CLAIMS_WAYS; other < end; other++)
+            if (other->arrived_ns < place->arrived_ns)
+                place = other;
+    }
+    *place = *row;
+}
+
+bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row)
+{
+    struct claim_row *row = claims_find(claims, cookie, uid);
+    if (!row)
+        return false;
+    bool is_living = now_ns - row->arrived_ns < claim_lifetime_ns;
+    if (is_living)
+        *ret_row = *row;
+    *row = (struct claim_row){0};
+    return is_living;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The datagram socket, the thread that drains it into the table of claims, and the thread that walks /proc for those
+ * whose datagram was lost. The queue of a Unix datagram socket holds 10 messages (net.unix.max_dgram_qlen): the first
+ * thread does nothing but drain. Opened by main, asked by flow/ on the loops.
+ */
+#include "base/check.h"
+#include "identity/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BATCH = 16, BATCHES_MAX = 64, RECEIVE_BUFFER_BYTES = 1 << 20 };
+
+struct identity {
+    int socket_fd, stop_fd;
+    struct sockaddr_un address;
+    dev_t device; /* of the bound path: only our own is unlinked */
+    ino_t inode;
+    pthread_t drain_thread, lookup_thread;
+    struct mailbox lookups;
+    pthread_mutex_t lock; /* leaf; guards reading the socket and the table together: see identity_take_claim */
+    struct claims claims;
+};
+
+/* A message's room: one byte more than a hello, so that a longer one is seen; control data for the credentials and
+ * nothing else, so that the kernel discards descriptors that somebody attaches. */
+struct message {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))];
+    char bytes[sizeof(struct tollgate_hello) + 1];
+};
+
+static bool find_credentials(struct msghdr *header, struct ucred *ret_credentials)
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_CREDENTIALS)
+            continue;
+        if (part->cmsg_len != CMSG_LEN(sizeof *ret_credentials))
+            return false;
+        memcpy(ret_credentials, CMSG_DATA(part), sizeof *ret_credentials);
+        return true;
+    }
+    return false;
+}
+
+static void accept_message(struct identity *identity, struct mmsghdr *message, int64_t now_ns)
+{
+    struct ucred credentials;
+    struct tollgate_hello hello;
+    const void *bytes = message->msg_hdr.msg_iov->iov_base;
+    if (!find_credentials(&message->msg_hdr, &credentials) || credentials.pid <= 0 ||
+        !claims_parse_hello(bytes, message->msg_len, &hello))
+        return;
+    struct claim_row row = {
+        .cookie = hello.cookie, .arrived_ns = now_ns, .pid = credentials.pid, .uid = credentials.uid};
+    memcpy(row.group, hello.group, sizeof row.group);
+    memcpy(row.project, hello.project, sizeof row.project);
+    claims_put(&identity->claims, &row);
+}
+
+/* Assumes the lock. Returns how many messages came; never waits. */
+static unsigned drain_batch(struct identity *identity)
+{
+    struct message messages[BATCH];
+    struct iovec pieces[BATCH];
+    struct mmsghdr headers[BATCH] = {0};
+    for (unsigned i = 0; i < BATCH; i++) {
+        pieces[i] = (struct iovec){messages[i].bytes, sizeof messages[i].bytes};
+        headers[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i],
+                                             .msg_iovlen = 1,
+                                             .msg_control = messages[i].control,
+                                             .msg_controllen = sizeof messages[i].control};
+    }
+    int count = recvmmsg(identity->socket_fd, headers, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+    if (count <= 0)
+        return 0;
+    int64_t now_ns = process_now_ns();
+    for (int i = 0; i < count; i++)
+        accept_message(identity, &headers[i], now_ns);
+    return (unsigned)count;
+}
+
+/* Assumes the lock. Bounded, so that a flood on the socket cannot keep a loop here. */
+static void drain_socket(struct identity *identity)
+{
+    for (unsigned i = 0; i < BATCHES_MAX && drain_batch(identity) == BATCH; i++)
+        ;
+}
+
+static bool wait_for(int fd, int stop_fd)
+{
+    struct pollfd polls[2] = {{.fd = fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+    while (poll(polls, 2, -1) < 0)
+        check(errno == EINTR);
+    return polls[1].revents == 0;
+}
+
+static void *drain_main(void *argument)
+{
+    struct identity *identity = argument;
+    while (wait_for(identity->socket_fd, identity->stop_fd)) {
+        pthread_mutex_lock(&identity->lock);
+        drain_socket(identity);
+        pthread_mutex_unlock(&identity->lock);
+    }
+    return NULL;
+}
+
+static void finish_lookup(struct task *task)
+{
+    struct identity_lookup *lookup = (struct identity_lookup *)(void *)task; /* its first member, see process.c */
+    lookup->done(lookup);
+}
+
+/* Answers a whole chain with one walk over /proc. */
+static void answer_lookups(struct task *first, bool may_search)
+{
+    if (first && may_search)
+        process_find_owners((struct identity_lookup *)(void *)first);
+    for (struct task *task = first, *next; task; task = next) {
+        struct identity_lookup *lookup = (struct identity_lookup *)(void *)task;
+        next = task->next;
+        if (lookup->claim.pid != 0)
+            process_describe(&lookup->claim, lookup->peer.uid, process_now_ns());
+        task->run = finish_lookup;
+        mailbox_post(lookup->reply_to, task);
+    }
+}
+
+static void *lookup_main(void *argument)
+{
+    struct identity *identity = argument;
+    while (wait_for(identity->lookups.event_fd, identity->stop_fd))
+        answer_lookups(mailbox_take(&identity->lookups), true);
+    answer_lookups(mailbox_take(&identity->lookups), false);
+    return NULL;
+}
+
+static bool bind_socket(struct identity *identity, mode_t mode)
+{
+    int one = 1, bytes = RECEIVE_BUFFER_BYTES;
+    int fd = identity->socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); /* best effort, the kernel caps it */
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) != 0)
+        return false;
+    const char *path = identity->address.sun_path;
+    if (unlink(path) != 0 && errno != ENOENT)
+        return false;
+    /* The path is born with the descriptor's mode (less the umask): never wider than asked for. */
+    struct stat status;
+    if (fchmod(fd, mode) != 0 || bind(fd, (struct sockaddr *)&identity->address, sizeof identity->address) != 0 ||
+        chmod(path, mode) != 0 || lstat(path, &status) != 0)
+        return false;
+    identity->device = status.st_dev;
+    identity->inode = status.st_ino;
+    return true;
+}
+
+static void release(struct identity *identity)
+{
+    struct stat status;
+    if (identity->inode != 0 && lstat(identity->address.sun_path, &status) == 0 && status.st_dev == identity->device &&
+        status.st_ino == identity->inode)
+        unlink(identity->address.sun_path);
+    if (identity->socket_fd >= 0)
+        close(identity->socket_fd);
+    close(identity->stop_fd);
+    mailbox_done(&identity->lookups);
+    pthread_mutex_destroy(&identity->lock);
+    free(identity);
+}
+
+enum error identity_open(const char *path, mode_t mode, struct identity **ret_identity)
+{
+    size_t length = strlen(path);
+    struct identity *identity = calloc(1, sizeof *identity);
+    check(identity != NULL);
+    if (length >= sizeof identity->address.sun_path) {
+        free(identity);
+        return ERROR_FILE_UNWRITABLE;
+    }
+    identity->address.sun_family = AF_UNIX;
+    memcpy(identity->address.sun_path, path, length);
+    identity->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    check(identity->stop_fd >= 0);
+    mailbox_init(&identity->lookups);
+    check(pthread_mutex_init(&identity->lock, NULL) == 0);
+    if (!bind_socket(identity, mode)) {
+        release(identity);
+        return ERROR_FILE_UNWRITABLE;
+    }
+    check(pthread_create(&identity->drain_thread, NULL, drain_main, identity) == 0);
+    check(pthread_create(&identity->lookup_thread, NULL, lookup_main, identity) == 0);
+    *ret_identity = identity;
+    return ERROR_OK;
+}
+
+void identity_close(struct identity *identity)
+{
+    uint64_t one = 1;
+    check(write(identity->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
+    pthread_join(identity->drain_thread, NULL);
+    pthread_join(identity->lookup_thread, NULL);
+    release(identity);
+}
+
+bool identity_take_claim(struct identity *identity, const struct identity_peer *peer, struct identity_claim *ret_claim)
+{
+    struct claim_row row;
+    pthread_mutex_lock(&identity->lock);
+    /* The shim sends before it connects. Whoever holds the lock leaves no message between socket and table: what was
+     * sent is in the table already, or comes with this drain, or was lost. */
+    bool is_found = claims_take(&identity->claims, peer->cookie, peer->uid, process_now_ns(), &row);
+    if (!is_found) {
+        drain_socket(identity);
+        is_found = claims_take(&identity->claims, peer->cookie, peer->uid, process_now_ns(), &row);
+    }
+    pthread_mutex_unlock(&identity->lock);
+    if (!is_found)
+        return false;
+    *ret_claim = (struct identity_claim){.pid = row.pid, .has_hello = true};
+    memcpy(ret_claim->group, row.group, sizeof ret_claim->group);
+    memcpy(ret_claim->project, row.project, sizeof ret_claim->project);
+    process_describe(ret_claim, peer->uid, row.arrived_ns);
+    return true;
+}
+
+void identity_start_lookup(struct identity *identity, struct identity_lookup *lookup)
+{
+    lookup->claim = (struct identity_claim){0};
+    lookup->task.run = NULL;
+    mailbox_post(&identity->lookups, &lookup->task);
+}
