@@ -55,6 +55,10 @@ struct certificates;
 enum error certificates_open(const char *directory, const char *const *names, size_t name_count,
                              struct certificates **ret_certificates) MUST_USE;
 void certificates_free(struct certificates *certificates);
+/* More governed names (reload): adds a pair for those that no living pair permits. Any thread; publish afterwards.
+ * SETTINGS_INVALID: not a lower-case host name. */
+enum error certificates_add_names(struct certificates *certificates, const char *const *names,
+                                  size_t name_count) MUST_USE;
 /* Writes ca.pem (our living roots), bundle.pem (system roots + ours), cacerts.jks (the same for Java, password
  * "changeit") into `directory`, each by temporary file, fsync and rename, with `mode` (0600 or 0644). */
 enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode) MUST_USE;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the listener, the TLS glue and the two halves of a connection (reading, writing) share. Not for other folders.
+ */
+#ifndef NET_CONNECTION_H
+#define NET_CONNECTION_H
+
+#include "base/buffer.h"
+#include "net/loop.h"
+
+#include <openssl/ssl.h>
+
+struct listener;
+struct member;
+
+/*
+ *   WAITING ── admit ──▶ HANDSHAKE ──▶ OPEN ── finish ──▶ FINISHING ──▶ LINGERING
+ *      └────────────────────┴───────────┴────── close ───────┴──────────────┴──▶ CLOSED (freed by the loop)
+ */
+enum connection_state {
+    CONNECTION_WAITING,   /* for listener_admit; not watched */
+    CONNECTION_HANDSHAKE, /* timer: handshake timeout */
+    CONNECTION_OPEN,
+    CONNECTION_FINISHING, /* writing what is queued, then close_notify; timer: FINISH_MS */
+    CONNECTION_LINGERING, /* our side is shut; what still comes is thrown away, so that no RST hurts our last bytes */
+    CONNECTION_CLOSED,
+};
+
+enum { CONNECTION_FINISH_MS = 5000 };
+
+/* The socket below the TLS engine: see transport.c. */
+struct transport {
+    int fd;
+    bool is_drained;   /* the last read left nothing: the next one would only say EAGAIN */
+    bool is_ended;     /* FIN */
+    bool more_follows; /* the next write is followed by another at once */
+};
+
+/* What the loop shall do with the connection before it waits again. */
+enum connection_errand {
+    ERRAND_NONE,
+    ERRAND_RESUME,
+    ERRAND_CLOSE,
+    ERRAND_ABORT,
+};
+
+struct connection {
+    struct watch watch;
+    struct timer timer;
+    struct deferred deferred;
+    struct list node; /* of member->connections */
+    struct loop *loop;
+    struct member *member;
+    struct transport transport;
+    SSL *ssl; /* NULL while WAITING */
+    enum connection_state state;
+    enum connection_errand errand;
+    bool read_is_paused;   /* the handler left bytes in `kept` */
+    bool read_wants_write; /* TLS must write before it can read on (key update) */
+    bool input_is_ended;   /* FIN or close_notify was read */
+    bool ended_is_told;    /* … and the handler knows */
+    bool full_is_told;     /* the handler was told to stop producing */
+    bool name_is_refused;  /* the SNI was not the name of the address */
+    bool has_server_name;  /* the SNI was there */
+    bool is_watched;
+    const char *name; /* governed name of the local address; lives as long as the certificates */
+    const struct connection_handler *handler; /* NULL until set */
+    void *context;
+    struct buffer output; /* plaintext that the socket did not take yet */
+    struct slice kept;    /* plaintext that the handler did not take yet: what is left of kept_memory */
+    char *kept_memory;
+    uint32_t output_bytes_max;
+    struct connection_peer peer;
+};
+
+/* connection.c */
+/* Takes the descriptor. */
+struct connection *connection_new(struct member *member, struct loop *loop, int fd, const struct connection_peer *peer,
+                                  uint32_t output_bytes_max);
+/* Starts TLS with a context whose reference it takes. False: out of memory. */
+bool connection_start(struct connection *connection, SSL_CTX *context, const char *name, uint32_t timeout_ms) MUST_USE;
+/* Closes (or aborts, or resumes) from the loop, before it waits again: for places where the handler is on the stack. */
+void connection_run_later(struct connection *connection, enum connection_errand errand);
+/* Makes the watch follow the state. */
+void connection_update(struct connection *connection);
+
+/* connection_read.c */
+void connection_read(struct connection *connection);
+void connection_offer_kept(struct connection *connection);
+void connection_discard(struct connection *connection); /* FINISHING, LINGERING */
+
+/* connection_write.c */
+void connection_flush(struct connection *connection);
+
+/* transport.c: a BIO on connection->transport. */
+BIO *transport_new_bio(struct transport *transport);
+
+/* tls.c */
+/* The error of the operation that just returned `result`, with OpenSSL's queue left empty. */
+int tls_error(SSL *ssl, int result);
+/* Before an operation whose result goes to tls_error: other users of this thread leave errors behind. */
+void tls_clear_errors(void);
+struct connection *tls_connection(const SSL *ssl);
+void tls_set_connection(SSL *ssl, struct connection *connection);
+
+/* listener.c, for connection.c: the handshake is complete (false: close), failed, or the connection is gone. */
+bool listener_established(struct connection *connection);
+void listener_failed(struct connection *connection, const char *why);
+void listener_released(struct connection *connection);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The listening socket: one for all of 127/8 and nothing else, shared by the loops. What happens to a connection that
+ * arrives is in accept.c. Called by main.
+ */
+#include "net/listener.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool listener_set_flag(int fd, int level, int option)
+{
+    int on = 1;
+    return setsockopt(fd, level, option, &on, sizeof on) == 0;
+}
+
+/* SO_REUSEADDR: the port is the same after a restart, also when connections of the killed agent linger in TIME_WAIT. No
+ * SO_REUSEPORT: with it a second process of the user could take a share of the connections. */
+static int listener_bind(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    static const char device[] = "lo";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = INADDR_ANY};
+    /* Where the kernel refuses the device (before 5.7), accept.c still refuses every address outside 127/8. */
+    int ignored = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, sizeof device);
+    (void)ignored;
+    if (listener_set_flag(fd, SOL_SOCKET, SO_REUSEADDR) && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A descriptor that somebody else opened is believed only after the kernel confirmed what it is. */
+static bool listener_is_listening(int fd)
+{
+    int is_listening = 0, domain = 0;
+    socklen_t length = sizeof is_listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) != 0 || !is_listening)
+        return false;
+    length = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_INET;
+}
+
+static uint16_t listener_read_port(int fd)
+{
+    struct sockaddr_in address = {0};
+    socklen_t length = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        return 0;
+    return ntohs(address.sin_port);
+}
+
+enum error listener_open(const struct listener_options *options, const struct listener_handler *handler,
+                         struct certificates *certificates, const struct listener_names *names,
+                         struct listener **ret_listener)
+{
+    bool is_inherited = options->inherited_fd >= 0;
+    if (is_inherited && !listener_is_listening(options->inherited_fd))
+        return ERROR_REQUEST_INVALID;
+    int fd = is_inherited ? options->inherited_fd : listener_bind(options->port);
+    if (fd < 0)
+        return ERROR_SYSTEM;
+    /* Accepted sockets inherit TCP_NODELAY: a system call less for each. */
+    if (!listener_set_flag(fd, IPPROTO_TCP, TCP_NODELAY) || fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        if (!is_inherited)
+            close(fd);
+        return ERROR_SYSTEM;
+    }
+    struct listener *listener = calloc(1, sizeof *listener);
+    check(listener != NULL);
+    listener->fd = fd;
+    listener->is_inherited = is_inherited;
+    listener->options = *options;
+    listener->handler = *handler;
+    listener->port = listener_read_port(fd);
+    listener->certificates = certificates;
+    atomic_init(&listener->names, names);
+    *ret_listener = listener;
+    return ERROR_OK;
+}
+
+uint16_t listener_port(const struct listener *listener)
+{
+    return listener->port;
+}
+
+void listener_join(struct listener *listener, struct loop *loop)
+{
+    check(listener->member_count < LISTENER_LOOPS_MAX);
+    struct member *member = &listener->members[listener->member_count++];
+    member->listener = listener;
+    member->loop = loop;
+    member->watch = (struct watch){.fd = listener->fd, .events = EPOLLIN | EPOLLEXCLUSIVE, .ready = member_ready};
+    member->pause.expired = member_pause_expired;
+    list_init(&member->connections);
+    member_watch(member);
+}
+
+/* Our own socket stops listening at once: programs are refused instead of waiting. An inherited one goes on collecting
+ * connections for the next agent; each loop lets go of it when it next looks. */
+void listener_stop(struct listener *listener)
+{
+    atomic_store(&listener->is_stopped, true);
+    if (!listener->is_inherited)
+        shutdown(listener->fd, SHUT_RD);
+}
+
+void listener_set_names(struct listener *listener, const struct listener_names *names)
+{
+    atomic_store(&listener->names, names);
+}
+
+unsigned listener_connection_count(const struct listener *listener)
+{
+    return atomic_load(&listener->connection_count);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (!listener)
+        return;
+    atomic_store(&listener->is_stopped, true);
+    for (unsigned i = 0; i < listener->member_count; i++) {
+        struct member *member = &listener->members[i];
+        mailbox_run(loop_mailbox(member->loop)); /* connections on their way between loops */
+        timer_disarm(member->loop, &member->pause);
+        member_unwatch(member);
+        while (!list_is_empty(&member->connections))
+            connection_close(list_entry(member->connections.next, struct connection, node), true);
+    }
+    close(listener->fd);
+    free(listener);
+}

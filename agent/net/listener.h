@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The listener's inside, shared by listener.c (life) and accept.c (each connection until it is open). */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "net/authority.h"
+#include "net/connection.h"
+
+#include <stdatomic.h>
+
+enum {
+    LISTENER_LOOPS_MAX = 64,
+    /* Accepting is tried again after this: descriptors or connections may have been freed on another loop. */
+    LISTENER_PAUSE_MS = 100,
+};
+
+/* A loop's share of the listener. */
+struct member {
+    struct watch watch; /* of the listening socket, on this loop's epoll */
+    struct timer pause; /* armed while accepting pauses */
+    bool is_watched;
+    struct listener *listener;
+    struct loop *loop;
+    struct list connections;
+    atomic_uint connection_count; /* written by this loop, read by others to balance */
+};
+
+struct listener {
+    int fd;
+    bool is_inherited;
+    struct listener_options options;
+    struct listener_handler handler;
+    uint16_t port;
+    struct certificates *certificates;
+    _Atomic(const struct listener_names *) names;
+    atomic_bool is_stopped;
+    atomic_bool fds_are_exhausted;
+    atomic_uint connection_count;
+    unsigned member_count;
+    struct member members[LISTENER_LOOPS_MAX];
+};
+
+/* accept.c */
+void member_ready(struct watch *watch, uint32_t events);
+void member_pause_expired(struct timer *timer);
+void member_watch(struct member *member);
+void member_unwatch(struct member *member);
+
+#endif
