@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The agent dies: nothing slips past it, and a running program recovers when the next run starts it again.
+. "$(dirname "$0")/lib.sh"
+play "the agent is killed under a running program"
+provider
+agent
+cat >"$T/client.py" <<'P'
+import json, os, sys, time, urllib.request
+def call():
+    body = json.dumps({"model": "gpt-5.4-mini-mini", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    request = urllib.request.Request("https://api.openai.com/v1/chat/completions", body, {
+        "authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return "answered"
+    except urllib.error.URLError as error:
+        fast = "at once" if time.monotonic() - start < 5 else "late"
+        return ("refused " if isinstance(error.reason, ConnectionRefusedError) else repr(error.reason) + " ") + fast
+import urllib.error
+for line in sys.stdin:
+    print(call(), flush=True)
+P
+mkfifo "$T/in" "$T/out"
+governed python3 "$T/client.py" <"$T/in" >"$T/out" &
+client=$!
+exec 8>"$T/in" 9<"$T/out"
+next() { echo >&8; read -r -t 30 -u 9 line; echo "$line"; }
+is "the program works" "$(next)" answered
+pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+port=$("$TOLLGATE" status --json | json 'd["port"]')
+kill -9 "$pid"
+wait_for 10 sh -c "! kill -0 $pid"
+is "agent dead: refused at once" "$(next)" "refused at once"
+is "the provider saw one call" "$(standin /_bill | json 'len(d)')" 1
+is "another run starts the agent again" "$(governed echo started)" started
+is "on the same port" "$("$TOLLGATE" status --json | json 'd["port"]')" "$port"
+is "and the running program's next call works" "$(next)" answered
+exec 8>&- 9<&-
+wait $client
+settled
+stop_agent
+done_playing
