@@ -136,7 +136,7 @@ static void find_environment(struct loader *loader, const struct node *root)
 static void load_policy(struct loader *loader)
 {
     const char *file = loader->sources->policy_file;
-    loader->settings->file = path_beside(loader, file, slice_of(strrchr(file, '/') ? strrchr(file, '/') + 1 : file));
+    loader->settings->file = arena_strdup(loader->arena, file);
     const struct node *root = read_mapping(loader, file);
     if (!root)
         return;

@@ -21,29 +21,40 @@ struct price_tokens {
     uint64_t input, cache_read, cache_write, cache_write_1h, input_audio, output, output_audio;
 };
 
+/* What a request will be charged at. Self-contained but for `row`, which lives as long as the settings. */
 struct price_quote {
     enum price_basis basis;
-    const char *list_model;      /* the row used, NULL for PINNED */
-    const struct price_row *row; /* NULL for PINNED without a row */
-    struct price_set standard;   /* every member filled in (a missing cache price = the input price …) */
-    uint64_t output_tokens_max;  /* the model's maximum, or a stated default when unknown */
-    uint64_t context_tokens;     /* 0 unknown */
-    struct price_row ceiling;    /* storage for a synthesised row (basis CEILING) */
+    const char *list_model;      /* the row used (CEILING: the dearest of the family), NULL for PINNED without a row */
+    const struct price_row *row; /* the same; NULL for PINNED without a row */
+    struct price_set standard;   /* every member filled in: a missing cache or audio price is the input (output) price,
+                                    a missing cache_write_1h twice the input price in Anthropic's dialect */
+    struct price_set pinned; /* what the target's pricing says: goes before the list, its tiers and its fast prices */
+    struct price_set listed; /* what the list says, has_ members only (CEILING: the dearest of each in the family) */
+    bool hour_is_double;     /* Anthropic: writing to the one-hour cache costs twice the input price */
+    uint64_t output_tokens_max; /* the model's maximum, PRICES_OUTPUT_TOKENS_DEFAULT when unknown */
+    uint64_t context_tokens;    /* 0 unknown */
 };
 
-/* The price of `model` at a provider; pricing may be NULL. PRICE_UNKNOWN when there is none and the policy blocks.
- * CEILING: the dearest list price of the longest matching family (names sharing the longest '-'-delimited prefix), else
- * of the provider's. */
+/* Most models of the list answer with at most 128,000 tokens; the smaller context window goes before it. */
+enum { PRICES_OUTPUT_TOKENS_DEFAULT = 131072 };
+
+/* The price of `model` at a provider; pricing may be NULL. PRICE_UNKNOWN: there is none, and the policy blocks or the
+ * list has no price of that family at all. CEILING: the dearest list price of the longest matching family (names
+ * sharing the longest '-'-delimited prefix), else of the provider's; families that are free do not count, so that the
+ * unknown is never free. */
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
                        const struct price_set *pricing, struct price_quote *ret_quote) MUST_USE;
-/* What the usage costs: the tier reached by the whole prompt, the service tier billed ("priority" = fast; "" or unknown
- * = standard; "flex"/"batch" half). AMOUNT_OVERFLOW. */
+/* What the usage costs: the tier reached by the whole prompt, the service tier billed ("priority", "fast": the fast
+ * prices; "flex", "batch": half; "" and all others: standard). AMOUNT_OVERFLOW. */
 enum error prices_cost(const struct price_quote *quote, const struct price_tokens *tokens, const char *service_tier,
                        struct money *ret_cost) MUST_USE;
-/* The hard upper bound of a request: input_tokens_bound at the dearest input-side rate that bound can reach (cache
- * write, tier), output bound × choices at the output rate. */
+/* The hard upper bound of a request: input_tokens_bound at the dearest input-side rate that any prompt up to it can
+ * reach (cache write, audio, tier), output bound × choices at the dearest output rate. service_tier as asked for: half
+ * prices are not believed before they are billed. AMOUNT_OVERFLOW. */
 enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t output_tokens_bound,
                         uint64_t choices, const char *service_tier, struct money *ret_bound) MUST_USE;
+/* For check: a warning for each target whose model has no list price and no pricing, with the line to add. */
+void prices_warn_unknown(const struct settings *settings, struct config_problems *problems);
 const char *prices_basis_name(enum price_basis basis); /* pinned listed ceiling */
 
 #endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What usage costs, and what a request can cost at most. Sums in 128 bits, rounded up once. */
+#include "prices/prices.h"
+
+#include "prices/set.h"
+
+enum speed { SPEED_STANDARD, SPEED_FAST, SPEED_HALF };
+
+static enum speed speed_of(const char *service_tier)
+{
+    static const struct {
+        const char *name;
+        enum speed speed;
+    } rows[] = {{"priority", SPEED_FAST}, {"fast", SPEED_FAST}, {"flex", SPEED_HALF}, {"batch", SPEED_HALF}};
+    for (size_t i = 0; service_tier && i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(service_tier, rows[i].name) == 0)
+            return rows[i].speed;
+    return SPEED_STANDARD;
+}
+
+/* The list's prices with some replaced, under what the target pins. */
+static struct price_set variant(const struct price_quote *quote, const struct price_set *replaced)
+{
+    struct price_set set = price_set_overlay(&quote->listed, replaced);
+    set = price_set_overlay(&set, &quote->pinned);
+    return price_set_fill(&set, quote->hour_is_double);
+}
+
+/* The prices of a prompt of this size. A model with both long-context and fast prices: no list says what both together
+ * cost, so the dearer of each member. A ceiling's tiers are one model's: they never go below the family's dearest. */
+static struct price_set prices_at(const struct price_quote *quote, uint64_t prompt_tokens, enum speed speed)
+{
+    const struct price_row *row = quote->row;
+    struct price_set set = quote->standard;
+    for (size_t i = 0; row && i < row->tier_count; i++)
+        if (prompt_tokens > row->tiers[i].above_tokens)
+            set = variant(quote, &row->tiers[i].prices);
+    if (row && speed == SPEED_FAST) {
+        struct price_set fast = variant(quote, &row->fast);
+        set = price_set_dearest(&set, &fast);
+    }
+    return quote->basis == PRICE_CEILING ? price_set_dearest(&set, &quote->standard) : set;
+}
+
+/* Adds tokens × price; false when there are more tokens than any answer can have. */
+static bool add(struct cost *cost, uint64_t tokens, struct price price)
+{
+    if (tokens > INT64_MAX)
+        return false;
+    cost_add(cost, tokens, price);
+    return true;
+}
+
+/* Everything that the provider counts as prompt; saturates. */
+static uint64_t prompt_of(const struct price_tokens *tokens)
+{
+    const uint64_t parts[] = {tokens->input, tokens->cache_read, tokens->cache_write, tokens->cache_write_1h,
+                              tokens->input_audio};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (__builtin_add_overflow(sum, parts[i], &sum))
+            return UINT64_MAX;
+    return sum;
+}
+
+enum error prices_cost(const struct price_quote *quote, const struct price_tokens *tokens, const char *service_tier,
+                       struct money *ret_cost)
+{
+    enum speed speed = speed_of(service_tier);
+    struct price_set set = prices_at(quote, prompt_of(tokens), speed);
+    struct cost cost = {0};
+    bool ok = add(&cost, tokens->input, set.input) && add(&cost, tokens->cache_read, set.cache_read) &&
+              add(&cost, tokens->cache_write, set.cache_write) &&
+              add(&cost, tokens->cache_write_1h, set.cache_write_1h) &&
+              add(&cost, tokens->input_audio, set.input_audio) && add(&cost, tokens->output, set.output) &&
+              add(&cost, tokens->output_audio, set.output_audio);
+    if (!ok)
+        return ERROR_AMOUNT_OVERFLOW;
+    if (speed == SPEED_HALF)
+        cost.pico = (cost.pico + 1) / 2;
+    return cost_to_money(cost, ret_cost);
+}
+
+static struct price dearer(struct price a, struct price b)
+{
+    return a.pico > b.pico ? a : b;
+}
+
+/* Any bucket of the prompt can be any of these, at worst all of it the dearest. */
+static struct price input_rate(const struct price_set *set)
+{
+    struct price rate = dearer(dearer(set->input, set->cache_read), dearer(set->cache_write, set->cache_write_1h));
+    return dearer(rate, set->input_audio);
+}
+
+/* A prompt below the bound may end in a lower tier; where a list makes that the dearer one, it counts. */
+static struct price_set dearest_up_to(const struct price_quote *quote, uint64_t prompt_tokens, enum speed speed)
+{
+    struct price_set set = prices_at(quote, 0, speed);
+    for (size_t i = 0; quote->row && i < quote->row->tier_count; i++) {
+        uint64_t above = quote->row->tiers[i].above_tokens;
+        if (prompt_tokens <= above)
+            break;
+        struct price_set higher = prices_at(quote, above + 1, speed);
+        set = price_set_dearest(&set, &higher);
+    }
+    return set;
+}
+
+enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t output_tokens_bound,
+                        uint64_t choices, const char *service_tier, struct money *ret_bound)
+{
+    struct price_set set = dearest_up_to(quote, input_tokens_bound, speed_of(service_tier));
+    struct cost cost = {0};
+    uint64_t output_tokens;
+    if (__builtin_mul_overflow(output_tokens_bound, choices ? choices : 1, &output_tokens))
+        return ERROR_AMOUNT_OVERFLOW;
+    if (!add(&cost, input_tokens_bound, input_rate(&set)) ||
+        !add(&cost, output_tokens, dearer(set.output, set.output_audio)))
+        return ERROR_AMOUNT_OVERFLOW;
+    return cost_to_money(cost, ret_bound);
+}

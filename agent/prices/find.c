@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which price a model has: the target's own, the list's, or the ceiling of its family. */
+#include "prices/prices.h"
+
+#include "prices/set.h"
+
+#include <stdlib.h>
+
+struct list_key {
+    const char *family, *model;
+};
+
+static int compare_key(const void *left, const void *right)
+{
+    const struct list_key *key = left;
+    const struct price_row *row = right;
+    int order = strcmp(key->family, row->family);
+    return order ? order : strcmp(key->model, row->model);
+}
+
+static const struct price_row *find_row(const struct settings *settings, const char *family, const char *model)
+{
+    struct list_key key = {family, model};
+    return settings->price_count == 0
+               ? NULL
+               : bsearch(&key, settings->prices, settings->price_count, sizeof *settings->prices, compare_key);
+}
+
+/* How many '-'-delimited words the names share from the start. */
+static unsigned shared_words(const char *a, const char *b)
+{
+    unsigned words = 0;
+    size_t i = 0;
+    for (; a[i] && a[i] == b[i]; i++)
+        words += a[i] == '-';
+    bool a_ends = a[i] == '\0' || a[i] == '-', b_ends = b[i] == '\0' || b[i] == '-';
+    return words + (i > 0 && a_ends && b_ends && !(a[i] == '-' && b[i] == '-'));
+}
+
+static bool is_free(const struct price_row *row)
+{
+    return row->prices.input.pico == 0 && row->prices.output.pico == 0;
+}
+
+/* By output, which is what most requests cost, then input. */
+static bool is_dearer(const struct price_row *row, const struct price_row *than)
+{
+    if (!than || row->prices.output.pico != than->prices.output.pico)
+        return !than || row->prices.output.pico > than->prices.output.pico;
+    return row->prices.input.pico > than->prices.input.pico;
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Two passes over the family: how much of the name can be matched, then the dearest of those that match as much. */
+static bool find_ceiling(const struct settings *settings, const char *family, const char *model,
+                         struct price_quote *quote)
+{
+    unsigned most = 0;
+    for (size_t i = 0; i < settings->price_count; i++) {
+        const struct price_row *row = &settings->prices[i];
+        unsigned shared = strcmp(row->family, family) == 0 && !is_free(row) ? shared_words(row->model, model) : 0;
+        most = shared > most ? shared : most;
+    }
+    for (size_t i = 0; i < settings->price_count; i++) {
+        const struct price_row *row = &settings->prices[i];
+        if (strcmp(row->family, family) != 0 || is_free(row) || shared_words(row->model, model) < most)
+            continue;
+        struct price_set filled = price_set_fill(&row->prices, quote->hour_is_double);
+        quote->listed = quote->row ? price_set_dearest(&quote->listed, &filled) : filled;
+        quote->output_tokens_max = greater(quote->output_tokens_max, row->output_tokens_max);
+        quote->context_tokens = greater(quote->context_tokens, row->context_tokens);
+        if (is_dearer(row, quote->row))
+            quote->row = row;
+    }
+    return quote->row != NULL;
+}
+
+static void take_row(struct price_quote *quote, const struct price_row *row)
+{
+    quote->row = row;
+    quote->listed = row->prices;
+    quote->output_tokens_max = row->output_tokens_max;
+    quote->context_tokens = row->context_tokens;
+}
+
+static void complete(struct price_quote *quote)
+{
+    struct price_set set = price_set_overlay(&quote->listed, &quote->pinned);
+    quote->standard = price_set_fill(&set, quote->hour_is_double);
+    quote->list_model = quote->row ? quote->row->model : NULL;
+    if (quote->output_tokens_max)
+        return;
+    bool is_small = quote->context_tokens && quote->context_tokens < PRICES_OUTPUT_TOKENS_DEFAULT;
+    quote->output_tokens_max = is_small ? quote->context_tokens : PRICES_OUTPUT_TOKENS_DEFAULT;
+}
+
+enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
+                       const struct price_set *pricing, struct price_quote *ret_quote)
+{
+    struct price_quote quote = {.hour_is_double = provider->dialect == DIALECT_ANTHROPIC};
+    if (pricing)
+        quote.pinned = *pricing;
+    bool is_pinned = quote.pinned.has_input && quote.pinned.has_output;
+    const struct price_row *row = find_row(settings, provider->price_family, model);
+    if (row)
+        take_row(&quote, row);
+    else if (!is_pinned && (settings->cost_tracking.unknown_price == UNKNOWN_PRICE_BLOCK ||
+                            !find_ceiling(settings, provider->price_family, model, &quote)))
+        return ERROR_PRICE_UNKNOWN;
+    quote.basis = is_pinned || (row && price_set_has_any(&quote.pinned)) ? PRICE_PINNED
+                  : row                                                  ? PRICE_LISTED
+                                                                         : PRICE_CEILING;
+    complete(&quote);
+    *ret_quote = quote;
+    return ERROR_OK;
+}
+
+const char *prices_basis_name(enum price_basis basis)
+{
+    static const char *const names[] = {
+        [PRICE_PINNED] = "pinned", [PRICE_LISTED] = "listed", [PRICE_CEILING] = "ceiling"};
+    return names[basis];
+}
