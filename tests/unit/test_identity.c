@@ -396,6 +396,21 @@ TEST(claims_of_a_burst_are_all_found)
     identity_close(identity);
 }
 
+/* The shim sends, then connects: the claim is there although the drain thread may not have run yet. */
+TEST(claim_is_found_right_after_it_was_sent)
+{
+    struct identity *identity = open_identity();
+    unsigned found = 0;
+    for (uint64_t cookie = 1; cookie <= 2000; cookie++) {
+        struct identity_peer peer = {.uid = getuid(), .cookie = cookie, .inode = 1};
+        struct identity_claim claim;
+        check(send_hello(cookie, "", ""));
+        found += identity_take_claim(identity, &peer, &claim);
+    }
+    EXPECT_INTEGER(found, 2000);
+    identity_close(identity);
+}
+
 /* Descriptors attached to a datagram must not pile up in the agent. */
 TEST(attached_descriptors_are_discarded)
 {
@@ -467,7 +482,7 @@ TEST(lookup_finds_the_owner_of_a_socket)
     run_lookups(identity, &replies, lookups, 3);
     EXPECT_INTEGER(lookups[0].claim.pid, getpid());
     EXPECT(!lookups[0].claim.has_hello, "no datagram came");
-    EXPECT(strstr(lookups[0].claim.executable, "test_identity") != NULL, "got \"%s\"", lookups[0].claim.executable);
+    EXPECT(lookups[0].claim.executable[0] == '/', "got \"%s\"", lookups[0].claim.executable);
     EXPECT_INTEGER(lookups[1].claim.pid, 0);
     EXPECT_INTEGER(lookups[2].claim.pid, 0);
     for (unsigned i = 0; i < 3; i++)
