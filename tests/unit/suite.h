@@ -17,6 +17,7 @@
 
 struct test_row {
     const char *name;
+    int line; /* tests run in the file's order, basic ones first: the linker's order is another */
     void (*run)(void);
 };
 
@@ -24,7 +25,7 @@ struct test_row {
 #define TEST(test_name)                                                                                                \
     static void test_name(void);                                                                                       \
     static const struct test_row test_row_##test_name                                                                  \
-        __attribute__((section("test_row_list"), used, aligned(sizeof(void *)))) = {#test_name, test_name};            \
+        __attribute__((section("test_row_list"), used, aligned(sizeof(void *)))) = {#test_name, __LINE__, test_name};  \
     static void test_name(void)
 
 /* The assertions that tables of cases want: they say which row failed, and go on. */
@@ -61,6 +62,16 @@ static inline void suite_name(const char *file, char *name, size_t bytes_max)
     snprintf(name, bytes_max, "%.*s", (int)strcspn(base, "."), base);
 }
 
+/* The row that follows in the file; NULL after the last. */
+static inline const struct test_row *suite_next(const struct test_row *after)
+{
+    const struct test_row *next = NULL;
+    for (const struct test_row *row = __start_test_row_list; row < __stop_test_row_list; row++)
+        if (row->line > (after ? after->line : 0) && (!next || row->line < next->line))
+            next = row;
+    return next;
+}
+
 static inline int suite_run(const char *file, const char *filter)
 {
     char name[64];
@@ -69,7 +80,7 @@ static inline int suite_run(const char *file, const char *filter)
         return 2;
     CU_pSuite suite = CU_add_suite(name, NULL, NULL);
     unsigned tests = 0;
-    for (const struct test_row *row = __start_test_row_list; suite && row < __stop_test_row_list; row++) {
+    for (const struct test_row *row = suite_next(NULL); suite && row; row = suite_next(row)) {
         if (!strstr(row->name, filter))
             continue;
         tests++;
