@@ -152,11 +152,13 @@ static enum error assign_addresses(const struct agent_options *options, const st
     check(host_parts != NULL && names->rows != NULL);
     uint32_t highest = read_addresses(path, names, host_parts);
     enum error error = append_addresses(path, names, host_parts, highest);
-    for (size_t i = 0; i < names->count; i++)
-        names->rows[i] = (struct listener_name){settings->capture.network | host_parts[i], names->names[i]};
+    for (size_t i = 0; i < names->count; i++) {
+        host_parts[i] |= settings->capture.network;
+        names->rows[i] = (struct listener_name){host_parts[i], names->names[i]};
+    }
     qsort(names->rows, names->count, sizeof *names->rows, compare_addresses);
     names->by_address = (struct listener_names){names->rows, names->count};
-    free(host_parts);
+    names->addresses = host_parts;
     return error;
 }
 
@@ -181,6 +183,7 @@ void startup_free_names(struct startup_names *names)
 {
     free(names->names);
     free(names->rows);
+    free(names->addresses);
     free(names->text);
 }
 
@@ -244,10 +247,7 @@ static enum error write_map(const char *path, const struct settings *settings, c
     uint32_t offset = 0;
     for (size_t i = 0; i < names->count; i++) {
         size_t length = strlen(names->names[i]) + 1;
-        rows[i].text_offset = offset;
-        for (size_t j = 0; j < names->count; j++)
-            if (names->rows[j].name == names->names[i])
-                rows[i].address = names->rows[j].address;
+        rows[i] = (struct tollgate_map_name){names->addresses[i], offset};
         memcpy(text + offset, names->names[i], length);
         offset += (uint32_t)length;
     }

@@ -20,6 +20,7 @@ struct startup_names {
     struct listener_names by_address;
     struct listener_name *rows; /* what by_address points to */
     const char **names;         /* ascending by name */
+    uint32_t *addresses;        /* of names[i], host order */
     char *text;
     size_t count;
 };

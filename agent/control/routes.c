@@ -206,10 +206,10 @@ static enum error read_fund(struct call *call, struct fund_order *order)
     const struct json_query queries[] = {{"amount", &amount}, {"note", &note}, {"id", &id}, {"create", &create}};
     if (json_scan(call->request->body, 16, queries, sizeof queries / sizeof *queries, &problem) ||
         !json_get_string(&amount, order->amount, sizeof order->amount) ||
-        (note.kind != JSON_ABSENT && !json_get_string(&note, order->note, sizeof order->note)) ||
-        (id.kind != JSON_ABSENT && !json_get_string(&id, order->id, sizeof order->id)))
+        (note.kind != JSON_KIND_ABSENT && !json_get_string(&note, order->note, sizeof order->note)) ||
+        (id.kind != JSON_KIND_ABSENT && !json_get_string(&id, order->id, sizeof order->id)))
         return ERROR_REQUEST_INVALID;
-    order->create = create.kind == JSON_TRUE;
+    order->create = create.kind == JSON_KIND_TRUE;
     return ERROR_OK;
 }
 
