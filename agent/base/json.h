@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A strict one-pass JSON scanner (RFC 8259, UTF-8 only, duplicate members refused, depth bounded): it validates a whole
- * document and reports the members a caller asked for by path, as slices of the input. No allocation, no tree. Its
- * verdicts equal jansson's with JSON_REJECT_DUPLICATES on every input (tests/unit/test_json.c compares them). And a
- * small writer for the documents the agent makes.
+ * document and reports the members a caller asked for by path, as slices of the input. No tree; no allocation unless
+ * more than 256 member names are in scope at once (then 8 bytes per name, freed before it returns). And a small writer.
+ *
+ * Verdicts equal those of jansson with JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL |
+ * JSON_DECODE_INT_AS_REAL on every input (tests/unit/test_json.c compares them): U+0000 in a string and integers past
+ * int64 are valid JSON that real clients send (a 64-bit unsigned seed), so they pass; half surrogate pairs, reals that
+ * overflow a double, and U+0000 in a member name do not. Two deliberate
+ * differences. A NUL byte is refused wherever it is: jansson 2.14 overlooks one right after a number or a word. And
+ * depth: here it is the caller's number (at most 1024) of arrays and objects open at once; jansson has 2048 and counts
+ * a scalar as a level.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -12,10 +19,19 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-enum json_kind { JSON_ABSENT, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+/* jansson owns the plain names. */
+enum json_kind {
+    JSON_KIND_ABSENT,
+    JSON_KIND_NULL,
+    JSON_KIND_FALSE,
+    JSON_KIND_TRUE,
+    JSON_KIND_NUMBER,
+    JSON_KIND_STRING,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT
+};
 
-/* A found value: its raw bytes (strings with their quotes). member_start: where its `"name"` begins (top-level edits).
- */
+/* A found value: its raw bytes (strings with their quotes), and where they and its name are. */
 struct json_value {
     enum json_kind kind;
     struct slice raw;
@@ -24,10 +40,10 @@ struct json_value {
 };
 
 /* A path to look for: "model", "stream_options.include_usage", "usage.prompt_tokens_details.cached_tokens": object
- * members only, the first match wins (duplicates are refused anyway). At most 32 paths, at most 6 levels. */
+ * members only (nothing is found inside arrays), names compared decoded. At most 32 paths, at most 6 levels. */
 struct json_query {
     const char *path;
-    struct json_value *ret_value; /* set to JSON_ABSENT first */
+    struct json_value *ret_value; /* set to JSON_KIND_ABSENT first */
 };
 
 struct json_problem {
@@ -35,7 +51,8 @@ struct json_problem {
     const char *message; /* a fixed text */
 };
 
-/* Scans `document` (any value kind at top level). ERROR_BODY_MALFORMED with *ret_problem. */
+/* Scans `document` (any value kind at top level; below 4 GiB). ERROR_BODY_MALFORMED with *ret_problem (may be NULL);
+ * the values are then unspecified. */
 enum error json_scan(struct slice document, unsigned depth_max, const struct json_query *queries, size_t query_count,
                      struct json_problem *ret_problem) MUST_USE;
 
@@ -45,7 +62,8 @@ bool json_get_integer(const struct json_value *value, int64_t *ret_integer);
 bool json_get_string(const struct json_value *value, char *text, size_t bytes_max);
 bool json_string_is(const struct json_value *value, const char *text); /* decoded comparison */
 
-/* Writers: append to a buffer (which must be large enough by construction: checked). */
+/* Writers: append to a buffer (which must be large enough by construction: checked; a string takes at most six bytes
+ * per byte and its quotes). */
 void json_write_string(struct buffer *buffer, struct slice text); /* quoted; invalid UTF-8 becomes U+FFFD */
 void json_write_member(struct buffer *buffer, const char *name);  /* `,` when needed, then "name": */
 void json_write_member_string(struct buffer *buffer, const char *name, const char *text); /* NULL text: null */
