@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent of an environment as the client sees it: with which files it is started, what those were the last time
+ * (STATE/start.json), and what it says a governed program needs.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static const char *agent_memory_path(const struct cli *cli)
+{
+    return text_format("%s/start.json", cli->place.state);
+}
+
+/* A remembered file that is gone is forgotten. */
+static const char *agent_recall(const json_t *memory, const char *name)
+{
+    const char *path = json_string_value(json_object_get(memory, name));
+    return path && access(path, F_OK) == 0 ? text_format("%s", path) : NULL;
+}
+
+static const char *agent_choose(const char *option, const char *variable, const char *remembered)
+{
+    const char *value = variable ? getenv(variable) : NULL;
+    if (option)
+        return place_absolute(option);
+    return value && value[0] ? place_absolute(value) : remembered;
+}
+
+int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent)
+{
+    json_error_t ignored;
+    json_t *memory = json_load_file(agent_memory_path(cli), 0, &ignored);
+    const struct options *options = &cli->options;
+    struct launch_agent agent = {
+        .policy = agent_choose(options->policy, LAUNCH_ENV_POLICY, agent_recall(memory, "policy")),
+        .providers = agent_choose(options->providers, NULL, agent_recall(memory, "providers")),
+        .prices = agent_choose(options->prices, NULL, agent_recall(memory, "prices")),
+        .log_level = options->log_level,
+    };
+    json_decref(memory);
+    struct text_list tried = {0};
+    if (!agent.policy)
+        agent.policy = locate_policy(&cli->place, &tried);
+    if (!agent.policy) {
+        text_complain("no policy file for %s: use --policy FILE, or put it at one of\n  %s", cli->place.environment,
+                      text_join(&tried, "\n  "));
+        return EX_CONFIG;
+    }
+    *ret_agent = agent;
+    return EX_OK;
+}
+
+void agent_remember(const struct cli *cli, const struct launch_agent *agent)
+{
+    const char *path = agent_memory_path(cli), *temporary = text_format("%s.%d", path, (int)getpid());
+    json_t *memory =
+        json_pack("{s:s, s:s*, s:s*}", "policy", agent->policy, "providers", agent->providers, "prices", agent->prices);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool is_written = fd >= 0 && memory && json_dumpfd(memory, fd, JSON_INDENT(2)) == 0;
+    if (fd >= 0)
+        close(fd);
+    json_decref(memory);
+    if (is_written && rename(temporary, path) == 0)
+        return;
+    text_complain("%s could not be written (%s): later starts will not know these files", path, strerror(errno));
+    unlink(temporary);
+}
+
+static void agent_take_list(const json_t *object, const char *member, struct text_list *list)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(json_object_get(object, member), index, item)
+    {
+        if (json_is_string(item))
+            text_append(list, text_format("%s", json_string_value(item)));
+    }
+}
+
+/* A governed program that starts another one keeps its group and project. */
+static const char *agent_inherit(const struct cli *cli, const char *option, const char *variable)
+{
+    const char *own = getenv(TOLLGATE_ENV_ENVIRONMENT), *value = getenv(variable);
+    if (option)
+        return option;
+    return own && strcmp(own, cli->place.environment) == 0 && value && value[0] ? value : NULL;
+}
+
+static int agent_start_for_run(const struct cli *cli)
+{
+    struct launch_agent agent;
+    if (cli->place.is_prod)
+        return api_complain_absent(cli, -ECONNREFUSED);
+    int code = agent_find_options(cli, &agent);
+    return code == EX_OK ? agent_start(&cli->place, &agent, NULL) : code;
+}
+
+/* --policy says something about an agent that is to be started; one that runs keeps its own. */
+static void agent_warn_other_policy(const struct cli *cli)
+{
+    struct answer hello;
+    if (!cli->options.policy || api_get(cli, "/v1/hello", &hello) != EX_OK)
+        return;
+    char *wanted = realpath(cli->options.policy, NULL);
+    char *running = realpath(api_text(hello.json, "policy", ""), NULL);
+    if (wanted && running && strcmp(wanted, running) != 0)
+        text_complain("the agent of %s runs with %s; --policy changes nothing (tollgate stop first)",
+                      cli->place.environment, running);
+    free(wanted);
+    free(running);
+    json_decref(hello.json);
+}
+
+bool agent_is_absent(const struct cli *cli)
+{
+    int fd = agent_connect(&cli->place, TOLLGATE_FILE_REPORT);
+    if (fd >= 0)
+        close(fd);
+    return fd == -ENOENT || fd == -ECONNREFUSED;
+}
+
+static void agent_take_launch(const struct answer *answer, struct launch_facts *facts)
+{
+    const char *placeholder = json_string_value(json_object_get(answer->json, "placeholder"));
+    facts->placeholder = placeholder ? text_format("%s", placeholder) : NULL;
+    agent_take_list(answer->json, "key_environment", &facts->key_environment);
+    agent_take_list(answer->json, "governed", &facts->governed);
+}
+
+int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked)
+{
+    struct launch_facts facts = {.place = &cli->place,
+                                 .group = agent_inherit(cli, cli->options.group, TOLLGATE_ENV_GROUP),
+                                 .project = agent_inherit(cli, cli->options.project, TOLLGATE_ENV_PROJECT)};
+    if ((facts.group && !api_is_name("group", facts.group)) ||
+        (facts.project && !api_is_name("project", facts.project)))
+        return EX_USAGE;
+    struct answer answer;
+    int code = api_get(cli, facts.group ? text_format("/v1/launch?group=%s", facts.group) : "/v1/launch", &answer);
+    if (code != EX_OK)
+        return code;
+    agent_take_launch(&answer, &facts);
+    const json_t *refuses = json_object_get(answer.json, "prod_refuses_unhooked");
+    *ret_refuses_unhooked = refuses ? json_is_true(refuses) : cli->place.is_prod;
+    json_decref(answer.json);
+    *ret_facts = facts;
+    return EX_OK;
+}
+
+int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked)
+{
+    int code = place_verify(&cli->place);
+    if (code == EX_OK && agent_is_absent(cli))
+        code = agent_start_for_run(cli);
+    else if (code == EX_OK)
+        agent_warn_other_policy(cli);
+    return code == EX_OK ? agent_ask_launch(cli, ret_facts, ret_refuses_unhooked) : code;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to the agent with JSON answers, and how their failures are told: the agent's message and hint on standard
+ * error, an exit code that says whose turn it is. Called by every command that needs an agent.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define API_ANSWER_BYTES_MAX (64u << 20) /* 1,000 events of at most 64 KiB */
+#define API_TIMEOUT_MS       30000
+
+int api_complain_absent(const struct cli *cli, int error)
+{
+    const char *environment = cli->place.environment;
+    switch (-error) {
+    case ENOENT:
+    case ECONNREFUSED:
+        text_complain("no agent of %s is running (%s); tollgate start%s starts one", environment, cli->place.runtime,
+                      cli->place.is_prod ? " --env prod" : "");
+        return EX_UNAVAILABLE;
+    case EACCES:
+    case EPERM:
+        text_complain("this user may not use the agent of %s (%s)", environment, cli->place.runtime);
+        return EX_NOPERM;
+    case ETIMEDOUT:
+    case EAGAIN:
+        text_complain("the agent of %s did not answer in time; tollgate doctor", environment);
+        return EX_TEMPFAIL;
+    default:
+        text_complain("the agent of %s cannot be asked: %s (%s)", environment, strerror(-error), cli->place.runtime);
+        return EX_UNAVAILABLE;
+    }
+}
+
+static int api_read_body(struct http_stream *stream, const char **ret_body, size_t *ret_length)
+{
+    size_t capacity = 65536, length = 0;
+    char *body = text_allocate(capacity);
+    long got;
+    while ((got = http_read(stream, body + length, capacity - length - 1)) > 0) {
+        length += (size_t)got;
+        if (length + 1 < capacity)
+            continue;
+        if (capacity >= API_ANSWER_BYTES_MAX)
+            return -EFBIG;
+        char *larger = text_allocate(capacity * 2);
+        memcpy(larger, body, length);
+        body = larger;
+        capacity *= 2;
+    }
+    if (got < 0)
+        return (int)got;
+    *ret_body = body;
+    *ret_length = length;
+    return 0;
+}
+
+/* Whose turn it is. 404 and 409-like refusals of data are told apart by the caller where it matters. */
+static int api_exit_code(int status)
+{
+    static const struct {
+        int status, code;
+    } rows[] = {{401, EX_NOPERM},   {403, EX_NOPERM},     {404, CLI_NEGATIVE}, {408, EX_TEMPFAIL},
+                {429, EX_TEMPFAIL}, {500, EX_SOFTWARE},   {501, EX_SOFTWARE},  {502, EX_UNAVAILABLE},
+                {503, EX_TEMPFAIL}, {504, EX_UNAVAILABLE}};
+    if (status >= 200 && status < 300)
+        return EX_OK;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].status == status)
+            return rows[i].code;
+    return status >= 400 && status < 500 ? EX_DATAERR : EX_PROTOCOL;
+}
+
+static void api_complain(const struct answer *answer)
+{
+    const json_t *error = json_object_get(answer->json, "error");
+    const char *hint = api_text(error, "hint", "");
+    text_complain("%s%s%s",
+                  terminal_clean(api_text(error, "message", text_format("the agent answered %d", answer->status))),
+                  hint[0] ? "; " : "", terminal_clean(hint));
+}
+
+int api_call(const struct cli *cli, const struct http_request *request, int quiet_status, struct answer *ret_answer)
+{
+    struct http_stream stream;
+    struct http_request bounded = *request;
+    bounded.timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : API_TIMEOUT_MS;
+    int code = place_verify(&cli->place);
+    if (code != EX_OK)
+        return code;
+    int error = http_open(&cli->place, &bounded, &stream);
+    if (error)
+        return api_complain_absent(cli, error);
+    struct answer answer = {.status = stream.status};
+    size_t length = 0;
+    error = api_read_body(&stream, &answer.body, &length);
+    http_close(&stream);
+    if (error)
+        return api_complain_absent(cli, error);
+    json_error_t problem;
+    answer.json = json_loadb(answer.body, length, 0, &problem);
+    if (!json_is_object(answer.json)) {
+        json_decref(answer.json);
+        text_complain("the agent's answer to %s %s is no JSON object", request->method, request->path);
+        return EX_PROTOCOL;
+    }
+    code = api_exit_code(answer.status);
+    if (code != EX_OK && answer.status != quiet_status)
+        api_complain(&answer);
+    *ret_answer = answer;
+    return code;
+}
+
+int api_get(const struct cli *cli, const char *path, struct answer *ret_answer)
+{
+    const struct http_request request = {.method = "GET", .path = path};
+    struct answer answer = {0};
+    int code = api_call(cli, &request, 0, &answer);
+    if (code == EX_OK)
+        *ret_answer = answer;
+    else
+        json_decref(answer.json);
+    return code;
+}
+
+bool api_is_name(const char *what, const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:@+";
+    if (name[0] && strlen(name) < TOLLGATE_NAME_MAX && name[strspn(name, allowed)] == '\0')
+        return true;
+    text_complain("\"%s\" is no name of a %s: letters, digits and ._-:@+, at most %d", terminal_clean(name), what,
+                  TOLLGATE_NAME_MAX - 1);
+    return false;
+}
+
+const char *api_text(const json_t *object, const char *member, const char *otherwise)
+{
+    const json_t *value = json_object_get(object, member);
+    switch (value ? json_typeof(value) : JSON_NULL) {
+    case JSON_STRING:
+        return json_string_value(value);
+    case JSON_INTEGER:
+        return text_format("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    case JSON_REAL:
+        return text_format("%.9g", json_real_value(value));
+    case JSON_TRUE:
+        return "yes";
+    case JSON_FALSE:
+        return "no";
+    default:
+        return otherwise;
+    }
+}
+
+long long api_integer(const json_t *object, const char *member, long long otherwise)
+{
+    const json_t *value = json_object_get(object, member);
+    return json_is_number(value) ? (long long)json_number_value(value) : otherwise;
+}

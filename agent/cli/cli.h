@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client program `tollgate`: shared by the files of agent/cli/ only. It links libc and jansson, nothing of the
+ * agent: what it knows of an agent comes over the Unix sockets of control/control.h. Handlers return the process's
+ * exit code (sysexits; 1 = negative finding) and report their problems on standard error themselves.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "shim/launch/launch.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum { CLI_NEGATIVE = 1, CLI_RUN_FAILED = 125 };
+
+/* ---- options.c: one table of options, a set of them per command ---- */
+
+struct options {
+    const char *environment, *state, *runtime; /* every command that concerns an agent */
+    const char *group, *project;
+    const char *policy, *providers, *prices, *log_level;
+    const char *shell, *note, *limit;
+    bool create, follow, json, off, help;
+};
+enum option_set {
+    OPTIONS_PLACE = 1 << 0,
+    OPTIONS_IDENTITY = 1 << 1, /* group, project */
+    OPTIONS_FILES = 1 << 2,
+    OPTIONS_JSON = 1 << 3,
+    OPTIONS_SHELL = 1 << 4,
+    OPTIONS_FUND = 1 << 5,
+    OPTIONS_EVENTS = 1 << 6,
+    OPTIONS_LOG_LEVEL = 1 << 7,
+    OPTIONS_STOP_AT_ARGUMENT = 1 << 8, /* what follows the first argument belongs to another program */
+    OPTIONS_PASS = 1 << 9,             /* unknown options belong to another program */
+};
+/* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
+int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
+void options_print_help(unsigned sets, FILE *to);
+
+/* ---- main.c: the commands ---- */
+
+struct command;
+struct cli {
+    const struct command *command;
+    struct options options;
+    struct launch_place place;
+    struct text_list arguments;
+};
+struct command {
+    const char *name;
+    const char *arguments;
+    const char *help; /* one line */
+    int (*handle)(struct cli *cli);
+    unsigned options;
+    int argument_min, argument_max; /* -1: any number */
+    const char *details;            /* printed by help NAME; NULL: nothing to add */
+    bool is_hidden;
+};
+/* The row nearest to a mistyped name, NULL when none is near. */
+const char *cli_suggest(const char *typed, const char *const *names);
+
+int run_command(struct cli *cli);
+int env_command(struct cli *cli);
+int start_command(struct cli *cli);
+int stop_command(struct cli *cli);
+int status_command(struct cli *cli);
+int reload_command(struct cli *cli);
+int wallet_command(struct cli *cli);
+int why_command(struct cli *cli);
+int events_command(struct cli *cli);
+int secret_command(struct cli *cli);
+int doctor_command(struct cli *cli);
+int check_command(struct cli *cli);
+int audit_command(struct cli *cli);
+
+/* ---- http.c: HTTP/1.1 over a Unix socket, one request per connection ---- */
+
+struct http_request {
+    const char *method, *path;
+    const char *body; /* NULL: none */
+    size_t body_bytes;
+    bool is_admin; /* admin.sock instead of report.sock */
+    int timeout_ms;
+};
+struct http_stream {
+    int fd;
+    int status;
+    long long deadline_ms;  /* monotonic; 0: none */
+    long long content_left; /* -1: until the agent closes */
+    bool is_chunked;
+    long long chunk_left;
+    char buffer[16384];
+    size_t start, end;
+};
+/* 0 with the head read; -errno otherwise (-EPROTO: no HTTP, -ETIMEDOUT). The stream must be closed after success. */
+int http_open(const struct launch_place *place, const struct http_request *request, struct http_stream *ret_stream);
+/* Bytes of the body, 0 at its end, -errno. */
+long http_read(struct http_stream *stream, char *bytes, size_t bytes_max);
+void http_close(struct http_stream *stream);
+
+/* ---- api.c: requests with JSON answers ---- */
+
+struct answer {
+    int status;
+    json_t *json;     /* an object; the caller's to json_decref; NULL on failure */
+    const char *body; /* as it came */
+};
+/*
+ * EX_OK for 2xx. Otherwise the error is reported (with its hint) unless `quiet` covers the status, and the exit code
+ * says whose fault it is; `ret_answer` is filled whenever an answer came. EX_UNAVAILABLE: no agent.
+ */
+int api_call(const struct cli *cli, const struct http_request *request, int quiet_status, struct answer *ret_answer);
+int api_get(const struct cli *cli, const char *path, struct answer *ret_answer);
+/* Reports that no agent answers, with what to do about it. */
+int api_complain_absent(const struct cli *cli, int error);
+/* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
+bool api_is_name(const char *what, const char *name);
+/* A member as text: strings as they are, numbers and booleans formatted; `otherwise` when absent or null. */
+const char *api_text(const json_t *object, const char *member, const char *otherwise);
+long long api_integer(const json_t *object, const char *member, long long otherwise);
+
+/* ---- agent.c: the agent of the place ---- */
+
+/* What the options, the variables and an earlier `start` say; EX_CONFIG when no policy file is found. */
+int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent);
+void agent_remember(const struct cli *cli, const struct launch_agent *agent); /* in STATE/start.json */
+/* /v1/launch of a running agent. */
+int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked);
+/* The same, after starting dev's agent when none answers. prod's is never started by accident. */
+int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked);
+bool agent_is_absent(const struct cli *cli);
+
+/* ---- terminal.c, table.c: what people read ---- */
+
+int terminal_width(void);
+bool terminal_is_compact(void); /* below 100 columns */
+bool terminal_has_color(FILE *to);
+enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_RED, COLOR_GREEN, COLOR_YELLOW };
+const char *terminal_paint(FILE *to, enum color color, const char *text);
+/* Free of control characters: executables and models are named by others. */
+const char *terminal_clean(const char *text);
+int terminal_columns(const char *text); /* UTF-8 code points */
+const char *terminal_fit(const char *text, int columns);
+const char *terminal_pad(const char *text, int columns); /* cut or filled; negative: filled on the left */
+void terminal_print_json(const struct answer *answer);
+/* Local time; the text itself when it is no time. */
+const char *terminal_time(const char *iso, bool with_date);
+const char *terminal_money(const char *decimal); /* at least two decimals */
+
+enum table_flag { TABLE_RIGHT = 1, TABLE_WIDE = 2 /* only from 100 columns on */, TABLE_FLEX = 4 /* gives way */ };
+struct table_column {
+    const char *title;
+    unsigned flags;
+};
+enum { TABLE_COLUMNS_MAX = 16 };
+struct table {
+    const struct table_column *columns;
+    size_t column_count;
+    struct text_list cells; /* row by row */
+};
+void table_add(struct table *table, const char *cell);
+void table_print(const struct table *table, FILE *to);
+
+/* ---- doctor*.c ---- */
+
+enum finding_status { FINDING_OK, FINDING_WARNING, FINDING_FAILURE };
+struct doctor {
+    const struct cli *cli;
+    json_t *findings;    /* [{"name","status","text","fix"}] */
+    const json_t *hello; /* NULL: no agent */
+    bool has_map;
+    struct launch_map map;
+};
+void doctor_add(struct doctor *doctor, const char *name, enum finding_status status, const char *fix,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+void doctor_check_agent(struct doctor *doctor);       /* agent, map, port, the agent's own checks */
+void doctor_check_files(struct doctor *doctor);       /* directories, CA files, the shim */
+void doctor_check_trust(struct doctor *doctor);       /* a governed TLS handshake */
+void doctor_check_environment(struct doctor *doctor); /* keys, proxies, other preloads */
+void doctor_check_system(struct doctor *doctor);      /* kernel */
+/* Runs a program (no shell) for at most timeout_ms with the changes applied; its output, or NULL when it did not run.
+ */
+const char *doctor_run(const char *const *arguments, const struct launch_changes *changes, int timeout_ms,
+                       int *ret_status);
+
+#endif

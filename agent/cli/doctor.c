@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tollgate doctor: everything that can keep a program from being governed, as findings with a status and a fix. The
+ * checks are a table; the agent adds what only it knows. Exit code 1 when something failed.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DOCTOR_OUTPUT_BYTES 65536
+
+static void (*const doctor_checks[])(struct doctor *doctor) = {
+    doctor_check_agent, doctor_check_files, doctor_check_trust, doctor_check_environment, doctor_check_system,
+};
+static const char *const doctor_words[] = {"ok", "warning", "failure"};
+
+void doctor_add(struct doctor *doctor, const char *name, enum finding_status status, const char *fix,
+                const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    json_t *finding = json_pack("{s:s, s:s, s:s, s:s}", "name", name, "status", doctor_words[status], "text", text,
+                                "fix", fix ? fix : "");
+    if (finding) /* NULL: a path that is not UTF-8 */
+        json_array_append_new(doctor->findings, finding);
+}
+
+static void doctor_become(const char *const *arguments, const struct launch_changes *changes, int output)
+{
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    changes_apply(changes);
+    execvp(arguments[0], (char *const *)(const void *)arguments);
+    _exit(127);
+}
+
+/* False when the time is up before the program closed its output. */
+static bool doctor_collect(int from, char output[DOCTOR_OUTPUT_BYTES], int timeout_ms)
+{
+    size_t used = 0;
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (;;) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        long left = timeout_ms - (now.tv_sec - begin.tv_sec) * 1000 - (now.tv_nsec - begin.tv_nsec) / 1000000;
+        struct pollfd wait = {.fd = from, .events = POLLIN};
+        if (left <= 0)
+            return false;
+        if (poll(&wait, 1, (int)left) <= 0)
+            continue;
+        char overflow[4096];
+        bool is_full = used == DOCTOR_OUTPUT_BYTES - 1;
+        ssize_t got =
+            read(from, is_full ? overflow : output + used, is_full ? sizeof overflow : DOCTOR_OUTPUT_BYTES - 1 - used);
+        if (got <= 0)
+            return true;
+        used += is_full ? 0 : (size_t)got;
+    }
+}
+
+const char *doctor_run(const char *const *arguments, const struct launch_changes *changes, int timeout_ms,
+                       int *ret_status)
+{
+    int ends[2];
+    fflush(NULL);
+    signal(SIGCHLD, SIG_DFL);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return NULL;
+    pid_t child = fork();
+    if (child == 0)
+        doctor_become(arguments, changes, ends[1]);
+    close(ends[1]);
+    char *output = text_allocate(DOCTOR_OUTPUT_BYTES);
+    int status = 0;
+    if (child > 0) {
+        if (!doctor_collect(ends[0], output, timeout_ms))
+            kill(child, SIGKILL);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    close(ends[0]);
+    if (child < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
+        return NULL;
+    *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return output;
+}
+
+static bool doctor_has(const json_t *finding, enum finding_status status)
+{
+    return strcmp(api_text(finding, "status", ""), doctor_words[status]) == 0;
+}
+
+static void doctor_print(const struct doctor *doctor)
+{
+    static const enum color colors[] = {COLOR_GREEN, COLOR_YELLOW, COLOR_RED};
+    size_t index;
+    json_t *finding;
+    json_array_foreach(doctor->findings, index, finding)
+    {
+        enum finding_status status = doctor_has(finding, FINDING_OK)        ? FINDING_OK
+                                     : doctor_has(finding, FINDING_WARNING) ? FINDING_WARNING
+                                                                            : FINDING_FAILURE;
+        const char *fix = terminal_clean(api_text(finding, "fix", ""));
+        printf("%s %s %s\n", terminal_paint(stdout, colors[status], terminal_pad(doctor_words[status], 8)),
+               terminal_pad(terminal_clean(api_text(finding, "name", "-")), 20),
+               terminal_clean(api_text(finding, "text", "")));
+        if (fix[0] && status != FINDING_OK)
+            printf("%*s%s\n", 30, "", terminal_paint(stdout, COLOR_BOLD, text_format("fix: %s", fix)));
+    }
+}
+
+static size_t doctor_count(const struct doctor *doctor, enum finding_status status)
+{
+    size_t count = 0, index;
+    json_t *finding;
+    json_array_foreach(doctor->findings, index, finding) count += doctor_has(finding, status);
+    return count;
+}
+
+int doctor_command(struct cli *cli)
+{
+    struct doctor doctor = {.cli = cli, .findings = json_array()};
+    for (size_t i = 0; i < sizeof doctor_checks / sizeof doctor_checks[0]; i++)
+        doctor_checks[i](&doctor);
+    size_t failures = doctor_count(&doctor, FINDING_FAILURE), warnings = doctor_count(&doctor, FINDING_WARNING);
+    if (cli->options.json) {
+        json_t *document = json_pack("{s:s, s:O}", "environment", cli->place.environment, "checks", doctor.findings);
+        json_dumpf(document, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(document);
+    } else {
+        doctor_print(&doctor);
+        printf("%zu failures, %zu warnings\n", failures, warnings);
+    }
+    json_decref(doctor.findings);
+    return failures > 0 ? CLI_NEGATIVE : EX_OK;
+}

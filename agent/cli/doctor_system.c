@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The doctor's look at the present environment (keys, proxies, other preloads) and at the kernel. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static const char *const doctor_keys[] = {
+    "OPENAI_API_KEY",     "ANTHROPIC_API_KEY", "GEMINI_API_KEY",     "GOOGLE_API_KEY",       "MISTRAL_API_KEY",
+    "GROQ_API_KEY",       "DEEPSEEK_API_KEY",  "TOGETHER_API_KEY",   "FIREWORKS_API_KEY",    "XAI_API_KEY",
+    "OPENROUTER_API_KEY", "COHERE_API_KEY",    "PERPLEXITY_API_KEY", "AZURE_OPENAI_API_KEY", NULL};
+static const char *const doctor_proxies[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", NULL};
+
+static void doctor_check_keys(struct doctor *doctor)
+{
+    struct text_list real = {0};
+    size_t placeholders = 0;
+    for (const char *const *name = doctor_keys; *name; name++) {
+        const char *value = getenv(*name);
+        if (value && value[0] && !owned_is_key(value))
+            text_append(&real, *name);
+        placeholders += value && owned_is_key(value);
+    }
+    if (real.count > 0)
+        doctor_add(doctor, "keys", FINDING_WARNING,
+                   "hand them to the agent (tollgate secret set NAME) and take them out of this shell",
+                   "%s: real keys in this shell; programs not started by tollgate run use them past the gate",
+                   text_join(&real, ", "));
+    else
+        doctor_add(doctor, "keys", FINDING_OK, NULL, "%s",
+                   placeholders > 0 ? "placeholders only" : "none in this shell");
+}
+
+static void doctor_check_proxy(struct doctor *doctor)
+{
+    const char *found = NULL;
+    for (const char *const *name = doctor_proxies; *name && !found; name++) {
+        const char *value = getenv(*name);
+        found = value && value[0] ? *name : NULL;
+    }
+    const char *upper = getenv("NO_PROXY"), *lower = getenv("no_proxy");
+    if (!found) {
+        doctor_add(doctor, "proxy", FINDING_OK, NULL, "none is set");
+    } else if (getenv(TOLLGATE_ENV_RUNTIME) && !upper && !lower) {
+        doctor_add(doctor, "proxy", FINDING_WARNING, "activate this shell again: tollgate env, or use tollgate run",
+                   "%s is set without NO_PROXY: it hides the governed names from the agent", found);
+    } else {
+        doctor_add(doctor, "proxy", FINDING_OK, NULL,
+                   "%s is set; tollgate run adds the governed names to NO_PROXY, and the agent itself uses the proxy",
+                   found);
+    }
+}
+
+static void doctor_check_preload(struct doctor *doctor)
+{
+    const char *rest = owned_preload_rest(getenv("LD_PRELOAD"));
+    if (rest)
+        doctor_add(doctor, "other preloads", FINDING_WARNING, "if programs misbehave, try without it",
+                   "LD_PRELOAD also holds %s, which may hook the same functions", rest);
+    else
+        doctor_add(doctor, "other preloads", FINDING_OK, NULL, "none");
+}
+
+void doctor_check_environment(struct doctor *doctor)
+{
+    doctor_check_keys(doctor);
+    doctor_check_proxy(doctor);
+    doctor_check_preload(doctor);
+    doctor_add(doctor, "static programs", FINDING_OK, NULL,
+               "static, Go and setuid programs are not governed: dev warns, "
+               "prod refuses them");
+}
+
+/* WAIT_KILLABLE_RECV came with 5.19; without it supervised programs see spurious EISCONN under signals. */
+static void doctor_check_seccomp(struct doctor *doctor)
+{
+    struct utsname kernel;
+    int major = 0, minor = 0;
+    char line[512] = "";
+    FILE *actions = fopen("/proc/sys/kernel/seccomp/actions_avail", "re");
+    if (actions && !fgets(line, sizeof line, actions))
+        line[0] = '\0';
+    if (actions)
+        fclose(actions);
+    bool is_new = uname(&kernel) == 0 && sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
+                  (major > 5 || (major == 5 && minor >= 19));
+    bool has = strstr(line, "user_notif") != NULL;
+    doctor_add(doctor, "seccomp", is_new && has ? FINDING_OK : FINDING_WARNING,
+               "a kernel from 5.19 on can supervise static programs", "kernel %d.%d, user notification %s", major,
+               minor, has ? "available" : "not available");
+}
+
+static void doctor_check_sockets(struct doctor *doctor)
+{
+    int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool can_bind = tcp >= 0 && setsockopt(tcp, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof "lo") == 0;
+    int error = errno;
+    if (tcp >= 0)
+        close(tcp);
+    doctor_add(doctor, "SO_BINDTODEVICE", can_bind ? FINDING_OK : FINDING_FAILURE,
+               "a kernel from 5.7 on lets users bind to lo", "%s",
+               can_bind ? "the listener can be limited to lo" : strerror(error));
+    int diagnosis = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    error = errno;
+    if (diagnosis >= 0)
+        close(diagnosis);
+    doctor_add(doctor, "sock_diag", diagnosis >= 0 ? FINDING_OK : FINDING_FAILURE,
+               "modprobe inet_diag; is NETLINK_SOCK_DIAG forbidden in this sandbox?", "%s",
+               diagnosis >= 0 ? "the kernel tells who is calling" : strerror(error));
+}
+
+void doctor_check_system(struct doctor *doctor)
+{
+    doctor_check_seccomp(doctor);
+    doctor_check_sockets(doctor);
+}

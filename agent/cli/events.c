@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tollgate events: the latest calls, oldest first, and with --follow those that happen from now on. The stream is
+ * opened before the list is asked for, so that none falls between the two; those that are in both are shown once.
+ */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define EVENTS_LIMIT_MAX      1000
+#define EVENTS_LINE_BYTES_MAX (1u << 20)
+
+static const char *events_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static const char *events_tokens(const json_t *tokens)
+{
+    static const char *const inputs[] = {"input", "cache_read", "cache_write", "cache_write_1h", "input_audio", NULL};
+    if (!tokens)
+        return "-";
+    long long input = 0;
+    for (const char *const *name = inputs; *name; name++)
+        input += api_integer(tokens, *name, 0);
+    return text_format("%lld/%lld", input, api_integer(tokens, "output", 0) + api_integer(tokens, "output_audio", 0));
+}
+
+static void events_print(const json_t *event)
+{
+    bool is_compact = terminal_is_compact();
+    int width = terminal_width(), program = is_compact ? 10 : 14, route = is_compact ? 30 : 42;
+    const char *error = terminal_clean(api_text(event, "error", ""));
+    const char *target = api_text(event, "target", "");
+    const char *model = api_text(event, "model", "");
+    const char *asked = model[0] ? model : api_text(event, "path", "-");
+    const char *arrow = target[0] ? text_format("%s → %s", asked, target) : asked;
+    const char *start =
+        text_format("%s %s %s %s ", terminal_time(api_text(event, "time", "-"), false),
+                    terminal_pad(terminal_clean(api_text(event, "status", "-")), -3),
+                    terminal_pad(terminal_clean(events_base(api_text(event, "executable", "-"))), program),
+                    terminal_pad(terminal_clean(arrow), route));
+    const char *rest;
+    if (error[0]) {
+        const char *detail = terminal_clean(api_text(event, "error_detail", ""));
+        rest = text_format("%s%s%s", error, detail[0] ? ": " : "", detail);
+    } else {
+        rest = text_format("%s %s%s%s", terminal_pad(events_tokens(json_object_get(event, "tokens")), -11),
+                           terminal_pad(terminal_money(api_text(event, "charge", "-")), -12), is_compact ? "" : " ",
+                           is_compact ? "" : terminal_clean(api_text(event, "wallet", "")));
+    }
+    rest = terminal_fit(rest, width - terminal_columns(start));
+    printf("%s%s\n", start, terminal_paint(stdout, error[0] ? COLOR_RED : COLOR_NONE, rest));
+}
+
+static void events_show(const struct cli *cli, const json_t *event)
+{
+    struct text_block *mark = text_mark();
+    if (cli->options.json) {
+        json_dumpf(event, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        events_print(event);
+    }
+    text_release(mark);
+}
+
+static int events_list(const struct cli *cli, const char *limit, json_t **ret_seen)
+{
+    struct answer answer;
+    int code = api_get(cli, text_format("/v1/events?limit=%s", limit), &answer);
+    if (code != EX_OK)
+        return code;
+    const json_t *events = json_object_get(answer.json, "events");
+    if (cli->options.json && !cli->options.follow) {
+        terminal_print_json(&answer);
+    } else {
+        for (size_t i = json_array_size(events); i-- > 0;)
+            events_show(cli, json_array_get(events, i));
+    }
+    json_t *seen = json_object();
+    for (size_t i = 0; i < json_array_size(events); i++)
+        json_object_set_new(seen, api_text(json_array_get(events, i), "id", "-"), json_true());
+    *ret_seen = seen;
+    json_decref(answer.json);
+    return EX_OK;
+}
+
+static void events_take_line(const struct cli *cli, const char *line, size_t length, json_t *seen)
+{
+    json_error_t ignored;
+    json_t *event = json_loadb(line, length, 0, &ignored);
+    if (json_is_object(event) && json_object_del(seen, api_text(event, "id", "-")) != 0)
+        events_show(cli, event);
+    json_decref(event);
+    fflush(stdout);
+}
+
+/* Until the agent ends the stream; Ctrl-C is the usual end. */
+static int events_follow(const struct cli *cli, struct http_stream *stream, json_t *seen)
+{
+    char *line = text_allocate(EVENTS_LINE_BYTES_MAX);
+    size_t used = 0;
+    long got;
+    fflush(stdout);
+    while ((got = http_read(stream, line + used, EVENTS_LINE_BYTES_MAX - used)) > 0) {
+        used += (size_t)got;
+        char *newline;
+        while ((newline = memchr(line, '\n', used))) {
+            size_t length = (size_t)(newline - line);
+            events_take_line(cli, line, length, seen);
+            used -= length + 1;
+            memmove(line, newline + 1, used);
+        }
+        if (used == EVENTS_LINE_BYTES_MAX) {
+            text_complain("an event has more than %u bytes", EVENTS_LINE_BYTES_MAX);
+            return EX_PROTOCOL;
+        }
+    }
+    text_complain("the agent ended the stream");
+    return EX_UNAVAILABLE;
+}
+
+int events_command(struct cli *cli)
+{
+    const char *limit = cli->options.limit ? cli->options.limit : "20";
+    char *end;
+    long count = strtol(limit, &end, 10);
+    if (*end || count < 1 || count > EVENTS_LIMIT_MAX) {
+        text_complain("--limit is 1 to %d", EVENTS_LIMIT_MAX);
+        return EX_USAGE;
+    }
+    json_t *seen = NULL;
+    struct http_stream *stream = text_allocate(sizeof *stream);
+    stream->fd = -1;
+    int code = EX_OK;
+    if (cli->options.follow) {
+        const struct http_request request = {.method = "GET", .path = "/v1/events?follow=1"};
+        int error = http_open(&cli->place, &request, stream);
+        code = error ? api_complain_absent(cli, error) : EX_OK;
+    }
+    if (code == EX_OK)
+        code = events_list(cli, text_format("%ld", count), &seen);
+    if (code == EX_OK && cli->options.follow)
+        code = events_follow(cli, stream, seen);
+    http_close(stream);
+    json_decref(seen);
+    return code;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tollgate start, stop, status, reload: the agent's life as commands. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define STOP_WAIT_MS 60000 /* the agent lets running answers end first: limits.drain_timeout_ms */
+
+static void lifecycle_print_hello(const struct cli *cli, const struct answer *hello)
+{
+    static const char *const rows[][2] = {{"environment", "environment"},
+                                          {"policy", "policy"},
+                                          {"policy digest", "policy_digest"},
+                                          {"pid", "pid"},
+                                          {"port", "port"},
+                                          {"version", "version"},
+                                          {"state", "state"}};
+    if (cli->options.json) {
+        terminal_print_json(hello);
+        return;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        printf("%-14s %s\n", rows[i][0], terminal_clean(api_text(hello->json, rows[i][1], "-")));
+    printf("%-14s %s\n", "runtime", cli->place.runtime);
+    printf("%-14s %s\n", "running since", terminal_time(api_text(hello->json, "started", "-"), true));
+}
+
+int status_command(struct cli *cli)
+{
+    struct answer hello;
+    int code = api_get(cli, "/v1/hello", &hello);
+    if (code != EX_OK)
+        return code;
+    lifecycle_print_hello(cli, &hello);
+    json_decref(hello.json);
+    return EX_OK;
+}
+
+static bool lifecycle_has_policy(const struct answer *hello, const char *policy)
+{
+    char *wanted = realpath(policy, NULL), *running = realpath(api_text(hello->json, "policy", ""), NULL);
+    bool is_same = wanted && running && strcmp(wanted, running) == 0;
+    free(wanted);
+    free(running);
+    return is_same;
+}
+
+int start_command(struct cli *cli)
+{
+    struct launch_agent agent;
+    bool is_ours = false;
+    struct answer hello;
+    int code = agent_find_options(cli, &agent);
+    if (code == EX_OK)
+        code = agent_start(&cli->place, &agent, &is_ours);
+    if (code == EX_OK)
+        code = api_get(cli, "/v1/hello", &hello);
+    if (code != EX_OK)
+        return code;
+    if (is_ours) {
+        agent_remember(cli, &agent);
+    } else if (cli->options.policy && !lifecycle_has_policy(&hello, agent.policy)) {
+        text_complain("the agent of %s runs already, with %s; tollgate stop first", cli->place.environment,
+                      terminal_clean(api_text(hello.json, "policy", "another policy")));
+        code = EX_TEMPFAIL;
+    }
+    if (code == EX_OK && !is_ours && !cli->options.json)
+        puts("already running");
+    if (code == EX_OK)
+        lifecycle_print_hello(cli, &hello);
+    json_decref(hello.json);
+    return code;
+}
+
+/* A pidfd knows the end of a process that nobody has reaped yet; kill(pid, 0) does not. */
+static int lifecycle_open_process(const struct answer *hello)
+{
+    long long pid = api_integer(hello->json, "pid", 0);
+    return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+}
+
+static bool lifecycle_wait_gone(const struct cli *cli, int process)
+{
+    struct pollfd wait = {.fd = process, .events = POLLIN};
+    if (process >= 0)
+        return poll(&wait, 1, STOP_WAIT_MS) > 0;
+    for (int waited_ms = 0; waited_ms < STOP_WAIT_MS; waited_ms += 20) {
+        int fd = agent_connect(&cli->place, TOLLGATE_FILE_REPORT);
+        if (fd == -ENOENT || fd == -ECONNREFUSED)
+            return true;
+        if (fd >= 0)
+            close(fd);
+        poll(NULL, 0, 20);
+    }
+    return false;
+}
+
+int stop_command(struct cli *cli)
+{
+    struct answer hello, answer = {0};
+    int fd = agent_connect(&cli->place, TOLLGATE_FILE_REPORT);
+    if (fd == -ENOENT || fd == -ECONNREFUSED) {
+        printf("no agent of %s is running\n", cli->place.environment);
+        return EX_OK;
+    }
+    if (fd >= 0)
+        close(fd);
+    int code = api_get(cli, "/v1/hello", &hello);
+    if (code != EX_OK)
+        return code;
+    int process = lifecycle_open_process(&hello);
+    json_decref(hello.json);
+    const struct http_request request = {.method = "POST", .path = "/v1/stop", .is_admin = true};
+    code = api_call(cli, &request, 0, &answer);
+    json_decref(answer.json);
+    if (code == EX_OK && !lifecycle_wait_gone(cli, process)) {
+        text_complain("the agent of %s is still ending its last calls", cli->place.environment);
+        code = EX_TEMPFAIL;
+    }
+    if (process >= 0)
+        close(process);
+    return code;
+}
+
+int reload_command(struct cli *cli)
+{
+    struct answer answer = {0};
+    const struct http_request request = {.method = "POST", .path = "/v1/reload", .is_admin = true};
+    int code = api_call(cli, &request, 422, &answer);
+    if (answer.json && cli->options.json)
+        terminal_print_json(&answer);
+    else if (answer.status == 422)
+        fprintf(stderr, "%s", api_text(answer.json, "problems", ""));
+    else if (code == EX_OK)
+        fprintf(stderr, "%s", api_text(answer.json, "warnings", ""));
+    if (answer.status == 422)
+        text_complain("the policy in force stays as it was");
+    else if (code == EX_OK && !cli->options.json)
+        printf("in force: policy %.12s\n", api_text(answer.json, "policy_digest", "-"));
+    json_decref(answer.json);
+    return code;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tollgate: the table of commands, help, and the way from argv to a handler. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static int help_command(struct cli *cli);
+static int version_command(struct cli *cli);
+
+#define OPTIONS_QUERY (OPTIONS_PLACE | OPTIONS_JSON)
+
+static const struct command commands[] = {
+    {"run", "[--] PROGRAM ARGUMENTS…", "run a program whose AI calls are governed", run_command,
+     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_STOP_AT_ARGUMENT, 1, -1,
+     "The program takes this process's place: exit code, signals and terminal are its own. Exit codes of tollgate\n"
+     "itself: 125 it failed, 126 the program cannot be executed, 127 it was not found. dev's agent is started when\n"
+     "none runs.\n",
+     false},
+    {"env", "--shell bash|zsh|fish|json", "print what governs a whole shell", env_command,
+     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_SHELL, 0, 0,
+     "bash, zsh:  eval \"$(tollgate env --shell bash)\"     fish:  tollgate env --shell fish | source\n"
+     "and --off undoes it in the same way.\n",
+     false},
+    {"wallet", "list | show NAME | fund NAME AMOUNT", "balances and their history; put money in", wallet_command,
+     OPTIONS_QUERY | OPTIONS_FUND, 1, 3, "AMOUNT is in USD, at most nine decimals: 12.50\n", false},
+    {"why", "ID | last", "every decision about one call", why_command, OPTIONS_QUERY, 1, 1,
+     "Exit code 1: no such event.\n", false},
+    {"events", "", "the latest calls, one line each", events_command, OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0, NULL,
+     false},
+    {"check", "FILE…", "find every mistake in policy files", check_command, OPTIONS_PASS, 1, -1, NULL, false},
+    {"reload", "", "put the changed policy file in force", reload_command, OPTIONS_QUERY, 0, 0,
+     "A file with mistakes changes nothing: exit code 65.\n", false},
+    {"secret", "set NAME", "store a provider's API key with the agent", secret_command, OPTIONS_PLACE, 2, 2,
+     "The key is read from standard input, on a terminal without echo. Policies name it with\n"
+     "secret_key_ref: {store: NAME}; tollgate reload puts it in force.\n",
+     false},
+    {"doctor", "", "check the installation, each finding with its fix", doctor_command, OPTIONS_QUERY, 0, 0,
+     "Exit code 1: something failed.\n", false},
+    {"audit", "", "recompute the ledger of a stopped agent", audit_command, OPTIONS_PLACE | OPTIONS_PASS, 0, -1, NULL,
+     false},
+    {"start", "", "start the agent", start_command, OPTIONS_QUERY | OPTIONS_FILES | OPTIONS_LOG_LEVEL, 0, 0,
+     "The files are remembered for later starts, also those by run.\n", false},
+    {"stop", "", "stop the agent", stop_command, OPTIONS_PLACE, 0, 0, NULL, false},
+    {"status", "", "is the agent running, and with which policy", status_command, OPTIONS_QUERY, 0, 0, NULL, false},
+    {"help", "[COMMAND]", "this, or more about a command", help_command, 0, 0, 1, NULL, false},
+    {"version", "", "print the version", version_command, 0, 0, 0, NULL, true},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const struct command *command_find(const char *name)
+{
+    for (const struct command *row = commands; row < commands + COMMAND_COUNT; row++)
+        if (strcmp(row->name, name) == 0)
+            return row;
+    return NULL;
+}
+
+/* Levenshtein's distance, for short names; longer ones are not near anything. */
+static size_t suggest_distance(const char *a, const char *b)
+{
+    enum { LENGTH_MAX = 31 };
+    size_t row[LENGTH_MAX + 1], a_length = strlen(a), b_length = strlen(b);
+    if (a_length > LENGTH_MAX || b_length > LENGTH_MAX)
+        return LENGTH_MAX;
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            best = above + 1 < best ? above + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[b_length];
+}
+
+const char *cli_suggest(const char *typed, const char *const *names)
+{
+    const char *nearest = NULL;
+    size_t least = 3; /* two slips at most */
+    for (const char *const *name = names; *name; name++) {
+        size_t distance = suggest_distance(typed, *name);
+        if (strlen(typed) >= 3 && text_starts(*name, typed))
+            distance = 1;
+        if (distance < least && distance < strlen(*name)) {
+            least = distance;
+            nearest = *name;
+        }
+    }
+    return nearest;
+}
+
+static int command_complain(const char *typed)
+{
+    const char *names[COMMAND_COUNT + 1];
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    names[COMMAND_COUNT] = NULL;
+    const char *near = cli_suggest(typed, names);
+    if (near)
+        text_complain("unknown command %s; did you mean %s?", typed, near);
+    else
+        text_complain("unknown command %s; tollgate help lists them", typed);
+    return EX_USAGE;
+}
+
+static void help_print_all(FILE *to)
+{
+    fputs("tollgate: a price gate in front of AI providers\n\nusage: tollgate COMMAND [OPTIONS] [ARGUMENTS]\n\n", to);
+    for (const struct command *row = commands; row < commands + COMMAND_COUNT; row++)
+        if (!row->is_hidden)
+            fprintf(to, "  %-8s %s\n", row->name, row->help);
+    fputs("\ntollgate help COMMAND says more. Start with: tollgate run -- PROGRAM\n", to);
+}
+
+static void help_print_one(const struct command *command, FILE *to)
+{
+    fprintf(to, "tollgate %s: %s\n\nusage: tollgate %s [OPTIONS] %s\n\n", command->name, command->help, command->name,
+            command->arguments);
+    options_print_help(command->options | OPTIONS_PLACE, to);
+    if (command->details)
+        fprintf(to, "\n%s", command->details);
+}
+
+static int help_command(struct cli *cli)
+{
+    if (cli->arguments.count == 0) {
+        help_print_all(stdout);
+        return EX_OK;
+    }
+    const struct command *command = command_find(cli->arguments.items[0]);
+    if (!command)
+        return command_complain(cli->arguments.items[0]);
+    help_print_one(command, stdout);
+    return EX_OK;
+}
+
+static int version_command(struct cli *cli)
+{
+    (void)cli;
+    printf("tollgate %s\n", TOLLGATE_VERSION);
+    return EX_OK;
+}
+
+static int command_check_arguments(const struct command *command, const struct cli *cli)
+{
+    int count = (int)cli->arguments.count;
+    if (count >= command->argument_min && (command->argument_max < 0 || count <= command->argument_max))
+        return EX_OK;
+    fprintf(stderr, "usage: tollgate %s [OPTIONS] %s\n", command->name, command->arguments);
+    return EX_USAGE;
+}
+
+static int command_run(const struct command *command, int argc, char **argv)
+{
+    struct cli cli = {.command = command};
+    int code = options_parse(command->options, argc, argv, &cli.options, &cli.arguments);
+    if (code == EX_OK && cli.options.help) {
+        help_print_one(command, stdout);
+        return EX_OK;
+    }
+    if (code == EX_OK)
+        code = command_check_arguments(command, &cli);
+    if (code == EX_OK)
+        code = place_find(cli.options.environment, cli.options.state, cli.options.runtime, &cli.place);
+    if (code == EX_OK)
+        return command->handle(&cli);
+    /* As env(1): the codes below 125 belong to the program that run becomes. */
+    return command->handle == run_command ? CLI_RUN_FAILED : code;
+}
+
+static const char *command_alias(const char *name)
+{
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return "help";
+    return strcmp(name, "--version") == 0 ? "version" : name;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_print_all(stderr);
+        return EX_USAGE;
+    }
+    const char *name = command_alias(argv[1]);
+    const struct command *command = command_find(name);
+    int code = command ? command_run(command, argc - 2, argv + 2) : command_complain(name);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        text_complain("standard output could not be written");
+        return EX_IOERR;
+    }
+    return code;
+}

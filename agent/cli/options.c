@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options of all commands in one table; a command names the sets it takes. --name VALUE and --name=VALUE, in any order
+ * with the arguments, "--" ends them. Called by main only.
+ */
+#include "cli/cli.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+static const struct option_row {
+    const char *name;
+    unsigned set;
+    const char *value; /* NULL: a flag */
+    size_t offset;     /* into struct options: const char * or bool */
+    const char *help;
+} option_rows[] = {
+    {"env", OPTIONS_PLACE, "dev|prod", offsetof(struct options, environment), "the environment (dev)"},
+    {"state", OPTIONS_PLACE, "DIR", offsetof(struct options, state), "the agent's state directory"},
+    {"runtime", OPTIONS_PLACE, "DIR", offsetof(struct options, runtime), "the agent's runtime directory"},
+    {"group", OPTIONS_IDENTITY, "NAME", offsetof(struct options, group), "the consumer group that pays"},
+    {"project", OPTIONS_IDENTITY, "NAME", offsetof(struct options, project), "the project in reports"},
+    {"policy", OPTIONS_FILES, "FILE", offsetof(struct options, policy), "the policy file, if an agent is started"},
+    {"providers", OPTIONS_FILES, "FILE", offsetof(struct options, providers), "the provider catalogue, likewise"},
+    {"prices", OPTIONS_FILES, "FILE", offsetof(struct options, prices), "the price list, likewise"},
+    {"log-level", OPTIONS_LOG_LEVEL, "LEVEL", offsetof(struct options, log_level), "error, warning, info or debug"},
+    {"shell", OPTIONS_SHELL, "NAME", offsetof(struct options, shell), "bash, zsh, fish or json ($SHELL)"},
+    {"off", OPTIONS_SHELL, NULL, offsetof(struct options, off), "print what undoes it"},
+    {"note", OPTIONS_FUND, "TEXT", offsetof(struct options, note), "kept with the transfer"},
+    {"create", OPTIONS_FUND, NULL, offsetof(struct options, create), "the wallet may be new"},
+    {"limit", OPTIONS_EVENTS, "N", offsetof(struct options, limit), "how many (20)"},
+    {"follow", OPTIONS_EVENTS, NULL, offsetof(struct options, follow), "go on with new ones as they happen"},
+    {"json", OPTIONS_JSON, NULL, offsetof(struct options, json), "the agent's JSON"},
+    {"help", ~0u, NULL, offsetof(struct options, help), "this"},
+};
+enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };
+
+static const struct option_row *option_find(unsigned sets, const char *name, size_t length)
+{
+    for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++)
+        if ((row->set & sets) && strlen(row->name) == length && memcmp(row->name, name, length) == 0)
+            return row;
+    return NULL;
+}
+
+static int option_complain(unsigned sets, const char *argument)
+{
+    const char *names[OPTION_COUNT + 1];
+    size_t count = 0;
+    for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++)
+        if (row->set & sets)
+            names[count++] = row->name;
+    names[count] = NULL;
+    const char *near = cli_suggest(argument + 2, names);
+    if (near)
+        text_complain("unknown option %s; did you mean --%s?", argument, near);
+    else
+        text_complain("unknown option %s", argument);
+    return EX_USAGE;
+}
+
+/* *at: the argument; moved on when the value is the next one. */
+static int option_take(unsigned sets, char ***at, struct options *options)
+{
+    const char *argument = strcmp(**at, "-h") == 0 ? "--help" : **at;
+    const char *name = argument + 2;
+    size_t length = strcspn(name, "=");
+    const struct option_row *row = option_find(sets, name, length);
+    const char *value = name[length] == '=' ? name + length + 1 : NULL;
+    if (!row)
+        return option_complain(sets, argument);
+    char *field = (char *)options + row->offset;
+    if (!row->value) {
+        if (value) {
+            text_complain("--%s takes no value", row->name);
+            return EX_USAGE;
+        }
+        *(bool *)(void *)field = true;
+        return EX_OK;
+    }
+    if (!value)
+        value = *++*at;
+    if (!value) {
+        text_complain("--%s wants a value: %s", row->name, row->value);
+        return EX_USAGE;
+    }
+    *(const char **)(void *)field = value;
+    return EX_OK;
+}
+
+static bool option_is_one(unsigned sets, const char *argument)
+{
+    bool has_form = text_starts(argument, "--") || strcmp(argument, "-h") == 0;
+    if (!has_form || !(sets & OPTIONS_PASS))
+        return has_form;
+    return option_find(sets, argument + 2, strcspn(argument + 2, "=")) != NULL;
+}
+
+int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments)
+{
+    struct options options = {0};
+    struct text_list arguments = {0};
+    bool is_over = false;
+    for (char **at = argv; at < argv + argc && *at; at++) {
+        if (!is_over && strcmp(*at, "--") == 0) {
+            is_over = true;
+        } else if (!is_over && option_is_one(sets, *at)) {
+            int code = option_take(sets, &at, &options);
+            if (code != EX_OK)
+                return code;
+        } else {
+            text_append(&arguments, *at);
+            is_over = is_over || (sets & OPTIONS_STOP_AT_ARGUMENT);
+        }
+    }
+    *ret_options = options;
+    *ret_arguments = arguments;
+    return EX_OK;
+}
+
+void options_print_help(unsigned sets, FILE *to)
+{
+    for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
+        if (!(row->set & sets))
+            continue;
+        const char *name = row->value ? text_format("--%s %s", row->name, row->value) : text_format("--%s", row->name);
+        fprintf(to, "  %-22s %s\n", name, row->help);
+    }
+}
