@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * prices/: which price a model has, what usage costs, and that a hold's bound is one. Vectors of the design are exact;
+ * expected amounts were worked out by hand from the published prices. Runs in the repository's root.
+ */
+#include "prices/prices.h"
+#include "tests/unit/suite.h"
+
+#include <stdlib.h>
+
+enum { MILLION = 1000000 };
+
+static struct settings *load(void)
+{
+    struct config_problems problems;
+    struct settings *settings = NULL;
+    struct config_sources sources = {.policy_file = "policies/policy-config.dev.yaml",
+                                     .providers_file = "policies/providers.yaml",
+                                     .prices_file = "policies/prices.yaml",
+                                     .environment = -1};
+    config_problems_init(&problems);
+    enum error error = config_load(&sources, &problems, &settings);
+    if (error)
+        config_print_problems(&problems, stderr);
+    config_problems_done(&problems);
+    CU_ASSERT_EQUAL_FATAL(error, ERROR_OK);
+    return settings;
+}
+
+static const struct provider *provider_of(const struct settings *settings, const char *id)
+{
+    for (size_t i = 0; i < settings->provider_count; i++)
+        if (strcmp(settings->providers[i].id, id) == 0)
+            return &settings->providers[i];
+    CU_FAIL_FATAL("no such provider");
+    return NULL;
+}
+
+static struct price_quote quote_of(const struct settings *settings, const char *provider, const char *model)
+{
+    struct price_quote quote = {0};
+    enum error error = prices_find(settings, provider_of(settings, provider), model, NULL, &quote);
+    EXPECT(error == ERROR_OK, "%s %s", provider, model);
+    return quote;
+}
+
+/* As written in a policy. */
+static struct price price(const char *text)
+{
+    struct price value = {0};
+    EXPECT(price_parse(slice_of(text), &value) == ERROR_OK, "%s", text);
+    return value;
+}
+
+static const struct {
+    const char *provider, *model;
+    enum price_basis basis;
+    const char *list_model, *input, *output, *cache_read, *cache_write, *cache_write_1h;
+    uint64_t output_tokens_max;
+} found[] = {
+    {"openai", "gpt-5.4-mini", PRICE_LISTED, "gpt-5.4-mini", "0.75", "4.5", "0.075", "0.75", "0.75", 128000},
+    {"anthropic", "claude-sonnet-4-5", PRICE_LISTED, "claude-sonnet-4-5", "3", "15", "0.3", "3.75", "6", 64000},
+    /* an explicit 0 is 0 */
+    {"openai", "gpt-3.5-turbo", PRICE_LISTED, "gpt-3.5-turbo", "0.5", "1.5", "0", "0.5", "0.5", 4096},
+    /* the two unlisted models of the policy files */
+    {"openai", "gpt-5.4-mini-mini", PRICE_CEILING, "gpt-5.4-mini", "0.75", "4.5", "0.075", "0.75", "0.75", 128000},
+    {"anthropic", "claude-haiku", PRICE_CEILING, "claude-haiku-4-5", "1", "5", "0.1", "1.25", "2", 64000},
+    /* the family gpt-5.4: mini, nano, pro and itself; pro is the dearest, and has no cache price */
+    {"openai", "gpt-5.4-ultra", PRICE_CEILING, "gpt-5.4-pro", "30", "180", "30", "30", "30", 128000},
+    /* whole words only: gpt-4o is no gpt-4, gpt-4oo shares "gpt" with all of them */
+    {"openai", "gpt-4o-mini-2024-07-18", PRICE_CEILING, "gpt-4o-mini", "0.15", "0.6", "0.075", "0.15", "0.15", 16384},
+    {"openai", "gpt-4oo", PRICE_CEILING, "gpt-5.4-pro", "30", "180", "30", "30", "30", 272000},
+    /* nothing shared: the provider's dearest */
+    {"openai", "davinci", PRICE_CEILING, "o1-pro", "150", "600", "150", "150", "150", 272000},
+    {"openai", "", PRICE_CEILING, "o1-pro", "150", "600", "150", "150", "150", 272000},
+    /* the free model of the family does not make its unknown sister free */
+    {"cohere", "north-mini-code-2", PRICE_CEILING, NULL, "2.5", "10", "2.5", "2.5", "2.5", 32000},
+};
+
+TEST(prices_are_found)
+{
+    struct settings *settings = load();
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        struct price_quote quote = quote_of(settings, found[i].provider, found[i].model);
+        const char *model = found[i].model;
+        EXPECT(quote.basis == found[i].basis, "%s: %s", model, prices_basis_name(quote.basis));
+        if (found[i].list_model)
+            EXPECT_STRING(quote.list_model, found[i].list_model);
+        EXPECT(quote.standard.input.pico == price(found[i].input).pico, "%s input", model);
+        EXPECT(quote.standard.output.pico == price(found[i].output).pico, "%s output", model);
+        EXPECT(quote.standard.cache_read.pico == price(found[i].cache_read).pico, "%s cache_read", model);
+        EXPECT(quote.standard.cache_write.pico == price(found[i].cache_write).pico, "%s cache_write", model);
+        EXPECT(quote.standard.cache_write_1h.pico == price(found[i].cache_write_1h).pico, "%s 1h", model);
+        EXPECT(quote.output_tokens_max == found[i].output_tokens_max, "%s max %llu", model,
+               (unsigned long long)quote.output_tokens_max);
+    }
+    config_release(settings);
+}
+
+TEST(models_without_a_known_maximum_get_the_stated_default)
+{
+    struct settings *settings = load();
+    EXPECT_INTEGER(quote_of(settings, "google", "gemini-2.5-pro").output_tokens_max, PRICES_OUTPUT_TOKENS_DEFAULT);
+    config_release(settings);
+}
+
+TEST(unknown_prices_can_be_blocked)
+{
+    struct settings *settings = load();
+    struct price_quote quote = {.context_tokens = 7};
+    const struct provider *openai = provider_of(settings, "openai");
+    settings->cost_tracking.unknown_price = UNKNOWN_PRICE_BLOCK;
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", NULL, &quote), ERROR_PRICE_UNKNOWN);
+    EXPECT_INTEGER(quote.context_tokens, 7); /* untouched */
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini", NULL, &quote), ERROR_OK);
+    struct price_set pricing = {.input = price("1"), .has_input = true};
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", &pricing, &quote), ERROR_PRICE_UNKNOWN);
+    pricing.has_output = true;
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(quote.basis, PRICE_PINNED);
+    config_release(settings);
+}
+
+TEST(a_family_without_any_price_is_unknown_even_with_a_ceiling)
+{
+    struct settings *settings = load();
+    struct provider provider = {.id = "x", .price_family = "nobody"};
+    struct price_quote quote;
+    EXPECT_INTEGER(prices_find(settings, &provider, "m", NULL, &quote), ERROR_PRICE_UNKNOWN);
+    config_release(settings);
+}
+
+static const struct {
+    const char *provider, *model, *service_tier;
+    struct price_tokens tokens;
+    const char *cost;
+} costs[] = {
+    /* the vector of the design: 3 fresh, 12304 written, 550 out at 3/3.75/15 */
+    {"anthropic", "claude-sonnet-4-5", "", {.input = 3, .cache_write = 12304, .output = 550}, "0.054399"},
+    {"anthropic", "claude-sonnet-4-5", "", {.cache_write_1h = MILLION}, "6"},
+    {"anthropic", "claude-sonnet-4-5", "standard", {.cache_read = MILLION, .output = 1}, "0.300015"},
+    /* 2600 = 2000 fresh + 400 read + 200 written, written at the input price: it has none of its own */
+    {"openai", "gpt-5.4-mini", "default", {.input = 2000, .cache_read = 400, .cache_write = 200}, "0.00168"},
+    /* rounded up once, to a nano-USD: 1 token at 0.075 per million is 75 nano; at 0.0375 37.5 */
+    {"openai", "gpt-5.4-mini", "", {.cache_read = 1}, "0.000000075"},
+    {"groq", "openai/gpt-oss-20b", "", {.cache_read = 1}, "0.000000038"},
+    {"groq", "openai/gpt-oss-20b", "", {.cache_read = 1, .input = 1}, "0.000000113"},
+    {"openai", "gpt-5.4-mini", "", {0}, "0"},
+    /* tiers: above 272,000 tokens of prompt, whichever bucket, all of it is dearer, the answer too */
+    {"openai", "gpt-5.4", "", {.input = 272000, .output = 1000}, "0.695"},
+    {"openai", "gpt-5.4", "", {.input = 272001, .output = 1000}, "1.382505"},
+    {"openai", "gpt-5.4", "", {.input = 1, .cache_read = 272000, .output = 1000}, "0.158505"},
+    {"google", "gemini-2.5-pro", "", {.input = 200000}, "0.25"},
+    {"google", "gemini-2.5-pro", "", {.input = 200001}, "0.5000025"},
+    /* service tiers */
+    {"openai", "gpt-5.4-mini", "priority", {.input = 1000, .cache_read = 1000, .output = 1000}, "0.01065"},
+    {"openai", "gpt-5.4-nano", "priority", {.input = 1000}, "0.0002"}, /* none listed: standard */
+    {"openai", "gpt-5.4-mini", "flex", {.input = 1000, .output = 1000}, "0.002625"},
+    {"openai", "gpt-5.4-mini", "batch", {.input = 1}, "0.000000375"},
+    {"openai", "gpt-5.4-mini", "no-such-tier", {.input = 1000}, "0.00075"},
+    {"openai", "gpt-5.4", "priority", {.input = 300000, .output = 1000}, "1.53"}, /* the dearer of both */
+    /* audio */
+    {"google", "gemini-2.5-flash", "", {.input = 1000, .input_audio = 1000, .output_audio = 1000}, "0.0038"},
+    /* embeddings cost nothing on the way out */
+    {"openai", "text-embedding-3-small", "", {.input = 8191, .output = 5}, "0.00016382"},
+    {"openai", "gpt-5.4-mini-mini", "", {.input = 1000, .output = 1000}, "0.00525"},
+};
+
+static void expect_money(struct money money, const char *wanted, const char *what)
+{
+    char text[MONEY_TEXT_MAX];
+    money_format(money, text);
+    EXPECT(strcmp(text, wanted) == 0, "%s: got %s, wanted %s", what, text, wanted);
+}
+
+TEST(usage_costs_exactly)
+{
+    struct settings *settings = load();
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        struct price_quote quote = quote_of(settings, costs[i].provider, costs[i].model);
+        struct money cost = {-1};
+        EXPECT_INTEGER(prices_cost(&quote, &costs[i].tokens, costs[i].service_tier, &cost), ERROR_OK);
+        expect_money(cost, costs[i].cost, costs[i].model);
+    }
+    config_release(settings);
+}
+
+TEST(pinned_prices_go_before_the_list_its_tiers_and_its_fast_prices)
+{
+    struct settings *settings = load();
+    struct price_set pricing = {.input = price("1"), .has_input = true};
+    struct price_quote quote;
+    struct price_tokens tokens = {.input = 300000, .output = 1000};
+    struct money cost;
+    const struct provider *openai = provider_of(settings, "openai");
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4", &pricing, &quote), ERROR_OK);
+    EXPECT_STRING(prices_basis_name(quote.basis), "pinned");
+    EXPECT_INTEGER(prices_cost(&quote, &tokens, "", &cost), ERROR_OK);
+    expect_money(cost, "0.3225", "input pinned at 1, output of the long tier 22.5");
+    EXPECT_INTEGER(prices_cost(&quote, &tokens, "priority", &cost), ERROR_OK);
+    expect_money(cost, "0.33", "output fast at 30");
+    pricing = (struct price_set){.input = price("0"), .output = price("0"), .has_input = true, .has_output = true};
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "llama-at-home", &pricing, &quote), ERROR_OK);
+    CU_ASSERT_PTR_NULL(quote.row);
+    CU_ASSERT_PTR_NULL(quote.list_model);
+    EXPECT_INTEGER(prices_cost(&quote, &tokens, "", &cost), ERROR_OK);
+    expect_money(cost, "0", "free where the policy says so");
+    /* half a pin on an unknown model: the rest is the ceiling's */
+    pricing = (struct price_set){.input = price("1"), .has_input = true};
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4-mini-mini", &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(quote.basis, PRICE_CEILING);
+    EXPECT_INTEGER(quote.standard.input.pico, price("1").pico);
+    EXPECT_INTEGER(quote.standard.output.pico, price("4.5").pico);
+    config_release(settings);
+}
+
+static const struct {
+    const char *provider, *model, *service_tier;
+    uint64_t input, output, choices;
+    const char *bound;
+} bounds[] = {
+    {"openai", "gpt-5.4-mini", "", 1000, 1000, 1, "0.00525"},
+    {"openai", "gpt-5.4-mini", "", 1000, 1000, 3, "0.01425"},
+    {"openai", "gpt-5.4-mini", "", 1000, 1000, 0, "0.00525"},     /* n absent is 1 */
+    {"openai", "gpt-5.4-mini", "flex", 1000, 1000, 1, "0.00525"}, /* half only when billed so */
+    {"openai", "gpt-5.4-mini", "priority", 1000, 1000, 1, "0.0105"},
+    {"anthropic", "claude-sonnet-4-5", "", MILLION, 0, 1, "6"}, /* all of it written for an hour */
+    {"openai", "gpt-5.4", "", 272000, 0, 1, "0.68"},
+    {"openai", "gpt-5.4", "", 272001, 1000, 1, "1.382505"},
+    {"google", "gemini-2.5-flash", "", 1000, 0, 1, "0.001"}, /* all of it audio */
+};
+
+TEST(bounds_take_the_dearest_rate_that_can_be_reached)
+{
+    struct settings *settings = load();
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        struct price_quote quote = quote_of(settings, bounds[i].provider, bounds[i].model);
+        struct money bound = {-1};
+        EXPECT_INTEGER(
+            prices_bound(&quote, bounds[i].input, bounds[i].output, bounds[i].choices, bounds[i].service_tier, &bound),
+            ERROR_OK);
+        expect_money(bound, bounds[i].bound, bounds[i].model);
+    }
+    config_release(settings);
+}
+
+/* xorshift64: the same numbers every run. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* The promise of a hold, over the whole list: whatever usage stays within the bound's tokens, its cost stays within the
+ * bound's money. */
+TEST(no_usage_within_the_bound_costs_more_than_it)
+{
+    static const char *const tiers[] = {"", "priority", "flex", "batch", "default", "fast"};
+    struct settings *settings = load();
+    uint64_t state = 88172645463325252u, checked = 0;
+    for (size_t i = 0; i < settings->price_count; i++) {
+        struct provider provider = {.price_family = settings->prices[i].family,
+                                    .dialect = i % 2 ? DIALECT_ANTHROPIC : DIALECT_OPENAI};
+        for (unsigned round = 0; round < 40; round++) {
+            char model[160];
+            snprintf(model, sizeof model, "%s%s", settings->prices[i].model, round % 2 ? "" : "-unknown");
+            struct price_quote quote;
+            struct price_tokens use = {.input = next_random(&state) % 300000,
+                                       .cache_read = next_random(&state) % 90000,
+                                       .cache_write = next_random(&state) % 50000,
+                                       .cache_write_1h = next_random(&state) % 50000,
+                                       .input_audio = next_random(&state) % 9000,
+                                       .output = next_random(&state) % 60000,
+                                       .output_audio = next_random(&state) % 900};
+            uint64_t input = use.input + use.cache_read + use.cache_write + use.cache_write_1h + use.input_audio;
+            const char *tier = tiers[next_random(&state) % (sizeof tiers / sizeof *tiers)];
+            struct money cost, bound;
+            if (prices_find(settings, &provider, model, NULL, &quote) != ERROR_OK)
+                continue;
+            CU_ASSERT_EQUAL_FATAL(prices_cost(&quote, &use, tier, &cost), ERROR_OK);
+            CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input + next_random(&state) % 1000,
+                                               use.output + use.output_audio, 1, tier, &bound),
+                                  ERROR_OK);
+            checked++;
+            if (money_compare(cost, bound) > 0)
+                EXPECT(false, "%s %s %s", provider.price_family, model, tier);
+        }
+    }
+    EXPECT(checked > 20000, "%llu", (unsigned long long)checked);
+    config_release(settings);
+}
+
+TEST(amounts_that_do_not_fit_are_errors)
+{
+    struct settings *settings = load();
+    struct price_quote quote = quote_of(settings, "openai", "o1-pro");
+    static const struct price_tokens huge[] = {{.input = UINT64_MAX},
+                                               {.output = (uint64_t)INT64_MAX + 1},
+                                               {.input = INT64_MAX, .cache_read = INT64_MAX, .cache_write = INT64_MAX}};
+    struct money money = {42};
+    for (size_t i = 0; i < sizeof huge / sizeof *huge; i++)
+        EXPECT_INTEGER(prices_cost(&quote, &huge[i], "", &money), ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(prices_bound(&quote, UINT64_MAX, 1, 1, "", &money), ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(prices_bound(&quote, 1, UINT64_MAX / 2, 3, "", &money), ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(prices_bound(&quote, INT64_MAX, 1, 1, "", &money), ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(money.nano, 42);
+    config_release(settings);
+}
+
+TEST(check_names_models_without_a_price_and_the_line_to_add)
+{
+    struct settings *settings = load();
+    struct config_problems problems;
+    config_problems_init(&problems);
+    prices_warn_unknown(settings, &problems);
+    CU_ASSERT_EQUAL_FATAL(problems.count, 2);
+    EXPECT_INTEGER(problems.error_count, 0);
+    EXPECT_STRING(
+        problems.rows[0].message,
+        "model \"gpt-5.4-mini-mini\" has no list price: charged at the ceiling of its family, 0.75 in and 4.5 "
+        "out (USD per million tokens, as gpt-5.4-mini)");
+    EXPECT_STRING(problems.rows[0].hint, "add to the target its true price, e.g. pricing: {input: 0.75, output: 4.5}");
+    EXPECT_STRING(problems.rows[0].place.source_line, "      model: gpt-5.4-mini-mini");
+    EXPECT_INTEGER(problems.rows[0].place.caret, 14);
+    EXPECT(strstr(problems.rows[1].message, "claude-haiku-4-5") != NULL, "%s", problems.rows[1].message);
+    config_problems_done(&problems);
+    config_problems_init(&problems);
+    settings->cost_tracking.unknown_price = UNKNOWN_PRICE_BLOCK;
+    prices_warn_unknown(settings, &problems);
+    EXPECT_INTEGER(problems.count, 2);
+    EXPECT_STRING(problems.rows[0].message, "model \"gpt-5.4-mini-mini\" has no price: its requests are refused");
+    config_problems_done(&problems);
+    config_release(settings);
+}
