@@ -121,6 +121,8 @@ static bool publish_is_current(const struct publication *publication, const char
  * count of entries. */
 static size_t publish_decode(struct slice text, struct keystore_entry *entries, size_t count)
 {
+    if (text.length == 0)
+        return count;
     BIO *pem = BIO_new_mem_buf(text.data, (int)text.length);
     check(pem != NULL);
     char *label, *header;
