@@ -79,7 +79,7 @@ SHIM_CFLAGS := -std=c11 -O2 -g -fPIC -fvisibility=hidden -fno-stack-protector -U
                $(filter-out -Wmissing-prototypes,$(WARNINGS))
 $(BUILD)/libtollgate.so: $(SHIM_SRC) $(wildcard shim/preload/*.h shim/contract.h shim/preload/exports.map)
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -I. $(SHIM_CFLAGS) -shared -nostdlib -Wl,-Bsymbolic,--no-undefined-version,-z,relro,-z,now,-z,noexecstack,--hash-style=gnu \
+	$(CC) -D_GNU_SOURCE -I. $(SHIM_CFLAGS) -shared -nostdlib -Wl,-Bsymbolic,--no-undefined-version,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code,--hash-style=gnu \
 	    -Wl,--version-script=shim/preload/exports.map -Wl,-soname,libtollgate.so -o $@ $(SHIM_SRC)
 
 # Unit tests: one CUnit program per tests/unit/test_*.c; suites inside are found by name (tests/unit/suite.h).
