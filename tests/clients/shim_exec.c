@@ -26,6 +26,9 @@ typedef int start_function(const char *path, char **arguments);
 static char *nothing[] = {NULL};
 static char **given = nothing;
 extern char **environ;
+/* musl has none; below the shim there is one all the same. */
+extern int execveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags)
+    __attribute__((weak));
 
 static int start_execve(const char *path, char **arguments)
 {
