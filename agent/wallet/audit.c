@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit: everything recomputed from the first transfer on, one line per invariant. For operators, and for every
+ * crash test. Opens the ledger itself, so no agent may run on it.
+ */
+#include "wallet/internal.h"
+
+#include "base/money.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *const titles[INVARIANT_COUNT] = {
+    [INVARIANT_BALANCED] = "debits equal credits",
+    [INVARIANT_NOT_OVERSPENT] = "no wallet overspent",
+    [INVARIANT_HOLDS] = "each hold resolved at most once",
+    [INVARIANT_WITHIN_HOLD] = "nothing posted above its hold without an alarm",
+    [INVARIANT_ACCOUNTS] = "accounts equal the journal",
+    [INVARIANT_CHAIN] = "journal complete and unchanged",
+};
+
+struct report {
+    char *text;
+    size_t bytes_max, used;
+};
+
+static void print(struct report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void print(struct report *report, const char *format, ...)
+{
+    va_list arguments;
+    if (report->used >= report->bytes_max)
+        return;
+    va_start(arguments, format);
+    int length = vsnprintf(report->text + report->used, report->bytes_max - report->used, format, arguments);
+    va_end(arguments);
+    report->used += length > 0 ? (size_t)length : 0;
+}
+
+static void print_totals(struct report *report, const struct verification *verification)
+{
+    char pending[MONEY_TEXT_MAX], posted[MONEY_TEXT_MAX];
+    print(report, "transfers %llu, open holds %u, pending %s USD, posted %s USD\n",
+          (unsigned long long)verification->transfers, HASH_COUNT(verification->holds),
+          money_format((struct money){(int64_t)verification->totals[0]}, pending),
+          money_format((struct money){(int64_t)verification->totals[2]}, posted));
+}
+
+enum error wallet_audit(const char *directory, char *report, size_t report_bytes)
+{
+    struct report out = {report, report_bytes, 0};
+    struct tables tables;
+    struct verification verification;
+    char text[4096];
+    if (report_bytes)
+        report[0] = '\0';
+    snprintf(text, sizeof text, "%s/book.db", directory);
+    if (access(text, F_OK) != 0) { /* opening would make an empty ledger there */
+        print(&out, "no ledger in %s\n", directory);
+        return ERROR_NOT_FOUND;
+    }
+    enum error error = tables_open(directory, &tables);
+    if (error) {
+        print(&out, "the ledger cannot be opened: %s\n", store_failure(NULL));
+        return error;
+    }
+    error = ledger_verify(&tables, false, true, &verification);
+    if (error)
+        print(&out, "the ledger cannot be read: %s\n", store_failure(tables.store));
+    tables_close(&tables);
+    if (error)
+        return error;
+    for (unsigned i = 0; i < INVARIANT_COUNT; i++) {
+        const struct finding *finding = &verification.findings[i];
+        print(&out, "%s %u %s%s%s\n", finding->violations ? "FAILED" : "ok", i + 1, titles[i],
+              finding->violations ? ": " : "", finding->first);
+    }
+    print_totals(&out, &verification);
+    holds_free(&verification.holds);
+    return verification_is_clean(&verification) ? ERROR_OK : ERROR_STORE_CORRUPT;
+}

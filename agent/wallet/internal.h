@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of wallet/ share. All of struct wallet_ledger belongs to the ledger thread, except what is marked.
+ *
+ *   submit → mailbox → thread.c (batch) → operate.c (decides, moves money in memory) → transfers.c (rows of the batch)
+ *                                      → commit.c (one transaction) → published copy → replies
+ */
+#ifndef WALLET_INTERNAL_H
+#define WALLET_INTERNAL_H
+
+#include "store/store.h"
+#include "wallet/rows.h"
+
+#include <stdatomic.h>
+#include <uthash.h>
+
+enum {
+    BATCH_MAX = 1024,               /* operations in one transaction: bounds its locks and the time of a reply */
+    ROWS_MAX = 2 * BATCH_MAX,       /* a settle can take two transfers */
+    TOUCHED_MAX = 5 * BATCH_MAX,    /* and changes at most five accounts */
+    WORDS_MAX = 10000,              /* the memo dictionary; further words become word 0 */
+    WORD_BYTES_MAX = 64,            /* as in struct wallet_memo */
+    RECENT_MAX = 4096,              /* ids kept in memory; at least a batch */
+    ANCHOR_EVERY = 10000,           /* transfers that a start may have to verify again */
+    CHECKPOINT_EVERY = 2000,        /* transfers between two looks at the size of the log */
+    CHECKPOINT_LOG_BYTES = 8 << 20, /* recovery takes about 13 ms per MiB */
+    LINGER_NS = 5000000,            /* a settle that nobody waits for may wait this long for company */
+    LINGER_OPERATIONS_MAX = 256,
+    COMMIT_TRIES_MAX = 10,
+};
+
+enum { BASE_ACCOUNTS = 3 }; /* funding, adjustment, write-off: numbers 0, 1, 2 in every ledger */
+
+struct account {
+    uint32_t number;
+    enum account_kind kind;
+    char name[WALLET_NAME_MAX];
+    char label[WALLET_NAME_MAX + 2]; /* kind and name: the key of the hash */
+    struct balance balance;
+    bool is_touched; /* in this batch */
+    UT_hash_handle hh;
+};
+
+struct hold {
+    struct id id;
+    uint64_t sequence;
+    uint32_t wallet, counterparty;
+    int64_t amount, floor;
+    bool is_unenforced;
+    UT_hash_handle hh;
+};
+
+struct word {
+    uint32_t number;
+    char text[WORD_BYTES_MAX];
+    UT_hash_handle hh;
+};
+
+/* An id among the last RECENT_MAX. */
+struct recent {
+    struct id id;
+    uint64_t sequence, resolution;
+    UT_hash_handle hh;
+};
+
+struct batch_row {
+    unsigned char transfer[TRANSFER_ROW_BYTES];
+    struct detail detail;
+};
+
+/* What other threads may know of an account. */
+struct published {
+    enum account_kind kind;
+    char name[WALLET_NAME_MAX];
+    struct balance balance;
+};
+
+struct tables {
+    struct store *store;
+    struct store_table *transfers, *details, *ids, *book;
+};
+
+struct wallet_ledger {
+    struct tables tables;
+    char environment[16];
+
+    struct account **accounts, *accounts_by_label;
+    uint32_t account_count, account_capacity, accounts_written; /* names on disk */
+    struct hold *holds;
+    struct word *words;
+    uint32_t word_count, words_written; /* numbers from 1 */
+    struct recent *recent_by_id, recents[RECENT_MAX];
+    uint64_t recent_count;
+    struct id evicted_max; /* no id above it is on disk without being recent */
+
+    struct head head;       /* with the rows of this batch */
+    struct anchor anchor;   /* as on disk */
+    bool wants_anchor;      /* at the end */
+    bool has_unenforced;    /* some wallet may be below 0 */
+    int64_t now_ns;         /* wall clock of the batch */
+    struct batch_row *rows; /* ROWS_MAX */
+    uint64_t rows_first;    /* sequence of rows[0] */
+    unsigned row_count;
+    struct account **touched; /* TOUCHED_MAX */
+    unsigned touched_count;
+    enum error broken; /* an operation met a store error: nothing of the batch may be committed */
+    uint64_t transfers_at_checkpoint, transfers_at_verification;
+
+    /* any thread */
+    struct mailbox mailbox;
+    struct task stop;
+    pthread_t thread, checkpointer;
+    atomic_bool is_stopped;
+    atomic_ullong operations, batches, refusals;
+    atomic_llong commit_ns_total;
+
+    pthread_mutex_t publish_lock; /* a leaf lock */
+    struct published *published;  /* by account number */
+    uint32_t published_count, published_capacity;
+
+    pthread_mutex_t checkpoint_lock; /* a leaf lock */
+    pthread_cond_t checkpoint_wanted;
+    bool wants_checkpoint, wants_end;
+};
+
+/* book.c: accounts and words; memory only, commit.c writes what is new or touched */
+bool book_name_is_valid(const char *name, size_t bytes_max);
+struct account *book_find(struct wallet_ledger *ledger, enum account_kind kind, const char *name);
+struct account *book_create(struct wallet_ledger *ledger, enum account_kind kind, const char *name);
+struct account *book_get(struct wallet_ledger *ledger, enum account_kind kind, const char *name); /* creates */
+void book_mark(struct wallet_ledger *ledger, struct account *account); /* its balance is part of this batch */
+uint32_t book_word(struct wallet_ledger *ledger, const char *text);
+void book_add_word(struct wallet_ledger *ledger, uint32_t number, const char *text);
+void book_free(struct wallet_ledger *ledger);
+static inline int64_t balance_available(const struct balance *balance)
+{
+    return balance->credits_posted - balance->debits_posted - balance->debits_pending;
+}
+/* "wallet/team/dev", "provider/openai", "funding" */
+enum { ACCOUNT_TEXT_MAX = WALLET_NAME_MAX + 32 };
+char *account_format(enum account_kind kind, const char *name, const char *environment, char text[ACCOUNT_TEXT_MAX]);
+
+/* transfers.c: appends to the batch and looks back */
+/* Fills sequence, time, chain and previous, and the memo's resolution; returns the sequence. memo and note: or NULL. */
+uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note);
+enum error transfers_read(struct wallet_ledger *ledger, uint64_t sequence, struct transfer *ret_transfer) MUST_USE;
+/* NOT_FOUND, or the transfer that took this id and, for a hold, its resolution (0: open). */
+enum error transfers_find(struct wallet_ledger *ledger, struct id id, uint64_t *ret_sequence,
+                          uint64_t *ret_resolution) MUST_USE;
+void transfers_remember(struct wallet_ledger *ledger, struct id id, uint64_t sequence);
+void transfers_remember_resolution(struct wallet_ledger *ledger, const struct hold *hold, uint64_t resolution);
+void transfers_forget(struct wallet_ledger *ledger);
+
+/* holds.c */
+struct hold *holds_add(struct hold **holds, const struct transfer *pending);
+struct hold *holds_find(struct hold *holds, struct id id);
+void holds_remove(struct hold **holds, struct hold *hold);
+void holds_free(struct hold **holds);
+uint64_t holds_oldest(const struct hold *holds); /* 0: none */
+
+/* operate.c, resolve.c */
+void ledger_operate(struct wallet_ledger *ledger, struct wallet_operation *operation);
+enum error ledger_settle(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
+enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
+
+/* facts.c: the copy for other threads, of the accounts that this batch changed or made */
+void ledger_publish(struct wallet_ledger *ledger);
+
+/* commit.c: one transaction with everything the batch changed; then the batch is empty */
+enum error ledger_commit(struct wallet_ledger *ledger) MUST_USE;
+enum error ledger_put_schema(struct wallet_ledger *ledger) MUST_USE; /* of a new ledger */
+
+/* thread.c */
+void ledger_start_threads(struct wallet_ledger *ledger);
+void ledger_stop_threads(struct wallet_ledger *ledger);
+
+/* tables.c */
+enum error tables_open(const char *directory, struct tables *ret_tables) MUST_USE;
+void tables_close(struct tables *tables);
+
+/* load.c: the book into memory. Returns STORE_CORRUPT, STORE_SCHEMA. *ret_is_new: there was none. */
+enum error ledger_load(struct wallet_ledger *ledger, bool *ret_is_new) MUST_USE;
+
+/* verify.c: recomputes the journal from `anchor` on (zeroed: from the beginning) and compares it with the stored rows.
+ * It shares no code with operate.c on purpose. */
+enum invariant {
+    INVARIANT_BALANCED,      /* 1 */
+    INVARIANT_NOT_OVERSPENT, /* 2 */
+    INVARIANT_HOLDS,         /* 3 */
+    INVARIANT_WITHIN_HOLD,   /* 4 */
+    INVARIANT_ACCOUNTS,      /* 5 */
+    INVARIANT_CHAIN,         /* 6 */
+    INVARIANT_COUNT
+};
+struct finding {
+    uint64_t violations;
+    char first[160]; /* the first of them, in words */
+};
+struct verification {
+    struct finding findings[INVARIANT_COUNT];
+    uint64_t transfers;
+    struct hold *holds; /* that are open; the caller frees or takes them */
+    struct head head;   /* as recomputed */
+    bool has_unenforced;
+    __int128 totals[4]; /* debits and credits, pending and posted */
+};
+enum error ledger_verify(const struct tables *tables, bool from_anchor, bool with_ids,
+                         struct verification *ret_verification) MUST_USE;
+bool verification_is_clean(const struct verification *verification);
+/* Test builds: the cheap invariants after each batch, all of them every 10,000 transfers. Panics. */
+void ledger_check_batch(struct wallet_ledger *ledger);
+
+#endif

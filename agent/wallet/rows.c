@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoding of the ledger's rows, see rows.h. Pure functions; reading a row never trusts its length or kind.
+ */
+#include "wallet/rows.h"
+
+#include "net/net.h"
+
+static unsigned char *write_number(unsigned char *out, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        out[i] = (unsigned char)(value >> (8 * (bytes - 1 - i)));
+    return out + bytes;
+}
+
+static uint64_t read_number(const unsigned char **in, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value = value << 8 | *(*in)++;
+    return value;
+}
+
+static const unsigned char *bytes_of(struct slice row)
+{
+    return (const unsigned char *)row.data;
+}
+
+struct row_key row_key_of(uint64_t sequence)
+{
+    struct row_key key;
+    write_number(key.bytes, sequence, 8);
+    return key;
+}
+
+uint64_t row_key_parse(struct slice key)
+{
+    const unsigned char *in = bytes_of(key);
+    return key.length == 8 ? read_number(&in, 8) : 0;
+}
+
+struct slice book_key(unsigned char key[5], char what, uint32_t number)
+{
+    key[0] = (unsigned char)what;
+    write_number(key + 1, number, 4);
+    return row_slice(key, 5);
+}
+
+uint32_t book_key_number(struct slice key)
+{
+    const unsigned char *in = bytes_of(key) + 1;
+    return (uint32_t)read_number(&in, 4);
+}
+
+void transfer_format(const struct transfer *transfer, unsigned char row[TRANSFER_ROW_BYTES])
+{
+    bool is_pending = transfer->kind == TRANSFER_PENDING;
+    row[0] = (unsigned char)transfer->kind;
+    row[1] = (unsigned char)transfer->basis;
+    row[2] = (unsigned char)transfer->flags;
+    row[3] = 0;
+    memcpy(row + 4, transfer->id.bytes, 16);
+    unsigned char *out = write_number(row + 20, (uint64_t)transfer->time_ns, 8);
+    out = write_number(out, (uint64_t)transfer->amount, 8);
+    out = write_number(out, transfer->debit, 4);
+    out = write_number(out, transfer->credit, 4);
+    out = write_number(out, is_pending ? (uint64_t)transfer->floor : transfer->related, 8);
+    out = write_number(out, transfer->previous, 8);
+    memcpy(out, transfer->chain, HASH_BYTES);
+}
+
+bool transfer_parse(struct slice key, struct slice row, struct transfer *ret_transfer)
+{
+    const unsigned char *in = bytes_of(row);
+    if (key.length != 8 || row.length != TRANSFER_ROW_BYTES || in[0] < TRANSFER_PENDING || in[0] > TRANSFER_WRITE_OFF ||
+        in[1] > BASIS_NONE)
+        return false;
+    struct transfer transfer = {.sequence = row_key_parse(key), .kind = in[0], .basis = in[1], .flags = in[2]};
+    memcpy(transfer.id.bytes, in + 4, 16);
+    in += 20;
+    transfer.time_ns = (int64_t)read_number(&in, 8);
+    transfer.amount = (int64_t)read_number(&in, 8);
+    transfer.debit = (uint32_t)read_number(&in, 4);
+    transfer.credit = (uint32_t)read_number(&in, 4);
+    uint64_t shared = read_number(&in, 8);
+    if (transfer.kind == TRANSFER_PENDING)
+        transfer.floor = (int64_t)shared;
+    else
+        transfer.related = shared;
+    transfer.previous = read_number(&in, 8);
+    memcpy(transfer.chain, in, HASH_BYTES);
+    *ret_transfer = transfer;
+    return true;
+}
+
+void balance_format(const struct balance *balance, unsigned char row[BALANCE_ROW_BYTES])
+{
+    unsigned char *out = write_number(row, (uint64_t)balance->debits_pending, 8);
+    out = write_number(out, (uint64_t)balance->debits_posted, 8);
+    out = write_number(out, (uint64_t)balance->credits_pending, 8);
+    out = write_number(out, (uint64_t)balance->credits_posted, 8);
+    out = write_number(out, balance->transfers, 8);
+    write_number(out, balance->last, 8);
+}
+
+bool balance_parse(struct slice row, struct balance *ret_balance)
+{
+    const unsigned char *in = bytes_of(row);
+    if (row.length != BALANCE_ROW_BYTES)
+        return false;
+    ret_balance->debits_pending = (int64_t)read_number(&in, 8);
+    ret_balance->debits_posted = (int64_t)read_number(&in, 8);
+    ret_balance->credits_pending = (int64_t)read_number(&in, 8);
+    ret_balance->credits_posted = (int64_t)read_number(&in, 8);
+    ret_balance->transfers = read_number(&in, 8);
+    ret_balance->last = read_number(&in, 8);
+    return true;
+}
+
+void head_format(const struct head *head, unsigned char row[HEAD_ROW_BYTES])
+{
+    memcpy(write_number(row, head->sequence, 8), head->hash, HASH_BYTES);
+}
+
+bool head_parse(struct slice row, struct head *ret_head)
+{
+    const unsigned char *in = bytes_of(row);
+    if (row.length != HEAD_ROW_BYTES)
+        return false;
+    ret_head->sequence = read_number(&in, 8);
+    memcpy(ret_head->hash, in, HASH_BYTES);
+    return true;
+}
+
+void anchor_format(const struct anchor *anchor, unsigned char row[ANCHOR_ROW_BYTES])
+{
+    head_format(&anchor->head, row);
+    write_number(row + HEAD_ROW_BYTES, anchor->first, 8);
+}
+
+bool anchor_parse(struct slice row, struct anchor *ret_anchor)
+{
+    if (row.length != ANCHOR_ROW_BYTES || !head_parse(row_slice(row.data, HEAD_ROW_BYTES), &ret_anchor->head))
+        return false;
+    const unsigned char *in = bytes_of(row) + HEAD_ROW_BYTES;
+    ret_anchor->first = read_number(&in, 8);
+    return true;
+}
+
+void memo_format(const struct memo *memo, struct detail *ret_detail)
+{
+    unsigned char *out = ret_detail->bytes;
+    *out++ = 'm';
+    out = write_number(out, memo->resolution, 8);
+    out = write_number(out, memo->model, 4);
+    out = write_number(out, memo->provider, 4);
+    out = write_number(out, memo->group, 4);
+    out = write_number(out, memo->pid, 4);
+    out = write_number(out, memo->tokens_input, 8);
+    out = write_number(out, memo->tokens_cache_read, 8);
+    out = write_number(out, memo->tokens_cache_write, 8);
+    out = write_number(out, memo->tokens_output, 8);
+    ret_detail->length = (size_t)(out - ret_detail->bytes);
+}
+
+void note_format(const char *note, struct detail *ret_detail)
+{
+    size_t length = strnlen(note, WALLET_NOTE_MAX - 1);
+    ret_detail->bytes[0] = 'n';
+    memcpy(ret_detail->bytes + 1, note, length);
+    ret_detail->length = 1 + length;
+}
+
+uint64_t detail_resolution(struct slice row)
+{
+    const unsigned char *in = bytes_of(row);
+    if (row.length != MEMO_ROW_BYTES || *in++ != 'm')
+        return 0;
+    return read_number(&in, 8);
+}
+
+void detail_note(struct slice row, char note[WALLET_NOTE_MAX])
+{
+    size_t length = row.length > 1 && row.data[0] == 'n' ? row.length - 1 : 0;
+    if (length >= WALLET_NOTE_MAX)
+        length = WALLET_NOTE_MAX - 1;
+    if (length)
+        memcpy(note, row.data + 1, length);
+    note[length] = '\0';
+}
+
+void transfer_hash(uint64_t sequence, struct slice row, struct slice detail, unsigned char ret_hash[HASH_BYTES])
+{
+    unsigned char text[8 + TRANSFER_ROW_BYTES + DETAIL_BYTES_MAX];
+    size_t row_bytes = row.length < TRANSFER_ROW_BYTES ? row.length : TRANSFER_ROW_BYTES;
+    size_t detail_bytes = detail.length < DETAIL_BYTES_MAX ? detail.length : DETAIL_BYTES_MAX;
+    unsigned char *out = write_number(text, sequence, 8);
+    memcpy(out, row.data, row_bytes);
+    if (detail_bytes)
+        memcpy(out + row_bytes, detail.data, detail_bytes);
+    net_sha256(row_slice(text, 8 + row_bytes + detail_bytes), ret_hash);
+}
+
+bool transfer_has_detail(enum transfer_kind kind)
+{
+    return transfer_resolves(kind) || kind == TRANSFER_FUND || kind == TRANSFER_ADJUST;
+}
+
+const char *transfer_kind_name(enum transfer_kind kind)
+{
+    static const char *const names[] = {"", "pending", "post", "void", "fund", "adjust", "write-off"};
+    return names[kind];
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger thread: takes everything that waits, runs it, commits once, answers. And its helper, which checkpoints,
+ * so that no batch waits for one. Nothing is answered before it is on disk.
+ */
+#include "wallet/internal.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/plant.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+/* What was taken from the mailbox and not run yet. */
+struct queue {
+    struct task *first, **last;
+    unsigned count;
+    bool is_urgent; /* somebody waits for one of them */
+    bool is_stopping;
+};
+
+struct batch {
+    struct wallet_operation *operations[BATCH_MAX];
+    unsigned count;
+};
+
+struct waiter {
+    struct wallet_operation operation;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool is_answered;
+};
+
+/* ---- answers ---- */
+
+static void deliver(struct task *task)
+{
+    struct wallet_operation *operation = list_entry(task, struct wallet_operation, task);
+    operation->done(operation);
+}
+
+static void reply(struct wallet_ledger *ledger, struct batch *batch)
+{
+    unsigned refusals = 0;
+    for (unsigned i = 0; i < batch->count; i++) {
+        struct wallet_operation *operation = batch->operations[i];
+        refusals += operation->error != ERROR_OK;
+        operation->batch_size = batch->count;
+        operation->task.run = deliver;
+        if (!operation->done)
+            continue;
+        if (operation->reply_to)
+            mailbox_post(operation->reply_to, &operation->task);
+        else
+            operation->done(operation);
+    }
+    atomic_fetch_add_explicit(&ledger->refusals, refusals, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ledger->operations, batch->count, memory_order_relaxed);
+}
+
+static void wake_waiter(struct wallet_operation *operation)
+{
+    struct waiter *waiter = list_entry(operation, struct waiter, operation);
+    pthread_mutex_lock(&waiter->lock);
+    waiter->is_answered = true;
+    pthread_cond_signal(&waiter->answered);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+void wallet_submit(struct wallet_ledger *ledger, struct wallet_operation *operation)
+{
+    mailbox_post(&ledger->mailbox, &operation->task);
+}
+
+void wallet_run(struct wallet_ledger *ledger, struct wallet_operation *operation)
+{
+    struct waiter waiter = {.operation = *operation};
+    check(pthread_mutex_init(&waiter.lock, NULL) == 0 && pthread_cond_init(&waiter.answered, NULL) == 0);
+    waiter.operation.reply_to = NULL;
+    waiter.operation.done = wake_waiter;
+    wallet_submit(ledger, &waiter.operation);
+    pthread_mutex_lock(&waiter.lock);
+    while (!waiter.is_answered)
+        pthread_cond_wait(&waiter.answered, &waiter.lock);
+    pthread_mutex_unlock(&waiter.lock);
+    pthread_cond_destroy(&waiter.answered);
+    pthread_mutex_destroy(&waiter.lock);
+    waiter.operation.reply_to = operation->reply_to;
+    waiter.operation.done = operation->done;
+    *operation = waiter.operation;
+}
+
+/* ---- a batch ---- */
+
+static void want_checkpoint(struct wallet_ledger *ledger, bool is_end)
+{
+    pthread_mutex_lock(&ledger->checkpoint_lock);
+    ledger->wants_checkpoint = true;
+    ledger->wants_end |= is_end;
+    pthread_cond_signal(&ledger->checkpoint_wanted);
+    pthread_mutex_unlock(&ledger->checkpoint_lock);
+}
+
+/* Fail-stop: what is in memory may differ from what is on disk, so it decides nothing any more. Whether the batch
+ * survived is known after the next start only; nobody was told that it did. */
+static void stop_granting(struct wallet_ledger *ledger, struct batch *batch)
+{
+    atomic_store(&ledger->is_stopped, true);
+    for (unsigned i = 0; i < batch->count; i++)
+        batch->operations[i]->error = ERROR_LEDGER_STOPPED;
+}
+
+static enum error commit(struct wallet_ledger *ledger)
+{
+    if (ledger->broken)
+        return ledger->broken;
+    if (ledger->row_count == 0)
+        return store_is_failed(ledger->tables.store) ? ERROR_STORE_IO : ERROR_OK;
+    int64_t start_ns = clock_monotonic_ns();
+    enum error error = ledger_commit(ledger);
+    atomic_fetch_add_explicit(&ledger->commit_ns_total, clock_monotonic_ns() - start_ns, memory_order_relaxed);
+    if (!error && ledger->head.sequence - ledger->transfers_at_checkpoint >= CHECKPOINT_EVERY) {
+        ledger->transfers_at_checkpoint = ledger->head.sequence;
+        want_checkpoint(ledger, false);
+    }
+    return error;
+}
+
+static void run_batch(struct wallet_ledger *ledger, struct batch *batch)
+{
+    ledger->now_ns = clock_wall_ns();
+    if (atomic_load(&ledger->is_stopped)) {
+        stop_granting(ledger, batch);
+        reply(ledger, batch);
+        return;
+    }
+    for (unsigned i = 0; i < batch->count; i++)
+        ledger_operate(ledger, batch->operations[i]);
+    if (PLANTED(PLANT_EARLY_REPLY))
+        reply(ledger, batch);
+    enum error error = commit(ledger);
+    if (error)
+        stop_granting(ledger, batch);
+    atomic_fetch_add_explicit(&ledger->batches, 1, memory_order_relaxed);
+    if (!PLANTED(PLANT_EARLY_REPLY))
+        reply(ledger, batch);
+}
+
+/* ---- the queue ---- */
+
+static bool is_waited_for(const struct wallet_operation *operation)
+{
+    bool resolves = operation->kind == WALLET_SETTLE || operation->kind == WALLET_VOID;
+    return !resolves || operation->done == wake_waiter;
+}
+
+static void take(struct wallet_ledger *ledger, struct queue *queue)
+{
+    for (struct task *task = mailbox_take(&ledger->mailbox), *next; task; task = next) {
+        next = task->next;
+        if (task == &ledger->stop) {
+            queue->is_stopping = true;
+            continue;
+        }
+        task->next = NULL;
+        *queue->last = task;
+        queue->last = &task->next;
+        queue->count++;
+        queue->is_urgent |= is_waited_for(list_entry(task, struct wallet_operation, task));
+    }
+}
+
+static void wait_for_mail(struct wallet_ledger *ledger, int64_t wait_ns)
+{
+    struct pollfd ready = {.fd = ledger->mailbox.event_fd, .events = POLLIN};
+    const struct timespec wait = {.tv_nsec = wait_ns > 0 ? wait_ns : 0};
+    int result = ppoll(&ready, 1, wait_ns < 0 ? NULL : &wait, NULL);
+    check(result >= 0 || errno == EINTR);
+}
+
+/* Settles alone wait a moment for a reserve to share its flush: their money is safe as it is (a crash now would charge
+ * the hold), and a flush costs more than all else that the ledger does for a request. */
+static void linger(struct wallet_ledger *ledger, struct queue *queue)
+{
+    int64_t end_ns = clock_monotonic_ns() + LINGER_NS;
+    while (!queue->is_urgent && !queue->is_stopping && queue->count < LINGER_OPERATIONS_MAX) {
+        int64_t left_ns = end_ns - clock_monotonic_ns();
+        if (left_ns <= 0)
+            return;
+        wait_for_mail(ledger, left_ns);
+        take(ledger, queue);
+    }
+}
+
+static void fill(struct queue *queue, struct batch *batch)
+{
+    for (batch->count = 0; queue->first && batch->count < BATCH_MAX; queue->count--) {
+        struct task *task = queue->first;
+        queue->first = task->next;
+        batch->operations[batch->count++] = list_entry(task, struct wallet_operation, task);
+    }
+    if (!queue->first)
+        queue->last = &queue->first;
+    queue->is_urgent = queue->first != NULL; /* what is left has waited already */
+}
+
+static void *ledger_main(void *context)
+{
+    struct wallet_ledger *ledger = context;
+    struct queue queue = {.last = &queue.first};
+    struct batch batch;
+    while (!queue.is_stopping || queue.first) {
+        if (!queue.first)
+            wait_for_mail(ledger, -1);
+        take(ledger, &queue);
+        if (!queue.first)
+            continue;
+        linger(ledger, &queue);
+        fill(&queue, &batch);
+        run_batch(ledger, &batch);
+    }
+    return NULL;
+}
+
+/* ---- the checkpointer ---- */
+
+static void *checkpoint_main(void *context)
+{
+    struct wallet_ledger *ledger = context;
+    pthread_mutex_lock(&ledger->checkpoint_lock);
+    while (!ledger->wants_end) {
+        if (!ledger->wants_checkpoint) {
+            pthread_cond_wait(&ledger->checkpoint_wanted, &ledger->checkpoint_lock);
+            continue;
+        }
+        ledger->wants_checkpoint = false;
+        pthread_mutex_unlock(&ledger->checkpoint_lock);
+        enum error error = store_checkpoint(ledger->tables.store, CHECKPOINT_LOG_BYTES);
+        (void)error; /* a failure has marked the store: the next batch sees it */
+        pthread_mutex_lock(&ledger->checkpoint_lock);
+    }
+    pthread_mutex_unlock(&ledger->checkpoint_lock);
+    return NULL;
+}
+
+void ledger_start_threads(struct wallet_ledger *ledger)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's business */
+    check(pthread_create(&ledger->checkpointer, NULL, checkpoint_main, ledger) == 0);
+    check(pthread_create(&ledger->thread, NULL, ledger_main, ledger) == 0);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void ledger_stop_threads(struct wallet_ledger *ledger)
+{
+    mailbox_post(&ledger->mailbox, &ledger->stop);
+    pthread_join(ledger->thread, NULL);
+    want_checkpoint(ledger, true);
+    pthread_join(ledger->checkpointer, NULL);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger's life: open (load, verify, resolve what a crash left open), close, and the small questions. See
+ * internal.h for the picture of the whole.
+ */
+#include "wallet/internal.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/plant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What a crash left open was dispatched by assumption: it is charged, never given back (ledger.md, "Model"). */
+static enum error recover_hold(struct wallet_ledger *ledger, const struct hold *hold, bool in_full)
+{
+    struct wallet_operation operation = {
+        .kind = WALLET_SETTLE,
+        .id = hold->id,
+        .amount = {in_full ? hold->amount : hold->floor},
+        .basis = BASIS_RECOVERED,
+    };
+    ledger_operate(ledger, &operation);
+    return operation.error;
+}
+
+static enum error recover_holds(struct wallet_ledger *ledger, bool in_full, unsigned *ret_recovered)
+{
+    enum error error = ERROR_OK;
+    unsigned recovered = 0;
+    ledger->now_ns = clock_wall_ns();
+    while (ledger->holds && !error && !PLANTED(PLANT_HOLDS_FORGOTTEN)) {
+        for (unsigned i = 0; ledger->holds && i < BATCH_MAX && !error; i++, recovered++)
+            error = recover_hold(ledger, ledger->holds, in_full);
+        error = error ? error : ledger_commit(ledger);
+    }
+    if (!error)
+        *ret_recovered = recovered;
+    return error;
+}
+
+static enum error create_book(struct wallet_ledger *ledger)
+{
+    enum error error = ledger_put_schema(ledger);
+    for (unsigned kind = ledger->account_count; kind < BASE_ACCOUNTS; kind++)
+        book_create(ledger, (enum account_kind)kind, "");
+    return error ? error : ledger_commit(ledger);
+}
+
+static enum error verify_at_start(struct wallet_ledger *ledger)
+{
+    struct verification verification;
+    enum error error = ledger_verify(&ledger->tables, true, false, &verification);
+    if (error)
+        return error;
+    ledger->has_unenforced = verification.has_unenforced;
+    ledger->holds = verification.holds;
+    return verification_is_clean(&verification) ? ERROR_OK : ERROR_STORE_CORRUPT;
+}
+
+static struct wallet_ledger *ledger_new(const char *environment)
+{
+    struct wallet_ledger *ledger = calloc(1, sizeof *ledger);
+    check(ledger != NULL);
+    ledger->rows = calloc(ROWS_MAX, sizeof *ledger->rows);
+    ledger->touched = calloc(TOUCHED_MAX, sizeof(struct account *));
+    check(ledger->rows != NULL && ledger->touched != NULL);
+    snprintf(ledger->environment, sizeof ledger->environment, "%s", environment);
+    mailbox_init(&ledger->mailbox);
+    check(pthread_mutex_init(&ledger->publish_lock, NULL) == 0);
+    check(pthread_mutex_init(&ledger->checkpoint_lock, NULL) == 0);
+    check(pthread_cond_init(&ledger->checkpoint_wanted, NULL) == 0);
+    return ledger;
+}
+
+static void ledger_free(struct wallet_ledger *ledger)
+{
+    tables_close(&ledger->tables);
+    holds_free(&ledger->holds);
+    transfers_forget(ledger);
+    book_free(ledger);
+    mailbox_done(&ledger->mailbox);
+    pthread_cond_destroy(&ledger->checkpoint_wanted);
+    pthread_mutex_destroy(&ledger->checkpoint_lock);
+    pthread_mutex_destroy(&ledger->publish_lock);
+    free(ledger->published);
+    free(ledger->touched);
+    free(ledger->rows);
+    free(ledger);
+}
+
+enum error wallet_open(const struct wallet_options *options, struct wallet_ledger **ret_ledger, unsigned *ret_recovered)
+{
+    struct wallet_ledger *ledger = ledger_new(options->environment);
+    bool is_new = false;
+    unsigned recovered = 0;
+    enum error error = tables_open(options->directory, &ledger->tables);
+    error = error ? error : ledger_load(ledger, &is_new);
+    if (!error && is_new)
+        error = create_book(ledger);
+    error = error ? error : verify_at_start(ledger);
+    error = error ? error : recover_holds(ledger, options->settle_recovered_in_full, &recovered);
+    if (error) {
+        ledger_free(ledger);
+        return error;
+    }
+    ledger_publish(ledger);
+    ledger->transfers_at_verification = ledger->head.sequence;
+    ledger_start_threads(ledger);
+    *ret_ledger = ledger;
+    *ret_recovered = recovered;
+    return ERROR_OK;
+}
+
+/* The last anchor lets the next start verify nothing again. */
+static void write_last_anchor(struct wallet_ledger *ledger)
+{
+    if (atomic_load(&ledger->is_stopped) || ledger->anchor.head.sequence == ledger->head.sequence)
+        return;
+    ledger->wants_anchor = true;
+    enum error error = ledger_commit(ledger);
+    (void)error; /* without it the next start only takes longer */
+}
+
+void wallet_close(struct wallet_ledger *ledger)
+{
+    if (!ledger)
+        return;
+    ledger_stop_threads(ledger);
+    write_last_anchor(ledger);
+    ledger_free(ledger);
+}
+
+const char *wallet_basis_name(enum wallet_basis basis)
+{
+    static const char *const names[] = {"exact", "partial", "estimate", "worst", "recovered", "none"};
+    check((unsigned)basis < sizeof names / sizeof *names);
+    return names[basis];
+}
+
+void wallet_get_statistics(struct wallet_ledger *ledger, struct wallet_statistics *ret_statistics)
+{
+    *ret_statistics = (struct wallet_statistics){
+        .operations = atomic_load_explicit(&ledger->operations, memory_order_relaxed),
+        .batches = atomic_load_explicit(&ledger->batches, memory_order_relaxed),
+        .refusals = atomic_load_explicit(&ledger->refusals, memory_order_relaxed),
+        .commit_ns_total = atomic_load_explicit(&ledger->commit_ns_total, memory_order_relaxed),
+        .is_stopped = atomic_load(&ledger->is_stopped),
+    };
+}
