@@ -74,10 +74,8 @@ void agent_remember(const struct cli *cli, const struct launch_agent *agent)
 
 static void agent_take_list(const json_t *object, const char *member, struct text_list *list)
 {
-    size_t index;
-    json_t *item;
-    json_array_foreach(json_object_get(object, member), index, item)
-    {
+    for (size_t index = 0; index < json_array_size(json_object_get(object, member)); index++) {
+        const json_t *item = json_array_get(json_object_get(object, member), index);
         if (json_is_string(item))
             text_append(list, text_format("%s", json_string_value(item)));
     }

@@ -55,9 +55,9 @@ struct command {
     const char *arguments;
     const char *help; /* one line */
     int (*handle)(struct cli *cli);
+    const char *details; /* printed by help NAME; NULL: nothing to add */
     unsigned options;
     int argument_min, argument_max; /* -1: any number */
-    const char *details;            /* printed by help NAME; NULL: nothing to add */
     bool is_hidden;
 };
 /* The row nearest to a mistyped name, NULL when none is near. */

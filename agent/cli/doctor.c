@@ -107,10 +107,8 @@ static bool doctor_has(const json_t *finding, enum finding_status status)
 static void doctor_print(const struct doctor *doctor)
 {
     static const enum color colors[] = {COLOR_GREEN, COLOR_YELLOW, COLOR_RED};
-    size_t index;
-    json_t *finding;
-    json_array_foreach(doctor->findings, index, finding)
-    {
+    for (size_t index = 0; index < json_array_size(doctor->findings); index++) {
+        const json_t *finding = json_array_get(doctor->findings, index);
         enum finding_status status = doctor_has(finding, FINDING_OK)        ? FINDING_OK
                                      : doctor_has(finding, FINDING_WARNING) ? FINDING_WARNING
                                                                             : FINDING_FAILURE;
@@ -125,9 +123,9 @@ static void doctor_print(const struct doctor *doctor)
 
 static size_t doctor_count(const struct doctor *doctor, enum finding_status status)
 {
-    size_t count = 0, index;
-    json_t *finding;
-    json_array_foreach(doctor->findings, index, finding) count += doctor_has(finding, status);
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(doctor->findings); i++)
+        count += doctor_has(json_array_get(doctor->findings, i), status);
     return count;
 }
 

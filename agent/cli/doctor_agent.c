@@ -65,10 +65,8 @@ static void doctor_merge(struct doctor *doctor)
         doctor_add(doctor, "agent's own checks", FINDING_WARNING, NULL, "not available to this user");
         return;
     }
-    size_t index;
-    json_t *check;
-    json_array_foreach(json_object_get(answer.json, "checks"), index, check)
-    {
+    for (size_t index = 0; index < json_array_size(json_object_get(answer.json, "checks")); index++) {
+        json_t *check = json_array_get(json_object_get(answer.json, "checks"), index);
         if (json_is_object(check))
             json_array_append(doctor->findings, check);
     }

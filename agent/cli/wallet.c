@@ -43,9 +43,9 @@ static int wallet_list(struct cli *cli)
         terminal_print_json(&answer);
     } else {
         struct table table = wallet_new_table();
-        size_t index;
-        json_t *wallet;
-        json_array_foreach(json_object_get(answer.json, "wallets"), index, wallet) wallet_add_row(&table, wallet);
+        const json_t *wallets = json_object_get(answer.json, "wallets");
+        for (size_t i = 0; i < json_array_size(wallets); i++)
+            wallet_add_row(&table, json_array_get(wallets, i));
         table_print(&table, stdout);
         puts(terminal_paint(stdout, COLOR_DIM, text_format("USD, %s", cli->place.environment)));
     }
@@ -57,10 +57,8 @@ static void wallet_print_history(const json_t *history)
 {
     struct table table = {.columns = history_columns,
                           .column_count = sizeof history_columns / sizeof history_columns[0]};
-    size_t index;
-    json_t *transfer;
-    json_array_foreach(history, index, transfer)
-    {
+    for (size_t index = 0; index < json_array_size(history); index++) {
+        const json_t *transfer = json_array_get(history, index);
         table_add(&table, terminal_time(api_text(transfer, "time", "-"), true));
         table_add(&table, api_text(transfer, "kind", "-"));
         table_add(&table, terminal_money(api_text(transfer, "amount", "-")));

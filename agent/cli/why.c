@@ -95,12 +95,10 @@ static void why_print_money(const json_t *event)
 
 static void why_print_steps(const json_t *steps)
 {
-    size_t index;
-    json_t *step;
     if (json_array_size(steps) > 0)
         puts("\nsteps");
-    json_array_foreach(steps, index, step)
-    {
+    for (size_t index = 0; index < json_array_size(steps); index++) {
+        const json_t *step = json_array_get(steps, index);
         const char *text = terminal_clean(api_text(step, "text", ""));
         const char *outcome = terminal_pad(terminal_clean(api_text(step, "outcome", "-")), 7);
         bool is_fail = strncasecmp(outcome, "fail", 4) == 0;
@@ -116,12 +114,10 @@ static void why_print_attempts(const json_t *attempts)
         {"target", ""},           {"provider", "at"},    {"model", "model"}, {"status", "status"},
         {"hold", "held"},         {"charge", "charged"}, {"basis", ""},      {"usage_source", "usage from"},
         {"price_basis", "price"}, {"price_model", "of"}, {NULL, NULL}};
-    size_t index;
-    json_t *attempt;
     if (json_array_size(attempts) > 0)
         puts("\nattempts");
-    json_array_foreach(attempts, index, attempt)
-    {
+    for (size_t index = 0; index < json_array_size(attempts); index++) {
+        const json_t *attempt = json_array_get(attempts, index);
         printf("  %zu  %s\n", index + 1, terminal_clean(why_join(attempt, facts, ", ")));
         const char *error = api_text(attempt, "error", "");
         if (error[0])

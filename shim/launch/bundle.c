@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define BUNDLE_BYTES_MAX (16u << 20)
+#define BUNDLE_OWN_BYTES 16384 /* a few roots of ours, 600 bytes each */
 
 /* Where systems keep what the agent's bundle was made from. */
 static const char *const bundle_system_files[] = {
@@ -45,9 +46,9 @@ static uint64_t bundle_mix(uint64_t hash, const void *data, size_t bytes)
 /* Our roots by content, the rest by what changes when a file does: a restarted agent writes the same bundle again. */
 static uint64_t bundle_hash(const char *ca, const struct stat *ours, const char *user_path, const struct stat *user)
 {
-    char bytes[16384];
+    char *bytes = text_allocate(BUNDLE_OWN_BYTES);
     int fd = open(ca, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, bytes, sizeof bytes) : 0;
+    ssize_t got = fd >= 0 ? read(fd, bytes, BUNDLE_OWN_BYTES) : 0;
     if (fd >= 0)
         close(fd);
     uint64_t numbers[] = {(uint64_t)ours->st_size,        (uint64_t)user->st_size,        user->st_dev, user->st_ino,
