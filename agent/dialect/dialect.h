@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "config/config.h"
 #include "http/http.h"
 
@@ -33,7 +34,7 @@ struct request_facts {
     int64_t choices;           /* n, 1 when absent */
     size_t text_bytes;         /* bytes of the body: the hard bound of its input tokens */
     bool has_tools;
-    /* where edits go; offsets in the body */
+    /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */
     struct json_place {
         size_t offset, length; /* length 0: absent */
     } model_value, stream_options_value, include_usage_value, output_max_value;
@@ -61,15 +62,25 @@ struct meter {
     bool is_event_stream; /* content-type text/event-stream */
     bool hides_usage;     /* usage was injected: the client's bytes must not show it */
     struct sse_splitter splitter;
-    struct buffer document; /* a JSON answer, bounded: past the bound it is only counted */
-    struct arena *scratch;  /* per-event, NULL until needed */
-    uint64_t body_bytes;    /* bytes of the answer's body so far */
-    uint64_t output_events; /* SSE events that carried output: the estimate's ground */
-    uint64_t output_text_bytes;
-    bool saw_usage, saw_terminal, saw_error; /* terminal: [DONE], message_stop … a complete stream */
+    struct buffer document;     /* a JSON answer, bounded: past the bound it is only counted */
+    struct arena *scratch;      /* joins the data lines of an event that has several; NULL until needed */
+    uint64_t body_bytes;        /* bytes of the answer's body so far */
+    uint64_t output_events;     /* SSE events that carried output: the estimate's ground */
+    uint64_t output_text_bytes; /* bytes of text, reasoning and tool arguments, as JSON wrote them */
+    bool saw_usage;             /* some usage; saw_output_usage: the final count of the output, too */
+    bool saw_output_usage;
+    bool saw_terminal, saw_error; /* terminal: [DONE], message_stop, a whole document … a complete answer */
     bool document_overflowed;
+    bool has_failed; /* within one feed: `out` was full */
     struct usage usage;
     char served_model[128], service_tier[32];
+};
+
+/* What the client shall not see of an event (internal to the meter). */
+struct event_cut {
+    enum { CUT_NOTHING, CUT_EVENT, CUT_MEMBER } kind;
+    struct slice name, data; /* CUT_MEMBER: the event's; bytes [from, to) of data go */
+    size_t from, to;
 };
 
 struct dialect {
@@ -78,34 +89,37 @@ struct dialect {
     /* Which endpoint; never NULL. */
     const struct endpoint *(*find_endpoint)(struct slice method, struct slice path);
     /* Validates and reads the body of a METERED endpoint. BODY_MALFORMED, BODY_INCOMPLETE; *ret_problem is a fixed text
-     * or arena text naming offset or member. */
+     * or arena text naming offset or member, in the provider's words. */
     enum error (*read_request)(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem);
     /* The edited body, byte-identical outside the edits; the same slice when nothing changes. */
     struct slice (*edit_request)(struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena);
-    /* Reads the events or the document of `meter` (internal to meter_feed/meter_finish). */
-    void (*read_event)(struct meter *meter, struct slice name, struct slice data, bool *ret_hide,
-                       struct slice *ret_replacement);
+    /* Reads an event or the document of `meter` (internal to meter_feed/meter_finish). */
+    void (*read_event)(struct meter *meter, struct slice raw_event, struct event_cut *ret_cut);
     void (*read_document)(struct meter *meter, struct slice document);
     /* An error body in the provider's own shape and the HTTP status the SDKs take as typed and final (wire.md's table):
-     * appended to `body`. `message` is complete English with hint. */
+     * appended to `body`, which takes at least ERROR_BYTES_MAX more. `message` is complete English with hint; past
+     * 2,000 bytes it is cut. request_id may be NULL. */
     int (*write_error)(enum error error, const char *message, const char *request_id, struct buffer *body);
-    /* A frame that ends a broken stream visibly (SSE error event), appended to `out`. */
+    /* A frame that ends a broken stream visibly (SSE error event), appended to `out`; nothing when `out` is full. */
     void (*write_stream_error)(enum error error, const char *message, struct buffer *out);
 };
+enum { ERROR_BYTES_MAX = 16384 };
 
 const struct dialect *dialect_of(enum dialect_kind kind);
 
 void meter_init(struct meter *meter, const struct dialect *dialect, const struct endpoint *endpoint,
                 bool is_event_stream, bool hides_usage, size_t document_bytes_max, size_t event_bytes_max);
-/* Meters `bytes` and appends to `out` what the client shall see: the same bytes, except hidden usage. False: `out` is
- * full or an event exceeds the bound with hides_usage (the stream must be ended with an error). */
+/* Meters `bytes` and appends to `out` what the client shall see: the same bytes at once, except with hides_usage, where
+ * a stream goes on event by event. False: `out` is full, or an event exceeds the bound with hides_usage (the stream
+ * must be ended with an error). */
 bool meter_feed(struct meter *meter, struct slice bytes, struct buffer *out) MUST_USE;
 /* The end of the answer: reads a JSON document, flushes what is pending to `out`. */
 bool meter_finish(struct meter *meter, struct buffer *out) MUST_USE;
-/* What was used and how it is known: provider's numbers; else an estimate from the bytes (never 0 for output seen).
- * `request_text_bytes` bounds the estimate of the input. */
+/* What was used and how it is known: provider's numbers; else an estimate from the bytes (never 0 for output seen; what
+ * the provider did say of an answer that was cut is kept). USAGE_NONE, all 0: nothing was answered, or only an error.
+ * `request_text_bytes` bounds the estimate of the input. May be called before meter_finish (an aborted answer). */
 enum usage_source meter_result(const struct meter *meter, size_t request_text_bytes, struct usage *ret_usage);
 void meter_done(struct meter *meter);
 

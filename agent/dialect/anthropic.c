@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Anthropic dialect: Messages, metered from `usage` (docs.anthropic.com/en/api/messages). input_tokens is the fresh
+ * part only; cache reads and writes stand beside it. In a stream message_start has the input and message_delta is
+ * cumulative: each field that comes replaces the one before, never adds.
+ */
+#include "dialect/internal.h"
+
+static const struct endpoint_row endpoints[] = {
+    {"POST", "/messages", false, {"messages", ENDPOINT_METERED}},
+    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_FREE}},
+    {"GET", "/models", true, {"models", ENDPOINT_FREE}},
+    {NULL, "/messages/batches", true, {"batches", ENDPOINT_UNMETERED}},
+    {"POST", "/complete", false, {"complete", ENDPOINT_UNMETERED}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED}},
+};
+
+static const struct endpoint *find_endpoint(struct slice method, struct slice path)
+{
+    return endpoint_find(endpoints, method, path);
+}
+
+/* ---- requests ---- */
+
+static const struct request_member members[] = {
+    {"model", ROLE_MODEL, MEMBER_STRING, true, "model: Field required", "model: Input should be a valid string"},
+    {"messages", ROLE_MESSAGES, MEMBER_ARRAY, true, "messages: Field required",
+     "messages: Input should be a valid list"},
+    {"max_tokens", ROLE_OUTPUT_MAX, MEMBER_COUNT, true, "max_tokens: Field required",
+     "max_tokens: Input should be a valid integer greater than or equal to 1"},
+    {"stream", ROLE_STREAM, MEMBER_BOOLEAN, false, NULL, "stream: Input should be a valid boolean"},
+    {"tools", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "tools: Input should be a valid list"},
+};
+static const struct request_format format = {members, sizeof members / sizeof *members, "max_tokens",
+                                             "max_tokens: given twice"};
+
+static enum error read_request(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+                               struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
+{
+    (void)endpoint;
+    return request_read(&format, body, depth_max, arena, ret_facts, ret_problem);
+}
+
+/* Streams carry usage unasked: nothing to inject. */
+static struct slice edit_request(struct slice body, const struct request_facts *facts,
+                                 const struct request_edits *edits, struct arena *arena)
+{
+    struct request_edits applied = *edits;
+    applied.inject_usage = false;
+    return request_edit(&format, body, facts, &applied, arena);
+}
+
+/* ---- usage ---- */
+
+static const char *const text_members[] = {"text", "thinking", "partial_json", NULL};
+
+/* Writes are cache_creation_input_tokens in all, and perhaps split by how long they live. A total that the split known
+ * so far adds up to leaves it alone; what exceeds the split is of the ordinary kind (5 minutes). */
+static void take_cache_writes(struct usage *usage, const struct json_value *total, const struct json_value *short_lived,
+                              const struct json_value *long_lived)
+{
+    uint64_t all = 0;
+    usage_take(short_lived, &usage->cache_write);
+    usage_take(long_lived, &usage->cache_write_1h);
+    if (!usage_take(total, &all) || all == usage->cache_write + usage->cache_write_1h)
+        return;
+    if (all < usage->cache_write_1h)
+        usage->cache_write_1h = all;
+    usage->cache_write = all - usage->cache_write_1h;
+}
+
+/* `object`: the usage object itself. */
+static bool read_usage(struct meter *meter, struct slice object)
+{
+    struct json_value input, output, read, written, short_lived, long_lived, tier;
+    const struct json_query queries[] = {
+        {"input_tokens", &input},
+        {"output_tokens", &output},
+        {"cache_read_input_tokens", &read},
+        {"cache_creation_input_tokens", &written},
+        {"cache_creation.ephemeral_5m_input_tokens", &short_lived},
+        {"cache_creation.ephemeral_1h_input_tokens", &long_lived},
+        {"service_tier", &tier},
+    };
+    if (json_scan(object, 16, queries, sizeof queries / sizeof *queries, NULL))
+        return false;
+    struct usage *usage = &meter->usage;
+    bool has_input = usage_take(&input, &usage->input), has_output = usage_take(&output, &usage->output);
+    usage_take(&read, &usage->cache_read);
+    take_cache_writes(usage, &written, &short_lived, &long_lived);
+    meter_take_text(&tier, meter->service_tier, sizeof meter->service_tier);
+    meter->saw_usage |= has_input || has_output;
+    return has_output;
+}
+
+static void read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
+{
+    struct glance glance;
+    struct slice name, data;
+    struct json_value type, start_usage, delta_usage, model;
+    const struct json_query queries[] = {
+        {"type", &type}, {"message.usage", &start_usage}, {"usage", &delta_usage}, {"message.model", &model}};
+    (void)ret_cut; /* nothing is ever hidden */
+    glance_at(raw, text_members, &glance);
+    meter->output_text_bytes += glance.text_bytes;
+    meter->output_events += glance.text_bytes > 0;
+    /* message_stop is short; a text that quotes it is settled by the scan. */
+    bool may_be_last = raw.length < 256 && memmem(raw.data, raw.length, "message_stop", 12);
+    if (!glance.has_usage && !glance.has_error && !may_be_last)
+        return;
+    meter_parse_event(meter, raw, &name, &data);
+    if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
+        struct slice usage = usage_search(data);
+        if (usage.length && read_usage(meter, usage) && slice_is(name, "message_delta"))
+            meter->saw_output_usage = true;
+        return;
+    }
+    meter->saw_terminal |= json_string_is(&type, "message_stop");
+    meter->saw_error |= json_string_is(&type, "error");
+    if (json_string_is(&type, "message_start")) {
+        meter_take_text(&model, meter->served_model, sizeof meter->served_model);
+        if (start_usage.kind == JSON_KIND_OBJECT)
+            read_usage(meter, start_usage.raw);
+    }
+    if (json_string_is(&type, "message_delta") && delta_usage.kind == JSON_KIND_OBJECT &&
+        read_usage(meter, delta_usage.raw))
+        meter->saw_output_usage = true;
+}
+
+static void read_document(struct meter *meter, struct slice document)
+{
+    struct glance glance;
+    struct json_value usage, type, model;
+    const struct json_query queries[] = {{"usage", &usage}, {"type", &type}, {"model", &model}};
+    glance_at(document, text_members, &glance);
+    meter->output_text_bytes += glance.text_bytes;
+    if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
+        struct slice found = usage_search(document);
+        meter->saw_output_usage = found.length && read_usage(meter, found);
+        return;
+    }
+    meter->saw_terminal = true;
+    meter->saw_error |= json_string_is(&type, "error");
+    meter_take_text(&model, meter->served_model, sizeof meter->served_model);
+    if (usage.kind == JSON_KIND_OBJECT)
+        meter->saw_output_usage = read_usage(meter, usage.raw);
+}
+
+/* ---- errors ---- */
+
+static const struct error_override error_overrides[] = {
+    {ERROR_WALLET_EXHAUSTED, {402, "billing_error", NULL}},
+    {ERROR_WALLET_UNKNOWN, {402, "billing_error", NULL}},
+    {ERROR_NO_TARGET, {0, "overloaded_error", NULL}},
+    {ERROR_OVERLOADED, {0, "overloaded_error", NULL}},
+    {ERROR_OK, {0, NULL, NULL}},
+};
+static const struct error_default error_defaults[] = {
+    {400, "invalid_request_error"}, {401, "authentication_error"},  {402, "billing_error"},
+    {403, "permission_error"},      {404, "not_found_error"},       {408, "timeout_error"},
+    {413, "request_too_large"},     {426, "invalid_request_error"}, {429, "rate_limit_error"},
+    {431, "request_too_large"},     {504, "timeout_error"},         {0, "api_error"},
+};
+
+static void write_object(const struct error_shape *shape, const char *message, const char *request_id,
+                         struct buffer *buffer)
+{
+    json_write_raw(buffer, "{\"type\":\"error\",\"error\":{");
+    json_write_member_string(buffer, "type", shape->type);
+    json_write_member(buffer, "message");
+    json_write_string(buffer, error_message(message));
+    json_write_raw(buffer, "}");
+    if (request_id)
+        json_write_member_string(buffer, "request_id", request_id);
+    json_write_raw(buffer, "}");
+}
+
+static int write_error(enum error error, const char *message, const char *request_id, struct buffer *body)
+{
+    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    write_object(&shape, message, request_id, body);
+    return shape.status;
+}
+
+static void write_stream_error(enum error error, const char *message, struct buffer *out)
+{
+    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    struct buffer frame;
+    buffer_init(&frame, ERROR_BYTES_MAX);
+    json_write_raw(&frame, "event: error\ndata: ");
+    write_object(&shape, message, NULL, &frame);
+    json_write_raw(&frame, "\n\n");
+    if (!buffer_append(out, buffer_contents(&frame)))
+        buffer_reset(&frame, 0); /* full: the connection is cut anyway */
+    buffer_done(&frame);
+}
+
+const struct dialect dialect_anthropic = {
+    .kind = DIALECT_ANTHROPIC,
+    .name = "anthropic",
+    .find_endpoint = find_endpoint,
+    .read_request = read_request,
+    .edit_request = edit_request,
+    .read_event = read_event,
+    .read_document = read_document,
+    .write_error = write_error,
+    .write_stream_error = write_stream_error,
+};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Gemini dialect: endpoints are named and errors have Google's shape (ai.google.dev/api, google.rpc.Status). No
+ * endpoint is metered, so that what this dialect reads of an answer is its length alone.
+ */
+#include "dialect/internal.h"
+
+static const struct endpoint_row endpoints[] = {
+    {"GET", "/models", true, {"models", ENDPOINT_FREE}},
+    {"POST", ":generateContent", false, {"generateContent", ENDPOINT_UNMETERED}},
+    {"POST", ":streamGenerateContent", false, {"streamGenerateContent", ENDPOINT_UNMETERED}},
+    {"POST", ":embedContent", false, {"embedContent", ENDPOINT_UNMETERED}},
+    {"POST", ":batchEmbedContents", false, {"batchEmbedContents", ENDPOINT_UNMETERED}},
+    {"POST", ":countTokens", false, {"countTokens", ENDPOINT_UNMETERED}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED}},
+};
+
+static const struct endpoint *find_endpoint(struct slice method, struct slice path)
+{
+    return endpoint_find(endpoints, method, path);
+}
+
+/* The model is part of the path; nothing of the body is needed but that it is JSON. */
+static const struct request_format format = {NULL, 0, "", ""};
+
+static enum error read_request(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+                               struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
+{
+    (void)endpoint;
+    return request_read(&format, body, depth_max, arena, ret_facts, ret_problem);
+}
+
+static struct slice edit_request(struct slice body, const struct request_facts *facts,
+                                 const struct request_edits *edits, struct arena *arena)
+{
+    (void)facts, (void)edits, (void)arena;
+    return body;
+}
+
+/* ---- errors: google.rpc.Code ---- */
+
+static const struct error_override error_overrides[] = {
+    {ERROR_WALLET_EXHAUSTED, {429, "RESOURCE_EXHAUSTED", NULL}},
+    {ERROR_WALLET_UNKNOWN, {429, "RESOURCE_EXHAUSTED", NULL}},
+    {ERROR_OK, {0, NULL, NULL}},
+};
+static const struct error_default error_defaults[] = {
+    {400, "INVALID_ARGUMENT"},   {401, "UNAUTHENTICATED"},  {402, "RESOURCE_EXHAUSTED"}, {403, "PERMISSION_DENIED"},
+    {404, "NOT_FOUND"},          {408, "CANCELLED"},        {413, "INVALID_ARGUMENT"},   {426, "FAILED_PRECONDITION"},
+    {429, "RESOURCE_EXHAUSTED"}, {431, "INVALID_ARGUMENT"}, {502, "UNAVAILABLE"},        {503, "UNAVAILABLE"},
+    {504, "DEADLINE_EXCEEDED"},  {0, "INTERNAL"},
+};
+
+static int write_error(enum error error, const char *message, const char *request_id, struct buffer *body)
+{
+    (void)request_id; /* a header in this dialect */
+    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    json_write_raw(body, "{\"error\":{");
+    json_write_member_integer(body, "code", shape.status);
+    json_write_member(body, "message");
+    json_write_string(body, error_message(message));
+    json_write_member_string(body, "status", shape.type);
+    json_write_raw(body, "}}");
+    return shape.status;
+}
+
+static void write_stream_error(enum error error, const char *message, struct buffer *out)
+{
+    struct buffer frame;
+    buffer_init(&frame, ERROR_BYTES_MAX);
+    json_write_raw(&frame, "data: ");
+    write_error(error, message, NULL, &frame);
+    json_write_raw(&frame, "\r\n\r\n");
+    if (!buffer_append(out, buffer_contents(&frame)))
+        buffer_reset(&frame, 0); /* full: the connection is cut anyway */
+    buffer_done(&frame);
+}
+
+const struct dialect dialect_gemini = {
+    .kind = DIALECT_GEMINI,
+    .name = "gemini",
+    .find_endpoint = find_endpoint,
+    .read_request = read_request,
+    .edit_request = edit_request,
+    .write_error = write_error,
+    .write_stream_error = write_stream_error,
+};

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cheap look into an answer that nobody has validated: which member names occur, and how much output text there is.
+ * It decides whether an event is worth a scan, and is the ground of estimates; never of a provider's numbers.
+ */
+#include "dialect/internal.h"
+
+/* The inside of the string whose opening quote is at `at`; its end is the closing quote, or the text's end. */
+static const char *string_end(const char *at, const char *end)
+{
+    for (at++; at < end; at++) {
+        const char *quote = memchr(at, '"', (size_t)(end - at));
+        if (!quote)
+            return end;
+        const char *backslash = quote;
+        while (backslash > at && backslash[-1] == '\\')
+            backslash--;
+        if ((quote - backslash) % 2 == 0)
+            return quote;
+        at = quote;
+    }
+    return end;
+}
+
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+        at++;
+    return at;
+}
+
+static bool name_is_in(struct slice name, const char *const *names)
+{
+    for (; *names; names++)
+        if (slice_is(name, *names))
+            return true;
+    return false;
+}
+
+void glance_at(struct slice text, const char *const *text_members, struct glance *ret_glance)
+{
+    struct glance glance = {0};
+    const char *at = text.data, *end = text.data + text.length;
+    while (at < end && (at = memchr(at, '"', (size_t)(end - at)))) {
+        const char *close = string_end(at, end);
+        struct slice name = {at + 1, (size_t)(close - at - 1)};
+        at = close < end ? skip_space(close + 1, end) : end;
+        if (at == end || *at != ':')
+            continue;
+        glance.has_usage |= slice_is(name, "usage");
+        glance.has_error |= slice_is(name, "error");
+        at = skip_space(at + 1, end);
+        if (at == end || *at != '"')
+            continue;
+        close = string_end(at, end);
+        if (name_is_in(name, text_members))
+            glance.text_bytes += (uint64_t)(close - at - 1);
+        at = close < end ? close + 1 : end;
+    }
+    *ret_glance = glance;
+}
+
+/* At a '{': the object up to its '}', strings skipped; empty when it does not end. */
+static struct slice object_at(const char *at, const char *end)
+{
+    const char *first = at;
+    for (unsigned depth = 0; at < end; at++) {
+        if (*at == '"')
+            at = string_end(at, end);
+        else if (*at == '{')
+            depth++;
+        else if (*at == '}' && --depth == 0)
+            return (struct slice){first, (size_t)(at + 1 - first)};
+    }
+    return (struct slice){NULL, 0};
+}
+
+/* Inside a string the name would be written with backslashes, so that no text of a model is taken for usage. */
+struct slice usage_search(struct slice document)
+{
+    static const char name[] = "\"usage\"";
+    struct slice found = {NULL, 0};
+    const char *at = document.data, *end = document.data + document.length;
+    while (at < end && (at = memmem(at, (size_t)(end - at), name, sizeof name - 1))) {
+        at = skip_space(at + sizeof name - 1, end);
+        if (at < end && *at == ':')
+            at = skip_space(at + 1, end);
+        if (at < end && *at == '{')
+            found = object_at(at, end);
+    }
+    return found;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Metering an answer while it passes. What the client gets is the provider's bytes as they come; only when usage was
+ * asked for behind the client's back does a stream go on event by event, without it. Called by flow/'s relay.
+ */
+#include "base/check.h"
+#include "dialect/internal.h"
+
+enum { BYTES_PER_TOKEN = 4 }; /* English and JSON: three to five */
+
+void meter_init(struct meter *meter, const struct dialect *dialect, const struct endpoint *endpoint,
+                bool is_event_stream, bool hides_usage, size_t document_bytes_max, size_t event_bytes_max)
+{
+    *meter = (struct meter){
+        .dialect = dialect, .endpoint = endpoint, .is_event_stream = is_event_stream, .hides_usage = hides_usage};
+    sse_splitter_init(&meter->splitter, event_bytes_max);
+    buffer_init(&meter->document, document_bytes_max);
+}
+
+void meter_done(struct meter *meter)
+{
+    sse_splitter_done(&meter->splitter);
+    buffer_done(&meter->document);
+    arena_free(meter->scratch);
+    meter->scratch = NULL;
+}
+
+bool usage_take(const struct json_value *value, uint64_t *ret_tokens)
+{
+    int64_t tokens;
+    if (!json_get_integer(value, &tokens))
+        return false;
+    *ret_tokens = (uint64_t)tokens;
+    return true;
+}
+
+void meter_take_text(const struct json_value *value, char *text, size_t bytes_max)
+{
+    (void)json_get_string(value, text, bytes_max); /* what is no string, or too long, says nothing */
+}
+
+void meter_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data)
+{
+    if (!meter->scratch)
+        meter->scratch = arena_new(256);
+    sse_parse_event(raw_event, meter->scratch, ret_name, ret_data);
+}
+
+/* ---- streams ---- */
+
+struct visit {
+    struct meter *meter;
+    struct buffer *out; /* NULL: the bytes have gone on already */
+};
+
+static bool append_member_cut(struct buffer *out, const struct event_cut *cut)
+{
+    struct slice parts[] = {{cut->data.data, cut->from}, slice_from(cut->data, cut->to)};
+    if (cut->name.length && (!buffer_append(out, SLICE_LITERAL("event: ")) || !buffer_append(out, cut->name) ||
+                             !buffer_append(out, SLICE_LITERAL("\n"))))
+        return false;
+    if (!buffer_append(out, SLICE_LITERAL("data: ")))
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        const char *line_feed;
+        while (parts[i].length && (line_feed = memchr(parts[i].data, '\n', parts[i].length))) {
+            size_t length = (size_t)(line_feed - parts[i].data);
+            if (!buffer_append(out, (struct slice){parts[i].data, length}) ||
+                !buffer_append(out, SLICE_LITERAL("\ndata: ")))
+                return false;
+            parts[i] = slice_from(parts[i], length + 1);
+        }
+        if (!buffer_append(out, parts[i]))
+            return false;
+    }
+    return buffer_append(out, SLICE_LITERAL("\n\n"));
+}
+
+static bool append_cut(struct buffer *out, struct slice raw, const struct event_cut *cut)
+{
+    if (cut->kind == CUT_EVENT)
+        return true;
+    if (cut->kind == CUT_NOTHING)
+        return buffer_append(out, raw);
+    bool is_in_raw = cut->data.data >= raw.data && cut->data.data + cut->data.length <= raw.data + raw.length;
+    if (!is_in_raw) /* joined from several lines */
+        return append_member_cut(out, cut);
+    size_t start = (size_t)(cut->data.data - raw.data);
+    return buffer_append(out, (struct slice){raw.data, start + cut->from}) &&
+           buffer_append(out, slice_from(raw, start + cut->to));
+}
+
+static void visit_event(void *context, struct slice raw)
+{
+    struct visit *visit = context;
+    struct meter *meter = visit->meter;
+    struct event_cut cut = {.kind = CUT_NOTHING};
+    meter->dialect->read_event(meter, raw, &cut);
+    if (visit->out && !append_cut(visit->out, raw, &cut))
+        meter->has_failed = true;
+    if (meter->scratch && arena_bytes(meter->scratch)) { /* several data lines: rare, and not to be kept */
+        arena_free(meter->scratch);
+        meter->scratch = NULL;
+    }
+}
+
+static bool feed_stream(struct meter *meter, struct slice bytes, struct buffer *out)
+{
+    struct visit visit = {meter, meter->hides_usage ? out : NULL};
+    bool is_bounded = sse_splitter_feed(&meter->splitter, bytes, visit_event, &visit);
+    if (!meter->hides_usage)
+        return buffer_append(out, bytes); /* an event past the bound was not read: its output is estimated */
+    return is_bounded && !meter->has_failed;
+}
+
+/* ---- documents ---- */
+
+static bool feed_document(struct meter *meter, struct slice bytes, struct buffer *out)
+{
+    if (!meter->document_overflowed && !buffer_append(&meter->document, bytes)) {
+        meter->document_overflowed = true;
+        buffer_reset(&meter->document, 0);
+    }
+    return buffer_append(out, bytes);
+}
+
+static bool is_read(const struct meter *meter)
+{
+    return meter->endpoint->kind == ENDPOINT_METERED && meter->dialect->read_event;
+}
+
+bool meter_feed(struct meter *meter, struct slice bytes, struct buffer *out)
+{
+    meter->body_bytes += bytes.length;
+    if (!is_read(meter))
+        return buffer_append(out, bytes);
+    return meter->is_event_stream ? feed_stream(meter, bytes, out) : feed_document(meter, bytes, out);
+}
+
+bool meter_finish(struct meter *meter, struct buffer *out)
+{
+    struct slice rest = sse_splitter_rest(&meter->splitter);
+    if (!is_read(meter))
+        return true;
+    if (!meter->is_event_stream) {
+        if (!meter->document_overflowed && buffer_length(&meter->document))
+            meter->dialect->read_document(meter, buffer_contents(&meter->document));
+        return true;
+    }
+    struct visit visit = {meter, meter->hides_usage ? out : NULL};
+    if (rest.length) /* the last event lacks its blank line; clients read it all the same */
+        visit_event(&visit, rest);
+    buffer_reset(&meter->splitter.pending, 0);
+    return !meter->has_failed;
+}
+
+/* ---- the result ---- */
+
+static uint64_t divide_up(uint64_t bytes, uint64_t by)
+{
+    return bytes / by + (bytes % by != 0);
+}
+
+/* A stream sends at least a token per event; a document that could not be looked into is all text. */
+static uint64_t estimate_output(const struct meter *meter)
+{
+    uint64_t text_bytes = meter->output_text_bytes;
+    if (!meter->is_event_stream && text_bytes == 0)
+        text_bytes = meter->body_bytes;
+    uint64_t tokens = divide_up(text_bytes, BYTES_PER_TOKEN);
+    if (tokens < meter->output_events)
+        tokens = meter->output_events;
+    return tokens || meter->body_bytes == 0 ? tokens : 1;
+}
+
+static bool has_input(const struct usage *usage)
+{
+    return usage->input || usage->cache_read || usage->cache_write || usage->cache_write_1h || usage->input_audio;
+}
+
+enum usage_source meter_result(const struct meter *meter, size_t request_text_bytes, struct usage *ret_usage)
+{
+    struct usage usage = meter->usage;
+    bool is_silent = meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0);
+    if (!is_read(meter) || (!meter->saw_usage && is_silent)) {
+        *ret_usage = (struct usage){0};
+        return USAGE_NONE;
+    }
+    if (meter->saw_output_usage) {
+        *ret_usage = usage;
+        return USAGE_PROVIDER;
+    }
+    /* No usage, or the answer was cut before its last word: what is known stays, the rest is estimated. */
+    uint64_t output = estimate_output(meter), known = usage.output + usage.output_audio;
+    if (known < output)
+        usage.output += output - known;
+    if (!has_input(&usage))
+        usage.input = divide_up(request_text_bytes, BYTES_PER_TOKEN);
+    *ret_usage = usage;
+    return USAGE_ESTIMATED;
+}
