@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Called by scripts/bench with its work directory: checks what was run, then prints one line per figure. A figure is the
+median over rounds of something computed within one round. Exit 1: an answer too few or too many, or money that is wrong.
+"""
+import json
+import pathlib
+import sys
+from decimal import Decimal
+from statistics import median
+
+work = pathlib.Path(sys.argv[1])
+INPUT_USD, OUTPUT_USD = Decimal("0.2") / 10**6, Decimal("1.25") / 10**6  # list price of gpt-5.4-nano per token
+MIDDLES = ("nginx", "tollgate", "tmpfs")
+
+
+def fields(words):
+    return {name: float(value) for name, value in (word.split("=", 1) for word in words)}
+
+
+def read_results():
+    """{load: {system: {round: {name: value}}}}"""
+    results = {}
+    for line in (work / "results").read_text().splitlines():
+        number, load, system, *words = line.split()
+        results.setdefault(load, {}).setdefault(system, {})[int(number)] = fields(words)
+    return results
+
+
+def check_bills():
+    """Each cell: the provider saw every request once, answered it 200 and whole. Ends: the wallets paid all of it."""
+    faults, spent = [], {}
+    for line in (work / "bills").read_text().splitlines():
+        head, bill = line.split(" bill=", 1)
+        load, system, *words = head.split()
+        bill, answers = json.loads(bill), int(fields(words)["answers"])
+        if not bill["rows"] == bill["completed"] == bill["statuses"].get("200") == answers:
+            faults.append(f"{load} {system}: {answers} answers, billed {bill['rows']} {bill['statuses']}")
+        cost = bill["usage"]["fresh"] * INPUT_USD + bill["usage"]["out"] * OUTPUT_USD
+        spent[system] = spent.get(system, 0) + cost
+    for system in set(MIDDLES[1:]) & set(spent):
+        wallet = json.loads((work / f"{system}.wallet").read_text())["wallets"][0]
+        if Decimal(wallet["spent"]) != spent[system] or Decimal(wallet["held"]):
+            faults.append(f"{system}: the wallet paid {wallet['spent']}, the bill is {spent[system].normalize():f}, "
+                          f"held {wallet['held']}")
+    for fault in faults:
+        print(f"error: bench: {fault}", file=sys.stderr)
+    return not faults
+
+
+def figure(name, value, unit):
+    print(f"figure {name} {value:.4g} {unit}" if value < 1000 else f"figure {name} {value:.0f} {unit}")
+
+
+def paired(results, load, compute):
+    """compute(one round's {system: fields}) for every round, without those where it cannot be said."""
+    rounds = {}
+    for system, rows in results[load].items():
+        for number, row in rows.items():
+            rounds.setdefault(number, {})[system] = row
+    values = []
+    for row in rounds.values():
+        try:
+            values.append(compute(row))
+        except (KeyError, ZeroDivisionError, ValueError):
+            pass
+    return values
+
+
+def paired_figure(name, values, unit):
+    if not values:
+        print(f"SKIP: {name}: no round could say", file=sys.stderr)
+        return
+    figure(name, median(values), unit)
+    print(f"    {name}: {' '.join(f'{value:.3g}' for value in sorted(values))}", file=sys.stderr)
+
+
+def added(row, system):
+    return row[system]["p50_us"] - row["direct"]["p50_us"]
+
+
+def added_ratio(row):
+    if added(row, "nginx") <= 0:
+        raise ValueError("nginx added nothing: noise")
+    return added(row, "tmpfs") / added(row, "nginx")
+
+
+def print_ratios(results):
+    for load in results:
+        paired_figure(f"cpu_ratio_{load}", paired(results, load, lambda row: row["tollgate"]["cpu_us"] /
+                                                  row["nginx"]["cpu_us"]), "ratio")
+    paired_figure("cpu_ratio_1k_c10_tmpfs", paired(results, "1k_c10", lambda row: row["tmpfs"]["cpu_us"] /
+                                                   row["nginx"]["cpu_us"]), "ratio")
+    paired_figure("p50_added_ratio_1k_c10", paired(results, "1k_c10", added_ratio), "ratio")
+    for system in MIDDLES:
+        for load in ("1k_c1", "1k_c10"):
+            suffix = "" if system == "tollgate" else "_" + system
+            if system in results[load]:
+                paired_figure(f"p50_added_us_{load}{suffix}", paired(results, load, lambda row: added(row, system)), "us")
+    paired_figure("rps_ratio_1k_c10", paired(results, "1k_c10", lambda row: row["tollgate"]["rate"] /
+                                             row["nginx"]["rate"]), "ratio")
+
+
+def print_systems(results):
+    for load, systems in results.items():
+        streams = load.startswith("sse")
+        for system, rows in systems.items():
+            middle = lambda name: median(row[name] for row in rows.values())
+            suffix = "" if system == "tollgate" else "_" + system
+            figure(f"{'events_per_s' if streams else 'rps'}_{load}{suffix}", middle("rate"), "1/s")
+            for name in ("p50_us", "p99_us", "mean_us"):
+                figure(f"{'first_event_' if streams else ''}{name}_{load}_{system}", middle(name), "us")
+            if system != "direct":
+                figure(f"cpu_us_{load}_{system}", middle("cpu_us"), "us/event" if streams else "us")
+            if streams and system != "direct":  # later rounds find the memory of the first one
+                kib = max(row["rss_kib"] - row["rss_before_kib"] for row in rows.values()) / 1000
+                figure(f"kib_per_stream_{system}", kib, "KiB")
+            if not all(row["steady"] for row in rows.values()):
+                print(f"    {load} {system}: includes the streams' beginning, they never ran all at once", file=sys.stderr)
+
+
+def print_rest():
+    rss = dict(line.split()[1:] for line in (work / "rss").read_text().splitlines())
+    figure("rss_mib", float(rss["after"]), "MiB")
+    figure("rss_mib_idle", float(rss["idle"]), "MiB")
+    starts = [line.split()[1:] for line in (work / "starts").read_text().splitlines()]
+    for kind, name in (("cold", "start_ms"), ("warm", "start_ms_warm")):
+        figure(name, median(int(us) for row, us in starts if row == kind) / 1000, "ms")
+    spawn = fields((work / "spawn").read_text().split())
+    figure("true_start_ratio", spawn["ratio"], "ratio")
+    figure("true_start_us", spawn["bare_us"], "us")
+    figure("true_start_us_shim", spawn["shim_us"], "us")
+
+
+if not check_bills():
+    sys.exit(1)
+everything = read_results()
+print_ratios(everything)
+print_systems(everything)
+print_rest()

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of the load generator, as a table that is also their help. Included by load.c. */
+#ifndef TESTS_BENCH_OPTIONS_H
+#define TESTS_BENCH_OPTIONS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    const char *connect, *map, *name, *ca, *key, *model;
+    const char *request_bytes, *answer_bytes, *connections, *warmup, *milliseconds, *pieces, *pace_ms, *pid;
+};
+
+static const struct option_row {
+    const char *name;
+    size_t offset;
+    const char *help;
+} option_rows[] = {
+    {"connect", offsetof(struct options, connect), "ADDRESS:PORT of the provider or a proxy"},
+    {"map", offsetof(struct options, map), "an agent's map file: go where it says --name is"},
+    {"name", offsetof(struct options, name), "server name (api.openai.com)"},
+    {"ca", offsetof(struct options, ca), "PEM file to trust"},
+    {"key", offsetof(struct options, key), "bearer key"},
+    {"model", offsetof(struct options, model), "model asked for"},
+    {"request-bytes", offsetof(struct options, request_bytes), "exact size of the request's body (1024)"},
+    {"answer-bytes", offsetof(struct options, answer_bytes), "exact size of the answer's body (1024)"},
+    {"connections", offsetof(struct options, connections), "connections (1)"},
+    {"warmup", offsetof(struct options, warmup), "requests of each connection before the clock starts (10)"},
+    {"milliseconds", offsetof(struct options, milliseconds), "how long to ask (1000)"},
+    {"pieces", offsetof(struct options, pieces), "one stream of so many pieces on each connection, instead"},
+    {"pace-ms", offsetof(struct options, pace_ms), "the provider's pause between pieces (100)"},
+    {"pid", offsetof(struct options, pid), "the process in the middle"},
+};
+enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };
+
+static inline unsigned number_of(const char *text, unsigned fallback)
+{
+    return text ? (unsigned)strtoul(text, NULL, 10) : fallback;
+}
+
+/* False after printing the help: an option is unknown, or one that is needed is missing. */
+static inline bool options_parse(int argc, char **argv, struct options *options)
+{
+    struct option longs[OPTION_COUNT + 1] = {0};
+    int row = -1, id;
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        longs[i] = (struct option){option_rows[i].name, required_argument, NULL, 0};
+    while ((id = getopt_long(argc, argv, "", longs, &row)) == 0)
+        memcpy((char *)options + option_rows[row].offset, &optarg, sizeof optarg);
+    if (id == -1 && options->ca && options->key && options->model && (options->connect || options->map))
+        return true;
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        fprintf(stderr, "  --%-14s %s\n", option_rows[i].name, option_rows[i].help);
+    return false;
+}
+
+#endif
