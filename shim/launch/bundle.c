@@ -37,12 +37,6 @@ static bool bundle_is_system(const struct stat *file)
     return false;
 }
 
-static uint64_t bundle_mix(uint64_t hash, const void *data, size_t bytes)
-{
-    uint64_t pair[2] = {hash, tollgate_map_checksum(data, bytes)};
-    return tollgate_map_checksum(pair, sizeof pair);
-}
-
 /* Our roots by content, the rest by what changes when a file does: a restarted agent writes the same bundle again. */
 static uint64_t bundle_hash(const char *ca, const struct stat *ours, const char *user_path, const struct stat *user)
 {
@@ -51,11 +45,12 @@ static uint64_t bundle_hash(const char *ca, const struct stat *ours, const char 
     ssize_t got = fd >= 0 ? read(fd, bytes, BUNDLE_OWN_BYTES) : 0;
     if (fd >= 0)
         close(fd);
-    uint64_t numbers[] = {(uint64_t)ours->st_size,        (uint64_t)user->st_size,        user->st_dev, user->st_ino,
-                          (uint64_t)user->st_mtim.tv_sec, (uint64_t)user->st_mtim.tv_nsec};
-    uint64_t hash = bundle_mix(0, bytes, got > 0 ? (size_t)got : 0);
-    hash = bundle_mix(hash, user_path, strlen(user_path));
-    return bundle_mix(hash, numbers, sizeof numbers);
+    uint64_t roots = tollgate_map_checksum(bytes, got > 0 ? (size_t)got : 0);
+    const char *key =
+        text_format("%" PRIx64 " %lld %lld %llu %llu %lld.%09ld %s", roots, (long long)ours->st_size,
+                    (long long)user->st_size, (unsigned long long)user->st_dev, (unsigned long long)user->st_ino,
+                    (long long)user->st_mtim.tv_sec, user->st_mtim.tv_nsec, user_path);
+    return tollgate_map_checksum(key, strlen(key));
 }
 
 static bool bundle_write(int to, const char *bytes, size_t count)

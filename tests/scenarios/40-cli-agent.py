@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stand-in for tollgated in 40-cli.sh: the command line, the runtime files and the control API, with fixed answers.
 
-FAKE_COUNT  file that gets one line per start that became the agent
-FAKE_FAIL   exit with this code after two lines on standard error, as for a bad policy
+FAKE_ATTEMPTS  file that gets one line per start
+FAKE_COUNT     file that gets the pid of each that became the agent
+FAKE_FAIL      exit with this code after two lines on standard error, as for a bad policy
 """
 import fcntl, json, os, socketserver, struct, sys, threading, time
 from http.server import BaseHTTPRequestHandler
@@ -15,6 +16,9 @@ if "--tool" in options:
 if os.environ.get("FAKE_FAIL"):
     sys.stderr.write("policy.yaml:3:5: unknown key \"cachee\"\n    did you mean cache?\n")
     sys.exit(int(os.environ["FAKE_FAIL"]))
+if os.environ.get("FAKE_ATTEMPTS"):
+    with open(os.environ["FAKE_ATTEMPTS"], "a") as attempts:
+        attempts.write("start\n")
 state, runtime = options["--state"], options["--runtime"]
 lock = open(state + "/owner", "w")
 try:

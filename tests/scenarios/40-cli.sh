@@ -42,7 +42,7 @@ for name in $(compgen -e); do
     case $name in PATH | LANG | BUILD | LD_LIBRARY_PATH | *SAN_OPTIONS) ;; *) unset "$name" ;; esac
 done
 export HOME=$work/home XDG_RUNTIME_DIR=$work/run XDG_STATE_HOME=$work/state TERM=dumb COLUMNS=120 TZ=UTC
-export TOLLGATED=$work/bin/tollgated FAKE_COUNT=$work/count TOLLGATE_POLICY=$work/policy.yaml
+export TOLLGATED=$work/bin/tollgated FAKE_COUNT=$work/count FAKE_ATTEMPTS=$work/attempts TOLLGATE_POLICY=$work/policy.yaml
 echo 'environment: dev' >"$work/policy.yaml"
 runtime=$XDG_RUNTIME_DIR/tollgate/dev state=$XDG_STATE_HOME/tollgate/dev
 
@@ -79,18 +79,20 @@ for _ in {1..60}; do
 done
 for pid in "${pids[@]}"; do wait "$pid" || problem "a run failed: $(tail -1 "$work/parallel")"; done
 exec 9>&-
-equal "$(wc -l <"$work/count")" 1; equal "$(sort "$work/parallel" | uniq -c | tr -s ' ')" " 60 kt_cg_product_dev"
+equal "$(wc -l <"$work/count")" 1; equal "$(wc -l <"$work/attempts")" 1; equal "$(sort "$work/parallel" | uniq -c | tr -s ' ')" " 60 kt_cg_product_dev"
 report parallel-runs-start-one-agent
 seen=$state/seen.json
 equal "$(jq -r .cwd "$seen")" /; equal "$(jq -r .stdin "$seen")" /dev/null; equal "$(jq -r .umask "$seen")" 0o77
 [[ $(jq -c .fds "$seen") == "[0,1,2,3,"* && $(jq '.fds | length' "$seen") -le 7 ]] || problem "fds $(jq -c .fds "$seen")"
 [[ $(jq -r .session "$seen") != "$(ps -o sid= -p $$ | tr -d ' ')" ]] || problem "the agent is in our session"
-equal "$(stat -c %a "$state" "$runtime" | tr '\n' ' ')" "700 700 "; report agent-is-detached
+equal "$(stat -c %a "$state" "$runtime" | tr '\n' ' ')" "700 700 "
+equal "$(jq -r '.environment | keys[] | select(startswith("TOLLGATE_"))' "$seen")" ""; report agent-is-detached
 
 # ---- in place ----
 code 0 "$tollgate" run true; code 7 "$tollgate" run -- sh -c 'exit 7'; code 143 sh -c '"$0" run -- sh -c "kill -TERM \$\$"; exit $?' "$tollgate"
 code 0 "$tollgate" run -- sh -c 'echo $$; exec sleep 0'; report exit-code-and-signal
 "$tollgate" run -- sh -c 'echo $$' >"$work/out" & wait $!; equal "$(<"$work/out")" $!; report same-process
+code 0 "$tollgate" stop
 (trap '' USR1 CHLD; code 0 "$tollgate" run -- grep SigIgn /proc/self/status
  mask=0x${out##*$'\t'}; (( (mask >> 9 & 1) && (mask >> 16 & 1) )) || problem "ignored signals are $mask"
  report signal-dispositions; exit $failed) || failed=1
