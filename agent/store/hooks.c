@@ -80,24 +80,35 @@ static bool is_refused(int fd)
     return refused;
 }
 
+/* All or an error: Berkeley DB takes a short count from a hook for a failure with whatever errno is left over. */
 static ssize_t hook_write(int fd, const void *bytes, size_t length)
 {
     if (is_refused(fd))
         return -1;
-    ssize_t written = write(fd, bytes, length);
-    if (written < 0 && errno != EINTR)
-        report(fd, "write", errno);
-    return written;
+    for (size_t done = 0; done < length;) {
+        ssize_t written = write(fd, (const char *)bytes + done, length - done);
+        if (written < 0 && errno != EINTR) {
+            report(fd, "write", errno);
+            return -1;
+        }
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return (ssize_t)length;
 }
 
 static ssize_t hook_pwrite(int fd, const void *bytes, size_t length, off_t offset)
 {
     if (is_refused(fd))
         return -1;
-    ssize_t written = pwrite(fd, bytes, length, offset);
-    if (written < 0 && errno != EINTR)
-        report(fd, "pwrite", errno);
-    return written;
+    for (size_t done = 0; done < length;) {
+        ssize_t written = pwrite(fd, (const char *)bytes + done, length - done, offset + (off_t)done);
+        if (written < 0 && errno != EINTR) {
+            report(fd, "pwrite", errno);
+            return -1;
+        }
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return (ssize_t)length;
 }
 
 /* A log file that somebody deleted takes writes and syncs as ever: 20,000 commits into nothing were measured. Its link
@@ -111,8 +122,11 @@ static int hook_fsync(int fd)
         report(fd, "file deleted", ENOENT);
         return -1;
     }
-    int result = fdatasync(fd);
-    if (result != 0 && errno != EINTR)
+    int result;
+    do
+        result = fdatasync(fd);
+    while (result != 0 && errno == EINTR);
+    if (result != 0)
         report(fd, "fdatasync", errno);
     return result;
 }
