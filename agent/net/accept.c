@@ -115,7 +115,7 @@ static struct member *accept_choose_member(struct member *member)
     struct listener *listener = member->listener;
     unsigned own = atomic_load(&member->connection_count), least = own;
     struct member *choice = member;
-    for (unsigned i = 0; i < listener->member_count; i++) {
+    for (unsigned i = 0; i < atomic_load(&listener->member_count); i++) {
         unsigned count = atomic_load(&listener->members[i].connection_count);
         if (count < least && count + 2 <= own) {
             choice = &listener->members[i];

@@ -105,9 +105,9 @@ bool keystore_write(struct buffer *buffer, const struct keystore_entry *entries,
 
 /* file.c: whole files. */
 /* By temporary file in the same directory, fsync, rename; the directory is not synced. */
-enum error file_replace(const char *path, struct slice contents, mode_t mode) MUST_USE;
-enum error file_sync_directory(const char *path) MUST_USE;
+enum error net_replace_file(const char *path, struct slice contents, mode_t mode) MUST_USE;
+enum error net_sync_directory(const char *path) MUST_USE;
 /* Appends the contents; FILE_UNREADABLE when missing or beyond the buffer's bound. */
-enum error file_read(const char *path, struct buffer *buffer) MUST_USE;
+enum error net_read_file(const char *path, struct buffer *buffer) MUST_USE;
 
 #endif

@@ -25,7 +25,7 @@ static bool file_write_all(int fd, struct slice contents)
     return true;
 }
 
-enum error file_replace(const char *path, struct slice contents, mode_t mode)
+enum error net_replace_file(const char *path, struct slice contents, mode_t mode)
 {
     char temporary[4096];
     int length = snprintf(temporary, sizeof temporary, "%s.new", path);
@@ -43,7 +43,7 @@ enum error file_replace(const char *path, struct slice contents, mode_t mode)
     return ERROR_FILE_UNWRITABLE;
 }
 
-enum error file_sync_directory(const char *path)
+enum error net_sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -53,7 +53,7 @@ enum error file_sync_directory(const char *path)
     return ok ? ERROR_OK : ERROR_FILE_UNWRITABLE;
 }
 
-enum error file_read(const char *path, struct buffer *buffer)
+enum error net_read_file(const char *path, struct buffer *buffer)
 {
     enum error error = ERROR_FILE_UNREADABLE;
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -99,14 +99,16 @@ uint16_t listener_port(const struct listener *listener)
 
 void listener_join(struct listener *listener, struct loop *loop)
 {
-    check(listener->member_count < LISTENER_LOOPS_MAX);
-    struct member *member = &listener->members[listener->member_count++];
+    unsigned index = atomic_load(&listener->member_count);
+    check(index < LISTENER_LOOPS_MAX);
+    struct member *member = &listener->members[index];
     member->listener = listener;
     member->loop = loop;
     member->watch = (struct watch){.fd = listener->fd, .events = EPOLLIN | EPOLLEXCLUSIVE, .ready = member_ready};
     member->pause.expired = member_pause_expired;
     list_init(&member->connections);
     member_watch(member);
+    atomic_store(&listener->member_count, index + 1);
 }
 
 /* Our own socket stops listening at once: programs are refused instead of waiting. An inherited one goes on collecting
@@ -133,13 +135,15 @@ void listener_close(struct listener *listener)
     if (!listener)
         return;
     atomic_store(&listener->is_stopped, true);
-    for (unsigned i = 0; i < listener->member_count; i++) {
+    for (unsigned i = 0; i < atomic_load(&listener->member_count); i++) {
         struct member *member = &listener->members[i];
         mailbox_run(loop_mailbox(member->loop)); /* connections on their way between loops */
         timer_disarm(member->loop, &member->pause);
         member_unwatch(member);
-        while (!list_is_empty(&member->connections))
-            connection_close(list_entry(member->connections.next, struct connection, node), true);
+        while (!list_is_empty(&member->connections)) {
+            struct connection *connection = list_entry(member->connections.next, struct connection, node);
+            connection_close(connection, connection->state != CONNECTION_LINGERING);
+        }
     }
     close(listener->fd);
     free(listener);

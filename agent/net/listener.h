@@ -36,7 +36,7 @@ struct listener {
     atomic_bool is_stopped;
     atomic_bool fds_are_exhausted;
     atomic_uint connection_count;
-    unsigned member_count;
+    atomic_uint member_count; /* counted when complete: others may run already and look */
     struct member members[LISTENER_LOOPS_MAX];
 };
 

@@ -69,7 +69,9 @@ const char *certificates_describe(struct certificates *certificates, struct aren
 struct connection;
 
 /* All callbacks run on the connection's loop. After `closed` the connection is gone. A callback may call
- * connection_close on its own connection: then `closed` runs before connection_close returns to the loop. */
+ * connection_close on its own connection: `closed` has run when connection_close returns. No other function of a
+ * connection calls back: what they find out (a broken socket) and what they cause (more reading) comes from the loop.
+ */
 struct connection_handler {
     /* Plaintext arrived. Returns how many bytes were taken; less than given = the rest is kept and offered again after
      * connection_resume, and reading from the socket pauses (back-pressure). */
@@ -99,11 +101,14 @@ bool connection_write(struct connection *connection, struct slice bytes, bool *r
 /* Two pieces as one TLS write (head and body). */
 bool connection_write_two(struct connection *connection, struct slice first, struct slice second, bool *ret_full);
 size_t connection_pending_bytes(const struct connection *connection);
-/* Offers kept bytes again and goes on reading. */
+/* Offers kept bytes again and goes on reading, from the loop, before it waits again. Harmless when nothing is kept. */
 void connection_resume(struct connection *connection);
-/* Writes what is queued, sends close_notify, closes; bounded by 5 s. */
+/* Writes what is queued, sends close_notify and FIN, throws away what still arrives (so that no RST overtakes the last
+ * bytes), closes when the program has closed; bounded by 5 s. Until `closed`, no callback. Not needed for an idle
+ * connection: connection_close sends close_notify too. */
 void connection_finish(struct connection *connection);
-/* Closes now (RST when `abort`: the program must not take a cut answer for a whole one). */
+/* Closes now (RST when `abort`: the program must not take a cut answer for a whole one). What is queued is dropped, and
+ * then no close_notify is sent. */
 void connection_close(struct connection *connection, bool abort);
 
 /* ---- listener ---- */
@@ -145,16 +150,20 @@ enum error listener_open(const struct listener_options *options, const struct li
                          struct certificates *certificates, const struct listener_names *names,
                          struct listener **ret_listener) MUST_USE;
 uint16_t listener_port(const struct listener *listener);
-/* Each loop that shall accept joins (EPOLLEXCLUSIVE). Before the loops run. */
+/* Each loop that shall accept joins (EPOLLEXCLUSIVE), before it runs; one thread joins them all. Connections are spread
+ * evenly: a loop that has two more than another passes the next one on. */
 void listener_join(struct listener *listener, struct loop *loop);
-/* After accepted() with *ret_wait: go on with TLS, or close. On the connection's loop. */
+/* After accepted() with *ret_wait: go on with TLS, or close. On the connection's loop; exactly once, soon: until then
+ * the connection is not watched and has no timeout. */
 void listener_admit(struct connection *connection, bool admitted);
-/* No more accepts; connections live on. Any thread. */
+/* No more accepts; connections live on. Our own socket refuses from now on; an inherited one stays with systemd and
+ * collects connections for the next agent. Any thread. */
 void listener_stop(struct listener *listener);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
 unsigned listener_connection_count(const struct listener *listener);
-void listener_close(struct listener *listener); /* after the loops stopped */
+/* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. */
+void listener_close(struct listener *listener);
 
 /* SHA-256, boxed here with the rest of OpenSSL. */
 void net_sha256(struct slice bytes, unsigned char ret_digest[32]);

@@ -111,7 +111,7 @@ static bool publish_is_current(const struct publication *publication, const char
     struct buffer stamp;
     buffer_init(&stamp, 1 << 20);
     bool is_current = *outputs && length < (int)sizeof wanted &&
-                      file_read(publish_path(path, publication, "trust.stamp"), &stamp) == ERROR_OK &&
+                      net_read_file(publish_path(path, publication, "trust.stamp"), &stamp) == ERROR_OK &&
                       slice_is(buffer_contents(&stamp), wanted);
     buffer_done(&stamp);
     return is_current;
@@ -163,7 +163,7 @@ static bool publish_build_keystore(struct publication *publication)
 static enum error publish_build(struct publication *publication)
 {
     if (strcmp(publication->system_path, "-") != 0 &&
-        (file_read(publication->system_path, &publication->bundle) != ERROR_OK ||
+        (net_read_file(publication->system_path, &publication->bundle) != ERROR_OK ||
          !buffer_append(&publication->bundle, SLICE_LITERAL("\n"))))
         return ERROR_FILE_UNREADABLE;
     if (!buffer_append(&publication->bundle, buffer_contents(&publication->roots)))
@@ -178,14 +178,14 @@ static enum error publish_write(struct publication *publication, const char *inp
     char path[PUBLISH_PATH_MAX], outputs[128], stamp[1024];
     enum error error = ERROR_OK;
     for (int i = 0; i < 3 && error == ERROR_OK; i++)
-        error = file_replace(publish_path(path, publication, published_files[i]), buffer_contents(contents[i]),
-                             publication->mode);
+        error = net_replace_file(publish_path(path, publication, published_files[i]), buffer_contents(contents[i]),
+                                 publication->mode);
     if (error != ERROR_OK)
         return error;
     publish_format_outputs(publication, outputs, sizeof outputs);
     snprintf(stamp, sizeof stamp, "%s%s", inputs, outputs);
-    error = file_replace(publish_path(path, publication, "trust.stamp"), slice_of(stamp), publication->mode);
-    return error != ERROR_OK ? error : file_sync_directory(publication->directory);
+    error = net_replace_file(publish_path(path, publication, "trust.stamp"), slice_of(stamp), publication->mode);
+    return error != ERROR_OK ? error : net_sync_directory(publication->directory);
 }
 
 enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode)
