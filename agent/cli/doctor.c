@@ -104,8 +104,19 @@ static bool doctor_has(const json_t *finding, enum finding_status status)
     return strcmp(api_text(finding, "status", ""), doctor_words[status]) == 0;
 }
 
+static int doctor_measure_names(const struct doctor *doctor)
+{
+    int widest = 0;
+    for (size_t i = 0; i < json_array_size(doctor->findings); i++) {
+        int columns = terminal_columns(terminal_clean(api_text(json_array_get(doctor->findings, i), "name", "-")));
+        widest = columns > widest ? columns : widest;
+    }
+    return widest < 40 ? widest : 40;
+}
+
 static void doctor_print(const struct doctor *doctor)
 {
+    int width = doctor_measure_names(doctor);
     static const enum color colors[] = {COLOR_GREEN, COLOR_YELLOW, COLOR_RED};
     for (size_t index = 0; index < json_array_size(doctor->findings); index++) {
         const json_t *finding = json_array_get(doctor->findings, index);
@@ -114,10 +125,10 @@ static void doctor_print(const struct doctor *doctor)
                                                                             : FINDING_FAILURE;
         const char *fix = terminal_clean(api_text(finding, "fix", ""));
         printf("%s %s %s\n", terminal_paint(stdout, colors[status], terminal_pad(doctor_words[status], 8)),
-               terminal_pad(terminal_clean(api_text(finding, "name", "-")), 20),
+               terminal_pad(terminal_clean(api_text(finding, "name", "-")), width),
                terminal_clean(api_text(finding, "text", "")));
         if (fix[0] && status != FINDING_OK)
-            printf("%*s%s\n", 30, "", terminal_paint(stdout, COLOR_BOLD, text_format("fix: %s", fix)));
+            printf("%*s%s\n", width + 10, "", terminal_paint(stdout, COLOR_BOLD, text_format("fix: %s", fix)));
     }
 }
 

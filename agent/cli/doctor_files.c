@@ -30,7 +30,7 @@ static void doctor_check_directory(struct doctor *doctor, const char *name, cons
         doctor_add(doctor, name, FINDING_OK, NULL, "%s, mode %03o", path, (unsigned)mode);
 }
 
-/* Of files that are there: nothing beyond `allowed`. */
+/* Of files that are there: nothing beyond `allowed` for anybody but the owner. */
 static void doctor_check_modes(struct doctor *doctor)
 {
     const struct launch_place *place = &doctor->cli->place;
@@ -50,7 +50,7 @@ static void doctor_check_modes(struct doctor *doctor)
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct stat facts;
-        if (lstat(rows[i].path, &facts) != 0 || !(facts.st_mode & 0777 & ~rows[i].allowed))
+        if (lstat(rows[i].path, &facts) != 0 || !(facts.st_mode & 077 & ~rows[i].allowed))
             continue;
         wrong++;
         doctor_add(doctor, "permissions", FINDING_FAILURE,

@@ -64,6 +64,7 @@ int start_command(struct cli *cli)
     if (code != EX_OK)
         return code;
     if (is_ours) {
+        agent_show_words(&cli->place);
         agent_remember(cli, &agent);
     } else if (cli->options.policy && !lifecycle_has_policy(&hello, agent.policy)) {
         text_complain("the agent of %s runs already, with %s; tollgate stop first", cli->place.environment,

@@ -45,28 +45,18 @@ static void why_print_head(const json_t *event)
         why_print_line("reason", api_text(event, "error_detail", error));
 }
 
-static void why_print_caller(const json_t *event)
-{
-    static const char *const caller[][2] = {{"executable", ""},  {"pid", "pid"},         {"uid", "uid"},
-                                            {"directory", "in"}, {"project", "project"}, {NULL, NULL}};
-    static const char *const payer[][2] = {
-        {"group", ""}, {"group_source", "by"}, {"wallet", "wallet"}, {"environment", "environment"}, {NULL, NULL}};
-    why_print_line("program", why_join(event, caller, ", "));
-    why_print_line("group", why_join(event, payer, ", "));
-}
-
 static void why_print_call(const json_t *event)
 {
-    static const char *const route[][2] = {{"target", "target"},
-                                           {"provider", "provider"},
-                                           {"served_model", "served"},
-                                           {"dialect", "dialect"},
-                                           {NULL, NULL}};
-    why_print_line("call", text_format("%s https://%s%s%s", api_text(event, "method", "?"),
-                                       api_text(event, "host", "?"), api_text(event, "path", ""),
-                                       json_is_true(json_object_get(event, "stream")) ? ", stream" : ""));
-    why_print_line("model", text_format("%s → %s", api_text(event, "model", "-"), why_join(event, route, ", ")));
-    const char *rule = api_text(event, "rule", "");
+    static const char *const route[][2] = {
+        {"target", "target"}, {"provider", "provider"}, {"served_model", "served"}, {NULL, NULL}};
+    const char *model = api_text(event, "model", ""), *way = why_join(event, route, ", ");
+    const char *dialect = api_text(event, "dialect", ""), *rule = api_text(event, "rule", "");
+    why_print_line("call",
+                   text_format("%s https://%s%s%s%s%s", api_text(event, "method", "?"), api_text(event, "host", "?"),
+                               api_text(event, "path", ""), dialect[0] ? ", dialect " : "", dialect,
+                               json_is_true(json_object_get(event, "stream")) ? ", stream" : ""));
+    if (model[0] || way[0])
+        why_print_line("model", text_format("%s%s%s", model[0] ? model : "none", way[0] ? " → " : "", way));
     if (rule[0])
         why_print_line("rule", rule);
 }

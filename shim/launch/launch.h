@@ -171,6 +171,8 @@ struct launch_agent {
  * and did not become ready in time. *ret_started (may be NULL): this call started it.
  */
 int agent_start(const struct launch_place *place, const struct launch_agent *agent, bool *ret_started);
+/* What the agent that runs said while it started (warnings about its policy), to standard error. */
+void agent_show_words(const struct launch_place *place);
 /* A connected socket to RUNTIME/name (bounded wait when the agent is busy), or -errno. */
 int agent_connect(const struct launch_place *place, const char *name);
 

@@ -196,6 +196,16 @@ static void start_show_output(const char *path)
         close(fd);
 }
 
+static const char *start_words_path(const struct launch_place *place)
+{
+    return text_format("%s/agent.stderr", place->state);
+}
+
+void agent_show_words(const struct launch_place *place)
+{
+    start_show_output(start_words_path(place));
+}
+
 /* SIGCHLD may be ignored by whoever started us; then there is nothing to wait for. Put back for the exec to come. */
 static int start_wait_go_between(pid_t go_between)
 {
@@ -225,11 +235,13 @@ static int start_once(const struct launch_place *place, char **arguments, char *
     sigaction(SIGCHLD, &before, NULL);
     close(output_fd);
     if (code == EX_OK) {
-        rename(output, text_format("%s/agent.stderr", place->state));
+        rename(output, start_words_path(place));
         return EX_OK;
     }
-    if (code != EX_TEMPFAIL)
+    if (code != EX_TEMPFAIL) {
         start_show_output(output);
+        text_complain("the agent of %s did not start (exit code %d)", place->environment, code);
+    }
     unlink(output);
     return code;
 }

@@ -180,6 +180,8 @@ for name in ("report.sock", "admin.sock"):
         os.unlink(path)
     servers.append(Server(path, Handler))
 threading.Thread(target=servers[1].serve_forever, daemon=True).start()
+sys.stderr.write("policy.yaml:2:2: warning: no price\n")
+sys.stderr.flush()
 os.write(int(options["--ready-fd"]), b"ready\n")
 os.close(int(options["--ready-fd"]))
 servers[0].serve_forever()

@@ -12,7 +12,7 @@ PROBLEM=
 agents() { cat "$work"/count* 2>/dev/null; }
 cleanup() {
     for pid in $(agents); do
-        [[ $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) == *"$work"* ]] && kill "$pid"
+        [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == *"$work"* ]] && kill "$pid"
     done
     rm -rf "$work"
 }
@@ -182,7 +182,7 @@ pid=$(tail -1 "$work/count")
 code 0 "$tollgate" stop; [[ ! -d /proc/$pid || $(<"/proc/$pid/stat") == *") Z "* ]] || problem "the agent still runs"
 code 0 "$tollgate" stop; has "$out" "no agent"; code 69 "$tollgate" status; report stop
 (cd "$work" && unset TOLLGATE_POLICY && code 0 "$tollgate" start --policy other.yaml --providers policy.yaml --log-level debug
- code 0 "$tollgate" stop; code 0 "$tollgate" run true
+ has "$err" "policy.yaml:2:2: warning: no price"; code 0 "$tollgate" stop; code 0 "$tollgate" run true
  equal "$(jq -c '.argv[2:4] + .argv[8:10]' "$seen")" "[\"--policy\",\"$work/other.yaml\",\"--providers\",\"$work/policy.yaml\"]"
  report start-is-remembered; exit $failed) || failed=1
 code 0 "$tollgate" run -- "$tollgate" stop
