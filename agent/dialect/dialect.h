@@ -71,7 +71,8 @@ struct meter {
     bool saw_output_usage;
     bool saw_terminal, saw_error; /* terminal: [DONE], message_stop, a whole document … a complete answer */
     bool document_overflowed;
-    bool has_failed; /* within one feed: `out` was full */
+    bool has_failed;     /* `out` was full while usage is hidden */
+    bool hid_last_event; /* from the client */
     struct usage usage;
     char served_model[128], service_tier[32];
 };

@@ -76,8 +76,15 @@ static bool append_member_cut(struct buffer *out, const struct event_cut *cut)
     return buffer_append(out, SLICE_LITERAL("\n\n"));
 }
 
-static bool append_cut(struct buffer *out, struct slice raw, const struct event_cut *cut)
+/* An event may begin with the LF of a CRLF that was cut in two: that byte goes the way of the event before. */
+static bool append_cut(struct meter *meter, struct slice raw, const struct event_cut *cut, struct buffer *out)
 {
+    bool has_late_lf = raw.length && raw.data[0] == '\n';
+    if (has_late_lf && !meter->hid_last_event && !buffer_append(out, SLICE_LITERAL("\n")))
+        return false;
+    raw = slice_from(raw, has_late_lf ? 1 : 0);
+    if (raw.length)
+        meter->hid_last_event = cut->kind == CUT_EVENT;
     if (cut->kind == CUT_EVENT)
         return true;
     if (cut->kind == CUT_NOTHING)
@@ -96,7 +103,7 @@ static void visit_event(void *context, struct slice raw)
     struct meter *meter = visit->meter;
     struct event_cut cut = {.kind = CUT_NOTHING};
     meter->dialect->read_event(meter, raw, &cut);
-    if (visit->out && !append_cut(visit->out, raw, &cut))
+    if (visit->out && !append_cut(meter, raw, &cut, visit->out))
         meter->has_failed = true;
     if (meter->scratch && arena_bytes(meter->scratch)) { /* several data lines: rare, and not to be kept */
         arena_free(meter->scratch);
