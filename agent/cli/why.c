@@ -45,6 +45,16 @@ static void why_print_head(const json_t *event)
         why_print_line("reason", api_text(event, "error_detail", error));
 }
 
+static void why_print_caller(const json_t *event)
+{
+    static const char *const caller[][2] = {{"executable", ""},  {"pid", "pid"},         {"uid", "uid"},
+                                            {"directory", "in"}, {"project", "project"}, {NULL, NULL}};
+    static const char *const payer[][2] = {
+        {"group", ""}, {"group_source", "by"}, {"wallet", "wallet"}, {"environment", "environment"}, {NULL, NULL}};
+    why_print_line("program", why_join(event, caller, ", "));
+    why_print_line("group", why_join(event, payer, ", "));
+}
+
 static void why_print_call(const json_t *event)
 {
     static const char *const route[][2] = {
