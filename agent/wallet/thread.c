@@ -42,12 +42,16 @@ static void deliver(struct task *task)
     operation->done(operation);
 }
 
+/* An operation is not ours any more once it is answered. */
 static void reply(struct wallet_ledger *ledger, struct batch *batch)
 {
     unsigned refusals = 0;
+    for (unsigned i = 0; i < batch->count; i++)
+        refusals += batch->operations[i]->error != ERROR_OK;
+    atomic_fetch_add_explicit(&ledger->refusals, refusals, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ledger->operations, batch->count, memory_order_relaxed);
     for (unsigned i = 0; i < batch->count; i++) {
         struct wallet_operation *operation = batch->operations[i];
-        refusals += operation->error != ERROR_OK;
         operation->batch_size = batch->count;
         operation->task.run = deliver;
         if (!operation->done)
@@ -57,8 +61,6 @@ static void reply(struct wallet_ledger *ledger, struct batch *batch)
         else
             operation->done(operation);
     }
-    atomic_fetch_add_explicit(&ledger->refusals, refusals, memory_order_relaxed);
-    atomic_fetch_add_explicit(&ledger->operations, batch->count, memory_order_relaxed);
 }
 
 static void wake_waiter(struct wallet_operation *operation)
