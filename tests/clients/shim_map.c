@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... NAME=ADDRESS...
- * (names sorted by the caller). The network is 127.77.0.0/16. It shares the contract header and nothing else
- * with the shim, so that a wrong reading of the layout on either side shows.
+ * (names sorted by the caller). The network is 127.77.0.0/16. -x offset|text|address|count writes a map that is wrong
+ * there and right in every checksum and size. It shares the contract header and nothing else with the shim, so that a
+ * wrong reading of the layout on either side shows.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -51,11 +52,29 @@ static int add_name(char *argument)
     return 0;
 }
 
-static int write_map(const char *path)
+/* What only a check of every field finds. */
+static int spoil(const char *what)
+{
+    if (strcmp(what, "offset") == 0)
+        names[0].text_offset = header.text_size + 100000;
+    else if (strcmp(what, "text") == 0)
+        text[header.text_size - 1] = 'x';
+    else if (strcmp(what, "address") == 0)
+        names[0].address = 0x08080808;
+    else if (strcmp(what, "count") == 0)
+        header.name_count = 0x20000000;
+    else
+        return -1;
+    return 0;
+}
+
+static int write_map(const char *path, const char *wrong)
 {
     static char body[sizeof ports + sizeof names + sizeof text];
-    size_t ports_size = header.port_count * sizeof ports[0];
     size_t names_size = header.name_count * sizeof names[0];
+    if (wrong != NULL && spoil(wrong) != 0)
+        return -1;
+    size_t ports_size = header.port_count * sizeof ports[0];
     memcpy(body, ports, ports_size);
     memcpy(body + ports_size, names, names_size);
     memcpy(body + ports_size + names_size, text, header.text_size);
@@ -71,12 +90,19 @@ static int write_map(const char *path)
 
 int main(int argc, char **argv)
 {
+    const char *wrong = NULL;
     for (int i = 2; i < argc; i++) {
-        int result = strcmp(argv[i], "-p") == 0 && i + 1 < argc ? add_port(argv[++i]) : add_name(argv[i]);
+        int result = 0;
+        if (strcmp(argv[i], "-p") == 0 && i + 1 < argc)
+            result = add_port(argv[++i]);
+        else if (strcmp(argv[i], "-x") == 0 && i + 1 < argc)
+            wrong = argv[++i];
+        else
+            result = add_name(argv[i]);
         if (result != 0) {
             fprintf(stderr, "shim_map: bad argument %s\n", argv[i]);
             return 2;
         }
     }
-    return argc < 2 || write_map(argv[1]) != 0;
+    return argc < 2 || write_map(argv[1], wrong) != 0;
 }
