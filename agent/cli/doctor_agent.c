@@ -33,7 +33,7 @@ static void doctor_check_map(struct doctor *doctor)
                    (unsigned)doctor->map.header.generation);
 }
 
-/* The very connection a governed program makes, without TLS. */
+/* One listener serves all of 127/8. The governed address itself would mean another port where a shim is loaded. */
 static void doctor_check_port(struct doctor *doctor)
 {
     uint16_t port = doctor_find_port(doctor);
@@ -42,13 +42,14 @@ static void doctor_check_port(struct doctor *doctor)
         return;
     }
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(doctor->map.addresses[0]);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool is_open = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
     int error = errno;
     if (fd >= 0)
         close(fd);
     char text[INET_ADDRSTRLEN];
+    address.sin_addr.s_addr = htonl(doctor->map.addresses[0]);
     inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
     if (is_open)
         doctor_add(doctor, "port", FINDING_OK, NULL, "%s is %s:%u", doctor->map.names.items[0], text, (unsigned)port);
