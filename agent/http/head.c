@@ -304,7 +304,7 @@ static bool read_framing(const struct head_facts *facts, int minor_version, stru
     return true;
 }
 
-bool head_parse(struct slice head, size_t field_count, struct arena *arena, struct http_request *ret_request,
+bool http_parse_head(struct slice head, size_t field_count, struct arena *arena, struct http_request *ret_request,
                 struct http_framing *ret_framing, struct http_fault *ret_fault)
 {
     struct http_request request = {0};

@@ -79,6 +79,7 @@ struct sse_splitter {
     struct buffer pending; /* an event's beginning, bounded */
     bool is_line_start;    /* the next line end ends the event */
     bool skip_lf;          /* the last chunk ended in CR: an LF that follows is its second half */
+    bool has_late_lf;      /* the event in hand begins with that LF, which belongs to the one before */
     bool is_skipping;      /* inside an event that exceeds the bound */
 };
 void sse_splitter_init(struct sse_splitter *splitter, size_t event_bytes_max);

@@ -49,7 +49,7 @@ static bool deliver(struct sse_splitter *splitter, struct slice bytes, sse_visit
     }
     if (is_whole)
         visit(context, bytes);
-    splitter->is_skipping = false;
+    splitter->is_skipping = splitter->has_late_lf = false;
     buffer_reset(&splitter->pending, 16 * 1024);
     return is_whole;
 }
@@ -70,6 +70,7 @@ bool sse_splitter_feed(struct sse_splitter *splitter, struct slice bytes, sse_vi
     size_t start = 0, next_cr = find_cr(bytes, 0);
     /* The LF of a CRLF that was cut in two is no line end of its own; it becomes part of what comes next. */
     size_t at = splitter->skip_lf && bytes.length && bytes.data[0] == '\n' ? 1 : 0;
+    splitter->has_late_lf |= at > 0;
     if (bytes.length)
         splitter->skip_lf = false;
     while (at < bytes.length) {

@@ -70,7 +70,7 @@ static bool load_row(void *context, struct slice key, struct slice value)
         is_good = slice_is(value, ledger->environment); /* dev's money is not prod's */
         break;
     case 'h':
-        is_good = load->has_head = head_parse(value, &ledger->head);
+        is_good = load->has_head = wallet_parse_head(value, &ledger->head);
         break;
     case 'k':
         is_good = anchor_parse(value, &ledger->anchor);

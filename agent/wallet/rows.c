@@ -122,7 +122,7 @@ void head_format(const struct head *head, unsigned char row[HEAD_ROW_BYTES])
     memcpy(write_number(row, head->sequence, 8), head->hash, HASH_BYTES);
 }
 
-bool head_parse(struct slice row, struct head *ret_head)
+bool wallet_parse_head(struct slice row, struct head *ret_head)
 {
     const unsigned char *in = bytes_of(row);
     if (row.length != HEAD_ROW_BYTES)
@@ -140,7 +140,7 @@ void anchor_format(const struct anchor *anchor, unsigned char row[ANCHOR_ROW_BYT
 
 bool anchor_parse(struct slice row, struct anchor *ret_anchor)
 {
-    if (row.length != ANCHOR_ROW_BYTES || !head_parse(row_slice(row.data, HEAD_ROW_BYTES), &ret_anchor->head))
+    if (row.length != ANCHOR_ROW_BYTES || !wallet_parse_head(row_slice(row.data, HEAD_ROW_BYTES), &ret_anchor->head))
         return false;
     const unsigned char *in = bytes_of(row) + HEAD_ROW_BYTES;
     ret_anchor->first = read_number(&in, 8);

@@ -103,7 +103,7 @@ bool transfer_parse(struct slice key, struct slice row, struct transfer *ret_tra
 void balance_format(const struct balance *balance, unsigned char row[BALANCE_ROW_BYTES]);
 bool balance_parse(struct slice row, struct balance *ret_balance);
 void head_format(const struct head *head, unsigned char row[HEAD_ROW_BYTES]);
-bool head_parse(struct slice row, struct head *ret_head);
+bool wallet_parse_head(struct slice row, struct head *ret_head);
 void anchor_format(const struct anchor *anchor, unsigned char row[ANCHOR_ROW_BYTES]);
 bool anchor_parse(struct slice row, struct anchor *ret_anchor);
 void memo_format(const struct memo *memo, struct detail *ret_detail);

@@ -77,7 +77,7 @@ static bool read_book(void *context, struct slice key, struct slice value)
     struct book_row *account = strchr("aln", what) ? account_at(walk, book_key_number(key)) : NULL;
     bool is_good = true;
     if (what == 'h')
-        is_good = walk->has_head = head_parse(value, &walk->stored_head);
+        is_good = walk->has_head = wallet_parse_head(value, &walk->stored_head);
     else if (what == 'k')
         is_good = anchor_parse(value, &walk->anchor);
     else if (what == 'a')
