@@ -6,7 +6,7 @@ FAKE_ATTEMPTS  file that gets one line per start
 FAKE_COUNT     file that gets the pid of each that became the agent
 FAKE_FAIL      exit with this code after two lines on standard error, as for a bad policy
 """
-import fcntl, json, os, socketserver, struct, sys, threading, time
+import fcntl, json, os, socketserver, struct, sys, threading
 from http.server import BaseHTTPRequestHandler
 
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
@@ -110,7 +110,6 @@ def get(path):
 
 def post(path, body):
     if path == "/v1/stop":
-        threading.Thread(target=lambda: (time.sleep(0.05), os._exit(0))).start()
         return 200, {}
     if path == "/v1/reload":
         if os.path.exists(state + "/bad"):
@@ -160,6 +159,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.answer(*post(self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        if self.path == "/v1/stop":
+            os._exit(0)
 
     def log_message(self, *arguments):
         pass
