@@ -79,7 +79,7 @@ static bool append_member_cut(struct buffer *out, const struct event_cut *cut)
 /* An event may begin with the LF of a CRLF that was cut in two: that byte goes the way of the event before. */
 static bool append_cut(struct meter *meter, struct slice raw, const struct event_cut *cut, struct buffer *out)
 {
-    bool has_late_lf = raw.length && raw.data[0] == '\n';
+    bool has_late_lf = meter->splitter.has_late_lf;
     if (has_late_lf && !meter->hid_last_event && !buffer_append(out, SLICE_LITERAL("\n")))
         return false;
     raw = slice_from(raw, has_late_lf ? 1 : 0);

@@ -305,7 +305,7 @@ static bool read_framing(const struct head_facts *facts, int minor_version, stru
 }
 
 bool http_parse_head(struct slice head, size_t field_count, struct arena *arena, struct http_request *ret_request,
-                struct http_framing *ret_framing, struct http_fault *ret_fault)
+                     struct http_framing *ret_framing, struct http_fault *ret_fault)
 {
     struct http_request request = {0};
     struct head_facts facts = {0};

@@ -39,7 +39,7 @@ struct http_framing {
 };
 /* Reads a whole head whose bytes live in `arena`; the request points into them. */
 bool http_parse_head(struct slice head, size_t field_count, struct arena *arena, struct http_request *ret_request,
-                struct http_framing *ret_framing, struct http_fault *ret_fault);
+                     struct http_framing *ret_framing, struct http_fault *ret_fault);
 
 /* The chunked coding, byte by byte (RFC 9112 7.1). */
 struct chunked {

@@ -70,7 +70,7 @@ bool sse_splitter_feed(struct sse_splitter *splitter, struct slice bytes, sse_vi
     size_t start = 0, next_cr = find_cr(bytes, 0);
     /* The LF of a CRLF that was cut in two is no line end of its own; it becomes part of what comes next. */
     size_t at = splitter->skip_lf && bytes.length && bytes.data[0] == '\n' ? 1 : 0;
-    splitter->has_late_lf |= at > 0;
+    splitter->has_late_lf |= at > 0 && buffer_length(&splitter->pending) == 0 && !splitter->is_skipping;
     if (bytes.length)
         splitter->skip_lf = false;
     while (at < bytes.length) {

@@ -770,6 +770,75 @@ TEST(meter_bounds)
     buffer_done(&out);
 }
 
+/* ---- random damage ---- */
+
+static size_t random_below(size_t bound)
+{
+    static unsigned long long state = 20260717;
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (size_t)(state >> 33) % bound;
+}
+
+static size_t damage(char *bytes, size_t length)
+{
+    static const char *const splices[] = {
+        "\"",   "\\",   "{",      "}",       "[",        "]",          ",",
+        ":",    "\n",   "\r",     "\r\n",    "\n\n",     "data: ",     "usage",
+        "\xff", "null", "[DONE]", ": c\n\n", "\r\n\r\n", "event: x\n", "\"usage\":null"};
+    size_t at = random_below(length), span = 1 + random_below(20);
+    const char *splice = splices[random_below(sizeof splices / sizeof *splices)];
+    switch (random_below(3)) {
+    case 0:
+        bytes[at] = (char)random_below(256);
+        return length;
+    case 1:
+        span = span < length - at ? span : length - at;
+        if (span == length)
+            return length;
+        memmove(bytes + at, bytes + at + span, length - at - span);
+        return length - span;
+    default:
+        memmove(bytes + at + strlen(splice), bytes + at, length - at);
+        memcpy(bytes + at, splice, strlen(splice));
+        return length + strlen(splice);
+    }
+}
+
+/* Whatever an upstream sends: cut otherwise, it is metered the same, and the client sees the same. */
+TEST(meter_of_damaged_answers_does_not_depend_on_cuts)
+{
+    static const char *const seeds[] = {
+        "data: " DELTA("a") ",\"usage\":null}\n\ndata: " HEAD "]," USAGE "}\n\ndata: [DONE]\n\n",
+        "data: " DELTA("a") ",\"usage\":null}\r\n\r\ndata: " HEAD "]," USAGE "}\r\n\r\ndata: [DONE]\r\n\r\n",
+        START("\"input_tokens\":4,\"output_tokens\":1") TEXT("x") END("\"output_tokens\":5") STOP,
+        "data: {\"choices\":[1],\rdata: \"usage\":null}\r\rdata: {" USAGE ",\"choices\":[{}]}\r\r",
+    };
+#ifdef TOLLGATE_SANITIZED
+    const int rounds = 4000;
+#else
+    const int rounds = 40000;
+#endif
+    for (int round = 0; round < rounds; round++) {
+        char bytes[2048];
+        const char *seed = seeds[random_below(4)];
+        size_t length = strlen(seed);
+        memcpy(bytes, seed, length);
+        for (size_t changes = random_below(5); changes; changes--)
+            length = damage(bytes, length);
+        enum dialect_kind kind = random_below(2) ? DIALECT_OPENAI : DIALECT_ANTHROPIC;
+        bool is_stream = random_below(4) > 0, hides = kind == DIALECT_OPENAI && random_below(2);
+        struct slice answer = {bytes, length};
+        struct result whole = meter_run(kind, is_stream, hides, answer, length, length);
+        struct result pieces = meter_run(kind, is_stream, hides, answer, 1 + random_below(length), 1 + random_below(9));
+        EXPECT(strcmp(whole.text, pieces.text) == 0 &&
+                   slice_is_equal(buffer_contents(&whole.out), buffer_contents(&pieces.out)),
+               "round %d: %s / %s", round, whole.text, pieces.text);
+        CU_ASSERT(hides || slice_is_equal(buffer_contents(&whole.out), answer));
+        buffer_done(&whole.out);
+        buffer_done(&pieces.out);
+    }
+}
+
 /* ---- errors ---- */
 
 TEST(errors_have_the_providers_shape)
