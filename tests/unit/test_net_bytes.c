@@ -373,7 +373,7 @@ TEST(close_inside_a_callback_is_a_proper_end)
     EXPECT(SSL_read_ex(client.ssl, data, sizeof data, &got) == 0, "more");
     EXPECT_INTEGER(SSL_get_error(client.ssl, 0), SSL_ERROR_ZERO_RETURN);
     client_done(&client);
-    EXPECT_INTEGER(atomic_load(&server.closed), 1);
+    WAIT_FOR(atomic_load(&server.closed) == 1);
     server_stop();
 }
 
