@@ -49,7 +49,7 @@ static size_t elf_count_segments(const struct elf_file *file)
 static bool elf_find_segment(const struct elf_file *file, uint32_t type, Elf64_Phdr *ret_segment)
 {
     for (size_t i = 0; i < elf_count_segments(file); i++) {
-        Elf64_Phdr segment;
+        Elf64_Phdr segment = {.p_type = PT_NULL};
         if (!elf_read_segment(file, i, &segment))
             return false;
         if (segment.p_type == type) {
@@ -64,7 +64,7 @@ static bool elf_find_segment(const struct elf_file *file, uint32_t type, Elf64_P
 static uint64_t elf_find_offset(const struct elf_file *file, uint64_t address)
 {
     for (size_t i = 0; i < elf_count_segments(file); i++) {
-        Elf64_Phdr segment;
+        Elf64_Phdr segment = {.p_type = PT_NULL};
         if (!elf_read_segment(file, i, &segment))
             return 0;
         if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
@@ -79,7 +79,7 @@ static bool elf_has_asan(const struct elf_file *file)
     Elf64_Phdr dynamic;
     if (!elf_find_segment(file, PT_DYNAMIC, &dynamic))
         return false;
-    Elf64_Dyn entries[ELF_DYNAMIC_READ];
+    Elf64_Dyn entries[ELF_DYNAMIC_READ] = {{.d_tag = DT_NULL}};
     if (!elf_read(file->fd, entries, sizeof entries, dynamic.p_offset) || entries[0].d_tag != DT_NEEDED)
         return false;
     uint64_t names = 0;
@@ -140,7 +140,7 @@ static bool elf_look_once(int directory, const char *path, int flags, struct tar
         char bytes[ELF_HEAD_BYTES];
         Elf64_Ehdr aligned;
     } head;
-    struct stat facts;
+    struct stat facts = {.st_mode = 0};
     bool is_descriptor = path[0] == '\0';
     if (RAW6(SYS_newfstatat, directory, path, &facts, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 0, 0) != 0 ||
         !S_ISREG(facts.st_mode))
@@ -182,7 +182,7 @@ static __attribute__((noinline)) struct target elf_look_at(int directory, const 
 
 static bool elf_is_executable(const char *path)
 {
-    struct stat facts;
+    struct stat facts = {.st_mode = 0};
     return RAW6(SYS_newfstatat, AT_FDCWD, path, &facts, 0, 0, 0) == 0 && S_ISREG(facts.st_mode) &&
            (facts.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH));
 }

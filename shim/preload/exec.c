@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "shim/preload/shim.h"
 
@@ -95,10 +96,21 @@ static __attribute__((noinline)) int exec_with_plan(const struct exec_call *call
     return exec_real(call, call->environment);
 }
 
+/*
+ * After a chroot, as another user, or once the library was removed, ld.so would complain on the child's stderr about a
+ * preload that it cannot open: then our entry is taken out, as for a foreign architecture.
+ */
+static bool exec_can_preload(void)
+{
+    return shim.library == NULL || RAW3(SYS_faccessat, AT_FDCWD, shim.library, R_OK) == 0;
+}
+
 static __attribute__((noinline)) bool exec_prepare(const struct exec_call *call, struct environment_plan *ret_plan)
 {
     bool search = call->kind == EXEC_SEARCH || call->kind == EXEC_SPAWN_SEARCH;
     struct target target = elf_look(call->directory, call->path, call->flags, search);
+    if (target.kind == TARGET_DYNAMIC && !exec_can_preload())
+        target.kind = TARGET_FOREIGN;
     return environment_plan(call->environment, target, ret_plan) &&
            ret_plan->array_bytes + ret_plan->text_bytes <= EXEC_COPY_BYTES_MAX;
 }

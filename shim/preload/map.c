@@ -91,7 +91,7 @@ static bool map_load(int fd, size_t size)
     /* The joined names need no more than the text itself, plus one byte for an empty map. */
     size_t mapped = 2 * size + 1;
     long memory = RAW6(SYS_mmap, 0, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory < 0 && memory > -4096)
+    if (raw_is_error(memory))
         return false;
     char *bytes = (char *)memory;
     struct map ready;
@@ -111,7 +111,7 @@ bool map_open(const char *path)
     if (fd < 0)
         return false;
     bool loaded = false;
-    struct stat facts;
+    struct stat facts = {.st_mode = 0};
     if (RAW3(SYS_fstat, fd, &facts, 0) == 0 && S_ISREG(facts.st_mode) &&
         facts.st_size >= (off_t)sizeof(struct tollgate_map_header) && facts.st_size <= (off_t)TOLLGATE_MAP_BYTES_MAX)
         loaded = map_load((int)fd, (size_t)facts.st_size);

@@ -111,8 +111,8 @@ static bool removal_drops(const struct environment_plan *plan, const char *entry
 
 static bool removal_drops_any(const struct environment_plan *plan)
 {
-    for (size_t i = 0; i < plan->count; i++)
-        if (removal_drops(plan, plan->entries[i]))
+    for (const char *const *entry = plan->entries; *entry != NULL; entry++)
+        if (removal_drops(plan, *entry))
             return true;
     return false;
 }

@@ -66,7 +66,7 @@ int real_get_errno(void)
 
 long raw_result(long kernel_answer)
 {
-    if (kernel_answer >= 0 || kernel_answer < -4095)
+    if (!raw_is_error(kernel_answer))
         return kernel_answer;
     real_set_errno((int)-kernel_answer);
     return -1;

@@ -161,6 +161,11 @@ static inline long raw_call(long number, long a, long b, long c, long d, long e,
                      : "rcx", "r11", "memory");
     return result;
 }
+/* The kernel answers -4095 … -1 for errors; a pointer is none of them. */
+static inline bool raw_is_error(long answer)
+{
+    return (unsigned long)answer > -4096ul;
+}
 #define RAW3(number, a, b, c) raw_call((number), (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define RAW6(number, a, b, c, d, e, f)                                                                                 \
     raw_call((number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))

@@ -40,7 +40,7 @@ static void start_complete_environment(void)
         return;
     long memory = RAW6(SYS_mmap, 0, plan.array_bytes + plan.text_bytes + 1, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory < 0 && memory > -4096)
+    if (raw_is_error(memory))
         return;
     const char **array = (const char **)memory;
     environment_build(&plan, array, (char *)memory + plan.array_bytes);

@@ -235,6 +235,12 @@ check_left_alone() {
     if echo "$output" | grep -q '^SSL_CERT_FILE=/mine$' && ! echo "$output" | grep -q "$RUN"; then
         pass "another agent's family is not mixed with ours"
     else fail "another agent's family is not mixed with ours" "$output"; fi
+    mkdir "$DIR/copy" && cp "$SHIM" "$DIR/copy/libtollgate.so"
+    output=$(governed env LD_PRELOAD="$DIR/copy/libtollgate.so" TOLLGATE_SHIM="$DIR/copy/libtollgate.so" \
+        sh -c "rm -r '$DIR/copy'; '$printer'; env -i '$printer'" 2>&1)
+    if [ -n "$output" ] && ! echo "$output" | grep -E 'ld\.so|libtollgate.so$' | grep -v '^TOLLGATE_SHIM='; then
+        pass "a library that is gone is not asked for"
+    else fail "a library that is gone is not asked for" "$output"; fi
     if governed env -i "$printer" | sort | cmp -s - <(governed sh -c "exec env -i '$printer'" | sort); then
         pass "completed environments are equal"
     else fail "completed environments are equal" "they differ"; fi
