@@ -30,6 +30,21 @@ uint32_t json_key_hash(const char *document_end, const char *quote, size_t raw_b
 /* Are two of them the same name? Sorts `keys` when there are many: never quadratic. */
 bool json_keys_repeat(const char *document, struct json_key *keys, size_t count);
 
+/* Where the scanner is. */
+struct json_cursor {
+    const char *start, *at, *end;
+    const char *problem;
+};
+static inline bool json_fail(struct json_cursor *cursor, const char *problem)
+{
+    cursor->problem = problem;
+    return false;
+}
+/* From its first byte to behind its last; false with `problem`, `at` near it. */
+bool json_scan_string(struct json_cursor *cursor, bool *ret_has_escapes);
+bool json_scan_number(struct json_cursor *cursor);
+bool json_scan_word(struct json_cursor *cursor, const char *word);
+
 /* Would strtod overflow? `number` is a valid JSON number. */
 bool json_number_overflows(struct slice number);
 

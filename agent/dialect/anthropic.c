@@ -18,7 +18,7 @@ static const struct endpoint_row endpoints[] = {
 
 static const struct endpoint *find_endpoint(struct slice method, struct slice path)
 {
-    return endpoint_find(endpoints, method, path);
+    return dialect_match_endpoint(endpoints, method, path);
 }
 
 /* ---- requests ---- */
@@ -39,7 +39,7 @@ static enum error read_request(const struct endpoint *endpoint, struct slice bod
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     (void)endpoint;
-    return request_read(&format, body, depth_max, arena, ret_facts, ret_problem);
+    return dialect_read_by_table(&format, body, depth_max, arena, ret_facts, ret_problem);
 }
 
 /* Streams carry usage unasked: nothing to inject. */
@@ -48,7 +48,7 @@ static struct slice edit_request(struct slice body, const struct request_facts *
 {
     struct request_edits applied = *edits;
     applied.inject_usage = false;
-    return request_edit(&format, body, facts, &applied, arena);
+    return dialect_edit_by_table(&format, body, facts, &applied, arena);
 }
 
 /* ---- usage ---- */
@@ -61,9 +61,9 @@ static void take_cache_writes(struct usage *usage, const struct json_value *tota
                               const struct json_value *long_lived)
 {
     uint64_t all = 0;
-    usage_take(short_lived, &usage->cache_write);
-    usage_take(long_lived, &usage->cache_write_1h);
-    if (!usage_take(total, &all) || all == usage->cache_write + usage->cache_write_1h)
+    dialect_take_tokens(short_lived, &usage->cache_write);
+    dialect_take_tokens(long_lived, &usage->cache_write_1h);
+    if (!dialect_take_tokens(total, &all) || all == usage->cache_write + usage->cache_write_1h)
         return;
     if (all < usage->cache_write_1h)
         usage->cache_write_1h = all;
@@ -86,10 +86,11 @@ static bool read_usage(struct meter *meter, struct slice object)
     if (json_scan(object, 16, queries, sizeof queries / sizeof *queries, NULL))
         return false;
     struct usage *usage = &meter->usage;
-    bool has_input = usage_take(&input, &usage->input), has_output = usage_take(&output, &usage->output);
-    usage_take(&read, &usage->cache_read);
+    bool has_input = dialect_take_tokens(&input, &usage->input),
+         has_output = dialect_take_tokens(&output, &usage->output);
+    dialect_take_tokens(&read, &usage->cache_read);
     take_cache_writes(usage, &written, &short_lived, &long_lived);
-    meter_take_text(&tier, meter->service_tier, sizeof meter->service_tier);
+    dialect_take_text(&tier, meter->service_tier, sizeof meter->service_tier);
     meter->saw_usage |= has_input || has_output;
     return has_output;
 }
@@ -102,16 +103,16 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     const struct json_query queries[] = {
         {"type", &type}, {"message.usage", &start_usage}, {"usage", &delta_usage}, {"message.model", &model}};
     (void)ret_cut; /* nothing is ever hidden */
-    glance_at(raw, text_members, &glance);
+    dialect_glance(raw, text_members, &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
     /* message_stop is short; a text that quotes it is settled by the scan. */
     bool may_be_last = raw.length < 256 && memmem(raw.data, raw.length, "message_stop", 12);
     if (!glance.has_usage && !glance.has_error && !may_be_last)
         return;
-    meter_parse_event(meter, raw, &name, &data);
+    dialect_parse_event(meter, raw, &name, &data);
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
-        struct slice usage = usage_search(data);
+        struct slice usage = dialect_search_usage(data);
         if (usage.length && read_usage(meter, usage) && slice_is(name, "message_delta"))
             meter->saw_output_usage = true;
         return;
@@ -119,7 +120,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     meter->saw_terminal |= json_string_is(&type, "message_stop");
     meter->saw_error |= json_string_is(&type, "error");
     if (json_string_is(&type, "message_start")) {
-        meter_take_text(&model, meter->served_model, sizeof meter->served_model);
+        dialect_take_text(&model, meter->served_model, sizeof meter->served_model);
         if (start_usage.kind == JSON_KIND_OBJECT)
             read_usage(meter, start_usage.raw);
     }
@@ -133,16 +134,16 @@ static void read_document(struct meter *meter, struct slice document)
     struct glance glance;
     struct json_value usage, type, model;
     const struct json_query queries[] = {{"usage", &usage}, {"type", &type}, {"model", &model}};
-    glance_at(document, text_members, &glance);
+    dialect_glance(document, text_members, &glance);
     meter->output_text_bytes += glance.text_bytes;
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
-        struct slice found = usage_search(document);
+        struct slice found = dialect_search_usage(document);
         meter->saw_output_usage = found.length && read_usage(meter, found);
         return;
     }
     meter->saw_terminal = true;
     meter->saw_error |= json_string_is(&type, "error");
-    meter_take_text(&model, meter->served_model, sizeof meter->served_model);
+    dialect_take_text(&model, meter->served_model, sizeof meter->served_model);
     if (usage.kind == JSON_KIND_OBJECT)
         meter->saw_output_usage = read_usage(meter, usage.raw);
 }
@@ -169,7 +170,7 @@ static void write_object(const struct error_shape *shape, const char *message, c
     json_write_raw(buffer, "{\"type\":\"error\",\"error\":{");
     json_write_member_string(buffer, "type", shape->type);
     json_write_member(buffer, "message");
-    json_write_string(buffer, error_message(message));
+    json_write_string(buffer, dialect_bound_message(message));
     json_write_raw(buffer, "}");
     if (request_id)
         json_write_member_string(buffer, "request_id", request_id);
@@ -178,14 +179,14 @@ static void write_object(const struct error_shape *shape, const char *message, c
 
 static int write_error(enum error error, const char *message, const char *request_id, struct buffer *body)
 {
-    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    struct error_shape shape = dialect_find_error_shape(error, error_overrides, error_defaults);
     write_object(&shape, message, request_id, body);
     return shape.status;
 }
 
 static void write_stream_error(enum error error, const char *message, struct buffer *out)
 {
-    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    struct error_shape shape = dialect_find_error_shape(error, error_overrides, error_defaults);
     struct buffer frame;
     buffer_init(&frame, ERROR_BYTES_MAX);
     json_write_raw(&frame, "event: error\ndata: ");

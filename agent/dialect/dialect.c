@@ -25,15 +25,15 @@ static bool path_matches(struct slice path, const struct endpoint_row *row)
     return at && at[length] == '/'; /* not the path's end, which was compared above */
 }
 
-const struct endpoint *endpoint_find(const struct endpoint_row *rows, struct slice method, struct slice path)
+const struct endpoint *dialect_match_endpoint(const struct endpoint_row *rows, struct slice method, struct slice path)
 {
     while ((rows->method && !slice_is(method, rows->method)) || (rows->suffix[0] && !path_matches(path, rows)))
         rows++;
     return &rows->endpoint;
 }
 
-struct error_shape error_find_shape(enum error error, const struct error_override *overrides,
-                                    const struct error_default *defaults)
+struct error_shape dialect_find_error_shape(enum error error, const struct error_override *overrides,
+                                            const struct error_default *defaults)
 {
     const struct error_row *row = error_row(error);
     struct error_shape shape = {row->status, NULL, row->code};
@@ -52,7 +52,7 @@ struct error_shape error_find_shape(enum error error, const struct error_overrid
     return shape;
 }
 
-struct slice error_message(const char *message)
+struct slice dialect_bound_message(const char *message)
 {
     struct slice text = slice_of(message ? message : "");
     if (text.length > 2000)

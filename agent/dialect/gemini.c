@@ -18,7 +18,7 @@ static const struct endpoint_row endpoints[] = {
 
 static const struct endpoint *find_endpoint(struct slice method, struct slice path)
 {
-    return endpoint_find(endpoints, method, path);
+    return dialect_match_endpoint(endpoints, method, path);
 }
 
 /* The model is part of the path; nothing of the body is needed but that it is JSON. */
@@ -28,7 +28,7 @@ static enum error read_request(const struct endpoint *endpoint, struct slice bod
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     (void)endpoint;
-    return request_read(&format, body, depth_max, arena, ret_facts, ret_problem);
+    return dialect_read_by_table(&format, body, depth_max, arena, ret_facts, ret_problem);
 }
 
 static struct slice edit_request(struct slice body, const struct request_facts *facts,
@@ -55,11 +55,11 @@ static const struct error_default error_defaults[] = {
 static int write_error(enum error error, const char *message, const char *request_id, struct buffer *body)
 {
     (void)request_id; /* a header in this dialect */
-    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    struct error_shape shape = dialect_find_error_shape(error, error_overrides, error_defaults);
     json_write_raw(body, "{\"error\":{");
     json_write_member_integer(body, "code", shape.status);
     json_write_member(body, "message");
-    json_write_string(body, error_message(message));
+    json_write_string(body, dialect_bound_message(message));
     json_write_member_string(body, "status", shape.type);
     json_write_raw(body, "}}");
     return shape.status;

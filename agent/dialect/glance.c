@@ -37,7 +37,7 @@ static bool name_is_in(struct slice name, const char *const *names)
     return false;
 }
 
-void glance_at(struct slice text, const char *const *text_members, struct glance *ret_glance)
+void dialect_glance(struct slice text, const char *const *text_members, struct glance *ret_glance)
 {
     struct glance glance = {0};
     const char *at = text.data, *end = text.data + text.length;
@@ -76,7 +76,7 @@ static struct slice object_at(const char *at, const char *end)
 }
 
 /* Inside a string the name would be written with backslashes, so that no text of a model is taken for usage. */
-struct slice usage_search(struct slice document)
+struct slice dialect_search_usage(struct slice document)
 {
     static const char name[] = "\"usage\"";
     struct slice found = {NULL, 0};

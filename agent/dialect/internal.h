@@ -16,7 +16,7 @@ struct endpoint_row {
     struct endpoint endpoint;
 };
 /* The first row that matches; the table ends with {NULL, "", …}, which always does. */
-const struct endpoint *endpoint_find(const struct endpoint_row *rows, struct slice method, struct slice path);
+const struct endpoint *dialect_match_endpoint(const struct endpoint_row *rows, struct slice method, struct slice path);
 
 /* ---- requests ---- */
 enum member_type { MEMBER_STRING, MEMBER_ARRAY, MEMBER_BOOLEAN, MEMBER_COUNT, MEMBER_OBJECT };
@@ -43,10 +43,12 @@ struct request_format {
     const char *output_max_member; /* to insert when the request has none */
     const char *conflict;          /* said when two members bound the output */
 };
-enum error request_read(const struct request_format *format, struct slice body, unsigned depth_max, struct arena *arena,
-                        struct request_facts *ret_facts, const char **ret_problem) MUST_USE;
-struct slice request_edit(const struct request_format *format, struct slice body, const struct request_facts *facts,
-                          const struct request_edits *edits, struct arena *arena);
+enum error dialect_read_by_table(const struct request_format *format, struct slice body, unsigned depth_max,
+                                 struct arena *arena, struct request_facts *ret_facts,
+                                 const char **ret_problem) MUST_USE;
+struct slice dialect_edit_by_table(const struct request_format *format, struct slice body,
+                                   const struct request_facts *facts, const struct request_edits *edits,
+                                   struct arena *arena);
 
 /* ---- answers ---- */
 
@@ -56,17 +58,17 @@ struct glance {
     bool has_usage, has_error;
 };
 /* text_members: names ended by NULL. */
-void glance_at(struct slice text, const char *const *text_members, struct glance *ret_glance);
+void dialect_glance(struct slice text, const char *const *text_members, struct glance *ret_glance);
 
 /* The bytes of the object that is the value of a member "usage", in a document that is no valid JSON as a whole (an
  * answer with half a surrogate pair is still billed). Empty when there is none. */
-struct slice usage_search(struct slice document);
+struct slice dialect_search_usage(struct slice document);
 
 /* Integers found by json_scan; false (and untouched) when absent, null or no non-negative integer. */
-bool usage_take(const struct json_value *value, uint64_t *ret_tokens);
-void meter_take_text(const struct json_value *value, char *text, size_t bytes_max);
+bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens);
+void dialect_take_text(const struct json_value *value, char *text, size_t bytes_max);
 /* The event's name and data; joined in meter->scratch when there are several data lines. */
-void meter_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data);
+void dialect_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data);
 
 /* ---- errors ---- */
 struct error_shape {
@@ -83,8 +85,8 @@ struct error_default {
     const char *type;
 };
 /* By error, else by the status of its row; both tables end with a zero row, the second's type is the last resort. */
-struct error_shape error_find_shape(enum error error, const struct error_override *overrides,
-                                    const struct error_default *defaults);
-struct slice error_message(const char *message); /* at most 2,000 bytes */
+struct error_shape dialect_find_error_shape(enum error error, const struct error_override *overrides,
+                                            const struct error_default *defaults);
+struct slice dialect_bound_message(const char *message); /* at most 2,000 bytes */
 
 #endif

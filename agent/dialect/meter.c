@@ -25,7 +25,7 @@ void meter_done(struct meter *meter)
     meter->scratch = NULL;
 }
 
-bool usage_take(const struct json_value *value, uint64_t *ret_tokens)
+bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens)
 {
     int64_t tokens;
     if (!json_get_integer(value, &tokens))
@@ -34,12 +34,12 @@ bool usage_take(const struct json_value *value, uint64_t *ret_tokens)
     return true;
 }
 
-void meter_take_text(const struct json_value *value, char *text, size_t bytes_max)
+void dialect_take_text(const struct json_value *value, char *text, size_t bytes_max)
 {
     (void)json_get_string(value, text, bytes_max); /* what is no string, or too long, says nothing */
 }
 
-void meter_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data)
+void dialect_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data)
 {
     if (!meter->scratch)
         meter->scratch = arena_new(256);

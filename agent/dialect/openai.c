@@ -22,7 +22,7 @@ static const struct endpoint_row endpoints[] = {
 
 static const struct endpoint *find_endpoint(struct slice method, struct slice path)
 {
-    return endpoint_find(endpoints, method, path);
+    return dialect_match_endpoint(endpoints, method, path);
 }
 
 /* ---- requests ---- */
@@ -53,7 +53,7 @@ static enum error read_request(const struct endpoint *endpoint, struct slice bod
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     (void)endpoint;
-    return request_read(&format, body, depth_max, arena, ret_facts, ret_problem);
+    return dialect_read_by_table(&format, body, depth_max, arena, ret_facts, ret_problem);
 }
 
 static struct slice edit_request(struct slice body, const struct request_facts *facts,
@@ -61,7 +61,7 @@ static struct slice edit_request(struct slice body, const struct request_facts *
 {
     struct request_edits applied = *edits;
     applied.inject_usage &= facts->is_streaming; /* an error otherwise: stream_options need stream */
-    return request_edit(&format, body, facts, &applied, arena);
+    return dialect_edit_by_table(&format, body, facts, &applied, arena);
 }
 
 /* ---- usage ---- */
@@ -94,17 +94,17 @@ static bool read_usage(struct meter *meter, struct slice object)
     if (json_scan(object, 16, queries, sizeof queries / sizeof *queries, NULL))
         return false;
     uint64_t in = 0, out = 0, all = 0, read = 0, write = 0, heard = 0, spoken = 0, thought = 0;
-    bool is_known = usage_take(&prompt, &in);
-    is_known |= usage_take(&completion, &out);
+    bool is_known = dialect_take_tokens(&prompt, &in);
+    is_known |= dialect_take_tokens(&completion, &out);
     if (!is_known)
         return false;
-    usage_take(&written, &write);
-    usage_take(&audio_in, &heard);
-    usage_take(&audio_out, &spoken);
-    if (!usage_take(&cached, &read))
-        usage_take(&hit, &read);
+    dialect_take_tokens(&written, &write);
+    dialect_take_tokens(&audio_in, &heard);
+    dialect_take_tokens(&audio_out, &spoken);
+    if (!dialect_take_tokens(&cached, &read))
+        dialect_take_tokens(&hit, &read);
     /* xAI counts reasoning beside completion_tokens; its total says so. Everyone else's is prompt + completion. */
-    if (usage_take(&reasoning, &thought) && usage_take(&total, &all) && all > out && all - out > in &&
+    if (dialect_take_tokens(&reasoning, &thought) && dialect_take_tokens(&total, &all) && all > out && all - out > in &&
         all - out - in == thought)
         out += thought;
     struct usage usage = {.input = in, .output = out};
@@ -131,8 +131,8 @@ static bool scan_answer(struct meter *meter, struct slice data, struct answer_me
     };
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL))
         return false;
-    meter_take_text(&ret_answer->model, meter->served_model, sizeof meter->served_model);
-    meter_take_text(&ret_answer->service_tier, meter->service_tier, sizeof meter->service_tier);
+    dialect_take_text(&ret_answer->model, meter->served_model, sizeof meter->served_model);
+    dialect_take_text(&ret_answer->service_tier, meter->service_tier, sizeof meter->service_tier);
     meter->saw_error |= ret_answer->error.kind == JSON_KIND_OBJECT;
     if (ret_answer->usage.kind == JSON_KIND_OBJECT)
         read_usage(meter, ret_answer->usage.raw);
@@ -204,19 +204,19 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
         meter->saw_terminal = true;
         return;
     }
-    glance_at(raw, text_members, &glance);
+    dialect_glance(raw, text_members, &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
     if (!glance.has_usage && !glance.has_error)
         return;
     if (!glance.has_error && has_usage_null_at_end(raw, ret_cut))
         return;
-    meter_parse_event(meter, raw, &name, &data);
+    dialect_parse_event(meter, raw, &name, &data);
     if (scan_answer(meter, data, &answer)) {
         hide_usage(&answer, name, data, ret_cut);
         return;
     }
-    struct slice usage = usage_search(data);
+    struct slice usage = dialect_search_usage(data);
     if (usage.length)
         read_usage(meter, usage);
 }
@@ -225,13 +225,13 @@ static void read_document(struct meter *meter, struct slice document)
 {
     struct glance glance;
     struct answer_members answer;
-    glance_at(document, text_members, &glance);
+    dialect_glance(document, text_members, &glance);
     meter->output_text_bytes += glance.text_bytes;
     if (scan_answer(meter, document, &answer)) {
         meter->saw_terminal = true;
         return;
     }
-    struct slice usage = usage_search(document);
+    struct slice usage = dialect_search_usage(document);
     if (usage.length)
         read_usage(meter, usage);
 }
@@ -259,7 +259,7 @@ static const struct error_default error_defaults[] = {
 static void write_object(const struct error_shape *shape, const char *message, struct buffer *buffer)
 {
     json_write_raw(buffer, "{\"error\":{\"message\":");
-    json_write_string(buffer, error_message(message));
+    json_write_string(buffer, dialect_bound_message(message));
     json_write_member_string(buffer, "type", shape->type);
     json_write_member_string(buffer, "param", NULL);
     json_write_member_string(buffer, "code", shape->code);
@@ -269,14 +269,14 @@ static void write_object(const struct error_shape *shape, const char *message, s
 static int write_error(enum error error, const char *message, const char *request_id, struct buffer *body)
 {
     (void)request_id; /* a header in this dialect */
-    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    struct error_shape shape = dialect_find_error_shape(error, error_overrides, error_defaults);
     write_object(&shape, message, body);
     return shape.status;
 }
 
 static void write_stream_error(enum error error, const char *message, struct buffer *out)
 {
-    struct error_shape shape = error_find_shape(error, error_overrides, error_defaults);
+    struct error_shape shape = dialect_find_error_shape(error, error_overrides, error_defaults);
     struct buffer frame;
     buffer_init(&frame, ERROR_BYTES_MAX);
     json_write_raw(&frame, "data: ");

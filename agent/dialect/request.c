@@ -102,8 +102,8 @@ static size_t find_object_open(struct slice body)
     return at < body.length && body.data[at] == '{' ? at + 1 : 0;
 }
 
-enum error request_read(const struct request_format *format, struct slice body, unsigned depth_max, struct arena *arena,
-                        struct request_facts *ret_facts, const char **ret_problem)
+enum error dialect_read_by_table(const struct request_format *format, struct slice body, unsigned depth_max,
+                                 struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     struct json_value values[MEMBERS_MAX];
     struct json_query queries[MEMBERS_MAX];
@@ -216,8 +216,9 @@ static void bound_output(const struct request_format *format, struct splices *sp
 }
 
 /* Insertions just after the '{' end in a comma: a model is required, so something follows. */
-struct slice request_edit(const struct request_format *format, struct slice body, const struct request_facts *facts,
-                          const struct request_edits *edits, struct arena *arena)
+struct slice dialect_edit_by_table(const struct request_format *format, struct slice body,
+                                   const struct request_facts *facts, const struct request_edits *edits,
+                                   struct arena *arena)
 {
     struct splices splices = {.arena = arena};
     if (edits->model && strcmp(edits->model, facts->model) != 0)

@@ -81,8 +81,8 @@ static size_t take_data(struct chunked *chunked, struct slice bytes, struct buff
     return length;
 }
 
-bool chunked_feed(struct chunked *chunked, struct slice bytes, struct buffer *body, size_t *ret_used,
-                  struct http_fault *ret_fault)
+bool http_chunked_feed(struct chunked *chunked, struct slice bytes, struct buffer *body, size_t *ret_used,
+                       struct http_fault *ret_fault)
 {
     size_t used = 0;
     bool is_valid = true;

@@ -40,8 +40,8 @@ static bool line_is_bounded(const struct head_search *search, const struct http_
     return true;
 }
 
-enum http_parse head_search_continue(struct head_search *search, const struct http_limits *limits, struct slice head,
-                                     size_t *ret_length, struct http_fault *ret_fault)
+enum http_parse http_head_search(struct head_search *search, const struct http_limits *limits, struct slice head,
+                                 size_t *ret_length, struct http_fault *ret_fault)
 {
     for (;;) {
         const char *rest = head.data + search->line_start;

@@ -29,8 +29,8 @@ struct head_search {
 };
 /* Goes on in `head`, the bytes of the message so far. DONE: *ret_length bytes are the head, its blank line included.
  * ERROR: *ret_fault. */
-enum http_parse head_search_continue(struct head_search *search, const struct http_limits *limits, struct slice head,
-                                     size_t *ret_length, struct http_fault *ret_fault);
+enum http_parse http_head_search(struct head_search *search, const struct http_limits *limits, struct slice head,
+                                 size_t *ret_length, struct http_fault *ret_fault);
 
 /* How the body is delimited. */
 struct http_framing {
@@ -59,8 +59,8 @@ struct chunked {
     uint64_t remaining;     /* of the chunk */
 };
 /* Appends decoded bytes to `body`. *ret_used: all, or up to the end of the message (state CHUNK_DONE). */
-bool chunked_feed(struct chunked *chunked, struct slice bytes, struct buffer *body, size_t *ret_used,
-                  struct http_fault *ret_fault);
+bool http_chunked_feed(struct chunked *chunked, struct slice bytes, struct buffer *body, size_t *ret_used,
+                       struct http_fault *ret_fault);
 
 /* RFC 9110 5.6.2: tchar. */
 bool http_is_token(struct slice text);

@@ -109,7 +109,7 @@ static enum http_parse feed_head(struct http_parser *parser, struct arena *arena
         check(buffer_append(&parser->head, bytes));
         head = buffer_contents(&parser->head);
     }
-    enum http_parse result = head_search_continue(&parser->search, &parser->limits, head, &length, &parser->fault);
+    enum http_parse result = http_head_search(&parser->search, &parser->limits, head, &length, &parser->fault);
     *ret_used = bytes.length;
     if (result == HTTP_PARSE_ERROR)
         return parser_fail(parser);
@@ -144,7 +144,7 @@ static enum http_parse feed_length(struct http_parser *parser, struct arena *are
 static enum http_parse feed_chunked(struct http_parser *parser, struct arena *arena, struct slice bytes,
                                     size_t *ret_used)
 {
-    if (!chunked_feed(&parser->chunked, bytes, &parser->chunks, ret_used, &parser->fault))
+    if (!http_chunked_feed(&parser->chunked, bytes, &parser->chunks, ret_used, &parser->fault))
         return parser_fail(parser);
     if (parser->chunked.state != CHUNK_DONE)
         return HTTP_PARSE_MORE;
