@@ -19,9 +19,7 @@ void report(struct loader *loader, enum severity severity, const struct node *no
     va_start(arguments, format);
     const char *message = arena_vprintf(loader->scratch, format, arguments);
     va_end(arguments);
-    struct config_place place = {.line = node->line, .column = node->column};
-    if (!loader->hides_lines && !loader->problems->is_full)
-        place = problems_place(loader->scratch, document_line(loader->document, node->line), node->line, node->column);
+    struct config_place place = {.line = node->line, .column = node->column, .caret = !loader->hides_lines};
     config_add_problem(loader->problems, severity == SEVERITY_WARNING, loader->document->file, &place, message, hint);
 }
 

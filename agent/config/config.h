@@ -67,7 +67,7 @@ struct provider {
 struct config_place {
     unsigned line, column;   /* 1-based; 0: the file as a whole */
     const char *source_line; /* shortened around the column; NULL when there is none to show */
-    unsigned caret;          /* column within source_line */
+    unsigned caret;          /* column within source_line; 0: the line is not to be shown */
 };
 
 struct target {

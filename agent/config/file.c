@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads whole small files: bounded, never blocking on a FIFO or a device, complete or not at all. */
+/*
+ * Reads whole small files (bounded, never blocking on a FIFO or a device, complete or not at all), and finds things in
+ * what was read.
+ */
 #include "config/node.h"
 
 #include <errno.h>
@@ -8,7 +11,7 @@
 #include <unistd.h>
 
 /* One byte more than allowed is asked for, so that a file that grows between fstat and read is noticed. */
-static enum error read_all(int fd, size_t bytes_max, struct arena *arena, struct slice *ret_bytes)
+static enum error read_all(int fd, size_t bytes_max, struct arena *arena, char **ret_bytes, size_t *ret_length)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
@@ -38,18 +41,56 @@ static enum error read_all(int fd, size_t bytes_max, struct arena *arena, struct
         return ERROR_FILE_UNREADABLE;
     }
     bytes[length] = '\0';
-    *ret_bytes = (struct slice){bytes, length};
+    *ret_bytes = bytes;
+    *ret_length = length;
     return ERROR_OK;
 }
 
-enum error file_read(const char *file, size_t bytes_max, struct arena *arena, struct slice *ret_bytes)
+enum error file_read(const char *file, size_t bytes_max, struct arena *arena, char **ret_bytes, size_t *ret_length)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return ERROR_FILE_UNREADABLE;
-    enum error error = read_all(fd, bytes_max, arena, ret_bytes);
+    enum error error = read_all(fd, bytes_max, arena, ret_bytes, ret_length);
     int saved_errno = errno;
     close(fd);
     errno = saved_errno;
     return error;
+}
+
+struct slice document_line(struct document *document, unsigned line)
+{
+    if (line < document->cursor_line || document->cursor_line == 0) {
+        document->cursor_line = 1;
+        document->cursor = 0;
+    }
+    struct slice rest = slice_from(document->text, document->cursor);
+    while (document->cursor_line < line) {
+        const char *end = rest.length ? memchr(rest.data, '\n', rest.length) : NULL;
+        if (!end)
+            return (struct slice){rest.data, 0};
+        rest = slice_from(rest, (size_t)(end - rest.data) + 1);
+        document->cursor_line++;
+        document->cursor = document->text.length - rest.length;
+    }
+    const char *end = rest.length ? memchr(rest.data, '\n', rest.length) : NULL;
+    rest.length = end ? (size_t)(end - rest.data) : rest.length;
+    if (rest.length && rest.data[rest.length - 1] == '\r')
+        rest.length--;
+    return rest;
+}
+
+const struct node *node_member(const struct node *mapping, const char *name)
+{
+    if (!mapping || mapping->kind != NODE_MAPPING)
+        return NULL;
+    for (const struct node *child = mapping->first; child; child = child->next)
+        if (node_is(child->key, name))
+            return child;
+    return NULL;
+}
+
+bool node_is(const struct node *node, const char *text)
+{
+    return node && node->kind == NODE_SCALAR && slice_is(node->text, text);
 }

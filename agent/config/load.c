@@ -82,12 +82,8 @@ static void check_catalogue(struct loader *loader, const struct node *root)
     }
 }
 
-static void load_catalogue(struct loader *loader)
+static void load_catalogue(struct loader *loader, const struct node *root)
 {
-    const char *file = loader->sources->providers_file;
-    const struct node *root = read_mapping(loader, file ? file : installed_file(loader, "providers.yaml"));
-    if (!root)
-        return;
     apply_object(loader, &table_providers, root, loader->settings);
     check_catalogue(loader, root);
 }
@@ -133,19 +129,25 @@ static void find_environment(struct loader *loader, const struct node *root)
     loader->settings->environment = loader->environment;
 }
 
-static void load_policy(struct loader *loader)
+static void load_policy(struct loader *loader, const struct node *root)
 {
-    const char *file = loader->sources->policy_file;
-    loader->settings->file = arena_strdup(loader->arena, file);
-    const struct node *root = read_mapping(loader, file);
-    if (!root)
-        return;
     sha256_format(loader->document->text, loader->settings->digest);
+    mask_secrets(loader->document);
     find_environment(loader, root);
     apply_defaults(loader, &table_policy, loader->settings);
     apply_object(loader, &table_policy, root, loader->settings);
     check_rules(loader, root);
     load_secrets(loader, root);
+}
+
+static void load_file(struct loader *loader, const char *file,
+                      void (*load)(struct loader *loader, const struct node *root))
+{
+    size_t first_problem = loader->problems->count;
+    const struct node *root = read_mapping(loader, file);
+    if (root)
+        load(loader, root);
+    mask_quote_lines(loader, loader->document, first_problem);
 }
 
 enum error config_load(const struct config_sources *sources, struct config_problems *problems,
@@ -157,12 +159,12 @@ enum error config_load(const struct config_sources *sources, struct config_probl
     struct loader loader = {
         .sources = sources, .problems = problems, .settings = settings, .arena = arena, .scratch = scratch};
     size_t errors_before = problems->error_count;
-    load_catalogue(&loader);
-    const char *prices = sources->prices_file;
-    const struct node *root = read_mapping(&loader, prices ? prices : installed_file(&loader, "prices.yaml"));
-    if (root)
-        load_prices(&loader, root);
-    load_policy(&loader);
+    settings->file = arena_strdup(arena, sources->policy_file);
+    load_file(&loader, sources->providers_file ? sources->providers_file : installed_file(&loader, "providers.yaml"),
+              load_catalogue);
+    load_file(&loader, sources->prices_file ? sources->prices_file : installed_file(&loader, "prices.yaml"),
+              load_prices);
+    load_file(&loader, sources->policy_file, load_policy);
     problems_sort(problems);
     arena_free(scratch);
     if (problems->error_count > errors_before) {

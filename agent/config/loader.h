@@ -35,6 +35,11 @@ void apply_defaults(struct loader *loader, const struct object *object, void *ba
 /* A mapping into a struct: unknown keys, wrong kinds, bad values and missing keys are reported. */
 void apply_object(struct loader *loader, const struct object *object, const struct node *node, void *base);
 
+/* Overwrites what may be a secret in the text that lines are quoted from. */
+void mask_secrets(struct document *document);
+/* Gives the problems from first_problem on that belong to the document their source lines, masked. */
+void mask_quote_lines(struct loader *loader, struct document *document, size_t first_problem);
+
 /* How a type is read and described. */
 struct type {
     enum shape { SHAPE_SCALAR, SHAPE_LIST, SHAPE_OBJECT, SHAPE_OBJECTS, SHAPE_NONE } shape;

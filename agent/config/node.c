@@ -5,8 +5,6 @@
  */
 #include "config/node.h"
 
-#include "config/problems.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <yaml.h>
@@ -27,16 +25,11 @@ struct builder {
     bool is_ended, is_failed; /* stop: the document is complete, or beyond repair */
 };
 
-static struct config_place place_at(struct builder *builder, unsigned line, unsigned column)
-{
-    return problems_place(builder->problems->arena, document_line(builder->document, line), line, column);
-}
-
 static void report(struct builder *builder, yaml_mark_t mark, const char *message, const char *hint)
 {
     if (builder->problems->is_full)
         builder->is_failed = true;
-    struct config_place place = place_at(builder, (unsigned)mark.line + 1, (unsigned)mark.column + 1);
+    struct config_place place = {.line = (unsigned)mark.line + 1, .column = (unsigned)mark.column + 1, .caret = 1};
     config_add_problem(builder->problems, false, builder->document->file, &place, message, hint);
 }
 
@@ -44,28 +37,6 @@ static void fail(struct builder *builder, yaml_mark_t mark, const char *message,
 {
     report(builder, mark, message, hint);
     builder->is_failed = true;
-}
-
-struct slice document_line(struct document *document, unsigned line)
-{
-    if (line < document->cursor_line || document->cursor_line == 0) {
-        document->cursor_line = 1;
-        document->cursor = 0;
-    }
-    struct slice rest = slice_from(document->text, document->cursor);
-    while (document->cursor_line < line) {
-        const char *end = rest.length ? memchr(rest.data, '\n', rest.length) : NULL;
-        if (!end)
-            return (struct slice){rest.data, 0};
-        rest = slice_from(rest, (size_t)(end - rest.data) + 1);
-        document->cursor_line++;
-        document->cursor = document->text.length - rest.length;
-    }
-    const char *end = rest.length ? memchr(rest.data, '\n', rest.length) : NULL;
-    rest.length = end ? (size_t)(end - rest.data) : rest.length;
-    if (rest.length && rest.data[rest.length - 1] == '\r')
-        rest.length--;
-    return rest;
 }
 
 static struct node *node_new(struct builder *builder, enum node_kind kind, yaml_mark_t mark)
@@ -313,13 +284,15 @@ bool document_read(const char *file, struct arena *arena, struct config_problems
                    struct document *ret_document)
 {
     struct document document = {.file = file};
-    if (file_read(file, DOCUMENT_BYTES_MAX, arena, &document.text) != ERROR_OK) {
+    size_t length = 0;
+    if (file_read(file, DOCUMENT_BYTES_MAX, arena, &document.bytes, &length) != ERROR_OK) {
         char message[200];
         snprintf(message, sizeof message, "the file could not be read: %s",
                  errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
         config_add_problem(problems, false, file, NULL, message, NULL);
         return false;
     }
+    document.text = (struct slice){document.bytes, length};
     struct node *root_holder = arena_new_struct(arena, struct node);
     root_holder->kind = NODE_SEQUENCE;
     struct builder *builder = arena_new_struct(arena, struct builder);
@@ -330,19 +303,4 @@ bool document_read(const char *file, struct arena *arena, struct config_problems
     bool ok = parse_text(builder);
     *ret_document = document;
     return ok;
-}
-
-const struct node *node_member(const struct node *mapping, const char *name)
-{
-    if (!mapping || mapping->kind != NODE_MAPPING)
-        return NULL;
-    for (const struct node *child = mapping->first; child; child = child->next)
-        if (node_is(child->key, name))
-            return child;
-    return NULL;
-}
-
-bool node_is(const struct node *node, const char *text)
-{
-    return node && node->kind == NODE_SCALAR && slice_is(node->text, text);
 }

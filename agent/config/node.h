@@ -31,9 +31,11 @@ struct node {
 
 struct document {
     const char *file;
-    struct slice text;
-    const struct node *root;
-    unsigned cursor_line; /* of document_line: problems mostly come in order */
+    struct slice text; /* what quotes of lines are taken from: secrets in it get masked */
+    char *bytes;       /* the same memory */
+    bool is_masked;
+    const struct node *root; /* NULL: no valid YAML */
+    unsigned cursor_line;    /* of document_line: problems mostly come in order */
     size_t cursor;
 };
 
@@ -48,6 +50,7 @@ bool node_is(const struct node *node, const char *text);                      /*
 struct slice document_line(struct document *document, unsigned line);
 
 /* A regular file's bytes into the arena. FILE_UNREADABLE with errno; errno EFBIG when larger than bytes_max. */
-enum error file_read(const char *file, size_t bytes_max, struct arena *arena, struct slice *ret_bytes) MUST_USE;
+enum error file_read(const char *file, size_t bytes_max, struct arena *arena, char **ret_bytes,
+                     size_t *ret_length) MUST_USE;
 
 #endif

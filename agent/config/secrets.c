@@ -16,9 +16,11 @@
 
 enum { SECRET_BYTES_MAX = 8192, STORE_NAME_MAX = 64 };
 
+enum verdict { SECRET_REFUSED /* an error */, SECRET_MISSING /* a warning */, SECRET_NO_FILE /* a warning */ };
+
 struct finding {
     const char *problem; /* NULL: found */
-    bool is_error;
+    enum verdict verdict;
 };
 
 /* Permissions first: what others can read is not to be trusted, nor used. */
@@ -26,24 +28,24 @@ static struct finding read_private(int fd, char bytes[SECRET_BYTES_MAX + 1], siz
 {
     struct stat status;
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-        return (struct finding){"the secret file is no regular file", true};
+        return (struct finding){"the secret file is no regular file", SECRET_REFUSED};
     if (status.st_mode & 077)
-        return (struct finding){"the secret file can be read by others: chmod 600", true};
+        return (struct finding){"the secret file can be read by others: chmod 600", SECRET_REFUSED};
     if (status.st_uid != geteuid() && status.st_uid != 0)
-        return (struct finding){"the secret file belongs to another user", true};
+        return (struct finding){"the secret file belongs to another user", SECRET_REFUSED};
     size_t length = 0;
     while (length <= SECRET_BYTES_MAX) {
         ssize_t got = read(fd, bytes + length, SECRET_BYTES_MAX + 1 - length);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return (struct finding){"the secret file could not be read", true};
+            return (struct finding){"the secret file could not be read", SECRET_REFUSED};
         if (got == 0)
             break;
         length += (size_t)got;
     }
     if (length > SECRET_BYTES_MAX)
-        return (struct finding){"the secret file is larger than 8 KiB", true};
+        return (struct finding){"the secret file is larger than 8 KiB", SECRET_REFUSED};
     if (length && bytes[length - 1] == '\n')
         length--;
     *ret_length = length;
@@ -54,14 +56,14 @@ static struct finding read_private(int fd, char bytes[SECRET_BYTES_MAX + 1], siz
 static struct finding check_secret(struct slice secret)
 {
     if (secret.length == 0)
-        return (struct finding){"the secret is empty", false};
+        return (struct finding){"the secret is empty", SECRET_MISSING};
     if (secret.length > SECRET_BYTES_MAX)
-        return (struct finding){"the secret is larger than 8 KiB", true};
+        return (struct finding){"the secret is larger than 8 KiB", SECRET_REFUSED};
     if (slice_has_prefix(secret, "kt_cg_"))
-        return (struct finding){"the secret is a placeholder key (kt_cg_...), not a provider's key", true};
+        return (struct finding){"the secret is a placeholder key (kt_cg_...), not a provider's key", SECRET_REFUSED};
     for (size_t i = 0; i < secret.length; i++)
         if (!isgraph((unsigned char)secret.data[i]))
-            return (struct finding){"the secret holds a space or a control character", true};
+            return (struct finding){"the secret holds a space or a control character", SECRET_REFUSED};
     return (struct finding){0};
 }
 
@@ -77,7 +79,8 @@ static struct finding read_file(struct loader *loader, struct target *target, co
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return (struct finding){arena_printf(loader->scratch, "%s: %s", file, strerror(errno)), errno != ENOENT};
+        return (struct finding){arena_printf(loader->scratch, "%s: %s", file, strerror(errno)),
+                                errno == ENOENT ? SECRET_NO_FILE : SECRET_REFUSED};
     char bytes[SECRET_BYTES_MAX + 1];
     size_t length = 0;
     struct finding finding = read_private(fd, bytes, &length);
@@ -92,7 +95,7 @@ static struct finding read_environment(struct loader *loader, struct target *tar
 {
     const char *value = getenv(variable);
     if (!value)
-        return (struct finding){arena_printf(loader->scratch, "%s is not set", variable), false};
+        return (struct finding){arena_printf(loader->scratch, "%s is not set", variable), SECRET_MISSING};
     return keep_secret(target, slice_of(value));
 }
 
@@ -109,11 +112,11 @@ static struct finding read_store(struct loader *loader, struct target *target, c
 {
     const char *directory = loader->sources->secret_directory;
     if (!directory)
-        return (struct finding){"there is no secret store here", false};
+        return (struct finding){"there is no secret store here", SECRET_MISSING};
     if (!is_store_name(slice_of(name)))
-        return (struct finding){"no valid name of a stored secret", true};
+        return (struct finding){"no valid name of a stored secret", SECRET_REFUSED};
     struct finding finding = read_file(loader, target, arena_printf(loader->scratch, "%s/%s", directory, name));
-    if (finding.problem && !finding.is_error)
+    if (finding.problem && finding.verdict == SECRET_NO_FILE)
         finding.problem = arena_printf(loader->scratch, "nothing is stored as %s: tollgate secret set %s", name, name);
     return finding;
 }
@@ -163,8 +166,9 @@ void load_secrets(struct loader *loader, const struct node *root)
             continue;
         const struct node *reference = node_member(node, "secret_key_ref");
         target->secret_problem = arena_strdup(loader->arena, finding.problem);
-        report(loader, finding.is_error ? SEVERITY_ERROR : SEVERITY_WARNING, reference ? reference : node, NULL,
-               "target \"%s\"%s: %s", target->id ? target->id : "?", finding.is_error ? "" : " is unavailable",
+        bool is_error = finding.verdict == SECRET_REFUSED;
+        report(loader, is_error ? SEVERITY_ERROR : SEVERITY_WARNING, reference ? reference : node, NULL,
+               "target \"%s\"%s: %s", target->id ? target->id : "?", is_error ? "" : " is unavailable",
                finding.problem);
     }
 }

@@ -6,55 +6,41 @@
 #include <stdio.h>
 
 #define NONE NULL
-/* clang-format off: one macro per kind of row, all of them the same initialiser */
-#define ROW(name, alias, type, where, where_count, dev, prod, min, max, unit, choices, object, flags, text)            \
+/* One macro per kind of row, all of them the same initialiser. */
+/* clang-format off */
+#define ROW(name, alias, type, where, where_count, dev, prod, min, max, unit, choices, object, flags, text) \
     {name, alias, type, where, where_count, {dev, prod}, min, max, unit, choices, object, flags, text},
-#define ALIASED(name, alias, type, member, dev, prod, min, max, unit, flags, text)                                     \
+#define ALIASED(name, alias, type, member, dev, prod, min, max, unit, flags, text) \
     ROW(name, alias, type, offsetof(OWNER, member), 0, dev, prod, min, max, unit, NULL, NULL, flags, text)
-#define VALUE(name, type, member, dev, prod, min, max, unit, flags, text)                                              \
+#define VALUE(name, type, member, dev, prod, min, max, unit, flags, text) \
     ALIASED(name, NULL, type, member, dev, prod, min, max, unit, flags, text)
-#define CHOICE(name, member, list, dev, prod, flags, text)                                                             \
+#define CHOICE(name, member, list, dev, prod, flags, text) \
     ROW(name, NULL, TYPE_CHOICE, offsetof(OWNER, member), 0, dev, prod, 0, 0, "", choices_##list, NULL, flags, text)
-#define PRICE(name, prefix, member, text)                                                                              \
-    ROW(name, NULL, TYPE_PRICE, offsetof(OWNER, prefix member), offsetof(OWNER, prefix has_##member), NULL, NULL, 0,   \
-        0, "USD per million", NULL, NULL, FIELD_RELOADABLE, text)
-#define LIST(name, type, member, count, most, flags, text)                                                             \
-    ROW(name, NULL, type, offsetof(OWNER, member), offsetof(OWNER, count), NULL, NULL, 0, most, "", NULL, NULL, flags, \
-        text)
-#define OBJECTS(name, table, member, count, most, flags, text)                                                         \
-    ROW(name, NULL, TYPE_OBJECTS, offsetof(OWNER, member), offsetof(OWNER, count), NULL, NULL, 0, most, "", NULL,      \
+#define PRICE(name, prefix, member, text) \
+    ROW(name, NULL, TYPE_PRICE, offsetof(OWNER, prefix member), offsetof(OWNER, prefix has_##member), NULL, NULL, 0, 0, \
+        "USD per million", NULL, NULL, FIELD_RELOADABLE, text)
+#define LIST(name, type, member, count, most, flags, text) \
+    ROW(name, NULL, type, offsetof(OWNER, member), offsetof(OWNER, count), NULL, NULL, 0, most, "", NULL, NULL, flags, text)
+#define OBJECTS(name, table, member, count, most, flags, text) \
+    ROW(name, NULL, TYPE_OBJECTS, offsetof(OWNER, member), offsetof(OWNER, count), NULL, NULL, 0, most, "", NULL, \
         &table_##table, flags, text)
-#define INLINE(name, table, flags, text)                                                                               \
+#define INLINE(name, table, flags, text) \
     ROW(name, NULL, TYPE_OBJECT, 0, 0, NULL, NULL, 0, 0, "", NULL, &table_##table, flags, text)
-#define EMBEDDED(name, table, member, flags, text)                                                                     \
+#define EMBEDDED(name, table, member, flags, text) \
     ROW(name, NULL, TYPE_OBJECT, offsetof(OWNER, member), 0, NULL, NULL, 0, 0, "", NULL, &table_##table, flags, text)
-#define SHARED(name, table, flags, text)                                                                               \
+#define SHARED(name, table, flags, text) \
     ROW(name, NULL, TYPE_OBJECT, 0, 0, NULL, NULL, 0, 0, "", NULL, &table_##table, (flags) | FIELD_SHARED, text)
-#define UNSTORED(name, alias, type, choices, flags, text)                                                              \
+#define UNSTORED(name, alias, type, choices, flags, text) \
     ROW(name, alias, type, 0, 0, NULL, NULL, 1, 64, "", choices, NULL, (flags) | FIELD_UNSTORED, text)
 #define LATER(name, text) ROW(name, NULL, TYPE_UNSUPPORTED, 0, 0, NULL, NULL, 0, 0, "", NULL, NULL, 0, text)
 
-#define CHOICES(name)     static const struct choice choices_##name[] = {
-#define CHOICES_END                                                                                                    \
-    ,                                                                                                                  \
-    {                                                                                                                  \
-        NULL, 0, false                                                                                                 \
-    }                                                                                                                  \
-    }                                                                                                                  \
-    ;
+#define CHOICES(name) static const struct choice choices_##name[] = {
+#define CHOICES_END , {NULL, 0, false}};
 #define TABLE(name) static const struct field fields_##name[] = {
-#define OBJECT_OF(name, text)                                                                                          \
-    {                                                                                                                  \
-#name, sizeof(OWNER), fields_##name, sizeof fields_##name / sizeof *fields_##name, text                        \
-    }
-#define TABLE_END(name, text)                                                                                          \
-    }                                                                                                                  \
-    ;                                                                                                                  \
-    static const struct object table_##name = OBJECT_OF(name, text);
-#define TABLE_EXPORT(name, text)                                                                                       \
-    }                                                                                                                  \
-    ;                                                                                                                  \
-    const struct object table_##name = OBJECT_OF(name, text);
+#define OBJECT_OF(name, label, text) \
+    {label, sizeof(OWNER), fields_##name, sizeof fields_##name / sizeof *fields_##name, text}
+#define TABLE_END(name, label, text) }; static const struct object table_##name = OBJECT_OF(name, label, text);
+#define TABLE_EXPORT(name, label, text) }; const struct object table_##name = OBJECT_OF(name, label, text);
 /* clang-format on */
 
 #include "config/settings_table.def"

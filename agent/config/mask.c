@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * People paste keys into policy files. Before any line of a file is quoted, the values below keys that hold or name
+ * secrets are overwritten in the text that quotes are taken from (the tree keeps its own copies).
+ */
+#include "config/loader.h"
+
+#include "config/problems.h"
+
+#include <ctype.h>
+
+static bool is_secret_name(struct slice name)
+{
+    static const char *const names[] = {"key", "apikey", "secret", "secret_key", "token", "access_token", "password"};
+    const struct object *const objects[] = {&table_target, &table_consumer_group};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_is_like(name, names[i]))
+            return true;
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        const struct field *field = table_find(objects[i], name);
+        if (field && field->flags & FIELD_SECRET)
+            return true;
+    }
+    return false;
+}
+
+/* A placeholder key, or what only a variable is called: OPENAI_API_KEY. */
+static bool is_harmless(struct slice text)
+{
+    bool is_variable = text.length && memchr(text.data, '_', text.length);
+    for (size_t i = 0; i < text.length; i++)
+        is_variable &=
+            isupper((unsigned char)text.data[i]) || isdigit((unsigned char)text.data[i]) || text.data[i] == '_';
+    return is_variable || slice_has_prefix(text, "kt_cg_");
+}
+
+/* A plain scalar within its line exactly; anything else, whose spelling differs from its value, to the ends of lines.
+ */
+static void mask_scalar(struct document *document, const struct node *node)
+{
+    struct slice line = document_line(document, node->line);
+    char *start = document->bytes + (line.data - document->text.data), *end = start + line.length;
+    for (unsigned column = 1; column < node->column && start < end; column++)
+        while (++start < end && ((unsigned char)*start & 0xc0) == 0x80)
+            ;
+    bool fits = node->is_plain && node->text.length <= (size_t)(end - start);
+    if (fits && memcmp(start, node->text.data, node->text.length) == 0)
+        end = start + node->text.length;
+    else
+        end = document->bytes + document->text.length;
+    size_t left = node->text.length + 16;
+    for (; start < end && (left > 0 || *start != '\n'); start++) {
+        if (*start != '\n')
+            *start = '*';
+        left -= left > 0;
+    }
+}
+
+/* As deep as the tree: DOCUMENT_DEPTH_MAX. */
+static void mask_below(struct document *document, const struct node *node, bool is_secret)
+{
+    is_secret |= node->key && node->key->kind == NODE_SCALAR && is_secret_name(node->key->text);
+    if (node->kind == NODE_SCALAR && is_secret && !is_harmless(node->text))
+        mask_scalar(document, node);
+    for (const struct node *child = node->first; child; child = child->next)
+        mask_below(document, child, is_secret);
+}
+
+void mask_secrets(struct document *document)
+{
+    bool is_first = !document->is_masked;
+    document->is_masked = true;
+    if (document->root && is_first)
+        mask_below(document, document->root, false);
+}
+
+/* A file that is no YAML has no keys to go by. */
+static bool may_hold_secret(struct slice line)
+{
+    static const char *const words[] = {"key", "secret", "token", "password"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (memmem(line.data, line.length, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
+void mask_quote_lines(struct loader *loader, struct document *document, size_t first_problem)
+{
+    if (loader->problems->count > first_problem)
+        mask_secrets(document);
+    for (size_t i = first_problem; i < loader->problems->count; i++) {
+        struct config_problem *row = &loader->problems->rows[i];
+        if (!row->place.line || !row->place.caret || row->place.source_line || strcmp(row->file, document->file) != 0)
+            continue;
+        struct slice line = document_line(document, row->place.line);
+        if (document->root || !may_hold_secret(line))
+            row->place = problems_place(loader->problems->arena, line, row->place.line, row->place.column);
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of types: how each is read, called in REFERENCE.md and described in the JSON schema. */
+#include "config/values.h"
+
+_Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t), "parse_account");
+_Static_assert(sizeof(enum unlisted) == sizeof(unsigned), "parse_choice");
+
+#define TEXT_SCHEMA   "\"type\": \"string\""
+#define AMOUNT_SCHEMA "\"type\": [\"number\", \"string\"], \"pattern\": \"^[0-9]+([.][0-9]+)?$\", \"minimum\": 0"
+const struct type types[TYPE_COUNT] = {
+    [TYPE_BOOLEAN] = {SHAPE_SCALAR, "true or false", "\"type\": \"boolean\"", sizeof(bool), parse_boolean},
+    [TYPE_UINT32] = {SHAPE_SCALAR, "number", "\"type\": \"integer\"", sizeof(uint32_t), parse_uint32},
+    [TYPE_UINT64] = {SHAPE_SCALAR, "number", "\"type\": \"integer\"", sizeof(uint64_t), parse_uint64},
+    [TYPE_NAME] = {SHAPE_SCALAR, "name", TEXT_SCHEMA, sizeof(char *), parse_name},
+    [TYPE_VARIABLE] = {SHAPE_SCALAR, "variable", TEXT_SCHEMA ", \"pattern\": \"^[A-Za-z_][A-Za-z0-9_]*$\"",
+                       sizeof(char *), parse_variable},
+    [TYPE_TEXT] = {SHAPE_SCALAR, "text", "\"type\": [\"string\", \"number\"]", sizeof(char *), parse_text},
+    [TYPE_CHOICE] = {SHAPE_SCALAR, "one of", TEXT_SCHEMA, sizeof(unsigned), parse_choice},
+    [TYPE_MONEY] = {SHAPE_SCALAR, "amount", AMOUNT_SCHEMA, sizeof(struct money), parse_money},
+    [TYPE_PRICE] = {SHAPE_SCALAR, "price", AMOUNT_SCHEMA, sizeof(struct price), parse_price},
+    [TYPE_PATH] = {SHAPE_SCALAR, "path, relative to the file", TEXT_SCHEMA, sizeof(char *), parse_path},
+    [TYPE_URL] = {SHAPE_SCALAR, "URL", TEXT_SCHEMA, sizeof(char *), parse_url},
+    [TYPE_API_KEY] = {SHAPE_SCALAR, "placeholder key", TEXT_SCHEMA ", \"pattern\": \"^kt_cg_[A-Za-z0-9_-]+$\"",
+                      sizeof(char *), parse_api_key},
+    [TYPE_PROVIDER] = {SHAPE_SCALAR, "provider", TEXT_SCHEMA, sizeof(struct provider *), parse_provider},
+    [TYPE_NETWORK] = {SHAPE_SCALAR, "network", TEXT_SCHEMA ", \"pattern\": \"^127[.][0-9]+[.]0[.]0/16$\"",
+                      sizeof(uint32_t), parse_network},
+    [TYPE_HOSTS] = {SHAPE_LIST, "list of host names", TEXT_SCHEMA, sizeof(char *), parse_host},
+    [TYPE_NAMES] = {SHAPE_LIST, "list of names", TEXT_SCHEMA, sizeof(char *), parse_name},
+    [TYPE_VARIABLES] = {SHAPE_LIST, "list of variables", TEXT_SCHEMA, sizeof(char *), parse_variable},
+    [TYPE_MODELS] = {SHAPE_LIST, "list of models", TEXT_SCHEMA, sizeof(char *), parse_model},
+    [TYPE_UIDS] = {SHAPE_LIST, "list of users", "\"type\": [\"integer\", \"string\"]", sizeof(uid_t), parse_uid},
+    [TYPE_GIDS] = {SHAPE_LIST, "list of groups", "\"type\": [\"integer\", \"string\"]", sizeof(gid_t), parse_gid},
+    [TYPE_OBJECT] = {SHAPE_OBJECT, "mapping", NULL, 0, NULL},
+    [TYPE_OBJECTS] = {SHAPE_OBJECTS, "list of mappings", NULL, 0, NULL},
+    [TYPE_UNSUPPORTED] = {SHAPE_NONE, "not yet", NULL, 0, NULL},
+};

@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config/: what a policy file means, and what is said about a bad one: line, column and words, for every kind of error.
+ * Runs in the repository's root; files are written below a directory of its own.
+ */
+#include "config/config.h"
+#include "tests/unit/suite.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static const char *path_of(const char *name)
+{
+    static char path[4][512];
+    static unsigned turn;
+    char *text = path[turn++ % 4];
+    if (!*folder) {
+        snprintf(folder, sizeof folder, "/tmp/test_config.XXXXXX");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    }
+    snprintf(text, sizeof path[0], "%s/%s", folder, name);
+    return text;
+}
+
+static const char *write_bytes(const char *name, const char *bytes, size_t length, mode_t mode)
+{
+    const char *path = path_of(name);
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, mode);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL_FATAL(write(fd, bytes, length), (ssize_t)length);
+    fchmod(fd, mode);
+    close(fd);
+    return path;
+}
+
+static const char *write_text(const char *name, const char *text)
+{
+    return write_bytes(name, text, strlen(text), 0600);
+}
+
+static char *read_text(const char *path, size_t *ret_length)
+{
+    FILE *file = fopen(path, "rb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    char *text = calloc(1, 1 << 21);
+    *ret_length = fread(text, 1, (1 << 21) - 1, file);
+    fclose(file);
+    return text;
+}
+
+struct load {
+    enum error error;
+    struct settings *settings;
+    struct config_problems problems;
+};
+
+static struct load load_from(const struct config_sources *sources)
+{
+    struct load load = {0};
+    config_problems_init(&load.problems);
+    load.error = config_load(sources, &load.problems, &load.settings);
+    EXPECT((load.error == ERROR_OK) == (load.settings != NULL), "%s", sources->policy_file);
+    EXPECT((load.error == ERROR_OK) == (load.problems.error_count == 0), "%s", sources->policy_file);
+    return load;
+}
+
+static struct config_sources sources_of(const char *policy)
+{
+    return (struct config_sources){.policy_file = policy,
+                                   .providers_file = "policies/providers.yaml",
+                                   .prices_file = "policies/prices.yaml",
+                                   .environment = -1};
+}
+
+static struct load load(const char *policy)
+{
+    struct config_sources sources = sources_of(policy);
+    return load_from(&sources);
+}
+
+static void done(struct load *load)
+{
+    config_release(load->settings);
+    config_problems_done(&load->problems);
+}
+
+static const struct config_problem *find_problem(const struct load *load, unsigned line, unsigned column,
+                                                 const char *message)
+{
+    for (size_t i = 0; i < load->problems.count; i++) {
+        const struct config_problem *row = &load->problems.rows[i];
+        if (row->place.line == line && row->place.column == column && strcmp(row->message, message) == 0)
+            return row;
+    }
+    fprintf(stderr, "\n    wanted %u:%u %s, have:\n", line, column, message);
+    config_print_problems(&load->problems, stderr);
+    return NULL;
+}
+
+/* ---- good files ---- */
+
+static struct settings *load_good(const char *policy, struct load *ret_load)
+{
+    *ret_load = load(policy);
+    if (ret_load->error)
+        config_print_problems(&ret_load->problems, stderr);
+    CU_ASSERT_EQUAL_FATAL(ret_load->error, ERROR_OK);
+    return ret_load->settings;
+}
+
+TEST(the_dev_file_of_the_design_loads)
+{
+    struct load load;
+    setenv("OPENAI_API_KEY", "sk-unit-test-1", 1);
+    unsetenv("ANTHROPIC_API_KEY");
+    const struct settings *settings = load_good("policies/policy-config.dev.yaml", &load);
+    EXPECT_INTEGER(settings->environment, ENVIRONMENT_DEV);
+    EXPECT_INTEGER(settings->target_count, 2);
+    EXPECT_STRING(settings->targets[0].id, "openai-gpt4o-mini");
+    EXPECT_STRING(settings->targets[0].provider->id, "openai");
+    EXPECT_STRING(settings->targets[0].model, "gpt-5.4-mini-mini");
+    EXPECT_STRING(settings->targets[0].base_url, "https://api.openai.com");
+    EXPECT_STRING(settings->targets[0].secret_environment, "OPENAI_API_KEY");
+    EXPECT(settings->targets[0].secret && secret_is_equal(settings->targets[0].secret, slice_of("sk-unit-test-1")),
+           "key");
+    CU_ASSERT_PTR_NULL(settings->targets[1].secret);
+    EXPECT_STRING(settings->targets[1].secret_problem, "ANTHROPIC_API_KEY is not set");
+    EXPECT_INTEGER(settings->targets[1].index, 1);
+    EXPECT_INTEGER(settings->targets[1].provider->dialect, DIALECT_ANTHROPIC);
+    EXPECT_INTEGER(settings->targets[1].provider->key_header, KEY_HEADER_X_API_KEY);
+    EXPECT_INTEGER(settings->targets[1].timeout_ms, 600000);
+    EXPECT_INTEGER(settings->targets[1].weight, 1);
+    EXPECT_INTEGER(settings->group_count, 1);
+    EXPECT_STRING(settings->groups[0].api_key, "kt_cg_product_dev");
+    EXPECT_STRING(settings->groups[0].wallet, "team_product_dev");
+    EXPECT(settings->groups[0].is_default, "the only group is the default");
+    EXPECT(settings->cache.enabled && settings->cache.ttl_seconds == 7200 && settings->cache.max_entries == 5000,
+           "cache");
+    EXPECT(settings->cost_tracking.enabled && settings->cost_tracking.wallet_enforcement, "cost_tracking");
+    EXPECT_INTEGER(settings->cost_tracking.default_credit.nano, 5000000000);
+    EXPECT_INTEGER(settings->routing.on_unlisted_model, UNLISTED_ROUTE);
+    EXPECT_INTEGER(settings->capture.unlisted_provider, UNLISTED_METER);
+    EXPECT_INTEGER(settings->capture.unmetered_endpoint, UNLISTED_PASS);
+    EXPECT_INTEGER(settings->capture.network, 127u << 24 | 77u << 16);
+    EXPECT_INTEGER(settings->client_gone, CLIENT_GONE_ABORT);
+    EXPECT_INTEGER(settings->limits.drain_timeout_ms, 10000);
+    EXPECT_INTEGER(settings->limits.body_bytes_max, 32 << 20);
+    EXPECT_STRING(settings->prices_as_of, "2026-07-02");
+    /* one warning about the cache, one about the missing key */
+    EXPECT_INTEGER(load.problems.count, 2);
+    CU_ASSERT_PTR_NOT_NULL(find_problem(&load, 3, 1, "\"cache\": read, in force once the cache exists"));
+    CU_ASSERT_PTR_NOT_NULL(
+        find_problem(&load, 18, 23, "target \"anthropic-haiku\" is unavailable: ANTHROPIC_API_KEY is not set"));
+    done(&load);
+}
+
+TEST(the_prod_file_of_the_design_loads)
+{
+    struct load load;
+    const struct settings *settings = load_good("policies/policy-config.prod.yaml", &load);
+    EXPECT_INTEGER(settings->environment, ENVIRONMENT_PROD);
+    EXPECT_INTEGER(settings->target_count, 2);
+    EXPECT_STRING(settings->targets[0].model, "gpt-5.4-mini");
+    EXPECT_STRING(settings->groups[0].name, "product-prod");
+    EXPECT_INTEGER(settings->cache.ttl_seconds, 900);
+    EXPECT_INTEGER(settings->cost_tracking.default_credit.nano, 0);
+    EXPECT_INTEGER(settings->routing.on_unlisted_model, UNLISTED_BLOCK);
+    EXPECT_INTEGER(settings->capture.unlisted_provider, UNLISTED_BLOCK);
+    EXPECT_INTEGER(settings->capture.unmetered_endpoint, UNLISTED_BLOCK);
+    EXPECT_INTEGER(settings->client_gone, CLIENT_GONE_DRAIN);
+    EXPECT_INTEGER(settings->limits.drain_timeout_ms, 300000);
+    done(&load);
+}
+
+/* The two columns of the design's policy page, byte for byte; only the licence line is ours. */
+static const char seed_middle[] =
+    "cache:\n  enabled: true\n  ttl_seconds: %s\n  max_entries: %s\n  match_strategy: exact\n"
+    "providers:\n  routing: {strategy: usage_based}\n  targets:\n"
+    "    - id: %s\n      provider: openai\n      model: %s\n"
+    "      secret_key_ref: {env: OPENAI_API_KEY}\n"
+    "    - id: %s\n      provider: %s\n      model: %s\n"
+    "      secret_key_ref: {env: %s}\n";
+
+static void expect_file(const char *path, const char *wanted)
+{
+    size_t length;
+    char *text = read_text(path, &length);
+    EXPECT(strcmp(text, wanted) == 0, "%s differs from the design", path);
+    free(text);
+}
+
+TEST(the_seed_files_are_those_of_the_design)
+{
+    char wanted[2048];
+    int length = snprintf(wanted, sizeof wanted, "# SPDX-License-Identifier: Apache-2.0\n# policy-config.dev.yaml\n");
+    length +=
+        snprintf(wanted + length, sizeof wanted - (size_t)length, seed_middle, "7200", "5000", "openai-gpt4o-mini",
+                 "gpt-5.4-mini-mini", "anthropic-haiku", "anthropic", "claude-haiku", "ANTHROPIC_API_KEY");
+    snprintf(wanted + length, sizeof wanted - (size_t)length,
+             "consumer_groups:\n  - name: product-dev\n    api_key: kt_cg_product_dev\n"
+             "    wallet_team_id: team_product_dev\n"
+             "cost_tracking:\n  enabled: true\n  wallet_enforcement: true\n");
+    expect_file("policies/policy-config.dev.yaml", wanted);
+    length = snprintf(wanted, sizeof wanted, "# SPDX-License-Identifier: Apache-2.0\n# policy-config.prod.yaml\n");
+    length += snprintf(wanted + length, sizeof wanted - (size_t)length, seed_middle, "900", "20000", "openai-gpt4o",
+                       "gpt-5.4-mini", "openai-gpt4o-mini", "openai", "gpt-5.4-mini-mini", "OPENAI_API_KEY");
+    snprintf(wanted + length, sizeof wanted - (size_t)length,
+             "consumer_groups:\n    - name: product-prod\n      api_key: kt_cg_product_prod\n"
+             "      wallet_team_id: team_product_prod\n"
+             "cost_tracking:\n  enabled: true\n  wallet_enforcement: true\n");
+    expect_file("policies/policy-config.prod.yaml", wanted);
+}
+
+/* Lines 1 to 4 and 5 to 9 of most cases; what is under test begins at line 10. */
+#define GROUP  "consumer_groups:\n  - name: g\n    api_key: kt_cg_g\n    wallet_team_id: w\n"
+#define TARGET "providers:\n  targets:\n    - id: t\n      provider: openai\n      model: gpt-5.4-nano\n"
+#define BOTH   GROUP TARGET
+
+TEST(every_kind_of_value_arrives_where_it_belongs)
+{
+    struct load load;
+    const char *policy = write_text(
+        "all.dev.yaml",
+        "pack: {name: My pack, version: \"1.2\", enabled: true}\n"
+        "policies: {chain: [identify, route]}\n"
+        "cache: {mode: exact}\n"
+        "providers:\n  routing: {strategy: ordered, on_unlisted_model: pass}\n  targets:\n"
+        "    - {id: here, provider: openai, model: llama3:8b, base_url: \"http://127.0.0.1:11434/\", local: true,\n"
+        "       ca_file: ca.pem, pricing: {input: 0.5, output: \"1.25\", cache_read: 0}, limits: {rpm: 60, tpm: "
+        "1000000},\n"
+        "       weight: 3, timeout_ms: 2000}\n"
+        "consumer_groups:\n"
+        "  - {name: a, api_key: kt_cg_a, wallet_team_id: w, uids: [0, 1000, root], denied_models: [o1-pro, gpt-4*],\n"
+        "     max_output_tokens: 2048, keys: placeholder_only}\n"
+        "  - {name: b, api_key: kt_cg_b, wallet_team_id: w, default: true, allowed_models: ['*'],\n"
+        "     cost_tracking: {unknown_price: block}}\n"
+        "wallets: [{id: w, credit: 12.5, currency: USD}]\n"
+        "capture: {hosts: [AI.Example.com], network: 127.99.0.0/16, unlisted_provider: block, unmetered_endpoint: "
+        "meter}\n"
+        "access: {uids: [1000], gids: [root, 7], readers: [root]}\n"
+        "limits: {loops: 2, json_depth_max: 64, client_gone: drain, buffered_answer_bytes_max: 0}\n"
+        "cost_tracking: {default_credit: 0.000000001, wallet_enforcement: false}\n");
+    const struct settings *settings = load_good(policy, &load);
+    const struct target *target = &settings->targets[0];
+    EXPECT_STRING(settings->pack_name, "My pack");
+    EXPECT_STRING(settings->pack_version, "1.2");
+    EXPECT_INTEGER(settings->routing.strategy, STRATEGY_ORDERED);
+    EXPECT_INTEGER(settings->routing.on_unlisted_model, UNLISTED_PASS);
+    EXPECT_STRING(target->model, "llama3:8b");
+    EXPECT_STRING(target->base_url, "http://127.0.0.1:11434");
+    EXPECT(target->local, "local");
+    EXPECT(target->ca_file[0] == '/' && strstr(target->ca_file, "/ca.pem"), "%s", target->ca_file);
+    EXPECT_INTEGER(target->pricing.output.pico, 1250000);
+    EXPECT(target->pricing.has_cache_read && target->pricing.cache_read.pico == 0, "an explicit 0 is 0");
+    EXPECT(!target->pricing.has_cache_write, "not written");
+    EXPECT_INTEGER(target->limit_requests_per_minute, 60);
+    EXPECT_INTEGER(target->limit_tokens_per_minute, 1000000);
+    EXPECT_INTEGER(target->weight, 3);
+    EXPECT_STRING(target->secret_environment, "OPENAI_API_KEY"); /* nothing written: the provider's variable */
+    EXPECT_INTEGER(settings->groups[0].uid_count, 3);
+    EXPECT_INTEGER(settings->groups[0].uids[1], 1000);
+    EXPECT_INTEGER(settings->groups[0].uids[2], 0);
+    EXPECT_STRING(settings->groups[0].denied_models[1], "gpt-4*");
+    EXPECT_INTEGER(settings->groups[0].output_tokens_max, 2048);
+    EXPECT_INTEGER(settings->groups[0].keys, KEYS_PLACEHOLDER_ONLY);
+    EXPECT(!settings->groups[0].is_default && settings->groups[1].is_default, "default");
+    EXPECT_INTEGER(settings->cost_tracking.unknown_price, UNKNOWN_PRICE_BLOCK); /* from within the group */
+    EXPECT(!settings->cost_tracking.wallet_enforcement && settings->cost_tracking.enabled, "cost_tracking");
+    EXPECT_INTEGER(settings->cost_tracking.default_credit.nano, 1);
+    EXPECT_INTEGER(settings->wallets[0].credit.nano, 12500000000);
+    EXPECT_STRING(settings->capture.hosts[0], "ai.example.com");
+    EXPECT_INTEGER(settings->capture.network, 127u << 24 | 99u << 16);
+    EXPECT_INTEGER(settings->capture.unmetered_endpoint, UNLISTED_METER);
+    EXPECT_INTEGER(settings->access.gids[1], 7);
+    EXPECT_INTEGER(settings->access.readers[0], 0);
+    EXPECT_INTEGER(settings->limits.loops, 2);
+    EXPECT_INTEGER(settings->limits.buffered_answer_bytes_max, 0);
+    EXPECT_INTEGER(settings->client_gone, CLIENT_GONE_DRAIN);
+    done(&load);
+}
+
+TEST(targets_inherit_what_their_provider_says)
+{
+    struct load load = {0};
+    struct config_sources sources = sources_of(write_text("inherit.dev.yaml", BOTH));
+    sources.providers_file = "tests/provider/providers.yaml";
+    load = load_from(&sources);
+    CU_ASSERT_EQUAL_FATAL(load.error, ERROR_OK);
+    const struct target *target = &load.settings->targets[0];
+    EXPECT(target->local && strstr(target->base_url, "https://127.0.0.1:"), "%s", target->base_url);
+    EXPECT(target->ca_file && target->ca_file[0] == '/' && strstr(target->ca_file, "/build/provider-ca.pem"), "ca");
+    done(&load);
+}
+
+/* Expected values from sha256sum; the lengths are those where the padding takes one block or two. */
+TEST(the_digest_is_that_of_the_files_bytes)
+{
+    static const struct {
+        size_t padding;
+        const char *digest;
+    } rows[] = {
+        {0, "bb27767bd56efc21e81d89c48e239161ad26dcf8b0b92c7517dc5ff59d2656c2"},   /* 74 bytes */
+        {45, "51d024dd7e77a553d2d917caaffb4e242df690f4f1f12758c7d47246cac1b13f"},  /* 119 bytes */
+        {46, "6dd5b5764cc5c779bf556dd3e3f14f927d055e012017ae0f69fbfa7c2da82a4b"},  /* 120 bytes */
+        {53, "a0e3cdddf96bdd7587fe016c5ad702f298689988b8696efac801b2edcd7fb585"},  /* 127 bytes */
+        {54, "846bfcc0ab06a782be5a579f53f986ece7b3196d28d3b955412cb7e6d4ea1f30"},  /* 128 bytes */
+        {100, "ec4093b16598fc52fb8c3afc93ff387cb6a20e1bfa775ef69a84486041bfaf6e"}, /* 174 bytes */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[2048];
+        snprintf(
+            text, sizeof text, GROUP "#%.*s\n", (int)rows[i].padding,
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+        struct load load;
+        const struct settings *settings = load_good(write_text("digest.dev.yaml", text), &load);
+        EXPECT_STRING(settings->digest, rows[i].digest);
+        done(&load);
+    }
+}
+
+/* ---- bad files ---- */
+
+struct bad {
+    const char *text;
+    unsigned line, column;
+    const char *message;
+    unsigned errors; /* 0: exactly this one */
+};
+
+static const struct bad bad_yaml[] = {
+    {"", 0, 0, "the file is empty", 0},
+    {"# nothing\n", 0, 0, "the file is empty", 0},
+    {"~\n", 1, 1, "the file must be a mapping (key: value)", 0},
+    {"- a\n", 1, 1, "the file must be a mapping (key: value)", 0},
+    {"just text\n", 1, 1, "the file must be a mapping (key: value)", 0},
+    {"cache:\n\tenabled: true\n", 2, 1,
+     "not valid YAML: found character that cannot start any token while scanning for the next token", 0},
+    {"cache: {enabled: true\n", 2, 1, "not valid YAML: did not find expected ',' or '}' while parsing a flow mapping",
+     0},
+    {"a: \"b\n", 2, 1, "not valid YAML: found unexpected end of stream while scanning a quoted scalar", 0},
+    {"a: b: c\n", 1, 5, "not valid YAML: mapping values are not allowed in this context", 0},
+    {"a: 1\nb: \xff\n", 2, 4, "not valid YAML: invalid leading UTF-8 octet", 0},
+    {"\xfe\xff\0a", 1, 1, "not valid YAML: invalid leading UTF-8 octet", 0},
+    {GROUP "%TAG ! x\n", 5, 1, "YAML directives are not accepted", 0},
+    {"---\n" GROUP "---\n" GROUP, 6, 1, "a second document in the file", 0},
+    {GROUP "capture: &a {}\n", 5, 10, "anchors are not accepted", 0},
+    {GROUP "capture: *a\n", 5, 10, "aliases are not accepted", 0},
+    {GROUP "capture: !!map {}\n", 5, 10, "tags are not accepted", 0},
+    {GROUP "limits: {<<: {loops: 1}}\n", 5, 10, "merge keys are not accepted", 0},
+    {GROUP "limits: {loops: 1, loops: 2}\n", 5, 20, "duplicate key \"loops\", first used on line 5", 0},
+    {GROUP "limits: {\"loops\": 1,\n  loops: 2}\n", 6, 3, "duplicate key \"loops\", first used on line 5", 0},
+    {GROUP "limits:\n  ? [a]\n  : 1\n", 6, 5, "a key must be a plain word", 0},
+};
+
+static const struct bad bad_settings[] = {
+    {TARGET, 1, 1, "the policy lacks \"consumer_groups\"", 0},
+    {"consumer_groups: []\n", 1, 18, "\"consumer_groups\" must have at least one group", 0},
+    {"consumer_groups:\n", 1, 1, "\"consumer_groups\" has no value", 0},
+    {"consumer_groups: 7\n", 1, 18, "\"consumer_groups\" must be a list", 0},
+    {"consumer_groups: [7]\n", 1, 19, "\"consumer group\" must be a mapping (key: value)", 0},
+    {GROUP "cach: {}\n", 5, 1, "unknown key \"cach\" in the policy, did you mean \"cache\"?", 0},
+    {GROUP "zzz: {}\n", 5, 1, "unknown key \"zzz\" in the policy", 0},
+    {GROUP "cache: {ttl_second: 3}\n", 5, 9, "unknown key \"ttl_second\" in cache, did you mean \"ttl_seconds\"?", 0},
+    {GROUP "cache: {ttl: 3}\n", 5, 9, "unknown key \"ttl\" in cache, did you mean \"ttl_seconds\"?", 0},
+    {GROUP "cache: {match_strategy: exact, mode: exact}\n", 5, 32,
+     "\"match_strategy\" and \"mode\" are the same setting", 0},
+    {GROUP "cache: {mode: semantic}\n", 5, 15, "\"match_strategy: semantic\" is not supported by this version yet", 0},
+    {GROUP "cache: {enabled: yes}\n", 5, 18, "\"enabled\" is either true or false", 0},
+    {GROUP "cache: {enabled: \"true\"}\n", 5, 18, "\"enabled\" is either true or false", 0},
+    {GROUP "cache: {ttl_seconds: 0}\n", 5, 22, "\"ttl_seconds\" is out of range: 0", 0},
+    {GROUP "cache: {ttl_seconds: -1}\n", 5, 22, "\"ttl_seconds\" must be a whole number, not \"-1\"", 0},
+    {GROUP "cache: {ttl_seconds: 1e3}\n", 5, 22, "\"ttl_seconds\" must be a whole number, not \"1e3\"", 0},
+    {GROUP "cache: {ttl_seconds: 010}\n", 5, 22, "\"ttl_seconds\" must be a whole number, not \"010\"", 0},
+    {GROUP "cache: {ttl_seconds: \"10\"}\n", 5, 22, "\"ttl_seconds\" must be a whole number, not \"10\"", 0},
+    {GROUP "cache: {ttl_seconds: 99999999999999999999}\n", 5, 22,
+     "\"ttl_seconds\" must be a whole number, not \"99999999999999999999\"", 0},
+    {GROUP "cache: {ttl_seconds: [1]}\n", 5, 22, "\"ttl_seconds\" must be a single value", 0},
+    {GROUP "cache: {ttl_seconds: }\n", 5, 9, "\"ttl_seconds\" has no value", 0},
+    {GROUP "cache: true\n", 5, 8, "\"cache\" must be a mapping (key: value)", 0},
+    {GROUP "limits: {body_bytes_max: 1073741825}\n", 5, 26, "\"body_bytes_max\" is out of range: 1073741825", 0},
+    {GROUP "limits: {loops: 65}\n", 5, 17, "\"loops\" is out of range: 65", 0},
+    {GROUP "limits: {head_bytes_max: 4096}\n", 5, 9, "\"request_line_bytes_max\" exceeds \"head_bytes_max\"", 0},
+    {GROUP "limits: {connections_max: 8, connections_per_uid_max: 9}\n", 5, 55,
+     "\"connections_per_uid_max\" exceeds \"connections_max\"", 0},
+    {GROUP "limits: {client_gone: wait}\n", 5, 23, "\"client_gone\" cannot be \"wait\"", 0},
+    {GROUP "budgets: []\n", 5, 1, "\"budgets\" is not supported by this version yet", 0},
+    {GROUP "alerts: {}\n", 5, 1, "\"alerts\" is not supported by this version yet", 0},
+    {GROUP "exports: []\n", 5, 1, "\"exports\" is not supported by this version yet", 0},
+    {GROUP "policies: {rules: []}\n", 5, 12, "\"rules\" is not supported by this version yet", 0},
+    {GROUP "    rate_limits: {requests_per_minute: 3}\n", 5, 5, "\"rate_limits\" is not supported by this version yet",
+     0},
+    {GROUP "model_groups: {}\n", 5, 1, "\"model_groups\" is not supported by this version yet", 0},
+    {GROUP "schedule: {}\n", 5, 1, "\"schedule\" is not supported by this version yet", 0},
+    {GROUP "privacy: {}\n", 5, 1, "\"privacy\" is not supported by this version yet", 0},
+    {GROUP "capture: {strict: true}\n", 5, 11, "\"strict\" is not supported by this version yet", 0},
+    {GROUP "capture: {network: 127.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
+    {GROUP "capture: {network: 10.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
+    {GROUP "capture: {network: 127.77.0.0/8}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
+    {GROUP "capture: {hosts: [https://x.example]}\n", 5, 19,
+     "\"hosts\" has an entry that is no host name: \"https://x.example\"", 0},
+    {GROUP "capture: {hosts: [localhost]}\n", 5, 19, "\"hosts\" has an entry that is no host name: \"localhost\"", 0},
+    {GROUP "capture: {hosts: [a..b]}\n", 5, 19, "\"hosts\" has an entry that is no host name: \"a..b\"", 0},
+    {GROUP "capture: {hosts: x.example}\n", 5, 18, "\"hosts\" must be a list", 0},
+    {GROUP "capture: {unlisted_provider: route}\n", 5, 30, "\"unlisted_provider\" cannot be \"route\"", 0},
+    {GROUP "access: {uids: [no_such_user_here]}\n", 5, 17, "\"uids\" names nobody: \"no_such_user_here\"", 0},
+    {GROUP "access: {uids: [-1]}\n", 5, 17, "\"uids\" names nobody: \"-1\"", 0},
+    {GROUP "access: {uids: [4294967295]}\n", 5, 17, "\"uids\" names nobody: \"4294967295\"", 0},
+    {GROUP "access: {gids: [[1]]}\n", 5, 17, "\"gids\" must be a single value", 0},
+    {GROUP "wallets: [{credit: 3}]\n", 5, 11, "wallet lacks \"id\"", 0},
+    {GROUP "wallets: [{id: w, credit: 1.0000000001}]\n", 5, 27, "\"credit\" is no amount of USD: \"1.0000000001\"", 0},
+    {GROUP "wallets: [{id: w, credit: -1}]\n", 5, 27, "\"credit\" must be from 0 to 1000000000 USD", 0},
+    {GROUP "wallets: [{id: w, credit: 1000000000.1}]\n", 5, 27, "\"credit\" must be from 0 to 1000000000 USD", 0},
+    {GROUP "wallets: [{id: w, credit: $5}]\n", 5, 27, "\"credit\" is no amount of USD: \"$5\"", 0},
+    {GROUP "wallets: [{id: w}, {id: w}]\n", 5, 25, "\"id\" is used twice: w, first on line 5", 0},
+    {GROUP "wallets: [{id: w, currency: EUR}]\n", 5, 29, "\"currency\" cannot be \"EUR\"", 0},
+    {GROUP "wallets: [{id: ../w}]\n", 5, 16, "\"id\" is no valid name: \"../w\"", 0},
+    {GROUP "pack: {enabled: false}\n", 5, 17, "the pack is disabled", 0},
+    {GROUP "environment: test\n", 5, 14, "\"environment\" cannot be \"test\"", 0},
+    {GROUP "cost_tracking: {enabled: false}\n"
+           "x: 1\n",
+     6, 1, "unknown key \"x\" in the policy", 0},
+    {GROUP "    cost_tracking: {enabled: false}\ncost_tracking: {enabled: true}\n", 5, 30,
+     "\"enabled\" differs from line 6", 0},
+    {GROUP "  - {name: h, api_key: kt_cg_g, wallet_team_id: w}\n", 5, 24,
+     "\"api_key\" is used twice: kt_cg_g, first on line 3", 0},
+    {GROUP "  - {name: g, api_key: kt_cg_h, wallet_team_id: w}\n", 5, 12, "\"name\" is used twice: g, first on line 2",
+     0},
+    {GROUP "    default: true\n  - {name: h, api_key: kt_cg_h, wallet_team_id: w, default: true}\n", 6, 61,
+     "more than one group is the default", 0},
+    {GROUP "    allowed_models: [gpt-*-mini]\n", 5, 22, "'*' is only allowed at the end of a model name", 0},
+    {GROUP "    keys: some\n", 5, 11, "\"keys\" cannot be \"some\"", 0},
+    {"consumer_groups: [{name: g, api_key: kt_cg_, wallet_team_id: w}]\n", 1, 38,
+     "\"api_key\" must be kt_cg_ and letters, digits, '_' or '-'", 0},
+    {"consumer_groups: [{name: g, api_key: sk-12345, wallet_team_id: w}]\n", 1, 38,
+     "\"api_key\" must be kt_cg_ and letters, digits, '_' or '-'", 0},
+    {"consumer_groups: [{}]\n", 1, 19, "consumer group lacks \"api_key\"", 3},
+    {BOTH "    - {provider: openai, model: m}\n", 10, 7, "target lacks \"id\"", 0},
+    {BOTH "    - {id: t, provider: openai, model: m}\n", 10, 12, "\"id\" is used twice: t, first on line 7", 0},
+    {BOTH "    - {id: u, provider: opnai, model: m}\n", 10, 25, "unknown provider \"opnai\", did you mean \"openai\"?",
+     0},
+    {BOTH "    - {id: u, provider: nobody, model: m}\n", 10, 25, "unknown provider \"nobody\"", 0},
+    {BOTH "      base_url: http://a.example\n", 10, 17, "\"base_url\" must be https", 0},
+    {BOTH "      base_url: ftp://a.example\n", 10, 17, "\"base_url\" is no usable URL", 0},
+    {BOTH "      base_url: https://user:pw@a.example\n", 10, 17, "\"base_url\" is no usable URL", 0},
+    {BOTH "      base_url: https://a.example/?key=1\n", 10, 17, "\"base_url\" is no usable URL", 0},
+    {BOTH "      base_url: \"https://a.example/\\r\\nX: y\"\n", 10, 17, "\"base_url\" is no usable URL", 0},
+    {BOTH "      pricing: {input: free}\n", 10, 24, "\"input\" is no price: \"free\"", 0},
+    {BOTH "      pricing: {input: 0.0000001}\n", 10, 24, "\"input\" is no price: \"0.0000001\"", 0},
+    {BOTH "      pricing: {input: 1000001}\n", 10, 24, "\"input\" is above 1000000 USD per million tokens", 0},
+    {BOTH "      max_price: 1\n", 10, 7, "\"max_price\" is not supported by this version yet", 0},
+    {BOTH "      weight: 0\n", 10, 15, "\"weight\" is out of range: 0", 0},
+    {BOTH "      timeout_ms: 999\n", 10, 19, "\"timeout_ms\" is out of range: 999", 0},
+    {BOTH "      ca_file: \"a\\0b\"\n", 10, 16, "\"ca_file\" has a control character, or a space at its end", 0},
+    {BOTH "      secret_key_ref: {}\n", 10, 23, "\"secret_key_ref\" needs exactly one of env, file and store", 0},
+    {BOTH "      secret_key_ref: {env: A, store: b}\n", 10, 23,
+     "\"secret_key_ref\" needs exactly one of env, file and store", 0},
+    {BOTH "      secret_key_ref: sk-123456789\n", 10, 23, "\"secret_key_ref\" must be a mapping (key: value)", 0},
+    {BOTH "      secret_key_ref: {env: sk-123456789}\n", 10, 29, "\"env\" must name an environment variable", 0},
+    {BOTH "  routing: {strategy: usage_basd}\n", 10, 23,
+     "\"strategy\" cannot be \"usage_basd\", did you mean \"usage_based\"?", 0},
+    {BOTH "  routing: {strategy: weighted}\n", 10, 23, "\"strategy: weighted\" is not supported by this version yet",
+     0},
+    {BOTH "  routing: {fallback: {}}\n", 10, 13, "\"fallback\" is not supported by this version yet", 0},
+    {BOTH "  routing: {on_unlisted_model: meter}\n", 10, 32, "\"on_unlisted_model\" cannot be \"meter\"", 0},
+};
+
+static void expect_bad(const struct bad *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct load load_result = load(write_text("case.dev.yaml", rows[i].text));
+        EXPECT(load_result.error == ERROR_SETTINGS_INVALID, "%s", rows[i].text);
+        EXPECT(find_problem(&load_result, rows[i].line, rows[i].column, rows[i].message) != NULL, "%s", rows[i].text);
+        size_t errors = rows[i].errors ? rows[i].errors : 1;
+        EXPECT(load_result.problems.error_count == errors, "%zu errors: %s", load_result.problems.error_count,
+               rows[i].text);
+        done(&load_result);
+    }
+}
+
+TEST(yaml_beyond_plain_data_is_refused_with_its_place)
+{
+    expect_bad(bad_yaml, sizeof bad_yaml / sizeof *bad_yaml);
+}
+
+TEST(bad_settings_are_refused_with_their_place)
+{
+    expect_bad(bad_settings, sizeof bad_settings / sizeof *bad_settings);
+}
+
+TEST(all_errors_come_at_once_in_the_files_order)
+{
+    struct load load_result = load(write_text("many.dev.yaml", "limits: {loops: x, loop: 3}\n" BOTH
+                                                               "      weight: none\n      pricing: {output: -}\n"
+                                                               "budgets: 1\n"));
+    static const unsigned lines[] = {1, 1, 11, 12, 13};
+    EXPECT_INTEGER(load_result.problems.error_count, 5);
+    size_t errors = 0;
+    for (size_t i = 0; i < load_result.problems.count; i++)
+        if (!load_result.problems.rows[i].is_warning && errors < 5)
+            EXPECT_INTEGER(load_result.problems.rows[i].place.line, lines[errors++]);
+    done(&load_result);
+}
+
+static const char *print(const struct load *load)
+{
+    static char text[4096];
+    FILE *stream = fmemopen(text, sizeof text - 1, "w");
+    config_print_problems(&load->problems, stream);
+    fclose(stream);
+    return text;
+}
+
+TEST(problems_are_printed_with_line_caret_and_hint)
+{
+    struct load load_result =
+        load(write_text("print.dev.yaml", GROUP "cache:\n  ttl_seconds:   \xc3\xa9 # \xc3\xa9\n"));
+    char wanted[1024];
+    snprintf(wanted, sizeof wanted,
+             "%s/print.dev.yaml:5:1: warning: \"cache\": read, in force once the cache exists\n"
+             "    cache:\n"
+             "    ^\n"
+             "%s/print.dev.yaml:6:18: error: \"ttl_seconds\" must be a whole number, not \"\xc3\xa9\"\n"
+             "      ttl_seconds:   \xc3\xa9 # \xc3\xa9\n"
+             "                     ^\n"
+             "    hint: from 1 to 31536000 s\n",
+             folder, folder);
+    const char *printed = print(&load_result);
+    const char *start = strstr(printed, wanted);
+    EXPECT(start != NULL, "%s", printed);
+    done(&load_result);
+}
+
+TEST(keys_in_the_wrong_place_are_never_shown)
+{
+    static const char *const texts[] = {
+        BOTH "      secret_key_ref: q8Zr2-notakeypattern\n",
+        BOTH "      secret_key_ref: {value: q8Zr2-notakeypattern}\n",
+        BOTH "      secret_key_ref: {env: q8Zr2-notakeypattern}\n",
+        BOTH "      secret_key_ref: {store: \"q8Zr2-notakeypattern x\"}\n",
+        "consumer_groups: [{name: g, api_key: q8Zr2-notakeypattern, wallet_team_id: w}]\n",
+        BOTH "      api_key: sk-proj-notakeypattern\n",
+        BOTH "      model: [sk-notakeypattern]\n",
+        BOTH "      base_url: https://x.example/?key=AIzanotakeypattern\n",
+        GROUP "sk-notakeypattern: 1\n",
+        GROUP "limits: {loops: sk-notakeypattern}\n",
+        GROUP "a: [sk-notakeypattern\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct load load_result = load(write_text("keys.dev.yaml", texts[i]));
+        EXPECT(load_result.error == ERROR_SETTINGS_INVALID, "%s", texts[i]);
+        EXPECT(!strstr(print(&load_result), "notakeypattern"), "%s", print(&load_result));
+        done(&load_result);
+    }
+}
+
+/* ---- environments, files, secrets ---- */
+
+TEST(the_environment_comes_from_the_file_then_the_caller_then_the_name)
+{
+    static const struct {
+        const char *name, *text;
+        int asked;
+        bool ok;
+        enum environment wanted;
+    } rows[] = {
+        {"x.dev.yaml", GROUP, -1, true, ENVIRONMENT_DEV},
+        {"team-prod.yml", GROUP, -1, true, ENVIRONMENT_PROD},
+        {"prod", GROUP, -1, true, ENVIRONMENT_PROD},
+        {"nonprod.yaml", GROUP, -1, false, ENVIRONMENT_DEV},
+        {"x.yaml", GROUP, -1, false, ENVIRONMENT_DEV},
+        {"x.yaml", GROUP, ENVIRONMENT_PROD, true, ENVIRONMENT_PROD},
+        {"x.dev.yaml", "environment: prod\n" GROUP, -1, true, ENVIRONMENT_PROD},
+        {"x.yaml", "environment: prod\n" GROUP, ENVIRONMENT_PROD, true, ENVIRONMENT_PROD},
+        {"x.yaml", "environment: prod\n" GROUP, ENVIRONMENT_DEV, false, ENVIRONMENT_DEV},
+        {"x.dev.yaml", GROUP, ENVIRONMENT_PROD, true, ENVIRONMENT_PROD}, /* with a warning */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config_sources sources = sources_of(write_text(rows[i].name, rows[i].text));
+        sources.environment = rows[i].asked;
+        struct load load_result = load_from(&sources);
+        EXPECT((load_result.error == ERROR_OK) == rows[i].ok, "row %zu", i);
+        if (load_result.settings)
+            EXPECT(load_result.settings->environment == rows[i].wanted, "row %zu", i);
+        done(&load_result);
+    }
+}
+
+TEST(unreadable_files_are_errors)
+{
+    static const char *const names[] = {"absent.dev.yaml", "folder.dev.yaml", "fifo.dev.yaml", "huge.dev.yaml"};
+    static const char *const messages[] = {
+        "the file could not be read: No such file or directory", "the file could not be read: Is a directory",
+        "the file could not be read: Invalid argument", "the file could not be read: it is larger than 1 MiB"};
+    mkdir(path_of("folder.dev.yaml"), 0700);
+    mkfifo(path_of("fifo.dev.yaml"), 0600);
+    char *huge = malloc((1 << 20) + 1);
+    memset(huge, '#', (1 << 20) + 1);
+    write_bytes("huge.dev.yaml", huge, (1 << 20) + 1, 0600);
+    free(huge);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct load load_result = load(path_of(names[i]));
+        EXPECT_INTEGER(load_result.problems.error_count, 1);
+        CU_ASSERT_PTR_NOT_NULL(find_problem(&load_result, 0, 0, messages[i]));
+        done(&load_result);
+    }
+    struct config_sources sources = sources_of("policies/policy-config.dev.yaml");
+    sources.providers_file = path_of("absent");
+    sources.prices_file = path_of("absent");
+    struct load load_result = load_from(&sources);
+    EXPECT_INTEGER(load_result.problems.error_count, 2); /* and no complaint about each provider */
+    done(&load_result);
+}
+
+static const struct {
+    const char *name, *bytes;
+    mode_t mode;
+    const char *secret, *problem; /* neither: an error */
+    const char *message;
+} secrets[] = {
+    {"good", "sk-123", 0600, "sk-123", NULL, NULL},
+    {"newline", "sk-123\n", 0400, "sk-123", NULL, NULL},
+    {"two-newlines", "sk-123\n\n", 0600, NULL, NULL, "target \"t\": the secret holds a space or a control character"},
+    {"empty", "\n", 0600, NULL, "the secret is empty", "target \"t\" is unavailable: the secret is empty"},
+    {"open", "sk-123", 0644, NULL, NULL, "target \"t\": the secret file can be read by others: chmod 600"},
+    {"group", "sk-123", 0640, NULL, NULL, "target \"t\": the secret file can be read by others: chmod 600"},
+    {"placeholder", "kt_cg_x", 0600, NULL, NULL,
+     "target \"t\": the secret is a placeholder key (kt_cg_...), not a provider's key"},
+};
+
+static void expect_secret(const struct load *load, size_t i, unsigned column)
+{
+    if (secrets[i].message)
+        EXPECT(find_problem(load, 10, column, secrets[i].message) != NULL, "%s", secrets[i].name);
+    bool is_error = !secrets[i].secret && !secrets[i].problem;
+    EXPECT((load->error == ERROR_OK) == !is_error, "%s", secrets[i].name);
+    if (load->error)
+        return;
+    const struct target *target = &load->settings->targets[0];
+    if (secrets[i].secret)
+        EXPECT(target->secret && secret_is_equal(target->secret, slice_of(secrets[i].secret)), "%s", secrets[i].name);
+    else
+        EXPECT(!target->secret && strcmp(target->secret_problem, secrets[i].problem) == 0, "%s", secrets[i].name);
+}
+
+TEST(secrets_are_read_from_private_files_and_the_store)
+{
+    static const char *const places[] = {"file", "store"};
+    for (size_t i = 0; i < 2 * sizeof secrets / sizeof *secrets; i++) {
+        char text[512];
+        size_t row = i / 2;
+        write_bytes(secrets[row].name, secrets[row].bytes, strlen(secrets[row].bytes), secrets[row].mode);
+        snprintf(text, sizeof text, BOTH "      secret_key_ref: {%s: %s}\n", places[i % 2], secrets[row].name);
+        struct config_sources sources = sources_of(write_text("secret.dev.yaml", text));
+        sources.secret_directory = folder;
+        struct load load_result = load_from(&sources);
+        expect_secret(&load_result, row, 23);
+        EXPECT(!strstr(print(&load_result), "sk-123"), "a secret is printed");
+        done(&load_result);
+    }
+}
+
+TEST(a_secret_that_is_too_large_or_absent)
+{
+    static char large[9000];
+    memset(large, 'x', sizeof large);
+    write_bytes("large", large, sizeof large, 0600);
+    struct load load_result = load(write_text("secret.dev.yaml", BOTH "      secret_key_ref: {file: large}\n"));
+    CU_ASSERT_PTR_NOT_NULL(find_problem(&load_result, 10, 23, "target \"t\": the secret file is larger than 8 KiB"));
+    done(&load_result);
+    load_result = load(write_text("secret.dev.yaml", BOTH "      secret_key_ref: {store: gone}\n"));
+    EXPECT_INTEGER(load_result.error, ERROR_OK);
+    CU_ASSERT_PTR_NOT_NULL(
+        find_problem(&load_result, 10, 23, "target \"t\" is unavailable: there is no secret store here"));
+    done(&load_result);
+}
+
+TEST(an_environment_variable_with_a_placeholder_is_an_error)
+{
+    setenv("TEST_CONFIG_KEY", "kt_cg_g", 1);
+    struct load load_result =
+        load(write_text("secret.dev.yaml", BOTH "      secret_key_ref: {env: TEST_CONFIG_KEY}\n"));
+    EXPECT_INTEGER(load_result.error, ERROR_SETTINGS_INVALID);
+    done(&load_result);
+    setenv("TEST_CONFIG_KEY", "sk-a\r\nb", 1); /* would be a second header line */
+    load_result = load(write_text("secret.dev.yaml", BOTH "      secret_key_ref: {env: TEST_CONFIG_KEY}\n"));
+    EXPECT_INTEGER(load_result.error, ERROR_SETTINGS_INVALID);
+    done(&load_result);
+}
+
+TEST(secrets_are_stored_privately)
+{
+    char directory[128];
+    struct stat status;
+    snprintf(directory, sizeof directory, "%s", path_of("secrets"));
+    EXPECT_INTEGER(config_store_secret(directory, "a.b-C_1", slice_of("sk-old")), ERROR_OK);
+    EXPECT_INTEGER(config_store_secret(directory, "a.b-C_1", slice_of("sk-new")), ERROR_OK);
+    EXPECT_INTEGER(stat(directory, &status), 0);
+    EXPECT_INTEGER(status.st_mode & 0777, 0700);
+    EXPECT_INTEGER(stat(path_of("secrets/a.b-C_1"), &status), 0);
+    EXPECT_INTEGER(status.st_mode & 0777, 0600);
+    static const char *const names[] = {
+        "",    ".",       "..",  "../x",
+        "a/b", ".hidden", "a b", "0123456789012345678901234567890123456789012345678901234567890123x"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        EXPECT(config_store_secret(directory, names[i], slice_of("sk-x")) == ERROR_REQUEST_INVALID, "%s", names[i]);
+    EXPECT_INTEGER(config_store_secret(directory, "n", slice_of("kt_cg_x")), ERROR_REQUEST_INVALID);
+    EXPECT_INTEGER(config_store_secret("/proc/none", "n", slice_of("sk-x")), ERROR_FILE_UNWRITABLE);
+    struct config_sources sources =
+        sources_of(write_text("secret.dev.yaml", BOTH "      secret_key_ref: {store: a.b-C_1}\n"));
+    sources.secret_directory = directory;
+    struct load load_result = load_from(&sources);
+    CU_ASSERT_EQUAL_FATAL(load_result.error, ERROR_OK);
+    EXPECT(secret_is_equal(load_result.settings->targets[0].secret, slice_of("sk-new")), "the newer one");
+    struct settings *again = config_retain(load_result.settings);
+    done(&load_result);
+    EXPECT(secret_is_equal(again->targets[0].secret, slice_of("sk-new")), "alive while referenced");
+    config_release(again);
+}
+
+/* ---- generated files, shipped files ---- */
+
+static void expect_generated(const char *path, void (*generate)(FILE *))
+{
+    char *text = NULL;
+    size_t size = 0, length;
+    FILE *stream = open_memstream(&text, &size);
+    generate(stream);
+    fclose(stream);
+    char *committed = read_text(path, &length);
+    EXPECT(length == size && memcmp(committed, text, size) == 0,
+           "%s is not what the settings table prints: regenerate it (tollgated --tool reference|schema)", path);
+    free(text);
+    free(committed);
+}
+
+TEST(the_reference_and_the_schema_are_up_to_date)
+{
+    expect_generated("policies/REFERENCE.md", config_print_reference);
+    expect_generated("policies/policy.schema.json", config_print_schema);
+}
+
+TEST(the_examples_load)
+{
+    DIR *examples = opendir("policies/examples");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(examples);
+    unsigned count = 0;
+    for (struct dirent *entry; (entry = readdir(examples));) {
+        char path[512];
+        if (!strstr(entry->d_name, ".yaml"))
+            continue;
+        snprintf(path, sizeof path, "policies/examples/%s", entry->d_name);
+        struct load load_result;
+        load_good(path, &load_result);
+        done(&load_result);
+        count++;
+    }
+    closedir(examples);
+    EXPECT(count >= 3, "%u examples", count);
+}
+
+TEST(bad_catalogues_and_price_lists_are_refused)
+{
+    static const struct {
+        const char *providers, *prices, *message;
+        unsigned line, column;
+    } rows[] = {
+        {"providers: [{id: a, dialect: openai, hosts: [a.example], base_url: https://a.example, price_family: a},\n"
+         " {id: a, dialect: x, hosts: [b.example], base_url: https://b.example, price_family: a}]\n",
+         NULL, "provider id \"a\" is used twice", 2, 2},
+        {"providers: [{id: a, dialect: openai, hosts: [a.example], base_url: http://a.example, price_family: a}]\n",
+         NULL, "\"base_url\" must be https", 1, 68},
+        {NULL, "families: {}\n", "the price list must say its date", 1, 1},
+        {NULL, "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1}}}\n", "a price row needs \"input\" and \"output\"",
+         2, 21},
+        {NULL, "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2, tiers: [{above: 9}, {above: 8}]}}}\n",
+         "tiers must ascend", 2, 53},
+        {NULL, "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2, price: 3}}}\n",
+         "unknown key \"price\" in price row", 2, 46},
+        {NULL, "as_of: 2026-07-02\nfamilies: [a]\n", "\"families\" must be a mapping", 2, 11},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config_sources sources = sources_of(write_text("good.dev.yaml", GROUP));
+        if (rows[i].providers)
+            sources.providers_file = write_text("bad-providers.yaml", rows[i].providers);
+        if (rows[i].prices)
+            sources.prices_file = write_text("bad-prices.yaml", rows[i].prices);
+        struct load load_result = load_from(&sources);
+        EXPECT(find_problem(&load_result, rows[i].line, rows[i].column, rows[i].message) != NULL, "row %zu", i);
+        done(&load_result);
+    }
+}
