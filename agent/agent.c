@@ -311,6 +311,8 @@ static int run_services(struct agent *agent)
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
     log_event(EVENT_AGENT_STOPPING, NULL, "draining");
+    control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
+    agent->control = NULL;
     drain_loops(agent);
     join_loops(agent);
     return EX_OK;

@@ -20,8 +20,9 @@
 #define TOLLGATE_ENV_PROJECT     "TOLLGATE_PROJECT" /* project name, absent when none */
 #define TOLLGATE_ENV_SHIM        "TOLLGATE_SHIM"    /* absolute path of libtollgate.so: what LD_PRELOAD must contain */
 #define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE" /* our roots, PEM (= RUNTIME/ca.pem) */
-#define TOLLGATE_ENV_CA_BUNDLE   "TOLLGATE_CA_BUNDLE" /* user's + system roots + ours: value of replacing CA variables \
-                                                       */
+#define TOLLGATE_ENV_CA_BUNDLE                                                                                         \
+    "TOLLGATE_CA_BUNDLE" /* user's + system roots + ours: value of replacing CA variables                              \
+                          */
 
 /* Files of a runtime directory. */
 #define TOLLGATE_FILE_MAP      "map"

@@ -82,7 +82,7 @@ static enum error pair_write_files(const struct pair *pair, const char *director
             ok = PEM_write_bio_X509(pem, i == 0 ? pair->root : pair->intermediate);
         else if (pem)
             ok = PEM_write_bio_PrivateKey(pem, pair->key, NULL, NULL, 0, NULL, NULL);
-        error = ok ? pair_write_file(directory, pair_files[i], pem, i < 2 ? 0644 : 0600) : ERROR_INTERNAL;
+        error = ok ? pair_write_file(directory, pair_files[i], pem, 0600) : ERROR_INTERNAL;
         BIO_free(pem);
     }
     return error;

@@ -12,7 +12,7 @@ is "500 passes through" "$(ask '[[fault=500]]' '' -o /dev/null -w '%{http_code}'
 settled
 is "failed requests cost nothing" "$(money | cut -d' ' -f2,3)" "0 0"
 
-answer=$(ask 'stream [[tokens=40]] [[cut_after=5]]' ',"stream":true' -N -w '\n%{http_code} %{exitcode}' 2>/dev/null)
+answer=$(ask 'stream [[tokens=40]] [[fault=cut_rst]] [[cut=5]]' ',"stream":true' -N 2>/dev/null)
 has "a cut stream ends in an error event" "$answer" '"error"'
 lacks "and never looks complete" "$answer" '[DONE]'
 settled

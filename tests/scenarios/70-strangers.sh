@@ -12,12 +12,12 @@ port=$("$TOLLGATE" status --json | json 'd["port"]')
 pid=$("$TOLLGATE" status --json | json 'd["pid"]')
 
 is "state and runtime are the owner's" "$(stat -c %a "$state" "$runtime" | tr '\n' ' ')" "700 700 "
-is "no file is readable by others" "$(find "$state" "$runtime" -type f -perm /077 | wc -l)" 0
+is "no file is readable by others" "$(find "$state" "$runtime" -type f -perm /077)" ""
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     chmod 711 "$T" "$T/r" "$T/r/tollgate" "$runtime" # even if somebody opened the doors
     stranger() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
     address=$(governed python3 -c 'import socket; print(socket.gethostbyname("api.openai.com"))')
-    got=$(stranger python3 - "$address" "$port" <<'P'
+    got=$(stranger /usr/bin/python3 - "$address" "$port" <<'P'
 import socket, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
 s.settimeout(5)
@@ -31,7 +31,7 @@ P
     is "another user's connection is closed without a byte" "$got" 0
     check "the agent says so" wait_for 5 grep -q 'uid 65534' "$state/agent.log"
     for socket in admin report identity; do
-        if stranger python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if "identity" in sys.argv[1] else socket.SOCK_STREAM); s.connect(sys.argv[1])' "$runtime/$socket.sock" 2>/dev/null; then
+        if stranger /usr/bin/python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if "identity" in sys.argv[1] else socket.SOCK_STREAM); s.connect(sys.argv[1])' "$runtime/$socket.sock" 2>/dev/null; then
             not_ok "another user cannot open $socket.sock"
         else
             ok "another user cannot open $socket.sock"

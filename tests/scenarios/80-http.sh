@@ -63,8 +63,8 @@ for bad in '{' '[1,2' '{"model":1}' '{"model":"m"}' '{"model":"m","model":"n","m
     is "body $bad: 400 invalid_request_error" "$(tail -1 <<<"$answer") $(head -1 <<<"$answer" | json 'd["error"]["type"]')" "400 invalid_request_error"
 done
 is "Anthropic's shape for Anthropic" "$(anthropic '{' | json 'd["type"]+" "+d["error"]["type"]')" "error invalid_request_error"
-head -c 40000000 /dev/zero >"$T/big"
-is "a body above the limit: 413" "$(openai "@$T/big" -o /dev/null -w '%{http_code}' -H 'expect:')" 413
+head -c 40000000 /dev/zero | tr '\0' ' ' >"$T/big"
+is "a body above the limit: 413" "$(openai x --data-binary "@$T/big" -o /dev/null -w '%{http_code}' -H 'expect:')" 413
 is "WebSocket: 426" "$(governed curl -sS --http1.1 -o /dev/null -w '%{http_code}' https://api.openai.com/v1/responses -H 'connection: upgrade' -H 'upgrade: websocket' -H 'sec-websocket-version: 13' -H 'sec-websocket-key: aaaaaaaaaaaaaaaaaaaaaa==')" 426
 is "nothing of it reached the provider" "$(standin /_bill | json 'len(d)')" 0
 is "and it cost nothing" "$(money | cut -d' ' -f2,3)" "0 0"

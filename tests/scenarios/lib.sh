@@ -64,6 +64,10 @@ agent() {
         2>"$T/start.err" >"$T/start.out" || { cat "$T/start.err"; die "the agent does not start"; }
 }
 
+event_count() { "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1000 --json 2>/dev/null | json 'len(d["events"])' 2>/dev/null || echo 0; }
+has_new_event() { [ "$(event_count)" -gt "$(cat "$T/event-count" 2>/dev/null || echo -1)" ]; }
+note_events() { event_count >"$T/event-count"; }
+
 governed() { "$TOLLGATE" run --env "$ENVIRONMENT" ${GROUP:+--group "$GROUP"} -- "$@"; }
 
 ok() { echo "ok $1"; }
@@ -85,10 +89,17 @@ json() { python3 -c 'import json,sys; d=json.load(sys.stdin); print(eval(sys.arg
 
 wallet_json() { "$TOLLGATE" wallet show "${1:-team_product_$ENVIRONMENT}" --env "$ENVIRONMENT" --json; }
 money() { wallet_json "$@" | json '" ".join([d["available"], d["held"], d["spent"]])'; }
-last_event() { "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1 --json | json "(d['events'] if 'events' in d else d)[0]$1"; }
+# An event follows its answer by a moment (it waits for the settle): wait for one newer than the last call's start.
+last_event() {
+    wait_for 10 has_new_event
+    "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1 --json | json "d['events'][0]$1"
+}
 events() { "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1000 --json; }
 # Waits until nothing is held any more: a settle may follow the answer by a moment.
-settled() { wait_for 10 sh -c '"$0" wallet show "$1" --env "$2" --json | grep -q "\"held\": *\"0\""' "$TOLLGATE" "${1:-team_product_$ENVIRONMENT}" "$ENVIRONMENT"; }
+settled() {
+    wait_for 10 has_new_event
+    wait_for 10 sh -c '"$0" wallet show "$1" --env "$2" --json | grep -q "\"held\": *\"0\""' "$TOLLGATE" "${1:-team_product_$ENVIRONMENT}" "$ENVIRONMENT"
+}
 
 stop_agent() {
     check "the agent stops" "$TOLLGATE" stop --env "$ENVIRONMENT"
@@ -108,10 +119,12 @@ anthropic_body() { printf '{"model":"%s","max_tokens":200,"messages":[{"role":"u
 openai() {
     local body=$1
     shift
+    note_events
     governed sh -c 'body=$1; shift; exec curl -sS --max-time 60 https://api.openai.com/v1/chat/completions -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" -d "$body" "$@"' sh "$body" "$@"
 }
 anthropic() {
     local body=$1
     shift
+    note_events
     governed sh -c 'body=$1; shift; exec curl -sS --max-time 60 https://api.anthropic.com/v1/messages -H "x-api-key: $ANTHROPIC_API_KEY" -H "anthropic-version: 2023-06-01" -H "content-type: application/json" -d "$body" "$@"' sh "$body" "$@"
 }
