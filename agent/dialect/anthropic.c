@@ -55,15 +55,15 @@ static struct slice edit_request(struct slice body, const struct request_facts *
 
 static const char *const text_members[] = {"text", "thinking", "partial_json", NULL};
 
-/* Writes are cache_creation_input_tokens in all, and perhaps split by how long they live. A total that the split known
- * so far adds up to leaves it alone; what exceeds the split is of the ordinary kind (5 minutes). */
+/* Writes are cache_creation_input_tokens in all, and perhaps split by how long they live. What a total has
+ * beyond the long-lived part known so far is of the ordinary kind (5 minutes). */
 static void take_cache_writes(struct usage *usage, const struct json_value *total, const struct json_value *short_lived,
                               const struct json_value *long_lived)
 {
     uint64_t all = 0;
     dialect_take_tokens(short_lived, &usage->cache_write);
     dialect_take_tokens(long_lived, &usage->cache_write_1h);
-    if (!dialect_take_tokens(total, &all) || all == usage->cache_write + usage->cache_write_1h)
+    if (!dialect_take_tokens(total, &all))
         return;
     if (all < usage->cache_write_1h)
         usage->cache_write_1h = all;

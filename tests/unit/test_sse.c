@@ -83,6 +83,8 @@ TEST(splitter_finds_events_at_every_cut)
         {"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", "=a|=b|=c|", ""},
         {"data: a\n\rdata: b\r\n\rdata: c\n\n", "=a|=b|=c|", ""},
         {"event: x\ndata: a\n\n", "x=a|", ""},
+        {"event: x\r\ndata: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", "x=a\nb|=c|", ""},
+        {"event: x\rdata: a\rdata: b\r\rdata: c\r\r", "x=a\nb|=c|", ""},
         {"data: a\nevent: x\nid: 7\nretry: 3\n\n", "x=a|", ""},
         {"data: a\ndata: b\ndata:\ndata\ndata: c\n\n", "=a\nb\n\n\nc|", ""},
         {"data:a\n\ndata:  b\n\n", "=a|= b|", ""},
