@@ -176,6 +176,34 @@ TEST(every_byte_comes_back_when_little_is_taken_at_once)
     expect_echo_of_pattern(&behave_nibble);
 }
 
+/* Nothing further arrives on the socket then, so epoll would never tell. */
+TEST(request_in_the_segment_of_the_last_handshake_message_is_seen)
+{
+    server_start(&behave_echo);
+    struct client client;
+    client_init(&client, OPENAI);
+    BIO *from_agent = BIO_new(BIO_s_mem()), *to_agent = BIO_new(BIO_s_mem());
+    SSL_set_bio(client.ssl, from_agent, to_agent);
+    SSL_set_connect_state(client.ssl);
+    char data[16384], *waiting;
+    while (SSL_do_handshake(client.ssl) != 1) {
+        long length = BIO_get_mem_data(to_agent, &waiting);
+        EXPECT_INTEGER(send(client.fd, waiting, (size_t)length, MSG_NOSIGNAL), length);
+        (void)BIO_reset(to_agent);
+        ssize_t got = recv(client.fd, data, sizeof data, 0);
+        EXPECT(got > 0, "the agent's part of the handshake");
+        BIO_write(from_agent, data, (int)got);
+        if (got <= 0)
+            break;
+    }
+    client_write(&client, "request", 7);
+    long length = BIO_get_mem_data(to_agent, &waiting);
+    EXPECT_INTEGER(send(client.fd, waiting, (size_t)length, MSG_NOSIGNAL), length);
+    WAIT_FOR(atomic_load(&server.received) == 7);
+    client_done(&client);
+    server_stop();
+}
+
 TEST(head_and_body_are_one_record_when_they_fit)
 {
     static const struct {
