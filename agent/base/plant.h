@@ -11,7 +11,7 @@ enum planted_bug {
     PLANT_NO_REFUND,           /* 1: a settle does not give the rest of the hold back */
     PLANT_EARLY_REPLY,         /* 2: a batch is acknowledged before it is committed */
     PLANT_AVAILABLE_UNCHECKED, /* 3: a hold is granted whatever the wallet has */
-    PLANT_ID_OUTSIDE,          /* 4: the id row is written outside the transaction, after the answer */
+    PLANT_ID_OUTSIDE,          /* 4: the id row is written in a transaction of its own */
     PLANT_VOID_AFTER_DISPATCH, /* 5: a hold is voided although bytes were sent */
     PLANT_DOUBLE_POST,         /* 6: a hold settled twice is charged twice */
     PLANT_ACCOUNT_STALE,       /* 7: the provider's account row is not written */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -24,6 +25,8 @@ const char *__tsan_default_suppressions(void)
     return "called_from_lib:libdb-5.3.so\n";
 }
 #endif
+
+enum { DYING_OWNER_MS_MAX = 2000 };
 
 static _Thread_local char open_failure[STORE_FAILURE_MAX];
 
@@ -85,6 +88,25 @@ static enum error enter_directory(struct store *store, const char *directory)
     return ERROR_OK;
 }
 
+/* The owner was killed while its recovery ran in a child: that child still holds the lock and is being killed too. */
+static bool is_owner_dead(int lock_fd)
+{
+    char text[16] = "";
+    ssize_t length = pread(lock_fd, text, sizeof text - 1, 0);
+    int owner = length > 0 ? atoi(text) : 0;
+    return owner > 0 && kill(owner, 0) != 0 && errno == ESRCH;
+}
+
+static bool lock_file(int lock_fd)
+{
+    for (unsigned waited_ms = 0; flock(lock_fd, LOCK_EX | LOCK_NB) != 0; waited_ms++) {
+        if (errno != EWOULDBLOCK || waited_ms >= DYING_OWNER_MS_MAX || !is_owner_dead(lock_fd))
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
 static enum error take_lock(struct store *store)
 {
     char path[PATH_MAX + 16], text[16];
@@ -92,9 +114,8 @@ static enum error take_lock(struct store *store)
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (store->lock_fd < 0)
         return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? refuse(path, "held by another process", ERROR_ENVIRONMENT_BUSY)
-                                    : refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
+    if (!lock_file(store->lock_fd))
+        return refuse(path, "held by another process", ERROR_ENVIRONMENT_BUSY);
     int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
     if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)length, 0) != length)
         return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);

@@ -15,7 +15,7 @@
 #include <uthash.h>
 
 enum {
-    BATCH_MAX = 1024,               /* operations in one transaction: bounds its locks and the time of a reply */
+    BATCH_MAX = 512,               /* operations in one transaction: bounds its locks and the time of a reply */
     ROWS_MAX = 2 * BATCH_MAX,       /* a settle can take two transfers */
     TOUCHED_MAX = 5 * BATCH_MAX,    /* and changes at most five accounts */
     WORDS_MAX = 10000,              /* the memo dictionary; further words become word 0 */
