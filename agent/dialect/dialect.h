@@ -103,7 +103,8 @@ struct dialect {
      * appended to `body`, which takes at least ERROR_BYTES_MAX more. `message` is complete English with hint; past
      * 2,000 bytes it is cut. request_id may be NULL. */
     int (*write_error)(enum error error, const char *message, const char *request_id, struct buffer *body);
-    /* A frame that ends a broken stream visibly (SSE error event), appended to `out`; nothing when `out` is full. */
+    /* A frame that ends a broken stream visibly (SSE error event), appended to `out`; nothing when `out` is full. It
+     * begins with a blank line, which ends an event that was cut in two: else the frame would become part of it. */
     void (*write_stream_error)(enum error error, const char *message, struct buffer *out);
 };
 enum { ERROR_BYTES_MAX = 16384 };

@@ -69,7 +69,7 @@ static void write_stream_error(enum error error, const char *message, struct buf
 {
     struct buffer frame;
     buffer_init(&frame, ERROR_BYTES_MAX);
-    json_write_raw(&frame, "data: ");
+    json_write_raw(&frame, "\r\n\r\ndata: ");
     write_error(error, message, NULL, &frame);
     json_write_raw(&frame, "\r\n\r\n");
     if (!buffer_append(out, buffer_contents(&frame)))

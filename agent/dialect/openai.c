@@ -279,7 +279,7 @@ static void write_stream_error(enum error error, const char *message, struct buf
     struct error_shape shape = dialect_find_error_shape(error, error_overrides, error_defaults);
     struct buffer frame;
     buffer_init(&frame, ERROR_BYTES_MAX);
-    json_write_raw(&frame, "data: ");
+    json_write_raw(&frame, "\n\ndata: ");
     write_object(&shape, message, &frame);
     json_write_raw(&frame, "\n\n");
     if (!buffer_append(out, buffer_contents(&frame)))

@@ -949,13 +949,13 @@ TEST(stream_errors_end_a_stream)
     buffer_init(&out, 1024);
     dialect_of(DIALECT_OPENAI)->write_stream_error(ERROR_UPSTREAM_CUT, "cut", &out);
     CU_ASSERT(slice_is(buffer_contents(&out),
-                       "data: {\"error\":{\"message\":\"cut\",\"type\":\"upstream_error\",\"param\":null,"
+                       "\n\ndata: {\"error\":{\"message\":\"cut\",\"type\":\"upstream_error\",\"param\":null,"
                        "\"code\":\"upstream_cut\"}}\n\n"));
     buffer_reset(&out, 1024);
     dialect_of(DIALECT_ANTHROPIC)->write_stream_error(ERROR_UPSTREAM_CUT, "cut", &out);
     CU_ASSERT(slice_is(
         buffer_contents(&out),
-        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"cut\"}}\n\n"));
+        "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"cut\"}}\n\n"));
     buffer_done(&out);
     buffer_init(&out, 10);
     for (int kind = 0; kind < DIALECT_COUNT; kind++)
