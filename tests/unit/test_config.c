@@ -550,6 +550,10 @@ TEST(keys_in_the_wrong_place_are_never_shown)
         GROUP "sk-notakeypattern: 1\n",
         GROUP "limits: {loops: sk-notakeypattern}\n",
         GROUP "a: [sk-notakeypattern\n",
+        "consumer_groups: [{name: g, name: h, api_key: \"q8Zr2-\\x41-notakeypattern\", wallet_team_id: w}]\n",
+        "consumer_groups:\n  - {name: \xc3\xa9, token: q8Zr2-notakeypattern, x: 1}\n",
+        BOTH "      secret: |\n               notakeypattern\n               notakeypattern\n             # : x\n",
+        "api_key: [q8Zr2-notakeypattern\n  - x\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct load load_result = load(write_text("keys.dev.yaml", texts[i]));
