@@ -8,11 +8,25 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 static char folder[64];
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *position)
+{
+    (void)status;
+    (void)kind;
+    (void)position;
+    return remove(path);
+}
+
+static void remove_folder(void)
+{
+    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
 
 static const char *path_of(const char *name)
 {
@@ -22,6 +36,7 @@ static const char *path_of(const char *name)
     if (!*folder) {
         snprintf(folder, sizeof folder, "/tmp/test_config.XXXXXX");
         CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+        atexit(remove_folder);
     }
     snprintf(text, sizeof path[0], "%s/%s", folder, name);
     return text;

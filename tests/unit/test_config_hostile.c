@@ -14,34 +14,41 @@
 
 enum { SMALL = 65536, LARGE = 1 << 20 };
 
-static char path[64];
+enum { POLICY, CATALOGUE, PRICES, FILE_COUNT };
+static char paths[FILE_COUNT][80];
 
-static const char *policy_path(void)
+static void remove_files(void)
 {
-    if (!*path)
-        snprintf(path, sizeof path, "/tmp/test_config_hostile.%ld.dev.yaml", (long)getpid());
-    return path;
+    for (size_t i = 0; i < FILE_COUNT; i++)
+        if (*paths[i])
+            unlink(paths[i]);
 }
 
-/* Small companions: what is measured is the policy. */
-static const char *companion(const char *suffix, const char *text)
+static const char *path_of(size_t which)
 {
-    static char names[2][80];
-    char *name = names[*suffix == 'p'];
-    snprintf(name, sizeof names[0], "/tmp/test_config_hostile.%ld.%s", (long)getpid(), suffix);
-    FILE *file = fopen(name, "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    fputs(text, file);
-    fclose(file);
-    return name;
+    static const char *const suffixes[FILE_COUNT] = {"dev.yaml", "catalogue.yaml", "prices.yaml"};
+    if (!*paths[0])
+        atexit(remove_files);
+    snprintf(paths[which], sizeof paths[which], "/tmp/test_config_hostile.%ld.%s", (long)getpid(), suffixes[which]);
+    return paths[which];
 }
 
-static void write_policy(const char *bytes, size_t length)
+static void write_file(size_t which, const char *bytes, size_t length)
 {
-    int fd = open(policy_path(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int fd = open(path_of(which), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     CU_ASSERT_FATAL(fd >= 0);
     CU_ASSERT_EQUAL_FATAL(write(fd, bytes, length), (ssize_t)length);
     close(fd);
+}
+
+/* Small companions: what is measured is the policy. */
+static void write_companions(void)
+{
+    static const char catalogue[] = "providers: [{id: openai, dialect: openai, hosts: [a.example], "
+                                    "base_url: https://a.example, price_family: openai}]\n";
+    static const char prices[] = "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2}}}\n";
+    write_file(CATALOGUE, catalogue, sizeof catalogue - 1);
+    write_file(PRICES, prices, sizeof prices - 1);
 }
 
 static int64_t cpu_ns(void)
@@ -56,11 +63,12 @@ static int64_t load(const char *bytes, size_t length, enum error *ret_error, siz
 {
     struct config_problems problems;
     struct settings *settings = NULL;
-    struct config_sources sources = {.policy_file = policy_path(), .environment = -1};
-    sources.providers_file = companion("catalogue", "providers: [{id: openai, dialect: openai, hosts: [a.example], "
-                                                    "base_url: https://a.example, price_family: openai}]\n");
-    sources.prices_file = companion("prices", "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2}}}\n");
-    write_policy(bytes, length);
+    write_file(POLICY, bytes, length);
+    write_companions();
+    struct config_sources sources = {.policy_file = paths[POLICY],
+                                     .providers_file = paths[CATALOGUE],
+                                     .prices_file = paths[PRICES],
+                                     .environment = -1};
     FILE *sink = fopen("/dev/null", "w");
     int64_t start = cpu_ns();
     config_problems_init(&problems);
@@ -218,7 +226,7 @@ static size_t mutate(char *text, size_t length, uint64_t *state)
             break;
         default:
             memmove(text + at + run, text + at, length - at);
-            memcpy(text + at, text + next_random(state) % (length - run), run);
+            memmove(text + at, text + next_random(state) % (length - run), run);
             length += run;
         }
     }
