@@ -93,13 +93,15 @@ int store_environment_open(struct store *store)
     return result;
 }
 
+/* After a failure even closing would read and write: the process is about to end, or goes on without this store. */
 void store_environment_close(struct store *store)
 {
     if (!store->env)
         return;
     if (!store_is_failed(store))
         (void)!store->env->txn_checkpoint(store->env, 0, 0, 0);
-    (void)!store->env->close(store->env, 0);
+    if (!store_is_failed(store))
+        (void)!store->env->close(store->env, 0);
     store->env = NULL;
 }
 

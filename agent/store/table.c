@@ -53,7 +53,8 @@ void store_table_close(struct store_table *table)
 {
     if (!table)
         return;
-    (void)!table->db->close(table->db, DB_NOSYNC); /* the checkpoint at the environment's end writes the pages */
+    if (!store_is_failed(table->store))
+        (void)!table->db->close(table->db, DB_NOSYNC); /* the checkpoint at the environment's end writes the pages */
     free(table);
 }
 

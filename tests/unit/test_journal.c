@@ -205,8 +205,8 @@ TEST(journal_drops_and_counts_past_its_bound)
     make_directory();
     struct journal *journal = open_journal();
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&gate); /* a follower that does not return holds the writer up */
     struct journal_follower *follower = journal_follow(journal, block, &gate);
+    pthread_mutex_lock(&gate);         /* a follower that does not return holds the writer up */
     append_numbers(journal, 0, 20600); /* one full queue in the writer's hands, one waiting */
     unsigned long dropped = journal_dropped(journal);
     pthread_mutex_unlock(&gate);
