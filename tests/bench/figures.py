@@ -74,14 +74,17 @@ def paired_figure(name, values, unit):
     print(f"    {name}: {' '.join(f'{value:.3g}' for value in sorted(values))}", file=sys.stderr)
 
 
-def added(row, system):
-    return row[system]["p50_us"] - row["direct"]["p50_us"]
+def added(row, system, name="p50_us"):
+    return row[system][name] - row["direct"][name]
 
 
-def added_ratio(row):
-    if added(row, "nginx") <= 0:
-        raise ValueError("nginx added nothing: noise")
-    return added(row, "tmpfs") / added(row, "nginx")
+def added_ratio(name):
+    """What the agent without the disk flush adds, relative to what nginx adds in the same round."""
+    def compute(row):
+        if added(row, "nginx", name) <= 0:
+            raise ValueError("nginx added nothing: noise")
+        return added(row, "tmpfs", name) / added(row, "nginx", name)
+    return compute
 
 
 def print_ratios(results):
@@ -90,12 +93,15 @@ def print_ratios(results):
                                                   row["nginx"]["cpu_us"]), "ratio")
     paired_figure("cpu_ratio_1k_c10_tmpfs", paired(results, "1k_c10", lambda row: row["tmpfs"]["cpu_us"] /
                                                    row["nginx"]["cpu_us"]), "ratio")
-    paired_figure("p50_added_ratio_1k_c10", paired(results, "1k_c10", added_ratio), "ratio")
+    paired_figure("p50_added_ratio_1k_c10", paired(results, "1k_c10", added_ratio("p50_us")), "ratio")
+    paired_figure("mean_added_ratio_1k_c10", paired(results, "1k_c10", added_ratio("mean_us")), "ratio")
     for system in MIDDLES:
         for load in ("1k_c1", "1k_c10"):
             suffix = "" if system == "tollgate" else "_" + system
             if system in results[load]:
-                paired_figure(f"p50_added_us_{load}{suffix}", paired(results, load, lambda row: added(row, system)), "us")
+                for name in ("p50", "p99", "mean"):
+                    paired_figure(f"{name}_added_us_{load}{suffix}",
+                                  paired(results, load, lambda row: added(row, system, f"{name}_us")), "us")
     paired_figure("rps_ratio_1k_c10", paired(results, "1k_c10", lambda row: row["tollgate"]["rate"] /
                                              row["nginx"]["rate"]), "ratio")
 
