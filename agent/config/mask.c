@@ -16,7 +16,7 @@ static bool is_secret_name(struct slice name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_is_like(name, names[i]))
             return true;
-    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+    for (size_t i = 0; i < sizeof objects / sizeof(struct object *); i++) {
         const struct field *field = table_find(objects[i], name);
         if (field && field->flags & FIELD_SECRET)
             return true;
@@ -87,7 +87,8 @@ static void mask_below(struct document *document, struct position *position, con
 
 void mask_secrets(struct document *document)
 {
-    struct position position = {.masked_until = document->bytes};
+    char *bytes = document->bytes;
+    struct position position = {.at = bytes, .line_end = bytes, .masked_until = bytes};
     bool is_first = !document->is_masked;
     document->is_masked = true;
     if (document->root && is_first)

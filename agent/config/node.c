@@ -143,13 +143,13 @@ static int compare_keys(const void *left, const void *right)
 /* Sorted, because comparing each with each would let 1 MiB of keys cost minutes. */
 static void refuse_duplicates(struct builder *builder, const struct node *mapping)
 {
-    const struct node **members = malloc((mapping->count + 1) * sizeof *members);
+    const struct node **members = malloc((mapping->count + 1) * sizeof(struct node *));
     size_t count = 0;
     for (const struct node *child = mapping->first; members && child; child = child->next)
         if (child->key->kind == NODE_SCALAR)
             members[count++] = child;
     if (count > 1)
-        qsort(members, count, sizeof *members, compare_keys);
+        qsort(members, count, sizeof(struct node *), compare_keys);
     for (size_t i = 1; i < count; i++) {
         const struct node *key = members[i]->key, *first = members[i - 1]->key;
         if (!slice_is_equal(key->text, first->text))

@@ -9,7 +9,7 @@
 /* One macro per kind of row, all of them the same initialiser. */
 /* clang-format off */
 #define ROW(name, alias, type, where, where_count, dev, prod, min, max, unit, choices, object, flags, text) \
-    {name, alias, type, where, where_count, {dev, prod}, min, max, unit, choices, object, flags, text},
+    {name, alias, type, flags, where, where_count, {dev, prod}, min, max, unit, choices, object, text},
 #define ALIASED(name, alias, type, member, dev, prod, min, max, unit, flags, text) \
     ROW(name, alias, type, offsetof(OWNER, member), 0, dev, prod, min, max, unit, NULL, NULL, flags, text)
 #define VALUE(name, type, member, dev, prod, min, max, unit, flags, text) \

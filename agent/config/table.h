@@ -57,13 +57,13 @@ struct field {
     const char *name;
     const char *alias; /* NULL, or another name of the same, from the same family of files */
     enum field_type type;
+    unsigned flags;
     size_t where, where_count;               /* offsets; the second: list length, or the has_ flag of a price */
     const char *defaults[ENVIRONMENT_COUNT]; /* as one would write it; NULL: none */
     uint64_t min, max;                       /* of numbers, of lengths, of list lengths */
     const char *unit;
     const struct choice *choices; /* ends with a NULL name */
     const struct object *object;
-    unsigned flags;
     const char *text; /* one sentence for REFERENCE.md */
 };
 

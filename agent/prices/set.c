@@ -68,7 +68,7 @@ struct price_set price_set_fill(const struct price_set *set, bool hour_is_double
     if (!filled.has_cache_write)
         filled.cache_write = filled.input;
     if (!filled.has_cache_write_1h)
-        filled.cache_write_1h = hour_is_double ? (struct price){2 * filled.input.pico} : filled.cache_write;
+        filled.cache_write_1h.pico = hour_is_double ? 2 * filled.input.pico : filled.cache_write.pico;
     if (!filled.has_input_audio)
         filled.input_audio = filled.input;
     if (!filled.has_output_audio)
