@@ -753,7 +753,7 @@ static void expect_generated(const char *path, void (*generate)(FILE *))
     fclose(stream);
     char *committed = read_text(path, &length);
     EXPECT(length == size && memcmp(committed, text, size) == 0,
-           "%s is not what the settings table prints: regenerate it (tollgated --tool reference|schema)", path);
+           "%s is not what the settings table prints: run scripts/check-generated --write", path);
     free(text);
     free(committed);
 }
