@@ -97,7 +97,7 @@ void book_free(struct wallet_ledger *ledger)
     struct word *word, *next;
     HASH_ITER(hh, ledger->words, word, next)
     {
-        HASH_DEL(ledger->words, word);
+        HASH_DEL(ledger->words, word); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         free(word);
     }
     HASH_CLEAR(hh, ledger->accounts_by_label);

@@ -34,7 +34,7 @@ struct hold *holds_find(struct hold *holds, struct id id)
 
 void holds_remove(struct hold **holds, struct hold *hold)
 {
-    HASH_DEL(*holds, hold);
+    HASH_DEL(*holds, hold); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps no freed element */
     free(hold);
 }
 

@@ -128,6 +128,7 @@ void transfers_remember_resolution(struct wallet_ledger *ledger, const struct ho
         transfers_remember(ledger, hold->id, hold->sequence);
         HASH_FIND(hh, ledger->recent_by_id, &hold->id, sizeof hold->id, recent);
     }
+    check(recent != NULL);
     recent->resolution = resolution;
 }
 

@@ -54,7 +54,7 @@ void answer_plan(const struct prompt *prompt, const struct behaviour *behaviour,
         wanted = 1;
     answer->truncated = wanted > prompt->tokens_max;
     answer->out_tokens = answer->truncated ? prompt->tokens_max : wanted;
-    answer->pieces = answer->out_tokens;
+    answer->pieces = answer->out_tokens ? answer->out_tokens : 1;
     if (sized && answer->kind == ANSWER_TEXT && !stream && answer->pieces > answer->lead_pieces)
         answer->pieces = answer->lead_pieces;
     if (sized && stream && answer->kind != ANSWER_TOOL) {
