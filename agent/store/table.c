@@ -36,7 +36,8 @@ enum error store_table_open(struct store *store, const char *name, struct store_
     int result = db_create(&db, store->env, 0);
     result = result ? result : db->set_pagesize(db, store->kind == STORE_LEDGER ? 512 : 4096);
     result = result ? result : db->set_flags(db, DB_CHKSUM);
-    result = result ? result : db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
+    if (db && result == 0)
+        result = db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
     enum error error = store_result(store, name, result);
     if (error) {
         if (db)
