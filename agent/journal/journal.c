@@ -4,139 +4,23 @@
  * empty, a wake-up; the writer waits a moment for company, because an event needs no promptness and a transaction of
  * one costs what a transaction of ten does. A failure of aux ends the keeping, never the handing on.
  */
-#include "journal/journal.h"
+#include "journal/internal.h"
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/list.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-enum {
-    WAITING_MAX = 10000,
-    LINGER_NS = 5000000,
-    BATCH_MAX = 512, /* rows in one transaction: bounds its locks */
-    TRIES_MAX = 10,  /* after losing a deadlock */
-    CHECKPOINT_LOG_BYTES = 8 << 20,
-    CHECKPOINT_EVERY = 1000, /* events between two looks at the size of the log */
-};
-
-struct event {
-    struct event *next;
-    struct id id;
-    size_t length;
-    char json[];
-};
+enum { WAITING_MAX = 10000, LINGER_NS = 5000000 };
 
 struct journal_follower {
     struct list node;
     void (*deliver)(void *context, struct slice json);
     void *context;
 };
-
-struct journal {
-    struct store *store; /* NULL: nothing is kept */
-    struct store_table *events;
-    pthread_t thread;
-    atomic_bool is_failed;
-    atomic_ulong dropped;
-    unsigned since_checkpoint; /* writer only */
-
-    pthread_mutex_t lock; /* a leaf lock */
-    pthread_cond_t arrived, written;
-    struct event *first, **last;
-    unsigned waiting;
-    uint64_t appended, done; /* events, since the start */
-    unsigned flushing;       /* callers that wait */
-    bool is_closing;
-
-    pthread_mutex_t follow_lock; /* held while events are delivered; never together with `lock` */
-    struct list followers;
-};
-
-/* ---- the store ---- */
-
-static enum error open_store(const char *directory, struct journal *journal)
-{
-    enum error error = store_open(directory, STORE_AUX, &journal->store);
-    if (error)
-        return error;
-    error = store_table_open(journal->store, "events", &journal->events);
-    if (!error)
-        return ERROR_OK;
-    store_close(journal->store);
-    journal->store = NULL;
-    return error == ERROR_STORE_IO ? ERROR_STORE_CORRUPT : error;
-}
-
-static enum error move_aside(const char *directory)
-{
-    char time_text[CLOCK_TEXT_MAX], target[4096];
-    int length = snprintf(target, sizeof target, "%s.damaged-%s", directory, clock_format(clock_wall_ns(), time_text));
-    if (length < 0 || (size_t)length >= sizeof target || rename(directory, target) != 0)
-        return ERROR_FILE_UNWRITABLE;
-    return ERROR_OK;
-}
-
-/* Events are disposable: whatever is wrong with the old ones, the agent starts. Only a second agent is refused. */
-static void open_or_replace(const char *directory, struct journal *journal, enum error *ret_error)
-{
-    enum error error = open_store(directory, journal);
-    if (error == ERROR_STORE_CORRUPT && move_aside(directory) == ERROR_OK)
-        error = open_store(directory, journal);
-    if (error == ERROR_ENVIRONMENT_BUSY)
-        *ret_error = error;
-    else if (error)
-        atomic_store(&journal->is_failed, true);
-}
-
-static enum error put_batch(struct journal *journal, const struct event *first, const struct event *end)
-{
-    struct store_transaction *transaction;
-    enum error error = store_begin(journal->store, &transaction);
-    if (error)
-        return error;
-    for (const struct event *event = first; event != end && !error; event = event->next)
-        error = store_put(journal->events, transaction,
-                          (struct slice){(const char *)event->id.bytes, sizeof event->id.bytes},
-                          (struct slice){event->json, event->length});
-    if (!error)
-        return store_commit(transaction);
-    store_abort(transaction);
-    return error;
-}
-
-static void write_events(struct journal *journal, const struct event *first)
-{
-    while (first && !atomic_load(&journal->is_failed)) {
-        const struct event *end = first;
-        for (unsigned i = 0; end && i < BATCH_MAX; i++)
-            end = end->next;
-        enum error error = ERROR_OVERLOADED;
-        for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++)
-            error = put_batch(journal, first, end);
-        if (error)
-            atomic_store(&journal->is_failed, true);
-        first = end;
-    }
-}
-
-static void checkpoint(struct journal *journal, unsigned count)
-{
-    journal->since_checkpoint += count;
-    if (journal->since_checkpoint < CHECKPOINT_EVERY || atomic_load(&journal->is_failed))
-        return;
-    journal->since_checkpoint = 0;
-    if (store_checkpoint(journal->store, CHECKPOINT_LOG_BYTES))
-        atomic_store(&journal->is_failed, true);
-}
 
 /* ---- the writer ---- */
 
@@ -186,10 +70,9 @@ static void *writer_main(void *context)
     while (journal->first || !journal->is_closing) {
         struct event *first = take_events(journal);
         pthread_mutex_unlock(&journal->lock);
-        write_events(journal, first);
+        journal_keep_events(journal, first);
         deliver_events(journal, first);
         unsigned count = free_events(first);
-        checkpoint(journal, count);
         pthread_mutex_lock(&journal->lock);
         journal->done += count;
         pthread_cond_broadcast(&journal->written);
@@ -216,8 +99,7 @@ enum error journal_open(const char *directory, struct journal **ret_journal)
     check(journal != NULL);
     journal->last = &journal->first;
     list_init(&journal->followers);
-    enum error error = ERROR_OK;
-    open_or_replace(directory, journal, &error);
+    enum error error = journal_keep_open(journal, directory);
     if (error) {
         free(journal);
         return error;
@@ -241,10 +123,7 @@ void journal_close(struct journal *journal)
     pthread_mutex_unlock(&journal->lock);
     pthread_join(journal->thread, NULL);
     check(list_is_empty(&journal->followers));
-    if (journal->store) {
-        store_table_close(journal->events);
-        store_close(journal->store);
-    }
+    journal_keep_close(journal);
     pthread_cond_destroy(&journal->arrived);
     pthread_cond_destroy(&journal->written);
     pthread_mutex_destroy(&journal->lock);

@@ -10,29 +10,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void publish(struct wallet_ledger *ledger, const struct account *account)
+static void publish_new(struct wallet_ledger *ledger, const struct account *account)
 {
     if (account->number >= ledger->published_capacity) {
         uint32_t capacity = ledger->published_capacity ? ledger->published_capacity * 2 : 16;
-        struct published *published = realloc(ledger->published, capacity * sizeof *published);
+        struct published **published = realloc(ledger->published, capacity * sizeof *published);
         check(published != NULL);
         ledger->published = published;
         ledger->published_capacity = capacity;
     }
-    struct published *copy = &ledger->published[account->number];
+    struct published *copy = calloc(1, sizeof *copy);
+    check(copy != NULL);
     copy->kind = account->kind;
     memcpy(copy->name, account->name, sizeof copy->name);
+    if (copy->kind == ACCOUNT_WALLET)
+        HASH_ADD_STR(ledger->published_wallets, name, copy);
     copy->balance = account->balance;
+    ledger->published[account->number] = copy;
 }
 
 void ledger_publish(struct wallet_ledger *ledger)
 {
     pthread_mutex_lock(&ledger->publish_lock);
     for (; ledger->published_count < ledger->account_count; ledger->published_count++)
-        publish(ledger, ledger->accounts[ledger->published_count]);
+        publish_new(ledger, ledger->accounts[ledger->published_count]);
     for (unsigned i = 0; i < ledger->touched_count; i++)
-        publish(ledger, ledger->touched[i]);
+        ledger->published[ledger->touched[i]->number]->balance = ledger->touched[i]->balance;
     pthread_mutex_unlock(&ledger->publish_lock);
+}
+
+void ledger_unpublish(struct wallet_ledger *ledger)
+{
+    HASH_CLEAR(hh, ledger->published_wallets);
+    for (uint32_t i = 0; i < ledger->published_count; i++)
+        free(ledger->published[i]);
+    free(ledger->published);
 }
 
 static struct wallet_facts facts_of(const struct published *published)
@@ -54,9 +66,9 @@ size_t wallet_list(struct wallet_ledger *ledger, struct wallet_facts *facts, siz
     size_t count = 0;
     pthread_mutex_lock(&ledger->publish_lock);
     for (uint32_t i = 0; i < ledger->published_count; i++)
-        if (ledger->published[i].kind == ACCOUNT_WALLET) {
+        if (ledger->published[i]->kind == ACCOUNT_WALLET) {
             if (count < max)
-                facts[count] = facts_of(&ledger->published[i]);
+                facts[count] = facts_of(ledger->published[i]);
             count++;
         }
     pthread_mutex_unlock(&ledger->publish_lock);
@@ -65,15 +77,13 @@ size_t wallet_list(struct wallet_ledger *ledger, struct wallet_facts *facts, siz
 
 static bool find_wallet(struct wallet_ledger *ledger, const char *wallet, struct published *ret_published)
 {
-    bool is_found = false;
+    const struct published *found;
     pthread_mutex_lock(&ledger->publish_lock);
-    for (uint32_t i = 0; i < ledger->published_count && !is_found; i++)
-        if (ledger->published[i].kind == ACCOUNT_WALLET && !strcmp(ledger->published[i].name, wallet)) {
-            *ret_published = ledger->published[i];
-            is_found = true;
-        }
+    HASH_FIND_STR(ledger->published_wallets, wallet, found);
+    if (found)
+        *ret_published = *found;
     pthread_mutex_unlock(&ledger->publish_lock);
-    return is_found;
+    return found != NULL;
 }
 
 enum error wallet_find(struct wallet_ledger *ledger, const char *wallet, struct wallet_facts *ret_facts)
@@ -101,7 +111,7 @@ static bool copy_account(struct wallet_ledger *ledger, uint32_t number, struct p
     pthread_mutex_lock(&ledger->publish_lock);
     bool is_known = number < ledger->published_count;
     if (is_known)
-        *ret_published = ledger->published[number];
+        *ret_published = *ledger->published[number];
     pthread_mutex_unlock(&ledger->publish_lock);
     return is_known;
 }

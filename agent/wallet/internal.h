@@ -15,13 +15,14 @@
 #include <uthash.h>
 
 enum {
-    BATCH_MAX = 512,               /* operations in one transaction: bounds its locks and the time of a reply */
-    ROWS_MAX = 2 * BATCH_MAX,       /* a settle can take two transfers */
-    TOUCHED_MAX = 5 * BATCH_MAX,    /* and changes at most five accounts */
-    WORDS_MAX = 10000,              /* the memo dictionary; further words become word 0 */
-    WORD_BYTES_MAX = 64,            /* as in struct wallet_memo */
-    RECENT_MAX = 4096,              /* ids kept in memory; at least a batch */
-    ANCHOR_EVERY = 10000,           /* transfers that a start may have to verify again */
+    BATCH_MAX = 512,             /* operations in one transaction: bounds its locks and the time of a reply */
+    ROWS_MAX = 2 * BATCH_MAX,    /* a settle can take two transfers */
+    TOUCHED_MAX = 5 * BATCH_MAX, /* and changes at most five accounts */
+    WORDS_MAX = 10000,           /* the memo dictionary; further words become word 0 */
+    WORD_BYTES_MAX = 64,         /* as in struct wallet_memo */
+    RECENT_MAX = 4096,           /* ids kept in memory; at least a batch */
+    ANCHOR_EVERY = 10000,        /* transfers that a start may have to verify again */
+    ANCHOR_ACCOUNTS_MAX = 50000,
     CHECKPOINT_EVERY = 2000,        /* transfers between two looks at the size of the log */
     CHECKPOINT_LOG_BYTES = 8 << 20, /* recovery takes about 13 ms per MiB */
     LINGER_NS = 5000000,            /* a settle that nobody waits for may wait this long for company */
@@ -73,6 +74,7 @@ struct published {
     enum account_kind kind;
     char name[WALLET_NAME_MAX];
     struct balance balance;
+    UT_hash_handle hh; /* wallets only */
 };
 
 struct tables {
@@ -114,8 +116,8 @@ struct wallet_ledger {
     atomic_ullong operations, batches, refusals;
     atomic_llong commit_ns_total;
 
-    pthread_mutex_t publish_lock; /* a leaf lock */
-    struct published *published;  /* by account number */
+    pthread_mutex_t publish_lock;                     /* a leaf lock */
+    struct published **published, *published_wallets; /* by account number */
     uint32_t published_count, published_capacity;
 
     pthread_mutex_t checkpoint_lock; /* a leaf lock */
@@ -165,6 +167,7 @@ enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *op
 
 /* facts.c: the copy for other threads, of the accounts that this batch changed or made */
 void ledger_publish(struct wallet_ledger *ledger);
+void ledger_unpublish(struct wallet_ledger *ledger);
 
 /* commit.c: one transaction with everything the batch changed; then the batch is empty */
 enum error ledger_commit(struct wallet_ledger *ledger) MUST_USE;

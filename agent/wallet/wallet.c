@@ -84,7 +84,7 @@ static void ledger_free(struct wallet_ledger *ledger)
     pthread_cond_destroy(&ledger->checkpoint_wanted);
     pthread_mutex_destroy(&ledger->checkpoint_lock);
     pthread_mutex_destroy(&ledger->publish_lock);
-    free(ledger->published);
+    ledger_unpublish(ledger);
     free(ledger->touched);
     free(ledger->rows);
     free(ledger);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One transfer after the other: is it where it belongs in the chain, does it hold or resolve what it may, and what does
+ * it do to the recomputed accounts. Called by verify.c. Rows are hostile input here.
+ */
+#include "wallet/verify.h"
+
+static unsigned long long number_of(const struct transfer *transfer)
+{
+    return (unsigned long long)transfer->sequence;
+}
+
+static void add(struct walk *walk, const struct transfer *transfer, int64_t *sum, int64_t amount)
+{
+    if (__builtin_add_overflow(*sum, amount, sum) || *sum < 0)
+        verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu: a sum overflows or falls below 0",
+                          number_of(transfer));
+}
+
+static void walk_pending(struct walk *walk, const struct transfer *transfer, struct balance *debit,
+                         struct balance *credit)
+{
+    bool is_enforced = !(transfer->flags & TRANSFER_UNENFORCED);
+    if (is_enforced && (verify_available(debit) <= 0 || verify_available(debit) < transfer->amount))
+        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu holds more than its wallet had",
+                          number_of(transfer));
+    add(walk, transfer, &debit->debits_pending, transfer->amount);
+    add(walk, transfer, &credit->credits_pending, transfer->amount);
+}
+
+static void walk_resolution(struct walk *walk, const struct transfer *transfer, const struct hold *hold,
+                            struct balance *debit, struct balance *credit)
+{
+    struct balance *counterparty = &walk->accounts[hold->counterparty].computed;
+    bool is_post = transfer->kind == TRANSFER_POST;
+    __int128 before = verify_available(debit);
+    if (transfer->debit != hold->wallet || transfer->related != hold->sequence)
+        verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu resolves another hold than it names",
+                          number_of(transfer));
+    if (is_post && transfer->amount > hold->amount && !(transfer->flags & TRANSFER_ALARM))
+        verify_find_fault(walk, INVARIANT_WITHIN_HOLD, "transfer %llu posts more than was held", number_of(transfer));
+    add(walk, transfer, &debit->debits_pending, -hold->amount);
+    add(walk, transfer, &counterparty->credits_pending, -hold->amount);
+    if (is_post) {
+        add(walk, transfer, &debit->debits_posted, transfer->amount);
+        add(walk, transfer, &credit->credits_posted, transfer->amount);
+    }
+    __int128 after = verify_available(debit);
+    if (!hold->is_unenforced && after < before && after < 0)
+        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet", number_of(transfer));
+}
+
+static void walk_posted(struct walk *walk, const struct transfer *transfer, struct book_row *debit,
+                        struct book_row *credit)
+{
+    add(walk, transfer, &debit->computed.debits_posted, transfer->amount);
+    add(walk, transfer, &credit->computed.credits_posted, transfer->amount);
+    if (transfer->kind == TRANSFER_WRITE_OFF &&
+        (walk->before.kind != TRANSFER_POST || walk->before.related != transfer->related ||
+         !(walk->before.flags & TRANSFER_ALARM)))
+        verify_find_fault(walk, INVARIANT_WITHIN_HOLD, "transfer %llu writes off without an alarm",
+                          number_of(transfer));
+    if (transfer->kind == TRANSFER_ADJUST && debit->kind == ACCOUNT_WALLET && verify_available(&debit->computed) < 0)
+        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet", number_of(transfer));
+}
+
+static void walk_money(struct walk *walk, const struct transfer *transfer, const struct hold *hold)
+{
+    if (transfer->debit >= walk->account_count || transfer->credit >= walk->account_count || transfer->amount < 0) {
+        verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu names no such account or amount",
+                          number_of(transfer));
+        return;
+    }
+    struct book_row *debit = &walk->accounts[transfer->debit], *credit = &walk->accounts[transfer->credit];
+    const struct book_row *wallet = debit->kind == ACCOUNT_WALLET    ? debit
+                                    : credit->kind == ACCOUNT_WALLET ? credit
+                                                                     : NULL;
+    if (transfer->previous != (wallet ? wallet->computed.last : 0))
+        verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu misses its wallet's one before",
+                          number_of(transfer));
+    if (transfer->kind == TRANSFER_PENDING)
+        walk_pending(walk, transfer, &debit->computed, &credit->computed);
+    else if (!transfer_resolves(transfer->kind))
+        walk_posted(walk, transfer, debit, credit);
+    else if (hold)
+        walk_resolution(walk, transfer, hold, &debit->computed, &credit->computed);
+    debit->computed.transfers++;
+    credit->computed.transfers++;
+    debit->computed.last = credit->computed.last = transfer->sequence;
+}
+
+/* Which hold a POST or VOID ends; the caller removes it. NULL for other kinds, and when there is none open. */
+static struct hold *walk_hold(struct walk *walk, const struct transfer *transfer, struct slice detail)
+{
+    struct verification *result = walk->result;
+    if (transfer->kind == TRANSFER_PENDING) {
+        result->has_unenforced |= (transfer->flags & TRANSFER_UNENFORCED) != 0;
+        if (holds_find(result->holds, transfer->id))
+            verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu holds under a used id", number_of(transfer));
+        else if (transfer->debit < walk->account_count && transfer->credit < walk->account_count)
+            holds_add(&result->holds, transfer);
+        return NULL;
+    }
+    if (!transfer_resolves(transfer->kind))
+        return NULL;
+    struct hold *hold = holds_find(result->holds, transfer->id);
+    if (!hold && transfer->sequence > walk->anchor.head.sequence)
+        verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu resolves a hold that is not open", number_of(transfer));
+    if (detail_resolution(detail) != transfer->sequence)
+        verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu is not the one resolution of its hold",
+                          number_of(transfer));
+    return hold;
+}
+
+static void walk_chain(struct walk *walk, const struct transfer *transfer, struct slice row, struct slice detail)
+{
+    if (transfer->sequence != walk->expected)
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is missing", (unsigned long long)walk->expected);
+    else if (walk->has_hash && memcmp(transfer->chain, walk->hash, HASH_BYTES))
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu, or the one before, was changed", number_of(transfer));
+    transfer_hash(transfer->sequence, row, detail, walk->hash);
+    walk->has_hash = true;
+    walk->expected = transfer->sequence + 1;
+    if (transfer->sequence == walk->anchor.head.sequence && memcmp(walk->hash, walk->anchor.head.hash, HASH_BYTES))
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is not what the anchor says", number_of(transfer));
+}
+
+static enum error read_detail(struct walk *walk, const struct transfer *transfer, unsigned char bytes[DETAIL_BYTES_MAX],
+                              struct slice *ret_detail)
+{
+    size_t length = 0;
+    if (transfer_has_detail(transfer->kind)) {
+        const struct row_key key =
+            row_key_of(transfer_resolves(transfer->kind) ? transfer->related : transfer->sequence);
+        enum error error = store_get(walk->tables->details, NULL, row_slice(key.bytes, sizeof key.bytes), bytes,
+                                     DETAIL_BYTES_MAX, &length);
+        if (error && error != ERROR_NOT_FOUND)
+            return error;
+    }
+    *ret_detail = row_slice(bytes, length);
+    return ERROR_OK;
+}
+
+static enum error check_id(struct walk *walk, const struct transfer *transfer)
+{
+    struct row_key key = {{0}};
+    size_t length = 0;
+    if (!walk->with_ids || transfer_resolves(transfer->kind) || transfer->kind == TRANSFER_WRITE_OFF)
+        return ERROR_OK;
+    walk->ids++;
+    enum error error = store_get(walk->tables->ids, NULL, row_slice(transfer->id.bytes, sizeof transfer->id.bytes),
+                                 key.bytes, sizeof key.bytes, &length);
+    if (error && error != ERROR_NOT_FOUND)
+        return error;
+    if (error || row_key_parse(row_slice(key.bytes, length)) != transfer->sequence)
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu cannot be found by its id", number_of(transfer));
+    return ERROR_OK;
+}
+
+bool verify_walk_transfer(void *context, struct slice key, struct slice row)
+{
+    struct walk *walk = context;
+    struct transfer transfer;
+    unsigned char bytes[DETAIL_BYTES_MAX];
+    struct slice detail;
+    if (!transfer_parse(key, row, &transfer)) {
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is unreadable", (unsigned long long)row_key_parse(key));
+        walk->has_hash = false;
+        walk->expected = row_key_parse(key) + 1;
+        return true;
+    }
+    walk->error = read_detail(walk, &transfer, bytes, &detail);
+    walk->error = walk->error ? walk->error : check_id(walk, &transfer);
+    if (walk->error)
+        return false;
+    walk_chain(walk, &transfer, row, detail);
+    struct hold *hold = walk_hold(walk, &transfer, detail);
+    if (transfer.sequence > walk->anchor.head.sequence)
+        walk_money(walk, &transfer, hold);
+    if (hold)
+        holds_remove(&walk->result->holds, hold);
+    walk->before = transfer;
+    walk->result->transfers++;
+    return true;
+}
