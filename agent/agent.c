@@ -28,6 +28,7 @@ struct loop_thread {
 
 struct agent {
     const struct agent_options *options;
+    pthread_mutex_t reload_lock;   /* one reload at a time; settings_lock may be taken while holding it */
     pthread_mutex_t settings_lock; /* leaf */
     struct settings *settings;
     struct startup_names names;
@@ -60,9 +61,8 @@ static struct settings *retain_settings(void *context)
     return settings;
 }
 
-static enum error reload(void *context, struct buffer *text)
+static enum error reload_settings(struct agent *agent, struct buffer *text)
 {
-    struct agent *agent = context;
     struct settings *fresh = NULL;
     enum error error = startup_load_settings(agent->options, &fresh, text);
     if (!error && fresh->environment != agent->settings->environment)
@@ -83,6 +83,17 @@ static enum error reload(void *context, struct buffer *text)
     log_event(EVENT_SETTINGS_LOADED, NULL, "%s digest %.12s", fresh->file, fresh->digest);
     config_release(old);
     return ERROR_OK;
+}
+
+/* SIGHUP comes to the main thread, the control API's reload to a call's: without the lock one would release the
+ * settings that the other still compares and logs. */
+static enum error reload(void *context, struct buffer *text)
+{
+    struct agent *agent = context;
+    pthread_mutex_lock(&agent->reload_lock);
+    enum error error = reload_settings(agent, text);
+    pthread_mutex_unlock(&agent->reload_lock);
+    return error;
 }
 
 static void stop(void *context)
@@ -327,6 +338,7 @@ int agent_run(const struct agent_options *options)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&agent->drained, &attributes);
     pthread_mutex_init(&agent->drain_lock, NULL);
+    pthread_mutex_init(&agent->reload_lock, NULL);
     pthread_mutex_init(&agent->settings_lock, NULL);
     agent->options = options;
     sigset_t signals;

@@ -102,6 +102,8 @@ static void begin_relay(struct exchange *exchange)
                METER_DOCUMENT_BYTES_MAX, METER_EVENT_BYTES_MAX);
     buffer_init(&exchange->relay.out, (size_t)METER_EVENT_BYTES_MAX * 2 + settings->limits.stream_buffer_bytes_max);
     exchange->relay.mode = RELAY_BUFFERED;
+    if (exchange->is_client_gone) /* before the head: it is drained, nobody reads it */
+        return;
     if (exchange->answer.is_event_stream ||
         exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max || has_no_body(exchange))
         start_streaming(exchange);
