@@ -23,6 +23,15 @@ static DBT dbt_into(void *bytes, size_t bytes_max)
     return (DBT){.data = bytes, .ulen = (uint32_t)bytes_max, .flags = DB_DBT_USERMEM};
 }
 
+static int open_db(const struct store *store, DB *db, const char *name)
+{
+    char file[64];
+    snprintf(file, sizeof file, "%s.db", name);
+    int result = db->set_pagesize(db, store->kind == STORE_LEDGER ? 512 : 4096);
+    result = result ? result : db->set_flags(db, DB_CHKSUM);
+    return result ? result : db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
+}
+
 enum error store_table_open(struct store *store, const char *name, struct store_table **ret_table)
 {
     if (store_is_failed(store))
@@ -30,18 +39,14 @@ enum error store_table_open(struct store *store, const char *name, struct store_
     struct store_table *table = calloc(1, sizeof *table);
     if (!table)
         return ERROR_NO_MEMORY;
-    char file[64];
-    snprintf(file, sizeof file, "%s.db", name);
     DB *db = NULL;
-    int result = db_create(&db, store->env, 0);
-    result = result ? result : db->set_pagesize(db, store->kind == STORE_LEDGER ? 512 : 4096);
-    result = result ? result : db->set_flags(db, DB_CHKSUM);
-    if (db && result == 0)
-        result = db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
-    enum error error = store_result(store, name, result);
-    if (error) {
-        if (db)
+    enum error error = store_result(store, name, db_create(&db, store->env, 0));
+    if (!error) {
+        error = store_result(store, name, open_db(store, db, name));
+        if (error)
             (void)!db->close(db, DB_NOSYNC);
+    }
+    if (error) {
         free(table);
         return error;
     }

@@ -18,6 +18,9 @@ enum { WALLET_NAME_MAX = 64, WALLET_NOTE_MAX = 120 };
 struct wallet_ledger;
 
 enum wallet_operation_kind {
+    /* Asked again with the same id and content, an operation answers as the first time; with other content
+       TRANSFER_CONFLICT (a hold that was resolved otherwise: TRANSFER_RESOLVED). A RESERVE whose hold is resolved
+       answers TRANSFER_RESOLVED too: its money is spent or returned, so nothing may be sent on it. */
     WALLET_RESERVE, /* PENDING: holds `amount` of `wallet`; WALLET_EXHAUSTED when available < amount, or when balance is
                        0 */
     WALLET_SETTLE, /* POST: of hold `id`, `amount` is charged to `provider`, the rest returns; above the hold: posted up
@@ -72,6 +75,7 @@ struct wallet_options {
     bool settle_recovered_in_full; /* prod: open holds settle whole at start; dev: at their floor */
 };
 
+/* available = funded − spent − held. funded: all that came in, upward adjustments too; spent: all that went out. */
 struct wallet_facts {
     char wallet[WALLET_NAME_MAX];
     struct money available, held, spent, funded;
@@ -79,14 +83,17 @@ struct wallet_facts {
 };
 
 /* Opens the store, verifies the journal against the accounts, resolves open holds, starts the ledger thread.
- * *ret_recovered counts the holds it resolved. Errors: as store_open, STORE_CORRUPT when an invariant fails. */
+ * *ret_recovered counts the holds it resolved. The journal is verified from the last anchor on (at most some 10,000
+ * transfers; none after a clean close). Forks: open before starting threads. Errors: as store_open, STORE_SCHEMA,
+ * STORE_CORRUPT when an invariant fails or the ledger is another environment's. */
 enum error wallet_open(const struct wallet_options *options, struct wallet_ledger **ret_ledger,
                        unsigned *ret_recovered) MUST_USE;
 /* Runs what is queued, checkpoints, closes. NULL is fine. */
 void wallet_close(struct wallet_ledger *ledger);
 
-/* From any thread; never fails, never blocks: the outcome is in operation->error when done runs. After a fail-stop
- * RESERVE answers LEDGER_STOPPED. */
+/* From any thread; never fails, never blocks: the outcome is in operation->error when done runs, after the commit. A
+ * SETTLE or VOID may wait up to 5 ms for a RESERVE to share its flush. After a fail-stop everything answers
+ * LEDGER_STOPPED. */
 void wallet_submit(struct wallet_ledger *ledger, struct wallet_operation *operation);
 /* Submits and waits; for tools and control, never from a loop. */
 void wallet_run(struct wallet_ledger *ledger, struct wallet_operation *operation);
@@ -98,7 +105,7 @@ enum error wallet_find(struct wallet_ledger *ledger, const char *wallet, struct 
 /* The transfers of one wallet (NULL: all), newest first, at most `max` visits. */
 struct wallet_transfer {
     uint64_t sequence;
-    const char *kind; /* pending post void fund adjust */
+    const char *kind; /* pending post void fund adjust write-off */
     struct id id;
     int64_t time_ns; /* wall clock */
     char wallet[WALLET_NAME_MAX];
@@ -113,7 +120,7 @@ enum error wallet_history(struct wallet_ledger *ledger, const char *wallet, size
 
 /* Recomputes everything from the journal and checks the invariants of ledger.md. Prints one line per invariant into
  * `report` (NUL-terminated, truncated to size). ERROR_STORE_CORRUPT when one does not hold. Works on a closed ledger's
- * directory: opens it itself. */
+ * directory: opens it itself. NOT_FOUND when there is none, ENVIRONMENT_BUSY while an agent runs on it. */
 enum error wallet_audit(const char *directory, char *report, size_t report_bytes) MUST_USE;
 
 const char *wallet_basis_name(enum wallet_basis basis); /* exact partial estimate worst recovered none */
