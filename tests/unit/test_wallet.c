@@ -530,6 +530,21 @@ TEST(wallet_audit_finds_tampering)
     }
 }
 
+TEST(wallet_refuses_a_newer_schema)
+{
+    static const unsigned char schema[5] = {'s'};
+    const struct wallet_options options = {directory, "dev", true};
+    struct wallet_ledger *ledger;
+    unsigned recovered;
+    make_directory();
+    wallet_close(open_ledger(true, 0));
+    tamper("book", sizeof schema, schema, 2);
+    CU_ASSERT_EQUAL(wallet_open(&options, &ledger, &recovered), ERROR_STORE_SCHEMA);
+    tamper("book", sizeof schema, schema, 2);
+    wallet_close(open_ledger(true, 0));
+    remove_directory();
+}
+
 TEST(wallet_audit_of_nothing)
 {
     char report[256];
