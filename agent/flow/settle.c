@@ -120,8 +120,13 @@ static void start_settle(struct exchange *exchange)
     }
     struct session *session = exchange->session;
     exchange->session = NULL;
-    if (session)
-        session_release(session, exchange->relay.head_written && !exchange->relay.is_complete);
+    if (!session)
+        return;
+    bool is_broken = exchange->relay.head_written && !exchange->relay.is_complete;
+    if (is_broken)
+        session_must_close(session);
+    /* A reset would overtake the error event that a broken stream ends with: seen under load. */
+    session_release(session, is_broken && !exchange->answer.is_event_stream);
 }
 
 enum outcome step_settle(struct exchange *exchange)
