@@ -42,7 +42,7 @@ bool ending_finish(struct connection *connection)
         return false;
     }
     http_next(&connection->http);
-    connection->state = CONNECTION_READING;
+    connection_wait(connection, 1, CONNECTION_READING); /* in turn: one fast client must not keep the others waiting */
     return true;
 }
 

@@ -5,7 +5,7 @@
 play "bad HTTP and bad JSON"
 provider
 agent
-cat >"$T/raw.py" <<'P'
+cat >"$T/raw.py" <<'PYTHON'
 import os, socket, ssl, sys
 context = ssl.create_default_context(cafile=os.environ["TOLLGATE_CA_FILE"])
 def send(data, pieces=1):
@@ -54,7 +54,7 @@ for name, data in cases.items():
         failures += not good
         print(f"{'ok' if good else 'not ok'} {name}{' byte by byte' if pieces > 1 else ''}{'' if good else ': ' + got}")
 sys.exit(1 if failures else 0)
-P
+PYTHON
 governed python3 "$T/raw.py" >"$T/raw.out"
 FAILURES=$((FAILURES + $(grep -c '^not ok' "$T/raw.out")))
 cat "$T/raw.out"
