@@ -213,6 +213,7 @@ TEST(bodies_of_every_size_arrive_whole)
         EXPECT_INTEGER(call.result.error, ERROR_OK);
         EXPECT_INTEGER(server.body_bytes, sizes[i]);
         EXPECT_INTEGER(server.body_sum, server_sum(body, sizes[i], 0));
+        EXPECT(!server_saw("\r\nexpect:"), "libcurl asks for 100 Continue above 1 MiB unless it is told not to");
         call_free(&call);
     }
     free(body);
