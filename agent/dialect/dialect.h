@@ -34,6 +34,8 @@ struct request_facts {
     int64_t choices;           /* n, 1 when absent */
     size_t text_bytes;         /* bytes of the body: the hard bound of its input tokens */
     bool has_tools;
+    bool refers_outside;   /* files, images, URLs, server-side tools: the body's bytes do not bound the input */
+    char service_tier[32]; /* as asked for, "" when absent */
     /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */
     struct json_place {
         size_t offset, length; /* length 0: absent */

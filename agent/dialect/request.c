@@ -102,22 +102,41 @@ static size_t find_object_open(struct slice body)
     return at < body.length && body.data[at] == '{' ? at + 1 : 0;
 }
 
+/* Members and types of parts whose tokens are not in the body: OpenAI "Images and vision", "File inputs", "Tools";
+ * Anthropic "Vision", "Files API", "Web search tool". A quote inside a JSON string is escaped, so prose does not match.
+ */
+static const char *const outside_marks[] = {"_url\"",       "\"file",          "\"url\"",      "\"image\"",
+                                            "\"document\"", "\"input_audio\"", "\"web_search", "\"code_execution",
+                                            "\"mcp",        "\"container\""};
+
+static bool refers_outside(struct slice body)
+{
+    for (size_t i = 0; i < sizeof outside_marks / sizeof *outside_marks; i++)
+        if (memmem(body.data, body.length, outside_marks[i], strlen(outside_marks[i])))
+            return true;
+    return false;
+}
+
 enum error dialect_read_by_table(const struct request_format *format, struct slice body, unsigned depth_max,
                                  struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
-    struct json_value values[MEMBERS_MAX];
-    struct json_query queries[MEMBERS_MAX];
+    struct json_value values[MEMBERS_MAX], tier;
+    struct json_query queries[MEMBERS_MAX + 1];
     struct json_problem problem = {0};
     check(format->member_count <= MEMBERS_MAX);
     for (size_t i = 0; i < format->member_count; i++)
         queries[i] = (struct json_query){format->members[i].path, &values[i]};
-    enum error error = json_scan(body, depth_max, queries, format->member_count, &problem);
+    queries[format->member_count] = (struct json_query){"service_tier", &tier}; /* the same member in both dialects */
+    enum error error = json_scan(body, depth_max, queries, format->member_count + 1, &problem);
     if (error) {
         *ret_problem = arena_printf(arena, "%s (at byte %zu of the body)", problem.message, problem.offset);
         return error;
     }
     struct request_facts facts = {.choices = 1, .output_tokens_max = -1, .text_bytes = body.length};
     facts.object_open = find_object_open(body);
+    facts.refers_outside = refers_outside(body);
+    if (!json_get_string(&tier, facts.service_tier, sizeof facts.service_tier))
+        facts.service_tier[0] = '\0';
     const char *refusal = facts.object_open ? take_members(format, values, &facts) : "the body is no JSON object";
     if (refusal) {
         *ret_problem = refusal;

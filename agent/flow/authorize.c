@@ -18,6 +18,18 @@ static enum outcome read_body(struct exchange *exchange)
     return OUTCOME_NEXT;
 }
 
+/* A call that cannot be metered is still held to the model rules, when its body names a model. */
+static void read_model(struct exchange *exchange)
+{
+    struct json_value model;
+    struct json_problem problem;
+    const struct json_query query = {"model", &model};
+    struct slice body = exchange->request->body;
+    if (!body.length || json_scan(body, exchange->settings->limits.json_depth_max, &query, 1, &problem) ||
+        !json_get_string(&model, exchange->facts.model, sizeof exchange->facts.model))
+        exchange->facts.model[0] = '\0';
+}
+
 enum outcome step_authorize(struct exchange *exchange)
 {
     exchange->endpoint = exchange->is_catalogued
@@ -25,6 +37,8 @@ enum outcome step_authorize(struct exchange *exchange)
                              : &uncatalogued_endpoint;
     if (exchange->endpoint->kind == ENDPOINT_METERED && read_body(exchange) == OUTCOME_FAIL)
         return OUTCOME_FAIL;
+    if (exchange->endpoint->kind == ENDPOINT_UNMETERED)
+        read_model(exchange);
     const struct policy_question question = {
         .group = exchange->principal.group.group,
         .model = exchange->facts.model,

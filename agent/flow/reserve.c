@@ -16,7 +16,8 @@ static struct attempt *begin_attempt(struct exchange *exchange)
     if (!exchange->route.is_pass)
         attempt->target = exchange->route.targets[exchange->attempt_count - 1];
     attempt->provider = attempt->target ? attempt->target->provider : exchange->provider;
-    attempt->model = attempt->target && exchange->facts.model[0] ? attempt->target->model : exchange->facts.model;
+    bool is_rewritten = attempt->target && exchange->endpoint->kind == ENDPOINT_METERED;
+    attempt->model = is_rewritten ? attempt->target->model : exchange->facts.model;
     return attempt;
 }
 
@@ -37,6 +38,27 @@ static void make_outgoing(struct exchange *exchange, const struct attempt *attem
         edits.output_tokens_max >= 0 ? edits.output_tokens_max : facts->output_tokens_max;
 }
 
+/* The dearest service level that the request does not rule out: "auto", and no word at all, leave it to the account's
+ * settings at the provider (OpenAI and Anthropic, "service_tier"). */
+static const char *dearest_tier(const struct request_facts *facts)
+{
+    static const char *const cheap[] = {"default", "standard", "standard_only", "flex", "batch"};
+    for (size_t i = 0; i < sizeof cheap / sizeof *cheap; i++)
+        if (strcmp(facts->service_tier, cheap[i]) == 0)
+            return "";
+    return "priority";
+}
+
+/* Bytes bound the tokens of a byte-level tokenizer; what lies outside the body is bounded by the model's window alone.
+ */
+static uint64_t bound_input(const struct exchange *exchange, const struct price_quote *quote)
+{
+    enum { WINDOW_DEFAULT = 1000000 };
+    uint64_t bytes = exchange->outgoing.body.length;
+    uint64_t window = quote->context_tokens ? quote->context_tokens : WINDOW_DEFAULT;
+    return exchange->facts.refers_outside && window > bytes ? window : bytes;
+}
+
 static enum error find_bound(struct exchange *exchange, struct attempt *attempt, struct money *ret_bound,
                              struct money *ret_floor)
 {
@@ -45,12 +67,13 @@ static enum error find_bound(struct exchange *exchange, struct attempt *attempt,
     if (error)
         return error;
     attempt->is_priced = true;
-    uint64_t input = exchange->outgoing.body.length; /* bytes bound the tokens of a byte-level tokenizer */
+    uint64_t input = bound_input(exchange, &attempt->quote);
+    const char *tier = dearest_tier(&exchange->facts);
     uint64_t output = exchange->outgoing.output_tokens_max >= 0 ? (uint64_t)exchange->outgoing.output_tokens_max
                                                                 : attempt->quote.output_tokens_max;
     uint64_t choices = exchange->facts.choices > 0 ? (uint64_t)exchange->facts.choices : 1;
-    error = prices_bound(&attempt->quote, input, 0, 1, "", ret_floor);
-    return error ? error : prices_bound(&attempt->quote, input, output, choices, "", ret_bound);
+    error = prices_bound(&attempt->quote, input, 0, 1, tier, ret_floor);
+    return error ? error : prices_bound(&attempt->quote, input, output, choices, tier, ret_bound);
 }
 
 static void reserved(struct wallet_operation *operation)
@@ -105,6 +128,9 @@ static enum outcome start_reserve(struct exchange *exchange, struct attempt *att
     enum error error = find_bound(exchange, attempt, &operation->amount, &operation->floor);
     if (error) {
         attempt->phase = ATTEMPT_FAILED;
+        if (error == ERROR_AMOUNT_OVERFLOW)
+            return exchange_fail(exchange, ERROR_WALLET_EXHAUSTED,
+                                 "this request may cost more than any wallet can hold");
         return exchange_fail(exchange, error, "%s: %s", error_row(error)->text, attempt->model);
     }
     operation->kind = WALLET_RESERVE;
@@ -119,6 +145,27 @@ static enum outcome start_reserve(struct exchange *exchange, struct attempt *att
     return OUTCOME_WAIT;
 }
 
+/* Nothing is held for a call that cannot be metered; an empty wallet pays for none all the same. */
+static enum outcome reserve_nothing(struct exchange *exchange, struct attempt *attempt)
+{
+    bool is_free = exchange->endpoint->kind == ENDPOINT_FREE;
+    const struct settings *settings = exchange->settings;
+    struct wallet_facts facts;
+    exchange->outgoing.body = exchange->request->body;
+    if (!is_free && settings->cost_tracking.enabled && settings->cost_tracking.wallet_enforcement &&
+        (wallet_find(exchange->worker->services->ledger, exchange->principal.wallet, &facts) ||
+         facts.available.nano <= 0)) {
+        attempt->phase = ATTEMPT_FAILED;
+        return exchange_fail(exchange, ERROR_WALLET_EXHAUSTED,
+                             "wallet %s (%s) is empty; add money with: tollgate wallet fund %s AMOUNT --env %s",
+                             exchange->principal.wallet, config_environment_name(settings->environment),
+                             exchange->principal.wallet, config_environment_name(settings->environment));
+    }
+    exchange_note(exchange, "nothing held: %s", is_free ? "the provider does not bill this endpoint" : "not metered");
+    start_load(exchange, attempt);
+    return OUTCOME_NEXT;
+}
+
 enum outcome step_reserve(struct exchange *exchange)
 {
     struct attempt *attempt = exchange->attempt_count ? exchange_attempt(exchange) : NULL;
@@ -127,14 +174,8 @@ enum outcome step_reserve(struct exchange *exchange)
     if (exchange->is_client_gone)
         return exchange_fail(exchange, ERROR_CLIENT_GONE, "the client left before its request was sent");
     attempt = begin_attempt(exchange);
-    if (exchange->endpoint->kind != ENDPOINT_METERED) {
-        exchange->outgoing.body = exchange->request->body;
-        exchange_note(exchange, "nothing held: %s",
-                      exchange->endpoint->kind == ENDPOINT_FREE ? "the provider does not bill this endpoint"
-                                                                : "not metered");
-        start_load(exchange, attempt);
-        return OUTCOME_NEXT;
-    }
+    if (exchange->endpoint->kind != ENDPOINT_METERED)
+        return reserve_nothing(exchange, attempt);
     make_outgoing(exchange, attempt);
     if (exchange->settings->cost_tracking.enabled)
         return start_reserve(exchange, attempt);

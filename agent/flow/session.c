@@ -7,7 +7,9 @@
 #include "flow/exchange.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct session {
@@ -212,18 +214,32 @@ static bool is_admitted(const struct settings *settings, uid_t uid)
            (settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count));
 }
 
+/* Strangers may knock as often as they like; the log says so once a second, with how many it left out. */
+static void log_stranger(const char *why, unsigned number)
+{
+    static _Atomic int64_t last_second;
+    static atomic_uint left_out;
+    int64_t second = clock_monotonic_ns() / 1000000000, last = atomic_load(&last_second);
+    if (second == last || !atomic_compare_exchange_strong(&last_second, &last, second)) {
+        atomic_fetch_add(&left_out, 1);
+        return;
+    }
+    log_event(EVENT_PEER_REFUSED, NULL, "%s %u (%u more since the last line)", why, number,
+              atomic_exchange(&left_out, 0));
+}
+
 static bool admit_peer(struct flow_worker *worker, struct connection *connection, struct identity_peer *ret_peer)
 {
     const struct connection_peer *ends = connection_peer(connection);
     if (identity_find_peer(&ends->remote, &ends->local, ret_peer)) {
-        log_event(EVENT_PEER_REFUSED, NULL, "no process owns port %u", (unsigned)ntohs(ends->remote.sin_port));
+        log_stranger("no process owns port", ntohs(ends->remote.sin_port));
         return false;
     }
     struct settings *settings = worker->services->retain_settings(worker->services->context);
     bool admitted = is_admitted(settings, ret_peer->uid);
     config_release(settings);
     if (!admitted)
-        log_event(EVENT_PEER_REFUSED, NULL, "uid %u is not among access.uids", (unsigned)ret_peer->uid);
+        log_stranger("access.uids and access.gids do not list uid", ret_peer->uid);
     return admitted;
 }
 

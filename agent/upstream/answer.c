@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -23,6 +24,18 @@ curl_socket_t request_open_socket(void *context, curlsocktype purpose, struct cu
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* A kept connection on which the provider said its farewell while nobody looked: whatever is readable before we asked
+ * is an end of stream, or no answer of ours. A race remains, and then the request fails rather than go out twice. */
+static bool is_dead(const struct upstream_transfer *transfer)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    char byte;
+    if (transfer->has_opened || curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+        fd == CURL_SOCKET_BAD)
+        return false;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 /* Connected and verified; nothing of the request has left yet. A second call means that libcurl found the reused
@@ -40,6 +53,10 @@ int request_before_send(void *context, char *remote, char *local, int remote_por
     }
     if (!transfer->is_local && !transfer->uses_proxy && address_text_is_forbidden(remote)) {
         transfer->refusal = ERROR_UPSTREAM_FORBIDDEN_ADDRESS;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (is_dead(transfer)) {
+        transfer->is_stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
     transfer->refusal = ERROR_OK;

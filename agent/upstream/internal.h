@@ -74,7 +74,7 @@ struct upstream_transfer {
     char *options_ca_file, *options_method, *options_proxy;
 
     /* What happened. */
-    bool has_opened, was_sent, was_resent, head_received, is_paused;
+    bool has_opened, was_sent, was_resent, is_stale, head_received, is_paused;
     enum error refusal; /* why one of our callbacks stopped it */
     struct buffer head;
     int64_t started_ns, connected_ns, first_byte_ns, active_ns;

@@ -66,7 +66,8 @@ struct upstream_transfer *transfer_take(struct upstream *upstream)
         list_remove(&transfer->node);
         upstream->pool_count--;
     }
-    transfer->has_opened = transfer->was_sent = transfer->was_resent = false;
+    transfer->has_opened = transfer->was_sent = transfer->was_resent = transfer->is_stale = false;
+    curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 0L);
     transfer->head_received = transfer->is_paused = false;
     transfer->refusal = ERROR_OK;
     transfer->connected_ns = transfer->first_byte_ns = 0;
@@ -142,6 +143,13 @@ void transfer_finish(struct upstream_transfer *transfer, CURLcode code)
     if (transfer->state == TRANSFER_CANCELLED) {
         take_back(transfer);
         transfer_give_back(transfer);
+        return;
+    }
+    if (transfer->is_stale) { /* nothing was sent: the same on a connection of its own, once */
+        transfer->is_stale = false;
+        take_back(transfer);
+        curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+        transfer_add(transfer);
         return;
     }
     struct upstream_result result;

@@ -129,7 +129,9 @@ int bundle_merge(const struct launch_place *place, const char *user_value, const
     const char *directory = text_format("%s/merged", place->own);
     uint64_t hash = bundle_hash(place_file(place, TOLLGATE_FILE_CA), &bundle, user_value, &user);
     const char *path = text_format("%s/%016" PRIx64 ".pem", directory, hash);
-    int error = access(path, R_OK) == 0 ? 0 : place_make_directory(directory, 0700);
+    int error = place_make_directory(directory, 0700);
+    if (error == 0 && place_verify_own(place) != EX_OK) /* in /tmp somebody else may have been there first */
+        return EX_NOPERM;
     if (error == 0 && access(path, R_OK) != 0)
         error = bundle_create(path, user_value, ours);
     if (error) {

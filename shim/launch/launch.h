@@ -66,6 +66,8 @@ int place_find(const char *environment, const char *state, const char *runtime, 
 int place_prepare(const struct launch_place *place);
 /* A runtime directory in /tmp could be planted by another user: EX_NOPERM unless it is ours alone. Absent is fine. */
 int place_verify(const struct launch_place *place);
+/* The same of place->own, its parent and its merged/: what prod writes for this user, e.g. merged CA bundles. */
+int place_verify_own(const struct launch_place *place);
 int place_make_directory(const char *path, unsigned mode); /* with its parents; quiet; 0 or errno */
 const char *place_absolute(const char *path);              /* against the working directory; NULL stays NULL */
 const char *place_home(void);

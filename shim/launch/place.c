@@ -141,7 +141,7 @@ static int place_verify_directory(const char *path, bool is_strict)
         problem = "is not a directory";
     else if (facts.st_uid != geteuid())
         problem = "belongs to another user";
-    else if (is_strict && (facts.st_mode & 077))
+    else if (facts.st_mode & (is_strict ? 077 : 022))
         problem = "is open to others (want mode 0700)";
     if (!problem)
         return EX_OK;
@@ -159,6 +159,15 @@ int place_verify(const struct launch_place *place)
             return code;
     }
     return place_verify_directory(place->runtime, place->is_fallback);
+}
+
+int place_verify_own(const struct launch_place *place)
+{
+    const char *const paths[] = {place_parent(place->own), place->own, text_format("%s/merged", place->own)};
+    int code = EX_OK;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && code == EX_OK; i++)
+        code = place_verify_directory(paths[i], i > 0);
+    return code;
 }
 
 int place_prepare(const struct launch_place *place)
