@@ -9,7 +9,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -23,26 +22,16 @@ curl_socket_t request_open_socket(void *context, curlsocktype purpose, struct cu
         transfer->refusal = ERROR_UPSTREAM_FORBIDDEN_ADDRESS; /* unless another of the name's addresses serves */
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-/* A kept connection on which the provider said its farewell while nobody looked: whatever is readable before we asked
- * is an end of stream, or no answer of ours. A race remains, and then the request fails rather than go out twice. */
-static bool is_dead(const struct upstream_transfer *transfer)
-{
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    char byte;
-    if (transfer->has_opened || curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-        fd == CURL_SOCKET_BAD)
-        return false;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    sockets_add(transfer->upstream, fd);
+    return fd;
 }
 
 /* Connected and verified; nothing of the request has left yet. A second call means that libcurl found the reused
  * connection dead and wants to send the request again, which may have arrived: never. */
 int request_before_send(void *context, char *remote, char *local, int remote_port, int local_port)
 {
-    (void)local, (void)remote_port, (void)local_port;
+    (void)local, (void)remote_port;
     struct upstream_transfer *transfer = context;
     struct upstream *upstream = transfer->upstream;
     if (transfer->state == TRANSFER_CANCELLED)
@@ -55,7 +44,9 @@ int request_before_send(void *context, char *remote, char *local, int remote_por
         transfer->refusal = ERROR_UPSTREAM_FORBIDDEN_ADDRESS;
         return CURL_PREREQFUNC_ABORT;
     }
-    if (is_dead(transfer)) {
+    if (transfer->has_opened) {
+        sockets_name(upstream);
+    } else if (sockets_has_ended(upstream, local_port)) {
         transfer->is_stale = true;
         return CURL_PREREQFUNC_ABORT;
     }

@@ -26,6 +26,13 @@ struct upstream_proxy {
     char *no_proxy; /* list of names that go directly; "" when none */
 };
 
+enum { OPEN_SOCKETS_MAX = 256 };
+
+struct open_socket {
+    int fd;
+    uint16_t port; /* local, 0 until connected */
+};
+
 struct upstream {
     struct loop *loop;
     CURLM *multi;
@@ -40,6 +47,8 @@ struct upstream {
     struct list idle_sockets;                          /* struct upstream_socket that watch nothing now */
     struct upstream_proxy proxy;
     const char *system_ca_file;
+    struct open_socket open_sockets[OPEN_SOCKETS_MAX]; /* sockets.c */
+    unsigned open_count;
 };
 
 enum transfer_state {
@@ -86,6 +95,15 @@ struct upstream_transfer {
 /* Does what handlers asked for while libcurl ran, and tells `done`. Only from the loop, never inside libcurl. */
 void upstream_settle(struct upstream *upstream);
 void upstream_wake(struct upstream *upstream);
+
+/* ---- sockets.c ---- */
+void sockets_add(struct upstream *upstream, int fd);
+int sockets_close(void *context, curl_socket_t fd); /* CURLOPT_CLOSESOCKETFUNCTION */
+/* Looks up the local ports of sockets that have connected since. */
+void sockets_name(struct upstream *upstream);
+/* Something is readable on the connection of that local port, before we asked: its end, or no answer of ours. A race
+ * remains, and then the request fails rather than go out twice. */
+bool sockets_has_ended(const struct upstream *upstream, int local_port);
 
 /* ---- transfer.c ---- */
 struct upstream_transfer *transfer_take(struct upstream *upstream);

@@ -31,6 +31,8 @@ static void set_callbacks(struct upstream_transfer *transfer)
     set(transfer, CURLOPT_PREREQDATA, (void *)transfer);
     set(transfer, CURLOPT_OPENSOCKETFUNCTION, request_open_socket);
     set(transfer, CURLOPT_OPENSOCKETDATA, (void *)transfer);
+    set(transfer, CURLOPT_CLOSESOCKETFUNCTION, sockets_close);
+    set(transfer, CURLOPT_CLOSESOCKETDATA, (void *)transfer->upstream);
 }
 
 static void set_transport(struct upstream_transfer *transfer)
