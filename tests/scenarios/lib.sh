@@ -103,6 +103,7 @@ settled() {
 
 stop_agent() {
     check "the agent stops" "$TOLLGATE" stop --env "$ENVIRONMENT"
+    is "no sanitizer reports anything" "$(find "$T" -name agent.stderr -exec grep -hE 'Sanitizer|runtime error:' {} + | head -3)" ""
     check "the ledger's audit holds" "$TOLLGATE" audit --env "$ENVIRONMENT"
 }
 
