@@ -104,12 +104,40 @@ struct consumer_group {
 
 struct wallet_seed {
     const char *id;
-    struct money credit; /* granted once, when the wallet is first seen */
+    struct money credit;      /* granted once, when the wallet is first seen */
+    struct money low_balance; /* warn below it; has_low_balance false: alerts.low_balance_percent of what came in */
+    bool has_low_balance;
 };
 
+enum budget_period { BUDGET_HOURLY, BUDGET_DAILY, BUDGET_WEEKLY, BUDGET_MONTHLY, BUDGET_ROLLING };
+enum budget_origin { BUDGET_OF_POLICY, BUDGET_OF_OPERATOR, BUDGET_OF_DEFAULT };
+enum { BUDGET_ALERTS_MAX = 16, MONTHS = 12 };
+
+/* One row of budgets[]. */
+struct budget {
+    const char *id;
+    struct budget_scope {
+        const char *wallet, *group, *provider, *model, *project; /* NULL: any; a last '*' stands for any ending */
+    } scope;                                                     /* all that are given must match */
+    struct money amount, by_month[MONTHS];                       /* by_month: of a monthly budget */
+    bool has_month[MONTHS];                                      /* else `amount` */
+    enum budget_period period;
+    uint32_t rolling_minutes;           /* BUDGET_ROLLING */
+    const char *time_zone;              /* as written: "UTC", "Europe/Berlin" */
+    const struct zone *zone;            /* base/zone.h */
+    uint32_t alerts[BUDGET_ALERTS_MAX]; /* percent of the limit, ascending */
+    size_t alert_count;
+    bool is_hard;
+    enum budget_origin origin; /* the policy file, `tollgate budget set`, or the default of dev */
+    struct config_place place;
+};
+
+enum hold_rule { HOLD_BOUND, HOLD_LEARNED };
+
 struct settings {
-    const char *file; /* the policy file */
-    char digest[65];  /* SHA-256 (hex) of the policy file's bytes */
+    const char *file;         /* the policy file */
+    const char *budgets_file; /* what `tollgate budget set` wrote; NULL: none */
+    char digest[65];          /* SHA-256 (hex) of the policy file's bytes */
     enum environment environment;
     const char *pack_name, *pack_version;
     struct {
@@ -128,8 +156,30 @@ struct settings {
     size_t group_count;
     struct wallet_seed *wallets;
     size_t wallet_count;
+    struct budget *budgets; /* hard ones first */
+    size_t budget_count;
+    struct {
+        bool log;
+        const char **command; /* fixed argv, NULL-terminated; the alert is JSON on its standard input. NULL: none */
+        size_t command_count;
+        uint32_t command_timeout_ms;
+        const char *webhook_url, *webhook_ca_file; /* NULL: none */
+        bool webhook_local;                        /* may be at a loopback or private address, and speak plain http */
+        struct secret *webhook_secret;             /* signs; NULL: unsigned, or webhook_secret_problem says why */
+        const char *webhook_secret_environment, *webhook_secret_file, *webhook_secret_store, *webhook_secret_problem;
+        uint32_t webhook_timeout_ms, webhook_tries_max;
+        uint32_t low_balance_percent; /* of what came in; 0: no warning */
+        uint32_t days_left;           /* warn when the wallet lasts less than this at the pace of the last day; 0: no */
+    } alerts;
+    struct {
+        const char *directory; /* NULL: STATE/backups */
+        uint32_t every_hours, kept;
+    } backups;
     struct {
         bool enabled, wallet_enforcement;
+        enum hold_rule hold;
+        bool clamp;                /* max_tokens down to what wallet and budgets can pay */
+        uint64_t clamp_tokens_min; /* never below */
         enum unknown_price unknown_price;
         struct money default_credit; /* dev: what an unseeded wallet starts with; prod: 0 */
     } cost_tracking;
@@ -157,6 +207,8 @@ struct settings {
         uint32_t buffered_answer_bytes_max; /* JSON answers up to this get cost headers */
         uint32_t drain_timeout_ms;          /* SIGTERM */
         uint32_t loops;                     /* 0: min(cores, 4) */
+        uint64_t disk_low_water_bytes;      /* less free space: no new paid requests */
+        uint32_t hold_deadline_s;           /* an older hold is settled whole */
         uint32_t drains_max;                /* answers read to their end after the client left */
     } limits;
     enum client_gone_rule client_gone;

@@ -111,7 +111,7 @@ struct wallet_ledger {
     /* any thread */
     struct mailbox mailbox;
     struct task stop;
-    pthread_t thread, checkpointer;
+    pthread_t thread, chores;
     atomic_bool is_stopped;
     atomic_ullong operations, batches, refusals;
     atomic_llong commit_ns_total;
@@ -120,8 +120,8 @@ struct wallet_ledger {
     struct published **published, *published_wallets; /* by account number */
     uint32_t published_count, published_capacity;
 
-    pthread_mutex_t checkpoint_lock; /* a leaf lock */
-    pthread_cond_t checkpoint_wanted;
+    pthread_mutex_t chores_lock; /* a leaf lock */
+    pthread_cond_t chores_wanted;
     bool wants_checkpoint, wants_end;
 };
 
@@ -176,6 +176,11 @@ enum error ledger_put_schema(struct wallet_ledger *ledger) MUST_USE; /* of a new
 /* thread.c */
 void ledger_start_threads(struct wallet_ledger *ledger);
 void ledger_stop_threads(struct wallet_ledger *ledger);
+
+/* chores.c */
+void chores_start(struct wallet_ledger *ledger);
+void chores_stop(struct wallet_ledger *ledger);
+void chores_want_checkpoint(struct wallet_ledger *ledger);
 
 /* tables.c */
 enum error tables_open(const char *directory, struct tables *ret_tables) MUST_USE;

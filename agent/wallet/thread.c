@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger thread: takes everything that waits, runs it, commits once, answers. And its helper, which checkpoints,
- * so that no batch waits for one. Nothing is answered before it is on disk.
+ * The ledger thread: takes everything that waits, runs it, commits once, answers. Nothing is answered before it is on
+ * disk. What may take longer than a batch is the chores thread's (chores.c).
  */
 #include "wallet/internal.h"
 
@@ -97,15 +97,6 @@ void wallet_run(struct wallet_ledger *ledger, struct wallet_operation *operation
 
 /* ---- a batch ---- */
 
-static void want_checkpoint(struct wallet_ledger *ledger, bool is_end)
-{
-    pthread_mutex_lock(&ledger->checkpoint_lock);
-    ledger->wants_checkpoint = true;
-    ledger->wants_end |= is_end;
-    pthread_cond_signal(&ledger->checkpoint_wanted);
-    pthread_mutex_unlock(&ledger->checkpoint_lock);
-}
-
 /* Fail-stop: what is in memory may differ from what is on disk, so it decides nothing any more. Whether the batch
  * survived is known after the next start only; nobody was told that it did. */
 static void stop_granting(struct wallet_ledger *ledger, struct batch *batch)
@@ -126,7 +117,7 @@ static enum error commit(struct wallet_ledger *ledger)
     atomic_fetch_add_explicit(&ledger->commit_ns_total, clock_monotonic_ns() - start_ns, memory_order_relaxed);
     if (!error && ledger->head.sequence - ledger->transfers_at_checkpoint >= CHECKPOINT_EVERY) {
         ledger->transfers_at_checkpoint = ledger->head.sequence;
-        want_checkpoint(ledger, false);
+        chores_want_checkpoint(ledger);
     }
     return error;
 }
@@ -227,33 +218,12 @@ static void *ledger_main(void *context)
     return NULL;
 }
 
-/* ---- the checkpointer ---- */
-
-static void *checkpoint_main(void *context)
-{
-    struct wallet_ledger *ledger = context;
-    pthread_mutex_lock(&ledger->checkpoint_lock);
-    while (!ledger->wants_end) {
-        if (!ledger->wants_checkpoint) {
-            pthread_cond_wait(&ledger->checkpoint_wanted, &ledger->checkpoint_lock);
-            continue;
-        }
-        ledger->wants_checkpoint = false;
-        pthread_mutex_unlock(&ledger->checkpoint_lock);
-        enum error error = store_checkpoint(ledger->tables.store, CHECKPOINT_LOG_BYTES);
-        (void)error; /* a failure has marked the store: the next batch sees it */
-        pthread_mutex_lock(&ledger->checkpoint_lock);
-    }
-    pthread_mutex_unlock(&ledger->checkpoint_lock);
-    return NULL;
-}
-
 void ledger_start_threads(struct wallet_ledger *ledger)
 {
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's business */
-    check(pthread_create(&ledger->checkpointer, NULL, checkpoint_main, ledger) == 0);
+    chores_start(ledger);
     check(pthread_create(&ledger->thread, NULL, ledger_main, ledger) == 0);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
@@ -262,6 +232,5 @@ void ledger_stop_threads(struct wallet_ledger *ledger)
 {
     mailbox_post(&ledger->mailbox, &ledger->stop);
     pthread_join(ledger->thread, NULL);
-    want_checkpoint(ledger, true);
-    pthread_join(ledger->checkpointer, NULL);
+    chores_stop(ledger);
 }

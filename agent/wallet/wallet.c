@@ -69,8 +69,8 @@ static struct wallet_ledger *ledger_new(const char *environment)
     snprintf(ledger->environment, sizeof ledger->environment, "%s", environment);
     mailbox_init(&ledger->mailbox);
     check(pthread_mutex_init(&ledger->publish_lock, NULL) == 0);
-    check(pthread_mutex_init(&ledger->checkpoint_lock, NULL) == 0);
-    check(pthread_cond_init(&ledger->checkpoint_wanted, NULL) == 0);
+    check(pthread_mutex_init(&ledger->chores_lock, NULL) == 0);
+    check(pthread_cond_init(&ledger->chores_wanted, NULL) == 0);
     return ledger;
 }
 
@@ -81,8 +81,8 @@ static void ledger_free(struct wallet_ledger *ledger)
     transfers_forget(ledger);
     book_free(ledger);
     mailbox_done(&ledger->mailbox);
-    pthread_cond_destroy(&ledger->checkpoint_wanted);
-    pthread_mutex_destroy(&ledger->checkpoint_lock);
+    pthread_cond_destroy(&ledger->chores_wanted);
+    pthread_mutex_destroy(&ledger->chores_lock);
     pthread_mutex_destroy(&ledger->publish_lock);
     ledger_unpublish(ledger);
     free(ledger->touched);

@@ -13,7 +13,9 @@
 #include "base/mailbox.h"
 #include "base/money.h"
 
-enum { WALLET_NAME_MAX = 64, WALLET_NOTE_MAX = 120 };
+#include <stdio.h>
+
+enum { WALLET_NAME_MAX = 64, WALLET_NOTE_MAX = 120, WALLET_BUDGET_NAME_MAX = 48, WALLET_BUDGETS_MAX = 8 };
 
 struct wallet_ledger;
 
@@ -21,8 +23,9 @@ enum wallet_operation_kind {
     /* Asked again with the same id and content, an operation answers as the first time; with other content
        TRANSFER_CONFLICT (a hold that was resolved otherwise: TRANSFER_RESOLVED). A RESERVE whose hold is resolved
        answers TRANSFER_RESOLVED too: its money is spent or returned, so nothing may be sent on it. */
-    WALLET_RESERVE, /* PENDING: holds `amount` of `wallet`; WALLET_EXHAUSTED when available < amount, or when balance is
-                       0 */
+    WALLET_RESERVE, /* PENDING: holds `amount` of `wallet` and counts it against every budget named, all or nothing;
+                       WALLET_EXHAUSTED when available < amount, or when balance is 0; BUDGET_EXHAUSTED when a limit
+                       would be passed, or is 0 (which: refused_by); DISK_LOW when the store has little room */
     WALLET_SETTLE, /* POST: of hold `id`, `amount` is charged to `provider`, the rest returns; above the hold: posted up
                       to what is available, the rest to write-off, ret_alarm set */
     WALLET_VOID,   /* VOID: nothing was sent; the whole hold `id` returns */
@@ -35,9 +38,20 @@ enum wallet_basis { BASIS_EXACT, BASIS_PARTIAL, BASIS_ESTIMATE, BASIS_WORST, BAS
 
 /* The report dimensions of a settle: the second row of the same transaction, from which events can be re-derived. */
 struct wallet_memo {
-    char model[64], provider[32], group[64];
+    char model[64], provider[32], group[64], program[64], project[64];
     uint64_t tokens_input, tokens_cache_read, tokens_cache_write, tokens_output;
     uint32_t pid;
+};
+
+/* A budget that a hold is counted against. Its window is a run of buckets, each numbered by when it starts (minutes
+ * since 1970, UTC): a fixed window is one bucket (first = last), a rolling one is several. What is held now goes to
+ * `last`. Buckets of a budget move only forward: when it was ever counted in a later one (the clock stepped back), the
+ * later one is taken and `first` moves as far. Each bucket is an account of the ledger, so its use survives crashes and
+ * can be recomputed. */
+struct wallet_budget {
+    char name[WALLET_BUDGET_NAME_MAX]; /* as wallet names */
+    uint32_t first, last;
+    struct money limit; /* of all buckets together; MONEY_MAX: counted, never refused (a soft budget) */
 };
 
 /* Embedded in the caller's object; must live until `done` runs. The caller fills the upper part. */
@@ -48,6 +62,10 @@ struct wallet_operation {
     char wallet[WALLET_NAME_MAX]; /* "team_product_dev": the environment is the ledger's */
     char provider[32];            /* SETTLE: who is paid */
     struct money amount;
+    struct money amount_min; /* RESERVE: less than `amount` will do, down to this: what wallet and budgets can pay is
+                                granted (`held`). 0: all of `amount` or nothing */
+    struct wallet_budget budgets[WALLET_BUDGETS_MAX]; /* RESERVE */
+    unsigned budget_count;
     struct money floor; /* RESERVE: the part of the hold that the input alone may cost; stored with the
                            hold, what a dev recovery settles */
     bool is_unenforced; /* RESERVE: cost_tracking.wallet_enforcement is off: granted even when the wallet
@@ -65,14 +83,37 @@ struct wallet_operation {
     enum error error;
     struct money available; /* of the wallet, after */
     struct money held;      /* RESERVE/SETTLE/VOID: the hold's amount */
+    int refused_by;         /* BUDGET_EXHAUSTED: index into budgets; else -1 */
+    struct money left;      /* BUDGET_EXHAUSTED: what that budget has left, never below 0 */
     bool alarm;             /* SETTLE above the hold */
     uint64_t batch_size;    /* how many shared the commit */
+};
+
+enum wallet_note {
+    WALLET_NOTE_BACKUP_MADE,
+    WALLET_NOTE_BACKUP_FAILED,
+    WALLET_NOTE_DISK_LOW,
+    WALLET_NOTE_DISK_WELL,
+    WALLET_NOTE_HOLD_EXPIRED,
+    WALLET_NOTE_MIGRATED
 };
 
 struct wallet_options {
     const char *directory;         /* STATE/ledger */
     const char *environment;       /* dev | prod: part of every account name */
     bool settle_recovered_in_full; /* prod: open holds settle whole at start; dev: at their floor */
+    /* The rest may be 0 or NULL. */
+    uint64_t low_water_bytes;              /* with less free space new holds answer DISK_LOW; settles go on */
+    uint32_t hold_deadline_s;              /* a hold older than this is settled whole (BASIS_WORST, alarm); 0: never */
+    const char *backup_directory;          /* where daily backups go */
+    uint32_t backup_every_s, backups_kept; /* 0: no backups */
+    /* The ledger has stopped (fail-stop); `why` in words, valid during the call. Once, from a thread of the ledger;
+     * must not call it back. */
+    void (*stopped)(void *context, const char *why);
+    /* Something an administrator should read: a backup made or failed, disk low or well again, a hold past its
+     * deadline. From a thread of the ledger. */
+    void (*noted)(void *context, enum wallet_note note, const char *text);
+    void *context;
 };
 
 /* available = funded − spent − held. funded: all that came in, upward adjustments too; spent: all that went out. */
@@ -102,10 +143,20 @@ void wallet_run(struct wallet_ledger *ledger, struct wallet_operation *operation
 size_t wallet_list(struct wallet_ledger *ledger, struct wallet_facts *facts, size_t max);
 enum error wallet_find(struct wallet_ledger *ledger, const char *wallet, struct wallet_facts *ret_facts) MUST_USE;
 
-/* The transfers of one wallet (NULL: all), newest first, at most `max` visits. */
+/* What a budget has used: first and last as in a reserve (corrected the same way, and returned). Zeroes when it was
+ * never counted. Any thread. */
+struct wallet_budget_facts {
+    uint32_t first, last;
+    struct money spent, held;
+};
+void wallet_find_budget(struct wallet_ledger *ledger, const char *name, uint32_t first, uint32_t last,
+                        struct wallet_budget_facts *ret_facts);
+
+/* The transfers of one wallet (NULL: all, those of budgets too), newest first, at most `max` visits. */
 struct wallet_transfer {
     uint64_t sequence;
     const char *kind; /* pending post void fund adjust write-off */
+    bool is_budget;   /* it moves no money: it counts the hold before it against a budget (wallet: its bucket) */
     struct id id;
     int64_t time_ns; /* wall clock */
     char wallet[WALLET_NAME_MAX];
@@ -123,13 +174,25 @@ enum error wallet_history(struct wallet_ledger *ledger, const char *wallet, size
  * directory: opens it itself. NOT_FOUND when there is none, ENVIRONMENT_BUSY while an agent runs on it. */
 enum error wallet_audit(const char *directory, char *report, size_t report_bytes) MUST_USE;
 
+/* A copy of the ledger in `directory` (which must not exist), made while it works, opened once and audited, with its
+ * logical dump (ledger.jsonl) beside it; log files that neither it nor a recovery needs are removed. Blocks; not from a
+ * loop. On failure nothing is left, and why (NUL-terminated) says what happened. */
+enum error wallet_backup(struct wallet_ledger *ledger, const char *directory, char *why, size_t why_bytes) MUST_USE;
+/* Puts a backup in the place of the ledger in STATE/ledger; what was there is moved to STATE/ledger.before-TIME, never
+ * deleted. `from`: a directory of wallet_backup, or a dump file, which is replayed and must come to the same chain of
+ * hashes. ENVIRONMENT_BUSY while an agent runs, NOT_FOUND, STORE_CORRUPT (the backup fails its audit; nothing was
+ * changed). */
+enum error wallet_restore(const char *from, const char *directory, char *why, size_t why_bytes) MUST_USE;
+/* The logical dump of a closed ledger: JSON lines, one per account, then one per transfer in order, then the sums. */
+enum error wallet_dump(const char *directory, FILE *out) MUST_USE;
+
 const char *wallet_basis_name(enum wallet_basis basis); /* exact partial estimate worst recovered none */
 
 /* Counters since start, any thread. */
 struct wallet_statistics {
-    uint64_t operations, batches, refusals;
+    uint64_t operations, batches, refusals, recovered;
     int64_t commit_ns_total;
-    bool is_stopped;
+    bool is_stopped, is_disk_low;
 };
 void wallet_get_statistics(struct wallet_ledger *ledger, struct wallet_statistics *ret_statistics);
 

@@ -190,7 +190,8 @@ int main(int argc, char **argv)
         return 64;
     }
     snprintf(directory, sizeof directory, "%s/ledger", argv[1]);
-    const struct wallet_options options = {directory, "dev", true};
+    const struct wallet_options options = {
+        .directory = directory, .environment = "dev", .settle_recovered_in_full = true};
     mailbox_init(&replies);
     double disk_us = measure_disk(argv[1], seconds / 2);
     print_figure("disk_fdatasync", 1e6 / disk_us, "syncs/s");

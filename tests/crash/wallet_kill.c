@@ -186,7 +186,8 @@ static void work_round(struct wallet_ledger *ledger, unsigned first)
 
 static void work(const char *directory)
 {
-    const struct wallet_options options = {directory, "prod", true};
+    const struct wallet_options options = {
+        .directory = directory, .environment = "prod", .settle_recovered_in_full = true};
     struct wallet_ledger *ledger;
     unsigned recovered;
     if (wallet_open(&options, &ledger, &recovered)) {
@@ -282,7 +283,8 @@ static void check_wallets(struct wallet_ledger *ledger)
 
 static void check_ledger(const char *directory)
 {
-    const struct wallet_options options = {directory, "prod", true};
+    const struct wallet_options options = {
+        .directory = directory, .environment = "prod", .settle_recovered_in_full = true};
     struct wallet_ledger *ledger;
     unsigned recovered, count = atomic_load(&shared->count);
     char report[2048];

@@ -32,7 +32,8 @@ static void remove_directory(void)
 
 static struct wallet_ledger *open_ledger(bool in_full, unsigned recovered_wanted)
 {
-    const struct wallet_options options = {directory, "dev", in_full};
+    const struct wallet_options options = {
+        .directory = directory, .environment = "dev", .settle_recovered_in_full = in_full};
     struct wallet_ledger *ledger = NULL;
     unsigned recovered = 0;
     enum error error = wallet_open(&options, &ledger, &recovered);
@@ -329,7 +330,8 @@ TEST(wallet_keeps_environments_apart)
     make_directory();
     struct wallet_ledger *ledger = open_ledger(true, 0), *other = NULL;
     unsigned recovered;
-    const struct wallet_options prod = {directory, "prod", true};
+    const struct wallet_options prod = {
+        .directory = directory, .environment = "prod", .settle_recovered_in_full = true};
     CU_ASSERT_EQUAL(wallet_open(&prod, &other, &recovered), ERROR_ENVIRONMENT_BUSY);
     wallet_close(ledger);
     CU_ASSERT_EQUAL(wallet_open(&prod, &other, &recovered), ERROR_STORE_CORRUPT);
@@ -533,7 +535,8 @@ TEST(wallet_audit_finds_tampering)
 TEST(wallet_refuses_a_newer_schema)
 {
     static const unsigned char schema[5] = {'s'};
-    const struct wallet_options options = {directory, "dev", true};
+    const struct wallet_options options = {
+        .directory = directory, .environment = "dev", .settle_recovered_in_full = true};
     struct wallet_ledger *ledger;
     unsigned recovered;
     make_directory();

@@ -325,7 +325,8 @@ TEST(wallet_model)
     mailbox_init(&replies);
     for (unsigned long done = 0, next = 0; done < operations && !wrong;) {
         bool in_full = next_random(2);
-        const struct wallet_options options = {directory, "dev", in_full};
+        const struct wallet_options options = {
+            .directory = directory, .environment = "dev", .settle_recovered_in_full = in_full};
         struct wallet_ledger *ledger = NULL;
         if (done)
             expected = settle_open_holds(in_full);
