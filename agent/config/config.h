@@ -225,6 +225,7 @@ struct config_sources {
     const char *providers_file;
     const char *prices_file;
     const char *secret_directory; /* for secret_key_ref: store; NULL: none */
+    const char *budgets_file;     /* STATE/budgets.yaml, written by `tollgate budget set`; NULL or absent: none */
     int environment;              /* enum environment, or -1: from the file (`environment:`), else from its name */
 };
 
