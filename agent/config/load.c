@@ -6,6 +6,7 @@
 #include "config/loader.h"
 
 #include "base/check.h"
+#include "base/digest.h"
 #include "config/problems.h"
 
 #include <ctype.h>
@@ -131,7 +132,9 @@ static void find_environment(struct loader *loader, const struct node *root)
 
 static void load_policy(struct loader *loader, const struct node *root)
 {
-    sha256_format(loader->document->text, loader->settings->digest);
+    unsigned char digest[DIGEST_BYTES];
+    digest_sha256(loader->document->text, digest);
+    digest_format(digest, loader->settings->digest);
     mask_secrets(loader->document);
     find_environment(loader, root);
     apply_defaults(loader, &table_policy, loader->settings);

@@ -59,6 +59,5 @@ void load_prices(struct loader *loader, const struct node *root);
 void check_rules(struct loader *loader, const struct node *root);
 /* Reads each target's secret; missing is a warning, badly kept or unusable an error. */
 void load_secrets(struct loader *loader, const struct node *root);
-void sha256_format(struct slice bytes, char text[65]);
 
 #endif

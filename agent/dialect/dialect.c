@@ -52,6 +52,14 @@ struct error_shape dialect_find_error_shape(enum error error, const struct error
     return shape;
 }
 
+void dialect_end_frame(struct buffer *frame, const char *end, struct buffer *out)
+{
+    json_write_raw(frame, end);
+    if (!buffer_append(out, buffer_contents(frame)))
+        buffer_reset(frame, 0);
+    buffer_done(frame);
+}
+
 struct slice dialect_bound_message(const char *message)
 {
     struct slice text = slice_of(message ? message : "");

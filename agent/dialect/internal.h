@@ -87,6 +87,9 @@ struct error_default {
 /* By error, else by the status of its row; both tables end with a zero row, the second's type is the last resort. */
 struct error_shape dialect_find_error_shape(enum error error, const struct error_override *overrides,
                                             const struct error_default *defaults);
+/* Ends the frame of a streamed error with `end`, appends it to `out` (full: left out, the connection is cut anyway) and
+ * frees it. */
+void dialect_end_frame(struct buffer *frame, const char *end, struct buffer *out);
 struct slice dialect_bound_message(const char *message); /* at most 2,000 bytes */
 
 #endif

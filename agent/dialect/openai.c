@@ -281,10 +281,7 @@ static void write_stream_error(enum error error, const char *message, struct buf
     buffer_init(&frame, ERROR_BYTES_MAX);
     json_write_raw(&frame, "\n\ndata: ");
     write_object(&shape, message, &frame);
-    json_write_raw(&frame, "\n\n");
-    if (!buffer_append(out, buffer_contents(&frame)))
-        buffer_reset(&frame, 0); /* full: the connection is cut anyway */
-    buffer_done(&frame);
+    dialect_end_frame(&frame, "\n\n", out);
 }
 
 const struct dialect dialect_openai = {

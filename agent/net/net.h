@@ -165,7 +165,4 @@ unsigned listener_connection_count(const struct listener *listener);
 /* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. */
 void listener_close(struct listener *listener);
 
-/* SHA-256, boxed here with the rest of OpenSSL. */
-void net_sha256(struct slice bytes, unsigned char ret_digest[32]);
-
 #endif

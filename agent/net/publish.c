@@ -8,6 +8,7 @@
 #include "net/authority.h"
 
 #include "base/check.h"
+#include "base/digest.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
@@ -76,7 +77,7 @@ static void publish_format_inputs(const struct publication *publication, char *t
 {
     unsigned char digest[32];
     char hex[65];
-    net_sha256(buffer_contents(&publication->roots), digest);
+    digest_sha256(buffer_contents(&publication->roots), digest);
     for (int i = 0; i < 32; i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     const struct stat *system_stat = &publication->system_stat;

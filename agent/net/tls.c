@@ -6,6 +6,8 @@
 #include "net/authority.h"
 #include "net/connection.h"
 
+#include "base/digest.h"
+
 #include <openssl/err.h>
 
 /* AES-128 first: on loopback its strength is ample, and it costs a quarter less than AES-256, which clients prefer. */
@@ -70,7 +72,7 @@ static bool tls_set_identity(SSL_CTX *context, X509 *leaf, EVP_PKEY *key, X509 *
 static bool tls_set_tickets(SSL_CTX *context, const char *name, const unsigned char ticket_keys[80])
 {
     unsigned char digest[SSL_MAX_SID_CTX_LENGTH];
-    net_sha256(slice_of(name), digest);
+    digest_sha256(slice_of(name), digest);
     unsigned char keys[80];
     memcpy(keys, ticket_keys, sizeof keys);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

@@ -4,7 +4,7 @@
  */
 #include "wallet/rows.h"
 
-#include "net/net.h"
+#include "base/digest.h"
 
 static unsigned char *write_number(unsigned char *out, uint64_t value, unsigned bytes)
 {
@@ -198,7 +198,7 @@ void transfer_hash(uint64_t sequence, struct slice row, struct slice detail, uns
     memcpy(out, row.data, row_bytes);
     if (detail_bytes)
         memcpy(out + row_bytes, detail.data, detail_bytes);
-    net_sha256(row_slice(text, 8 + row_bytes + detail_bytes), ret_hash);
+    digest_sha256(row_slice(text, 8 + row_bytes + detail_bytes), ret_hash);
 }
 
 bool transfer_has_detail(enum transfer_kind kind)
