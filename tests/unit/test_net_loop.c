@@ -315,21 +315,3 @@ TEST(loop_may_be_stopped_from_several_threads_at_once)
     loop_free(loop); /* a stop that came too late is in the mailbox: it must not be in the way */
     EXPECT(true, "stopped");
 }
-
-TEST(sha256_of_known_texts)
-{
-    static const struct {
-        const char *text, *hex;
-    } rows[] = {
-        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        unsigned char digest[32];
-        char hex[65];
-        net_sha256(slice_of(rows[i].text), digest);
-        for (int k = 0; k < 32; k++)
-            snprintf(hex + 2 * k, 3, "%02x", digest[k]);
-        EXPECT_STRING(hex, rows[i].hex);
-    }
-}
