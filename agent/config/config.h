@@ -111,22 +111,22 @@ struct wallet_seed {
 
 enum budget_period { BUDGET_HOURLY, BUDGET_DAILY, BUDGET_WEEKLY, BUDGET_MONTHLY, BUDGET_ROLLING };
 enum budget_origin { BUDGET_OF_POLICY, BUDGET_OF_OPERATOR, BUDGET_OF_DEFAULT };
-enum { BUDGET_ALERTS_MAX = 16, MONTHS = 12 };
+enum { BUDGETS_MAX = 64, BUDGETS_OF_A_CALL_MAX = 8, BUDGET_ID_MAX = 47, BUDGET_ALERTS_MAX = 16, MONTHS = 12 };
 
 /* One row of budgets[]. */
 struct budget {
-    const char *id;
+    const char *id; /* at most BUDGET_ID_MAX bytes: it is an account's name in the ledger */
     struct budget_scope {
         const char *wallet, *group, *provider, *model, *project; /* NULL: any; a last '*' stands for any ending */
     } scope;                                                     /* all that are given must match */
-    struct money amount, by_month[MONTHS];                       /* by_month: of a monthly budget */
-    bool has_month[MONTHS];                                      /* else `amount` */
+    struct money amount, by_month[MONTHS];                       /* by_month: of a monthly budget; 0 blocks */
+    bool has_amount, has_month[MONTHS];                          /* a month without its own has `amount` */
     enum budget_period period;
-    uint32_t rolling_minutes;           /* BUDGET_ROLLING */
-    const char *time_zone;              /* as written: "UTC", "Europe/Berlin" */
-    const struct zone *zone;            /* base/zone.h */
-    uint32_t alerts[BUDGET_ALERTS_MAX]; /* percent of the limit, ascending */
-    size_t alert_count;
+    uint32_t rolling_minutes; /* BUDGET_ROLLING, whole hours */
+    const char *time_zone;    /* as written: "UTC", "Europe/Berlin" */
+    const struct zone *zone;  /* base/zone.h; never NULL in settings */
+    const uint32_t *alerts;   /* percent of the limit, ascending, 1 to 1000 */
+    size_t alert_count;       /* at most BUDGET_ALERTS_MAX */
     bool is_hard;
     enum budget_origin origin; /* the policy file, `tollgate budget set`, or the default of dev */
     struct config_place place;
@@ -136,8 +136,9 @@ enum hold_rule { HOLD_BOUND, HOLD_LEARNED };
 
 struct settings {
     const char *file;         /* the policy file */
-    const char *budgets_file; /* what `tollgate budget set` wrote; NULL: none */
-    char digest[65];          /* SHA-256 (hex) of the policy file's bytes */
+    const char *budgets_file; /* where `tollgate budget set` writes, there or not; NULL: nowhere */
+    char digest[65];          /* SHA-256 (hex) of the policy file's bytes, followed by those of budgets_file when it has
+                                 rows: `cat POLICY BUDGETS | sha256sum` */
     enum environment environment;
     const char *pack_name, *pack_version;
     struct {
@@ -156,7 +157,8 @@ struct settings {
     size_t group_count;
     struct wallet_seed *wallets;
     size_t wallet_count;
-    struct budget *budgets; /* hard ones first */
+    struct budget *budgets; /* hard ones first, else in the order of the files; at most BUDGETS_MAX, of which at most
+                               BUDGETS_OF_A_CALL_MAX can count one call */
     size_t budget_count;
     struct {
         bool log;
@@ -264,6 +266,24 @@ enum error config_load(const struct config_sources *sources, struct config_probl
                        struct settings **ret_settings) MUST_USE;
 struct settings *config_retain(struct settings *settings);
 void config_release(struct settings *settings); /* NULL is fine; secrets are wiped with the last reference */
+
+/* ---- the operator's budgets: settings->budgets_file, whose rows replace those of the policy with the same id ---- */
+/* One row of budgets[] as text: a YAML mapping, and JSON is one: {"id": "team", "amount": "50", "window": "monthly"}.
+ * Keys, defaults, checks and messages are those of a policy; findings name the file "budget". What it returns lives as
+ * long as `arena`. ERROR_SETTINGS_INVALID: problems says why. */
+enum error config_parse_budget(const struct settings *settings, struct slice row, struct config_problems *problems,
+                               struct arena *arena, struct budget *ret_budget) MUST_USE;
+/* `tollgate budget set`: parses the row, checks it against the budgets in force (how many, how many of one call), and
+ * writes it with the operator's other rows to settings->budgets_file, in the place of an older one with its id. The
+ * settings are not changed: reload to put it in force. Errors: SETTINGS_INVALID (problems says why, nothing was
+ * written), NOT_FOUND (no budgets_file), FILE_UNWRITABLE. Writers must take turns. */
+enum error config_set_budget(const struct settings *settings, struct slice row,
+                             struct config_problems *problems) MUST_USE;
+/* Takes an operator's row back; a row of the policy with that id counts again after the reload. NOT_FOUND: the operator
+ * has no such row; FILE_UNWRITABLE. */
+enum error config_unset_budget(const struct settings *settings, const char *id) MUST_USE;
+/* The file as a whole, by rename, 0600, on disk when it returns. FILE_UNWRITABLE: the old one is still there. */
+enum error config_write_budgets(const char *file, const struct budget *budgets, size_t count) MUST_USE;
 
 /* REFERENCE.md and the JSON schema, generated from the table. */
 void config_print_reference(FILE *stream);
