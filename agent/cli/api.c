@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -125,6 +126,30 @@ int api_get(const struct cli *cli, const char *path, struct answer *ret_answer)
     else
         json_decref(answer.json);
     return code;
+}
+
+int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer)
+{
+    char *body = order ? json_dumps(order, JSON_COMPACT) : NULL;
+    json_decref(order);
+    if (!body) {
+        text_complain("an argument is not UTF-8");
+        return EX_DATAERR;
+    }
+    const struct http_request request = {.method = "POST",
+                                         .path = path,
+                                         .body = body,
+                                         .body_bytes = strlen(body),
+                                         .is_admin = true,
+                                         .timeout_ms = timeout_ms};
+    int code = api_call(cli, &request, 0, ret_answer);
+    free(body);
+    return code;
+}
+
+int api_post(const struct cli *cli, const char *path, json_t *order, struct answer *ret_answer)
+{
+    return api_post_slowly(cli, path, order, 0, ret_answer);
 }
 
 bool api_is_name(const char *what, const char *name)

@@ -22,8 +22,11 @@ struct options {
     const char *environment, *state, *runtime; /* every command that concerns an agent */
     const char *group, *project;
     const char *policy, *providers, *prices, *log_level;
-    const char *shell, *note, *limit;
-    bool create, follow, json, off, help;
+    const char *shell, *limit;
+    const char *note, *id, *count;                             /* wallet */
+    const char *amount, *window, *length, *time_zone, *alerts; /* budget */
+    struct text_list scopes;
+    bool create, all, hard, soft, follow, json, off, help;
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -31,11 +34,12 @@ enum option_set {
     OPTIONS_FILES = 1 << 2,
     OPTIONS_JSON = 1 << 3,
     OPTIONS_SHELL = 1 << 4,
-    OPTIONS_FUND = 1 << 5,
+    OPTIONS_WALLET = 1 << 5,
     OPTIONS_EVENTS = 1 << 6,
     OPTIONS_LOG_LEVEL = 1 << 7,
     OPTIONS_STOP_AT_ARGUMENT = 1 << 8, /* what follows the first argument belongs to another program */
     OPTIONS_PASS = 1 << 9,             /* unknown options belong to another program */
+    OPTIONS_BUDGET = 1 << 10,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
@@ -76,6 +80,10 @@ int secret_command(struct cli *cli);
 int doctor_command(struct cli *cli);
 int check_command(struct cli *cli);
 int audit_command(struct cli *cli);
+int budget_command(struct cli *cli);
+int backup_command(struct cli *cli);
+int restore_command(struct cli *cli);
+int dump_command(struct cli *cli);
 
 /* ---- http.c: HTTP/1.1 over a Unix socket, one request per connection ---- */
 
@@ -115,6 +123,9 @@ struct answer {
  */
 int api_call(const struct cli *cli, const struct http_request *request, int quiet_status, struct answer *ret_answer);
 int api_get(const struct cli *cli, const char *path, struct answer *ret_answer);
+/* POST to the admin socket with `order` (taken over; NULL: it was not UTF-8, which is reported). */
+int api_post(const struct cli *cli, const char *path, json_t *order, struct answer *ret_answer);
+int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer);
 /* Reports that no agent answers, with what to do about it. */
 int api_complain_absent(const struct cli *cli, int error);
 /* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
@@ -122,6 +133,12 @@ bool api_is_name(const char *what, const char *name);
 /* A member as text: strings as they are, numbers and booleans formatted; `otherwise` when absent or null. */
 const char *api_text(const json_t *object, const char *member, const char *otherwise);
 long long api_integer(const json_t *object, const char *member, long long otherwise);
+
+/* ---- wallet.c, order.c: balances, and what changes them ---- */
+
+void wallet_print(const struct cli *cli, const struct answer *answer); /* one wallet, its history when it is there */
+int wallet_fund(struct cli *cli);
+int wallet_adjust(struct cli *cli);
 
 /* ---- agent.c: the agent of the place ---- */
 

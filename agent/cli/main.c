@@ -21,8 +21,16 @@ static const struct command commands[] = {
      "bash, zsh:  eval \"$(tollgate env --shell bash)\"     fish:  tollgate env --shell fish | source\n"
      "and --off undoes it in the same way.\n",
      OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_SHELL, 0, 0, false},
-    {"wallet", "list | show NAME | fund NAME AMOUNT", "balances and their history; put money in", wallet_command,
-     "AMOUNT is in USD, at most nine decimals: 12.50\n", OPTIONS_QUERY | OPTIONS_FUND, 1, 3, false},
+    {"wallet", "list | show NAME | history NAME | fund NAME AMOUNT | adjust NAME AMOUNT --note TEXT",
+     "balances and their history; put money in, correct", wallet_command,
+     "AMOUNT is in USD, at most nine decimals: 12.50; adjust takes -12.50 too. An order that is repeated with the "
+     "--id\n"
+     "of the first one is done once. Exit code 1: no such wallet.\n",
+     OPTIONS_QUERY | OPTIONS_WALLET, 1, 3, false},
+    {"budget", "list | set ID --amount USD | unset ID", "limits per hour, day, week or month", budget_command,
+     "What is set here adds to the policy's budgets, outlives restarts, and goes with unset. A rolling window needs\n"
+     "--length. --scope model='gpt-*' counts all models that begin so; without --scope it counts everything.\n",
+     OPTIONS_QUERY | OPTIONS_BUDGET, 1, 2, false},
     {"why", "ID | last", "every decision about one call", why_command, "Exit code 1: no such event.\n", OPTIONS_QUERY,
      1, 1, false},
     {"events", "", "the latest calls, one line each", events_command, NULL, OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0,
@@ -38,6 +46,11 @@ static const struct command commands[] = {
      "Exit code 1: something failed.\n", OPTIONS_QUERY, 0, 0, false},
     {"audit", "", "recompute the ledger of a stopped agent", audit_command, NULL, OPTIONS_PLACE | OPTIONS_PASS, 0, -1,
      false},
+    {"backup", "[DIRECTORY]", "copy the ledger of a running agent", backup_command,
+     "The copy is opened and audited before it counts; a logical dump lies beside it.\n", OPTIONS_QUERY, 0, 1, false},
+    {"restore", "FROM", "put a backup or a dump in the ledger's place", restore_command,
+     "The agent must be stopped. The ledger that was there is kept beside it.\n", OPTIONS_PLACE, 1, 1, false},
+    {"dump", "", "print the ledger of a stopped agent as JSON lines", dump_command, NULL, OPTIONS_PLACE, 0, 0, false},
     {"start", "", "start the agent", start_command, "The files are remembered for later starts, also those by run.\n",
      OPTIONS_QUERY | OPTIONS_FILES | OPTIONS_LOG_LEVEL, 0, 0, false},
     {"stop", "", "stop the agent", stop_command, NULL, OPTIONS_PLACE, 0, 0, false},

@@ -12,26 +12,44 @@ static const struct option_row {
     const char *name;
     unsigned set;
     const char *value; /* NULL: a flag */
-    size_t offset;     /* into struct options: const char * or bool */
+    size_t offset;     /* into struct options: const char *, bool, or struct text_list */
     const char *help;
+    bool is_list; /* may be given more than once */
 } option_rows[] = {
-    {"env", OPTIONS_PLACE, "dev|prod", offsetof(struct options, environment), "the environment (dev)"},
-    {"state", OPTIONS_PLACE, "DIR", offsetof(struct options, state), "the agent's state directory"},
-    {"runtime", OPTIONS_PLACE, "DIR", offsetof(struct options, runtime), "the agent's runtime directory"},
-    {"group", OPTIONS_IDENTITY, "NAME", offsetof(struct options, group), "the consumer group that pays"},
-    {"project", OPTIONS_IDENTITY, "NAME", offsetof(struct options, project), "the project in reports"},
-    {"policy", OPTIONS_FILES, "FILE", offsetof(struct options, policy), "the policy file, if an agent is started"},
-    {"providers", OPTIONS_FILES, "FILE", offsetof(struct options, providers), "the provider catalogue, likewise"},
-    {"prices", OPTIONS_FILES, "FILE", offsetof(struct options, prices), "the price list, likewise"},
-    {"log-level", OPTIONS_LOG_LEVEL, "LEVEL", offsetof(struct options, log_level), "error, warning, info or debug"},
-    {"shell", OPTIONS_SHELL, "NAME", offsetof(struct options, shell), "bash, zsh, fish or json ($SHELL)"},
-    {"off", OPTIONS_SHELL, NULL, offsetof(struct options, off), "print what undoes it"},
-    {"note", OPTIONS_FUND, "TEXT", offsetof(struct options, note), "kept with the transfer"},
-    {"create", OPTIONS_FUND, NULL, offsetof(struct options, create), "the wallet may be new"},
-    {"limit", OPTIONS_EVENTS, "N", offsetof(struct options, limit), "how many (20)"},
-    {"follow", OPTIONS_EVENTS, NULL, offsetof(struct options, follow), "go on with new ones as they happen"},
-    {"json", OPTIONS_JSON, NULL, offsetof(struct options, json), "the agent's JSON"},
-    {"help", ~0u, NULL, offsetof(struct options, help), "this"},
+    {"env", OPTIONS_PLACE, "dev|prod", offsetof(struct options, environment), "the environment (dev)", false},
+    {"state", OPTIONS_PLACE, "DIR", offsetof(struct options, state), "the agent's state directory", false},
+    {"runtime", OPTIONS_PLACE, "DIR", offsetof(struct options, runtime), "the agent's runtime directory", false},
+    {"group", OPTIONS_IDENTITY, "NAME", offsetof(struct options, group), "the consumer group that pays", false},
+    {"project", OPTIONS_IDENTITY, "NAME", offsetof(struct options, project), "the project in reports", false},
+    {"policy", OPTIONS_FILES, "FILE", offsetof(struct options, policy), "the policy file, if an agent is started",
+     false},
+    {"providers", OPTIONS_FILES, "FILE", offsetof(struct options, providers), "the provider catalogue, likewise",
+     false},
+    {"prices", OPTIONS_FILES, "FILE", offsetof(struct options, prices), "the price list, likewise", false},
+    {"log-level", OPTIONS_LOG_LEVEL, "LEVEL", offsetof(struct options, log_level), "error, warning, info or debug",
+     false},
+    {"shell", OPTIONS_SHELL, "NAME", offsetof(struct options, shell), "bash, zsh, fish or json ($SHELL)", false},
+    {"off", OPTIONS_SHELL, NULL, offsetof(struct options, off), "print what undoes it", false},
+    {"note", OPTIONS_WALLET, "TEXT", offsetof(struct options, note), "kept with the transfer: who and why", false},
+    {"create", OPTIONS_WALLET, NULL, offsetof(struct options, create), "the wallet may be new", false},
+    {"id", OPTIONS_WALLET, "ID", offsetof(struct options, id), "of an order that is repeated: it is done once", false},
+    {"count", OPTIONS_WALLET, "N", offsetof(struct options, count), "how much history (20)", false},
+    {"all", OPTIONS_WALLET, NULL, offsetof(struct options, all), "what counted against budgets, too", false},
+    {"amount", OPTIONS_BUDGET, "USD", offsetof(struct options, amount), "the limit of one window", false},
+    {"window", OPTIONS_BUDGET, "WINDOW", offsetof(struct options, window),
+     "hourly, daily, weekly, monthly (default) or rolling", false},
+    {"length", OPTIONS_BUDGET, "TIME", offsetof(struct options, length), "of a rolling window: 90m, 24h, 30d", false},
+    {"hard", OPTIONS_BUDGET, NULL, offsetof(struct options, hard), "calls that would pass it are refused", false},
+    {"soft", OPTIONS_BUDGET, NULL, offsetof(struct options, soft), "it only warns (default)", false},
+    {"scope", OPTIONS_BUDGET, "KEY=VALUE", offsetof(struct options, scopes),
+     "wallet, group, provider, model or project that it counts; repeatable", true},
+    {"time-zone", OPTIONS_BUDGET, "ZONE", offsetof(struct options, time_zone), "where its days begin: Europe/Berlin",
+     false},
+    {"alerts", OPTIONS_BUDGET, "PERCENTS", offsetof(struct options, alerts), "warn at 50,80,100 percent", false},
+    {"limit", OPTIONS_EVENTS, "N", offsetof(struct options, limit), "how many (20)", false},
+    {"follow", OPTIONS_EVENTS, NULL, offsetof(struct options, follow), "go on with new ones as they happen", false},
+    {"json", OPTIONS_JSON, NULL, offsetof(struct options, json), "the agent's JSON", false},
+    {"help", ~0u, NULL, offsetof(struct options, help), "this", false},
 };
 enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };
 
@@ -84,7 +102,10 @@ static int option_take(unsigned sets, char ***at, struct options *options)
         text_complain("--%s wants a value: %s", row->name, row->value);
         return EX_USAGE;
     }
-    *(const char **)(void *)field = value;
+    if (row->is_list)
+        text_append((struct text_list *)(void *)field, value);
+    else
+        *(const char **)(void *)field = value;
     return EX_OK;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tollgate check and audit: what needs no running agent is done by the agent's program itself, in our place. */
+/*
+ * tollgate check, audit, restore and dump: what needs no running agent is done by the agent's program itself, in our
+ * place. The last three need a stopped one, because one process owns a ledger.
+ */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -32,12 +35,38 @@ int check_command(struct cli *cli)
     return tool_exec(cli, "check", &cli->arguments);
 }
 
-int audit_command(struct cli *cli)
+/* tool --state DIR ARGUMENTS… */
+static int tool_exec_on_state(const struct cli *cli, const char *tool)
 {
     struct text_list arguments = {0};
     text_append(&arguments, "--state");
     text_append(&arguments, cli->place.state);
     for (size_t i = 0; i < cli->arguments.count; i++)
         text_append(&arguments, cli->arguments.items[i]);
-    return tool_exec(cli, "audit", &arguments);
+    return tool_exec(cli, tool, &arguments);
+}
+
+/* The ledger's lock decides in the end; this says it in words that help. */
+static int tool_exec_stopped(const struct cli *cli, const char *tool, const char *instead)
+{
+    if (agent_is_absent(cli))
+        return tool_exec_on_state(cli, tool);
+    text_complain("the agent of %s is running and owns the ledger: tollgate stop%s first%s", cli->place.environment,
+                  cli->place.is_prod ? " --env prod" : "", instead);
+    return EX_TEMPFAIL;
+}
+
+int audit_command(struct cli *cli)
+{
+    return tool_exec_on_state(cli, "audit");
+}
+
+int restore_command(struct cli *cli)
+{
+    return tool_exec_stopped(cli, "restore", "");
+}
+
+int dump_command(struct cli *cli)
+{
+    return tool_exec_stopped(cli, "dump", ", or tollgate backup, which writes a dump beside the copy");
 }

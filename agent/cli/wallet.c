@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tollgate wallet list, show, fund. Amounts are the agent's decimal strings; nothing is computed here. */
+/* tollgate wallet list, show, history. Amounts are the agent's decimal strings; nothing is computed here. */
 #include "cli/cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -53,6 +52,14 @@ static int wallet_list(struct cli *cli)
     return EX_OK;
 }
 
+/* Of a budget's row `wallet` is the bucket that was counted. */
+static const char *wallet_kind(const json_t *transfer)
+{
+    const char *kind = api_text(transfer, "kind", "-");
+    bool is_budget = json_is_true(json_object_get(transfer, "is_budget"));
+    return is_budget ? text_format("%s of budget %s", kind, api_text(transfer, "wallet", "-")) : kind;
+}
+
 static void wallet_print_history(const json_t *history)
 {
     struct table table = {.columns = history_columns,
@@ -60,18 +67,17 @@ static void wallet_print_history(const json_t *history)
     for (size_t index = 0; index < json_array_size(history); index++) {
         const json_t *transfer = json_array_get(history, index);
         table_add(&table, terminal_time(api_text(transfer, "time", "-"), true));
-        table_add(&table, api_text(transfer, "kind", "-"));
+        table_add(&table, wallet_kind(transfer));
         table_add(&table, terminal_money(api_text(transfer, "amount", "-")));
         table_add(&table, api_text(transfer, "basis", "-"));
         table_add(&table, api_text(transfer, "counterparty", "-"));
         table_add(&table, api_text(transfer, "id", "-"));
         table_add(&table, api_text(transfer, "note", ""));
     }
-    putchar('\n');
     table_print(&table, stdout);
 }
 
-static void wallet_print(const struct cli *cli, const struct answer *answer)
+void wallet_print(const struct cli *cli, const struct answer *answer)
 {
     const json_t *history = json_object_get(answer->json, "history");
     if (cli->options.json) {
@@ -81,8 +87,10 @@ static void wallet_print(const struct cli *cli, const struct answer *answer)
     struct table table = wallet_new_table();
     wallet_add_row(&table, answer->json);
     table_print(&table, stdout);
-    if (json_array_size(history) > 0)
-        wallet_print_history(history);
+    if (json_array_size(history) == 0)
+        return;
+    putchar('\n');
+    wallet_print_history(history);
 }
 
 static int wallet_show(struct cli *cli)
@@ -99,31 +107,27 @@ static int wallet_show(struct cli *cli)
     return EX_OK;
 }
 
-static int wallet_fund(struct cli *cli)
+static int wallet_history(struct cli *cli)
 {
-    struct answer answer = {0};
-    const char *name = cli->arguments.items[1];
+    struct answer answer;
+    const struct options *options = &cli->options;
+    const char *name = cli->arguments.items[1], *count = options->count ? options->count : "20";
     if (!api_is_name("wallet", name))
         return EX_USAGE;
-    json_t *order = json_pack("{s:s, s:s*, s:b}", "amount", cli->arguments.items[2], "note", cli->options.note,
-                              "create", cli->options.create);
-    char *body = order ? json_dumps(order, JSON_COMPACT) : NULL;
-    json_decref(order);
-    if (!body) {
-        text_complain("the amount or the note is not UTF-8");
-        return EX_DATAERR;
+    if (count[strspn(count, "0123456789")] || strlen(count) > 5) {
+        text_complain("--count is a number from 1 to 10000");
+        return EX_USAGE;
     }
-    const struct http_request request = {.method = "POST",
-                                         .path = text_format("/v1/wallets/%s/fund", name),
-                                         .body = body,
-                                         .body_bytes = strlen(body),
-                                         .is_admin = true};
-    int code = api_call(cli, &request, 0, &answer);
-    free(body);
-    if (code == EX_OK)
-        wallet_print(cli, &answer);
+    int code = api_get(cli, text_format("/v1/wallets/%s/history?count=%s%s", name, count, options->all ? "&all=1" : ""),
+                       &answer);
+    if (code != EX_OK)
+        return code;
+    if (options->json)
+        terminal_print_json(&answer);
+    else
+        wallet_print_history(json_object_get(answer.json, "history"));
     json_decref(answer.json);
-    return code;
+    return EX_OK;
 }
 
 int wallet_command(struct cli *cli)
@@ -132,10 +136,16 @@ int wallet_command(struct cli *cli)
         const char *name;
         size_t arguments;
         int (*handle)(struct cli *cli);
-    } rows[] = {{"list", 1, wallet_list}, {"show", 2, wallet_show}, {"fund", 3, wallet_fund}};
+    } rows[] = {{"list", 1, wallet_list},
+                {"show", 2, wallet_show},
+                {"history", 2, wallet_history},
+                {"fund", 3, wallet_fund},
+                {"adjust", 3, wallet_adjust}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(cli->arguments.items[0], rows[i].name) == 0 && cli->arguments.count == rows[i].arguments)
             return rows[i].handle(cli);
-    fputs("usage: tollgate wallet list | show NAME | fund NAME AMOUNT [--create] [--note TEXT]\n", stderr);
+    fputs("usage: tollgate wallet list | show NAME | history NAME [--count N] [--all]\n"
+          "                     | fund NAME AMOUNT [--create] [--note TEXT] | adjust NAME AMOUNT --note TEXT\n",
+          stderr);
     return EX_USAGE;
 }
