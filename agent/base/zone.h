@@ -13,8 +13,12 @@
 struct zone;
 
 /* A name of the system's database ("UTC", "Europe/Berlin"); NULL when unknown or unreadable. "UTC" needs no database.
- * Lives as long as the arena. */
+ * Names are [A-Za-z0-9_+/-]+, without a leading '/'. Lives as long as the arena. */
 const struct zone *zone_load(struct arena *arena, const char *name);
+/* The same from a file's bytes: TZif of version 2 or later. NULL when they are not that; never reads beyond them,
+ * whatever they are. Files with leap seconds ("right/…") are refused: our seconds are POSIX's. */
+const struct zone *zone_parse(struct arena *arena, struct slice bytes);
+
 /* Seconds east of UTC at an instant (seconds since 1970 UTC); past the table's end by its footer rule. */
 int32_t zone_offset_at(const struct zone *zone, int64_t utc_s);
 /* The first instant whose local time is at or after the given local one (seconds since 1970-01-01 00:00 local). */
