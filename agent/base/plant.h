@@ -17,6 +17,16 @@ enum planted_bug {
     PLANT_ACCOUNT_STALE,       /* 7: the provider's account row is not written */
     PLANT_HOLDS_FORGOTTEN,     /* 8: open holds are not resolved at start */
     PLANT_ZERO_PASSES,         /* 9: a wallet of 0 grants a hold of 0 */
+    PLANT_BUDGET_UNCHECKED,    /* 10: a hold is granted whatever its budgets have left */
+    PLANT_BUDGET_LEAKED,       /* 11: a hold that ends stays counted as held in its budgets */
+    PLANT_RECOVER_AS_VOID,     /* 12: what a crash left open is given back, though it may have been sent */
+    PLANT_ID_REUSED,           /* 13: an operation asked for again is done again */
+    PLANT_CHAIN_BROKEN,        /* 14: the chain of hashes leaves out the notes and memos */
+    PLANT_WRITE_OFF_LOST,      /* 15: what neither hold nor wallet could pay is not recorded */
+    PLANT_CLOCK_BACK,          /* 16: after a clock step back a budget counts in an old bucket again */
+    PLANT_MIN_IGNORED,         /* 17: less than amount_min is granted */
+    PLANT_DEADLINE_MISSED,     /* 18: a hold past its deadline is not settled */
+    PLANT_DISK_LOW_IGNORED,    /* 19: holds are granted on a nearly full disk */
 };
 
 #ifdef PLANT

@@ -18,6 +18,7 @@ static const char *const titles[INVARIANT_COUNT] = {
     [INVARIANT_WITHIN_HOLD] = "nothing posted above its hold without an alarm",
     [INVARIANT_ACCOUNTS] = "accounts equal the journal",
     [INVARIANT_CHAIN] = "journal complete and unchanged",
+    [INVARIANT_BUDGETS] = "each hold counted in its budgets, none above its limit",
 };
 
 struct report {
@@ -53,6 +54,7 @@ enum error wallet_audit(const char *directory, char *report, size_t report_bytes
     struct tables tables;
     struct verification verification;
     char text[4096];
+    unsigned schema;
     if (report_bytes)
         report[0] = '\0';
     snprintf(text, sizeof text, "%s/book.db", directory);
@@ -63,6 +65,12 @@ enum error wallet_audit(const char *directory, char *report, size_t report_bytes
     enum error error = tables_open(directory, &tables);
     if (error) {
         print(&out, "the ledger cannot be opened: %s\n", store_failure(NULL));
+        return error;
+    }
+    error = ledger_read_schema(&tables, &schema);
+    if (error) {
+        print(&out, "the ledger cannot be read: %s\n", error_row(error)->text);
+        tables_close(&tables);
         return error;
     }
     error = ledger_verify(&tables, false, true, &verification);

@@ -6,6 +6,7 @@
 #include "wallet/internal.h"
 
 #include "base/check.h"
+#include "base/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +34,10 @@ struct account *book_find(struct wallet_ledger *ledger, enum account_kind kind, 
 
 struct account *book_create(struct wallet_ledger *ledger, enum account_kind kind, const char *name)
 {
-    if (ledger->account_count == ledger->account_capacity) {
-        uint32_t capacity = ledger->account_capacity ? ledger->account_capacity * 2 : 16;
-        struct account **accounts = realloc(ledger->accounts, capacity * sizeof *accounts);
-        check(accounts != NULL);
-        ledger->accounts = accounts;
-        ledger->account_capacity = capacity;
-    }
+    char budget[WALLET_BUDGET_NAME_MAX];
+    uint32_t start;
+    ledger->accounts =
+        grow_array(ledger->accounts, &ledger->account_capacity, ledger->account_count, sizeof(struct account *));
     struct account *account = calloc(1, sizeof *account);
     check(account != NULL);
     account->number = ledger->account_count;
@@ -48,6 +46,10 @@ struct account *book_create(struct wallet_ledger *ledger, enum account_kind kind
     size_t length = label_of(kind, name, account->label);
     HASH_ADD_KEYPTR(hh, ledger->accounts_by_label, account->label, length, account);
     ledger->accounts[ledger->account_count++] = account;
+    account->is_unanchored = true;
+    ledger->unanchored_count++;
+    if (kind == ACCOUNT_BUDGET && bucket_parse(name, budget, &start))
+        buckets_add(&ledger->budgets, budget, start, account->number);
     return account;
 }
 
@@ -61,6 +63,8 @@ void book_mark(struct wallet_ledger *ledger, struct account *account)
 {
     if (account->is_touched)
         return;
+    ledger->unanchored_count += !account->is_unanchored;
+    account->is_unanchored = true;
     check(ledger->touched_count < TOUCHED_MAX);
     account->is_touched = true;
     ledger->touched[ledger->touched_count++] = account;
@@ -100,6 +104,7 @@ void book_free(struct wallet_ledger *ledger)
         HASH_DEL(ledger->words, word); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         free(word);
     }
+    buckets_free(&ledger->budgets);
     HASH_CLEAR(hh, ledger->accounts_by_label);
     for (uint32_t i = 0; i < ledger->account_count; i++)
         free(ledger->accounts[i]);
@@ -108,9 +113,10 @@ void book_free(struct wallet_ledger *ledger)
 
 char *account_format(enum account_kind kind, const char *name, const char *environment, char text[ACCOUNT_TEXT_MAX])
 {
-    static const char *const kinds[] = {"funding", "adjustment", "write-off", "wallet", "provider"};
+    static const char *const kinds[] = {"funding",  "adjustment", "write-off", "wallet",
+                                        "provider", "budget",     "allowance"};
     bool is_wallet = kind == ACCOUNT_WALLET;
-    bool is_named = is_wallet || kind == ACCOUNT_PROVIDER;
+    bool is_named = is_wallet || kind == ACCOUNT_PROVIDER || kind == ACCOUNT_BUDGET;
     snprintf(text, ACCOUNT_TEXT_MAX, "%s%s%.*s%s%.15s", kinds[kind], is_named ? "/" : "", WALLET_NAME_MAX - 1,
              is_named ? name : "", is_wallet && environment[0] ? "/" : "", is_wallet ? environment : "");
     return text;

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-enum { ACCOUNTS_CHECKED_MAX = 1000, VERIFY_EVERY = 10000 };
+enum { ACCOUNTS_CHECKED_MAX = 1000, HOLDS_CHECKED_MAX = 1000, VERIFY_EVERY = 10000 };
 
 static void check_account(const struct wallet_ledger *ledger, const struct account *account)
 {
@@ -29,6 +29,24 @@ static void check_totals(const struct wallet_ledger *ledger)
     check(pending == 0 && posted == 0);
 }
 
+/* What is held is what the open holds say, in the wallets and in the budgets. */
+static void check_holds(const struct wallet_ledger *ledger)
+{
+    __int128 held = 0, counted = 0;
+    for (const struct hold *hold = ledger->holds; hold; hold = hold->hh.next) {
+        held += hold->amount;
+        counted += (__int128)hold->amount * hold->linked_count;
+    }
+    for (uint32_t i = 0; i < ledger->account_count; i++) {
+        const struct account *account = ledger->accounts[i];
+        if (account->kind == ACCOUNT_WALLET)
+            held -= account->balance.debits_pending;
+        if (account->kind == ACCOUNT_BUDGET)
+            counted -= account->balance.debits_pending;
+    }
+    check(held == 0 && counted == 0);
+}
+
 static void check_all(struct wallet_ledger *ledger)
 {
     struct verification verification;
@@ -44,6 +62,8 @@ void ledger_check_batch(struct wallet_ledger *ledger)
         check_account(ledger, ledger->touched[i]);
     if (ledger->account_count <= ACCOUNTS_CHECKED_MAX)
         check_totals(ledger);
+    if (ledger->account_count <= ACCOUNTS_CHECKED_MAX && HASH_COUNT(ledger->holds) <= HOLDS_CHECKED_MAX)
+        check_holds(ledger);
     if (ledger->head.sequence - ledger->transfers_at_verification < VERIFY_EVERY)
         return;
     ledger->transfers_at_verification = ledger->head.sequence;

@@ -17,9 +17,10 @@ static enum error put_book(struct wallet_ledger *ledger, struct store_transactio
     return store_put(ledger->tables.book, transaction, book_key(key, what, number), value);
 }
 
-static bool takes_id(enum transfer_kind kind)
+static bool takes_id(const unsigned char row[TRANSFER_ROW_BYTES])
 {
-    return kind == TRANSFER_PENDING || kind == TRANSFER_FUND || kind == TRANSFER_ADJUST;
+    bool is_first = row[0] == TRANSFER_PENDING || row[0] == TRANSFER_FUND || row[0] == TRANSFER_ADJUST;
+    return is_first && !(row[2] & TRANSFER_LINKED);
 }
 
 static enum error put_ids(struct wallet_ledger *ledger, struct store_transaction *transaction)
@@ -28,7 +29,7 @@ static enum error put_ids(struct wallet_ledger *ledger, struct store_transaction
     for (unsigned i = 0; i < ledger->row_count && !error; i++) {
         const unsigned char *row = ledger->rows[i].transfer;
         const struct row_key key = row_key_of(ledger->rows_first + i);
-        if (takes_id(row[0]))
+        if (takes_id(row))
             error = store_put(ledger->tables.ids, transaction, row_slice(row + 4, sizeof(struct id)),
                               row_slice(key.bytes, sizeof key.bytes));
     }
@@ -98,16 +99,14 @@ static enum error put_head(struct wallet_ledger *ledger, struct store_transactio
     return put_book(ledger, transaction, 'h', 0, row_slice(row, sizeof row));
 }
 
-/* With many accounts it is due less often, so that it costs at most about one row per eight transfers. With very many
- * its transaction would outgrow the lock table: then a start verifies everything. */
+/* Only accounts that changed are written, so that the old buckets of budgets cost nothing. When very many did, its
+ * transaction would outgrow the lock table: then a start verifies everything. */
 static bool is_anchor_due(const struct wallet_ledger *ledger)
 {
-    if (ledger->account_count > ANCHOR_ACCOUNTS_MAX)
-        return false;
-    uint64_t every =
-        ANCHOR_EVERY > 8 * (uint64_t)ledger->account_count ? ANCHOR_EVERY : 8 * (uint64_t)ledger->account_count;
     uint64_t since = ledger->head.sequence - ledger->anchor.head.sequence;
-    return since >= every || (ledger->wants_anchor && since > 0);
+    if (ledger->unanchored_count > ANCHOR_ACCOUNTS_MAX)
+        return false;
+    return since >= ANCHOR_EVERY || (ledger->wants_anchor && since > 0);
 }
 
 static enum error put_anchor(struct wallet_ledger *ledger, struct store_transaction *transaction,
@@ -117,7 +116,8 @@ static enum error put_anchor(struct wallet_ledger *ledger, struct store_transact
     anchor_format(anchor, row);
     enum error error = put_book(ledger, transaction, 'k', 0, row_slice(row, sizeof row));
     for (uint32_t i = 0; i < ledger->account_count && !error; i++)
-        error = put_balance(ledger, transaction, 'l', ledger->accounts[i]);
+        if (ledger->accounts[i]->is_unanchored)
+            error = put_balance(ledger, transaction, 'l', ledger->accounts[i]);
     return error;
 }
 
@@ -140,6 +140,14 @@ static enum error try_commit(struct wallet_ledger *ledger, const struct anchor *
     return error;
 }
 
+static void note_anchor(struct wallet_ledger *ledger, const struct anchor *anchor)
+{
+    ledger->anchor = *anchor;
+    for (uint32_t i = 0; i < ledger->account_count; i++)
+        ledger->accounts[i]->is_unanchored = false;
+    ledger->unanchored_count = 0;
+}
+
 static void empty_batch(struct wallet_ledger *ledger)
 {
     for (unsigned i = 0; i < ledger->touched_count; i++)
@@ -159,7 +167,7 @@ enum error ledger_commit(struct wallet_ledger *ledger)
     for (unsigned i = 0; i < COMMIT_TRIES_MAX && error == ERROR_OVERLOADED; i++)
         error = try_commit(ledger, is_due ? &anchor : NULL);
     if (!error && is_due)
-        ledger->anchor = anchor;
+        note_anchor(ledger, &anchor);
     if (error)
         return error;
     ledger_publish(ledger);
@@ -168,20 +176,4 @@ enum error ledger_commit(struct wallet_ledger *ledger)
 #endif
     empty_batch(ledger);
     return ERROR_OK;
-}
-
-/* Before anything else is written: an older program must see at once that the rest is not for it. */
-enum error ledger_put_schema(struct wallet_ledger *ledger)
-{
-    const unsigned char schema[4] = {0, 0, 0, LEDGER_SCHEMA};
-    struct store_transaction *transaction;
-    enum error error = store_begin(ledger->tables.store, &transaction);
-    if (error)
-        return error;
-    error = put_book(ledger, transaction, 's', 0, row_slice(schema, sizeof schema));
-    error = error ? error : put_book(ledger, transaction, 'e', 0, slice_of(ledger->environment));
-    if (!error)
-        return store_commit(transaction);
-    store_abort(transaction);
-    return error;
 }

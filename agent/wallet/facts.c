@@ -6,25 +6,25 @@
 #include "wallet/internal.h"
 
 #include "base/check.h"
+#include "base/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static void publish_new(struct wallet_ledger *ledger, const struct account *account)
 {
-    if (account->number >= ledger->published_capacity) {
-        uint32_t capacity = ledger->published_capacity ? ledger->published_capacity * 2 : 16;
-        struct published **published = realloc(ledger->published, capacity * sizeof *published);
-        check(published != NULL);
-        ledger->published = published;
-        ledger->published_capacity = capacity;
-    }
+    char budget[WALLET_BUDGET_NAME_MAX];
+    uint32_t start;
+    ledger->published =
+        grow_array(ledger->published, &ledger->published_capacity, account->number, sizeof(struct published *));
     struct published *copy = calloc(1, sizeof *copy);
     check(copy != NULL);
     copy->kind = account->kind;
     memcpy(copy->name, account->name, sizeof copy->name);
     if (copy->kind == ACCOUNT_WALLET)
         HASH_ADD_STR(ledger->published_wallets, name, copy);
+    if (copy->kind == ACCOUNT_BUDGET && bucket_parse(copy->name, budget, &start))
+        buckets_add(&ledger->published_budgets, budget, start, account->number);
     copy->balance = account->balance;
     ledger->published[account->number] = copy;
 }
@@ -42,6 +42,7 @@ void ledger_publish(struct wallet_ledger *ledger)
 void ledger_unpublish(struct wallet_ledger *ledger)
 {
     HASH_CLEAR(hh, ledger->published_wallets);
+    buckets_free(&ledger->published_budgets);
     for (uint32_t i = 0; i < ledger->published_count; i++)
         free(ledger->published[i]);
     free(ledger->published);
@@ -95,6 +96,28 @@ enum error wallet_find(struct wallet_ledger *ledger, const char *wallet, struct 
     return ERROR_OK;
 }
 
+/* What no bucket can overflow, all of them together may: then it is as much as can be said. */
+static struct money clamped(__int128 nano)
+{
+    return (struct money){nano > INT64_MAX ? INT64_MAX : (int64_t)nano};
+}
+
+void wallet_find_budget(struct wallet_ledger *ledger, const char *name, uint32_t first, uint32_t last,
+                        struct wallet_budget_facts *ret_facts)
+{
+    __int128 spent = 0, held = 0;
+    const struct bucket *bucket;
+    pthread_mutex_lock(&ledger->publish_lock);
+    const struct bucket_list *list = buckets_find(ledger->published_budgets, name);
+    buckets_correct(list, &first, &last);
+    for (uint32_t index = list ? list->count : 0; (bucket = buckets_next(list, first, last, &index)) != NULL;) {
+        spent += ledger->published[bucket->account]->balance.debits_posted;
+        held += ledger->published[bucket->account]->balance.debits_pending;
+    }
+    pthread_mutex_unlock(&ledger->publish_lock);
+    *ret_facts = (struct wallet_budget_facts){.first = first, .last = last, clamped(spent), clamped(held)};
+}
+
 /* ---- history ---- */
 
 struct history {
@@ -124,18 +147,21 @@ static enum error describe(struct wallet_ledger *ledger, const struct transfer *
         return ERROR_STORE_CORRUPT;
     bool is_credit = debit.kind != ACCOUNT_WALLET && credit.kind == ACCOUNT_WALLET;
     const struct published *wallet = is_credit ? &credit : &debit, *other = is_credit ? &debit : &credit;
+    bool is_budget = transfer_is_linked(transfer);
     bool is_reduction = transfer->kind == TRANSFER_ADJUST && !is_credit;
     char text[ACCOUNT_TEXT_MAX];
     *ret_transfer = (struct wallet_transfer){
         .sequence = transfer->sequence,
         .kind = transfer_kind_name(transfer->kind),
+        .is_budget = is_budget,
         .id = transfer->id,
         .time_ns = transfer->time_ns,
         .amount = {is_reduction ? -transfer->amount : transfer->amount},
         .basis = transfer->basis,
     };
     account_format(wallet->kind, wallet->name, "", text);
-    snprintf(ret_transfer->wallet, WALLET_NAME_MAX, "%.63s", wallet->kind == ACCOUNT_WALLET ? wallet->name : text);
+    snprintf(ret_transfer->wallet, WALLET_NAME_MAX, "%.63s",
+             wallet->kind == ACCOUNT_WALLET || is_budget ? wallet->name : text);
     account_format(other->kind, other->name, "", text);
     snprintf(ret_transfer->counterparty, WALLET_NAME_MAX, "%.63s", text);
     return ERROR_OK;

@@ -25,6 +25,13 @@ struct hold *holds_add(struct hold **holds, const struct transfer *pending)
     return hold;
 }
 
+void holds_link(struct hold *hold, const struct transfer *pending)
+{
+    check(hold->linked_count < WALLET_BUDGETS_MAX);
+    hold->linked[hold->linked_count++] = pending->debit;
+    hold->allowance = pending->credit;
+}
+
 struct hold *holds_find(struct hold *holds, struct id id)
 {
     struct hold *hold;

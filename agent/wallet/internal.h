@@ -15,14 +15,16 @@
 #include <uthash.h>
 
 enum {
-    BATCH_MAX = 512,             /* operations in one transaction: bounds its locks and the time of a reply */
-    ROWS_MAX = 2 * BATCH_MAX,    /* a settle can take two transfers */
-    TOUCHED_MAX = 5 * BATCH_MAX, /* and changes at most five accounts */
-    WORDS_MAX = 10000,           /* the memo dictionary; further words become word 0 */
-    WORD_BYTES_MAX = 64,         /* as in struct wallet_memo */
-    RECENT_MAX = 4096,           /* ids kept in memory; at least a batch */
-    ANCHOR_EVERY = 10000,        /* transfers that a start may have to verify again */
-    ANCHOR_ACCOUNTS_MAX = 50000,
+    BATCH_MAX = 512, /* operations in one transaction: bounds its locks and the time of a reply */
+    OPERATION_ROWS_MAX = 2 + WALLET_BUDGETS_MAX,    /* a settle with a write-off and its linked ones */
+    OPERATION_TOUCHED_MAX = 5 + WALLET_BUDGETS_MAX, /* wallet, two providers, write-off, allowance, buckets */
+    ROWS_MAX = 2 * BATCH_MAX,                       /* a batch ends early rather than outgrow these two */
+    TOUCHED_MAX = 5 * BATCH_MAX,
+    WORDS_MAX = 10000,              /* the memo dictionary; further words become word 0 */
+    WORD_BYTES_MAX = 64,            /* as in struct wallet_memo */
+    RECENT_MAX = 4096,              /* ids kept in memory; at least a batch */
+    ANCHOR_EVERY = 10000,           /* transfers that a start may have to verify again */
+    ANCHOR_ACCOUNTS_MAX = 50000,    /* that changed since the anchor: the locks of one transaction */
     CHECKPOINT_EVERY = 2000,        /* transfers between two looks at the size of the log */
     CHECKPOINT_LOG_BYTES = 8 << 20, /* recovery takes about 13 ms per MiB */
     LINGER_NS = 5000000,            /* a settle that nobody waits for may wait this long for company */
@@ -38,7 +40,8 @@ struct account {
     char name[WALLET_NAME_MAX];
     char label[WALLET_NAME_MAX + 2]; /* kind and name: the key of the hash */
     struct balance balance;
-    bool is_touched; /* in this batch */
+    bool is_touched;    /* in this batch */
+    bool is_unanchored; /* differs from its row at the anchor */
     UT_hash_handle hh;
 };
 
@@ -47,7 +50,22 @@ struct hold {
     uint64_t sequence;
     uint32_t wallet, counterparty;
     int64_t amount, floor;
+    int64_t made_ns; /* monotonic; 0 in a verification */
     bool is_unenforced;
+    unsigned linked_count;
+    uint32_t linked[WALLET_BUDGETS_MAX]; /* buckets; their PENDINGs are the next sequences */
+    uint32_t allowance;
+    UT_hash_handle hh; /* in the order in which they were made */
+};
+
+/* The buckets of one budget, ascending. */
+struct bucket {
+    uint32_t start, account;
+};
+struct bucket_list {
+    char name[WALLET_BUDGET_NAME_MAX];
+    struct bucket *buckets;
+    uint32_t count, capacity;
     UT_hash_handle hh;
 };
 
@@ -84,10 +102,13 @@ struct tables {
 
 struct wallet_ledger {
     struct tables tables;
+    struct wallet_options options; /* its strings are copies */
     char environment[16];
 
     struct account **accounts, *accounts_by_label;
     uint32_t account_count, account_capacity, accounts_written; /* names on disk */
+    uint32_t unanchored_count;
+    struct bucket_list *budgets;
     struct hold *holds;
     struct word *words;
     uint32_t word_count, words_written; /* numbers from 1 */
@@ -107,18 +128,21 @@ struct wallet_ledger {
     unsigned touched_count;
     enum error broken; /* an operation met a store error: nothing of the batch may be committed */
     uint64_t transfers_at_checkpoint, transfers_at_verification;
+    int64_t swept_ns; /* monotonic */
 
     /* any thread */
     struct mailbox mailbox;
     struct task stop;
     pthread_t thread, chores;
     atomic_bool is_stopped;
-    atomic_ullong operations, batches, refusals;
+    atomic_bool is_disk_low; /* set and cleared by the chores thread: no new holds */
+    atomic_ullong operations, batches, refusals, recovered;
     atomic_llong commit_ns_total;
 
     pthread_mutex_t publish_lock;                     /* a leaf lock */
     struct published **published, *published_wallets; /* by account number */
     uint32_t published_count, published_capacity;
+    struct bucket_list *published_budgets;
 
     pthread_mutex_t chores_lock; /* a leaf lock */
     pthread_cond_t chores_wanted;
@@ -138,12 +162,39 @@ static inline int64_t balance_available(const struct balance *balance)
 {
     return balance->credits_posted - balance->debits_posted - balance->debits_pending;
 }
+/* No sum over one side of an account may overflow, so that `available` never does. NULL: an account yet to be made. */
+static inline bool balance_has_room(int64_t pending, int64_t posted, int64_t amount)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(pending, posted, &sum) && !__builtin_add_overflow(sum, amount, &sum);
+}
+static inline bool account_can_debit(const struct account *account, int64_t amount)
+{
+    return !account || balance_has_room(account->balance.debits_pending, account->balance.debits_posted, amount);
+}
+static inline bool account_can_credit(const struct account *account, int64_t amount)
+{
+    return !account || balance_has_room(account->balance.credits_pending, account->balance.credits_posted, amount);
+}
 /* "wallet/team/dev", "provider/openai", "funding" */
 enum { ACCOUNT_TEXT_MAX = WALLET_NAME_MAX + 32 };
 char *account_format(enum account_kind kind, const char *name, const char *environment, char text[ACCOUNT_TEXT_MAX]);
 
+/* budgets.c: which buckets a budget has; the ledger thread has one set of lists, the published copy another */
+bool budget_name_is_valid(const char *name);
+char *bucket_format(const char *budget, uint32_t start, char text[WALLET_NAME_MAX]);
+bool bucket_parse(const char *text, char ret_budget[WALLET_BUDGET_NAME_MAX], uint32_t *ret_start);
+void buckets_add(struct bucket_list **lists, const char *budget, uint32_t start, uint32_t account);
+struct bucket_list *buckets_find(struct bucket_list *lists, const char *budget); /* NULL: never counted */
+/* A window that begins in the past of the budget moves forward. list: or NULL. */
+void buckets_correct(const struct bucket_list *list, uint32_t *first, uint32_t *last);
+/* The newest bucket at or before `last` and at or after `first`, then the one before it: *index counts down from
+ * list->count. NULL: no more. */
+const struct bucket *buckets_next(const struct bucket_list *list, uint32_t first, uint32_t last, uint32_t *index);
+void buckets_free(struct bucket_list **lists);
+
 /* transfers.c: appends to the batch and looks back */
-/* Fills sequence, time, chain and previous, and the memo's resolution; returns the sequence. memo and note: or NULL. */
+/* Fills sequence, time, chain and previous, and the resolution; returns the sequence. memo and note: or NULL. */
 uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note);
 enum error transfers_read(struct wallet_ledger *ledger, uint64_t sequence, struct transfer *ret_transfer) MUST_USE;
 /* NOT_FOUND, or the transfer that took this id and, for a hold, its resolution (0: open). */
@@ -155,13 +206,19 @@ void transfers_forget(struct wallet_ledger *ledger);
 
 /* holds.c */
 struct hold *holds_add(struct hold **holds, const struct transfer *pending);
+/* The next budget it is counted against. */
+void holds_link(struct hold *hold, const struct transfer *pending);
 struct hold *holds_find(struct hold *holds, struct id id);
 void holds_remove(struct hold **holds, struct hold *hold);
 void holds_free(struct hold **holds);
 uint64_t holds_oldest(const struct hold *holds); /* 0: none */
 
-/* operate.c, resolve.c */
+/* operate.c, reserve.c, resolve.c */
 void ledger_operate(struct wallet_ledger *ledger, struct wallet_operation *operation);
+/* What this id did before. NOT_FOUND: nothing. OK: *ret_transfer, and *ret_resolution when it was a hold. */
+enum error ledger_find_earlier(struct wallet_ledger *ledger, const struct wallet_operation *operation,
+                               struct transfer *ret_transfer, uint64_t *ret_resolution) MUST_USE;
+enum error ledger_reserve(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
 enum error ledger_settle(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
 enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
 
@@ -171,11 +228,25 @@ void ledger_unpublish(struct wallet_ledger *ledger);
 
 /* commit.c: one transaction with everything the batch changed; then the batch is empty */
 enum error ledger_commit(struct wallet_ledger *ledger) MUST_USE;
-enum error ledger_put_schema(struct wallet_ledger *ledger) MUST_USE; /* of a new ledger */
+
+/* migrate.c */
+enum error ledger_put_schema(struct wallet_ledger *ledger) MUST_USE; /* of a new ledger, or one that has migrated */
+/* 0: none yet. STORE_SCHEMA: a newer one. */
+enum error ledger_read_schema(const struct tables *tables, unsigned *ret_schema) MUST_USE;
+/* To LEDGER_SCHEMA, with a backup before; *ret_from is what it was. Killed on the way it runs again. */
+enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from) MUST_USE;
+/* backup.c: a copy of the ledger as it was, in <directory>.schema-1-TIME. Before the threads are started. */
+enum error ledger_backup_before_migration(struct wallet_ledger *ledger) MUST_USE __attribute__((weak));
 
 /* thread.c */
 void ledger_start_threads(struct wallet_ledger *ledger);
 void ledger_stop_threads(struct wallet_ledger *ledger);
+bool ledger_has_room(const struct wallet_ledger *ledger); /* in the batch, for one more operation */
+/* Fail-stop, from any thread; tells options.stopped, once. */
+void ledger_stop(struct wallet_ledger *ledger, enum error why);
+/* Tells options.noted, from any thread. */
+void ledger_note(struct wallet_ledger *ledger, enum wallet_note note, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* chores.c */
 void chores_start(struct wallet_ledger *ledger);
@@ -198,6 +269,7 @@ enum invariant {
     INVARIANT_WITHIN_HOLD,   /* 4 */
     INVARIANT_ACCOUNTS,      /* 5 */
     INVARIANT_CHAIN,         /* 6 */
+    INVARIANT_BUDGETS,       /* 7 */
     INVARIANT_COUNT
 };
 struct finding {

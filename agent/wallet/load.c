@@ -23,11 +23,14 @@ static bool load_name(void *context, struct slice key, struct slice value)
 {
     struct load *load = context;
     struct wallet_ledger *ledger = load->ledger;
-    char name[WALLET_NAME_MAX];
+    char name[WALLET_NAME_MAX], budget[WALLET_BUDGET_NAME_MAX];
+    uint32_t start;
     if (key.length != 5 || value.length < 1 || value.length > sizeof name || value.data[0] < '0' ||
-        value.data[0] > '0' + ACCOUNT_PROVIDER || book_key_number(key) != ledger->account_count)
+        value.data[0] >= '0' + ACCOUNT_KINDS || book_key_number(key) != ledger->account_count)
         return refuse(load, ERROR_STORE_CORRUPT);
     snprintf(name, sizeof name, "%.*s", (int)(value.length - 1), value.data + 1);
+    if (value.data[0] == '0' + ACCOUNT_BUDGET && !bucket_parse(name, budget, &start))
+        return refuse(load, ERROR_STORE_CORRUPT);
     book_create(ledger, (enum account_kind)(value.data[0] - '0'), name);
     return true;
 }
@@ -35,6 +38,20 @@ static bool load_name(void *context, struct slice key, struct slice value)
 static bool load_balance(struct wallet_ledger *ledger, uint32_t number, struct slice value)
 {
     return number < ledger->account_count && balance_parse(value, &ledger->accounts[number]->balance);
+}
+
+/* What the anchor knows already need not be written at the next one. */
+static bool load_anchored(struct wallet_ledger *ledger, uint32_t number, struct slice value)
+{
+    struct balance anchored;
+    if (number >= ledger->account_count || !balance_parse(value, &anchored))
+        return false;
+    struct account *account = ledger->accounts[number];
+    if (account->is_unanchored && !memcmp(&anchored, &account->balance, sizeof anchored)) {
+        account->is_unanchored = false;
+        ledger->unanchored_count--;
+    }
+    return true;
 }
 
 static bool load_word(struct wallet_ledger *ledger, uint32_t number, struct slice value)
@@ -45,15 +62,6 @@ static bool load_word(struct wallet_ledger *ledger, uint32_t number, struct slic
     snprintf(text, sizeof text, "%.*s", SLICE_ARGUMENTS(value));
     book_add_word(ledger, number, text);
     return true;
-}
-
-static bool load_schema(struct load *load, struct slice value)
-{
-    const unsigned char *schema = (const unsigned char *)value.data;
-    load->has_schema = value.length == 4;
-    if (load->has_schema && (schema[0] || schema[1] || schema[2] || schema[3] > LEDGER_SCHEMA))
-        load->error = ERROR_STORE_SCHEMA;
-    return load->has_schema && !load->error;
 }
 
 static bool load_row(void *context, struct slice key, struct slice value)
@@ -76,12 +84,14 @@ static bool load_row(void *context, struct slice key, struct slice value)
         is_good = anchor_parse(value, &ledger->anchor);
         break;
     case 's':
-        is_good = load_schema(load, value);
+        is_good = load->has_schema = value.length == 4; /* its number: migrate.c */
         break;
     case 'w':
         is_good = load_word(ledger, number, value);
         break;
-    case 'l': /* only a verification reads the balances of the anchor */
+    case 'l': /* after the 'a' rows */
+        is_good = load_anchored(ledger, number, value);
+        break;
     case 'n':
         break;
     default:

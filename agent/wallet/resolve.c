@@ -76,10 +76,35 @@ static void release(struct wallet_ledger *ledger, const struct hold *hold)
     book_mark(ledger, counterparty);
 }
 
-static void forget(struct wallet_ledger *ledger, struct hold *hold, uint64_t resolution)
+/* In its budgets the hold ends as it did in the wallet, with what the wallet paid. After the write-off, if any. */
+static void resolve_linked(struct wallet_ledger *ledger, const struct hold *hold, const struct transfer *main)
+{
+    const bool is_post = main->kind == TRANSFER_POST;
+    for (unsigned i = 0; i < hold->linked_count && !PLANTED(PLANT_BUDGET_LEAKED); i++) {
+        struct balance *bucket = &ledger->accounts[hold->linked[i]]->balance;
+        struct balance *allowance = &ledger->accounts[hold->allowance]->balance;
+        struct transfer transfer = {
+            .kind = main->kind,
+            .basis = main->basis,
+            .flags = TRANSFER_LINKED | (main->flags & TRANSFER_ALARM),
+            .id = hold->id,
+            .amount = main->amount,
+            .debit = hold->linked[i],
+            .credit = hold->allowance,
+            .related = hold->sequence + 1 + i,
+        };
+        bucket->debits_pending -= hold->amount;
+        allowance->credits_pending -= hold->amount;
+        bucket->debits_posted += is_post ? main->amount : 0;
+        allowance->credits_posted += is_post ? main->amount : 0;
+        transfers_add(ledger, &transfer, NULL, NULL);
+    }
+}
+
+static void forget(struct wallet_ledger *ledger, struct hold *hold, uint64_t resolution, enum wallet_basis basis)
 {
     transfers_remember_resolution(ledger, hold, resolution);
-    if (!PLANTED(PLANT_DOUBLE_POST))
+    if (!PLANTED(PLANT_DOUBLE_POST) || basis == BASIS_RECOVERED) /* a start goes on until none is left */
         holds_remove(&ledger->holds, hold);
 }
 
@@ -90,6 +115,8 @@ static void make_memo(struct wallet_ledger *ledger, const struct wallet_operatio
         .model = book_word(ledger, memo->model),
         .provider = book_word(ledger, memo->provider),
         .group = book_word(ledger, memo->group),
+        .program = book_word(ledger, memo->program),
+        .project = book_word(ledger, memo->project),
         .pid = memo->pid,
         .tokens_input = memo->tokens_input,
         .tokens_cache_read = memo->tokens_cache_read,
@@ -147,24 +174,30 @@ static void charge(struct wallet_ledger *ledger, struct wallet_operation *operat
     provider->balance.credits_posted += paid;
     make_memo(ledger, operation, &memo);
     uint64_t sequence = transfers_add(ledger, &post, &memo, NULL);
-    if (paid < operation->amount.nano)
+    if (paid < operation->amount.nano && !PLANTED(PLANT_WRITE_OFF_LOST))
         write_off(ledger, &post, operation->amount.nano - paid);
+    resolve_linked(ledger, hold, &post);
     operation->alarm = operation->amount.nano > hold->amount;
-    forget(ledger, hold, sequence);
+    forget(ledger, hold, sequence, post.basis);
 }
 
-/* Refused before anything moves when a sum could overflow; the hold then stays open. */
+/* Refused before anything moves when a sum could overflow; the hold then stays open. Within the hold none can: it is
+ * part of what is pending. */
 static bool has_room(const struct wallet_ledger *ledger, const struct hold *hold, const struct account *provider,
                      int64_t amount)
 {
-    const struct balance *wallet = &ledger->accounts[hold->wallet]->balance;
-    const struct balance *write_off_account = &ledger->accounts[ACCOUNT_WRITE_OFF]->balance;
+    const int64_t extra = amount > hold->amount ? amount - hold->amount : 0;
+    const int64_t paid_by_provider = provider && provider->number == hold->counterparty ? extra : amount;
     int64_t sum;
-    if (__builtin_add_overflow(wallet->debits_pending + wallet->debits_posted, amount, &sum) ||
-        __builtin_add_overflow(write_off_account->debits_posted, amount, &sum))
+    if (!account_can_debit(ledger->accounts[hold->wallet], extra) ||
+        !account_can_debit(ledger->accounts[ACCOUNT_WRITE_OFF], extra) ||
+        !account_can_credit(provider, paid_by_provider))
         return false;
-    return !provider ||
-           !__builtin_add_overflow(provider->balance.credits_pending + provider->balance.credits_posted, amount, &sum);
+    for (unsigned i = 0; i < hold->linked_count; i++)
+        if (!account_can_debit(ledger->accounts[hold->linked[i]], extra))
+            return false;
+    return hold->linked_count == 0 || (!__builtin_mul_overflow(extra, hold->linked_count, &sum) &&
+                                       account_can_credit(ledger->accounts[hold->allowance], sum));
 }
 
 enum error ledger_settle(struct wallet_ledger *ledger, struct wallet_operation *operation)
@@ -207,7 +240,9 @@ enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *op
     uint32_t wallet = hold->wallet;
     operation->held.nano = hold->amount;
     release(ledger, hold);
-    forget(ledger, hold, transfers_add(ledger, &transfer, &memo, NULL));
+    uint64_t sequence = transfers_add(ledger, &transfer, &memo, NULL);
+    resolve_linked(ledger, hold, &transfer);
+    forget(ledger, hold, sequence, transfer.basis);
     operation->available = available_of(ledger, wallet);
     return ERROR_OK;
 }

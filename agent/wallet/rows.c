@@ -54,7 +54,10 @@ uint32_t book_key_number(struct slice key)
 
 void transfer_format(const struct transfer *transfer, unsigned char row[TRANSFER_ROW_BYTES])
 {
-    bool is_pending = transfer->kind == TRANSFER_PENDING;
+    bool is_pending = transfer->kind == TRANSFER_PENDING, is_linked = is_pending && transfer_is_linked(transfer);
+    uint64_t shared = is_linked    ? (uint64_t)transfer->limit
+                      : is_pending ? (uint64_t)transfer->floor
+                                   : transfer->related;
     row[0] = (unsigned char)transfer->kind;
     row[1] = (unsigned char)transfer->basis;
     row[2] = (unsigned char)transfer->flags;
@@ -64,8 +67,8 @@ void transfer_format(const struct transfer *transfer, unsigned char row[TRANSFER
     out = write_number(out, (uint64_t)transfer->amount, 8);
     out = write_number(out, transfer->debit, 4);
     out = write_number(out, transfer->credit, 4);
-    out = write_number(out, is_pending ? (uint64_t)transfer->floor : transfer->related, 8);
-    out = write_number(out, transfer->previous, 8);
+    out = write_number(out, shared, 8);
+    out = write_number(out, is_linked ? transfer->first : transfer->previous, 8);
     memcpy(out, transfer->chain, HASH_BYTES);
 }
 
@@ -73,7 +76,7 @@ bool transfer_parse(struct slice key, struct slice row, struct transfer *ret_tra
 {
     const unsigned char *in = bytes_of(row);
     if (key.length != 8 || row.length != TRANSFER_ROW_BYTES || in[0] < TRANSFER_PENDING || in[0] > TRANSFER_WRITE_OFF ||
-        in[1] > BASIS_NONE)
+        in[1] > BASIS_NONE || in[2] > TRANSFER_FLAGS)
         return false;
     struct transfer transfer = {.sequence = row_key_parse(key), .kind = in[0], .basis = in[1], .flags = in[2]};
     memcpy(transfer.id.bytes, in + 4, 16);
@@ -82,12 +85,15 @@ bool transfer_parse(struct slice key, struct slice row, struct transfer *ret_tra
     transfer.amount = (int64_t)read_number(&in, 8);
     transfer.debit = (uint32_t)read_number(&in, 4);
     transfer.credit = (uint32_t)read_number(&in, 4);
-    uint64_t shared = read_number(&in, 8);
-    if (transfer.kind == TRANSFER_PENDING)
-        transfer.floor = (int64_t)shared;
-    else
-        transfer.related = shared;
-    transfer.previous = read_number(&in, 8);
+    uint64_t shared = read_number(&in, 8), before = read_number(&in, 8);
+    bool is_pending = transfer.kind == TRANSFER_PENDING, is_linked = is_pending && transfer_is_linked(&transfer);
+    if (is_linked && before > UINT32_MAX)
+        return false;
+    transfer.limit = is_linked ? (int64_t)shared : 0;
+    transfer.floor = is_pending && !is_linked ? (int64_t)shared : 0;
+    transfer.related = is_pending ? 0 : shared;
+    transfer.first = is_linked ? (uint32_t)before : 0;
+    transfer.previous = is_linked ? 0 : before;
     memcpy(transfer.chain, in, HASH_BYTES);
     *ret_transfer = transfer;
     return true;
@@ -160,7 +166,16 @@ void memo_format(const struct memo *memo, struct detail *ret_detail)
     out = write_number(out, memo->tokens_cache_read, 8);
     out = write_number(out, memo->tokens_cache_write, 8);
     out = write_number(out, memo->tokens_output, 8);
+    out = write_number(out, memo->program, 4);
+    out = write_number(out, memo->project, 4);
     ret_detail->length = (size_t)(out - ret_detail->bytes);
+}
+
+void link_format(uint64_t resolution, struct detail *ret_detail)
+{
+    ret_detail->bytes[0] = 'r';
+    write_number(ret_detail->bytes + 1, resolution, 8);
+    ret_detail->length = LINK_ROW_BYTES;
 }
 
 void note_format(const char *note, struct detail *ret_detail)
@@ -174,8 +189,10 @@ void note_format(const char *note, struct detail *ret_detail)
 uint64_t detail_resolution(struct slice row)
 {
     const unsigned char *in = bytes_of(row);
-    if (row.length != MEMO_ROW_BYTES || *in++ != 'm')
+    bool is_memo = (row.length == MEMO_ROW_BYTES || row.length == MEMO_ROW_BYTES_1) && *in == 'm';
+    if (!is_memo && !(row.length == LINK_ROW_BYTES && *in == 'r'))
         return 0;
+    in++;
     return read_number(&in, 8);
 }
 

@@ -4,7 +4,7 @@
  * at or below 100 bytes, so that they lie inline in 512-byte pages (ledger.md); a change of layout is a new schema.
  *
  *   transfers  sequence → struct transfer                        the journal: immutable, hash-chained
- *   details    sequence → resolution and memo of a hold, or the note of FUND and ADJUST
+ *   details    sequence → resolution and memo of a hold (of a linked one: its resolution), or the note of FUND, ADJUST
  *   ids        id       → sequence                               idempotency
  *   book       'a' number → struct balance      'n' number → kind, name      'w' number → word of the memo dictionary
  *              'h' → head of the chain          's' → schema                 'e' → environment
@@ -20,10 +20,12 @@ enum {
     BALANCE_ROW_BYTES = 48,
     HEAD_ROW_BYTES = 40,
     ANCHOR_ROW_BYTES = 48,
-    MEMO_ROW_BYTES = 57,
+    MEMO_ROW_BYTES = 65,
+    MEMO_ROW_BYTES_1 = 57, /* schema 1: without program and project */
+    LINK_ROW_BYTES = 9,
     DETAIL_BYTES_MAX = 1 + WALLET_NOTE_MAX,
     HASH_BYTES = 32,
-    LEDGER_SCHEMA = 1,
+    LEDGER_SCHEMA = 2,
 };
 
 enum transfer_kind {
@@ -35,9 +37,21 @@ enum transfer_kind {
     TRANSFER_WRITE_OFF, /* directly follows the POST whose usage beat both hold and wallet */
 };
 
-enum { TRANSFER_ALARM = 1, TRANSFER_UNENFORCED = 2 };
+/* LINKED: counts the hold against a budget, moves no money. The linked PENDINGs of a hold directly follow it, its
+ * linked POSTs or VOIDs directly follow its resolution (and the WRITE_OFF, when there is one), both in the order of the
+ * request's budgets. They carry the hold's id, but do not take it. */
+enum { TRANSFER_ALARM = 1, TRANSFER_UNENFORCED = 2, TRANSFER_LINKED = 4, TRANSFER_FLAGS = 7 };
 
-enum account_kind { ACCOUNT_FUNDING, ACCOUNT_ADJUSTMENT, ACCOUNT_WRITE_OFF, ACCOUNT_WALLET, ACCOUNT_PROVIDER };
+enum account_kind {
+    ACCOUNT_FUNDING,
+    ACCOUNT_ADJUSTMENT,
+    ACCOUNT_WRITE_OFF,
+    ACCOUNT_WALLET,
+    ACCOUNT_PROVIDER,
+    ACCOUNT_BUDGET,    /* one bucket of a budget: "<name>.<minutes>" */
+    ACCOUNT_ALLOWANCE, /* the other side of all buckets */
+    ACCOUNT_KINDS
+};
 
 struct transfer {
     uint64_t sequence; /* from 1, without gaps */
@@ -49,7 +63,9 @@ struct transfer {
     uint32_t debit, credit;          /* accounts */
     uint64_t related;                /* POST, VOID, WRITE_OFF: the hold */
     int64_t floor;                   /* PENDING; shares its place in the row with `related` */
+    int64_t limit;                   /* linked PENDING: the budget's limit as asked; the same place */
     uint64_t previous;               /* transfer of the same wallet, 0: none */
+    uint32_t first;                  /* linked PENDING: the window's first bucket; the place of `previous` */
     unsigned char chain[HASH_BYTES]; /* hash of the transfer before */
 };
 
@@ -72,7 +88,7 @@ struct anchor {
 
 struct memo {
     uint64_t resolution; /* the POST or VOID */
-    uint32_t model, provider, group, pid;
+    uint32_t model, provider, group, pid, program, project;
     uint64_t tokens_input, tokens_cache_read, tokens_cache_write, tokens_output;
 };
 
@@ -107,8 +123,9 @@ bool wallet_parse_head(struct slice row, struct head *ret_head);
 void anchor_format(const struct anchor *anchor, unsigned char row[ANCHOR_ROW_BYTES]);
 bool anchor_parse(struct slice row, struct anchor *ret_anchor);
 void memo_format(const struct memo *memo, struct detail *ret_detail);
+void link_format(uint64_t resolution, struct detail *ret_detail); /* of a linked hold */
 void note_format(const char *note, struct detail *ret_detail);
-/* The resolution in a detail row of a hold; 0 when it is no such row. */
+/* The resolution in a detail row of a hold, linked or not; 0 when it is no such row. */
 uint64_t detail_resolution(struct slice row);
 /* The note in a detail row; "" when it is no such row. */
 void detail_note(struct slice row, char note[WALLET_NOTE_MAX]);
@@ -117,6 +134,10 @@ void detail_note(struct slice row, char note[WALLET_NOTE_MAX]);
 void transfer_hash(uint64_t sequence, struct slice row, struct slice detail, unsigned char ret_hash[HASH_BYTES]);
 
 bool transfer_has_detail(enum transfer_kind kind);
+static inline bool transfer_is_linked(const struct transfer *transfer)
+{
+    return (transfer->flags & TRANSFER_LINKED) != 0;
+}
 static inline bool transfer_resolves(enum transfer_kind kind)
 {
     return kind == TRANSFER_POST || kind == TRANSFER_VOID;

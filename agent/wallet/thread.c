@@ -13,6 +13,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { NS_PER_S = 1000000000, SWEEP_EVERY_NS = NS_PER_S, SWEEP_HOLDS_MAX = 64, NOTE_TEXT_MAX = 200 };
 
 /* What was taken from the mailbox and not run yet. */
 struct queue {
@@ -97,13 +101,38 @@ void wallet_run(struct wallet_ledger *ledger, struct wallet_operation *operation
 
 /* ---- a batch ---- */
 
-/* Fail-stop: what is in memory may differ from what is on disk, so it decides nothing any more. Whether the batch
- * survived is known after the next start only; nobody was told that it did. */
-static void stop_granting(struct wallet_ledger *ledger, struct batch *batch)
+void ledger_note(struct wallet_ledger *ledger, enum wallet_note note, const char *format, ...)
 {
-    atomic_store(&ledger->is_stopped, true);
+    char text[NOTE_TEXT_MAX];
+    va_list arguments;
+    if (!ledger->options.noted)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    ledger->options.noted(ledger->options.context, note, text);
+}
+
+void ledger_stop(struct wallet_ledger *ledger, enum error why)
+{
+    if (atomic_exchange(&ledger->is_stopped, true) || !ledger->options.stopped)
+        return;
+    const char *failure = store_failure(ledger->tables.store);
+    ledger->options.stopped(ledger->options.context, failure[0] ? failure : error_row(why)->text);
+}
+
+/* What is in memory may differ from what is on disk, so it decides nothing any more. Whether the batch survived is
+ * known after the next start only; nobody was told that it did. */
+static void refuse_batch(struct batch *batch)
+{
     for (unsigned i = 0; i < batch->count; i++)
         batch->operations[i]->error = ERROR_LEDGER_STOPPED;
+}
+
+bool ledger_has_room(const struct wallet_ledger *ledger)
+{
+    return ledger->row_count + OPERATION_ROWS_MAX <= ROWS_MAX &&
+           ledger->touched_count + OPERATION_TOUCHED_MAX <= TOUCHED_MAX;
 }
 
 static enum error commit(struct wallet_ledger *ledger)
@@ -120,26 +149,6 @@ static enum error commit(struct wallet_ledger *ledger)
         chores_want_checkpoint(ledger);
     }
     return error;
-}
-
-static void run_batch(struct wallet_ledger *ledger, struct batch *batch)
-{
-    ledger->now_ns = clock_wall_ns();
-    if (atomic_load(&ledger->is_stopped)) {
-        stop_granting(ledger, batch);
-        reply(ledger, batch);
-        return;
-    }
-    for (unsigned i = 0; i < batch->count; i++)
-        ledger_operate(ledger, batch->operations[i]);
-    if (PLANTED(PLANT_EARLY_REPLY))
-        reply(ledger, batch);
-    enum error error = commit(ledger);
-    if (error)
-        stop_granting(ledger, batch);
-    atomic_fetch_add_explicit(&ledger->batches, 1, memory_order_relaxed);
-    if (!PLANTED(PLANT_EARLY_REPLY))
-        reply(ledger, batch);
 }
 
 /* ---- the queue ---- */
@@ -169,7 +178,7 @@ static void take(struct wallet_ledger *ledger, struct queue *queue)
 static void wait_for_mail(struct wallet_ledger *ledger, int64_t wait_ns)
 {
     struct pollfd ready = {.fd = ledger->mailbox.event_fd, .events = POLLIN};
-    const struct timespec wait = {.tv_nsec = wait_ns > 0 ? wait_ns : 0};
+    const struct timespec wait = {.tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S};
     int result = ppoll(&ready, 1, wait_ns < 0 ? NULL : &wait, NULL);
     check(result >= 0 || errno == EINTR);
 }
@@ -188,32 +197,104 @@ static void linger(struct wallet_ledger *ledger, struct queue *queue)
     }
 }
 
-static void fill(struct queue *queue, struct batch *batch)
+static void finish_batch(struct wallet_ledger *ledger, struct batch *batch)
 {
-    for (batch->count = 0; queue->first && batch->count < BATCH_MAX; queue->count--) {
-        struct task *task = queue->first;
-        queue->first = task->next;
-        batch->operations[batch->count++] = list_entry(task, struct wallet_operation, task);
+    if (PLANTED(PLANT_EARLY_REPLY))
+        reply(ledger, batch);
+    enum error error = commit(ledger);
+    if (error) {
+        ledger_stop(ledger, error);
+        refuse_batch(batch);
+    }
+    atomic_fetch_add_explicit(&ledger->batches, 1, memory_order_relaxed);
+    if (!PLANTED(PLANT_EARLY_REPLY))
+        reply(ledger, batch);
+}
+
+/* As many as one transaction may hold. */
+static void run_batch(struct wallet_ledger *ledger, struct queue *queue)
+{
+    struct batch batch = {.count = 0};
+    const bool is_stopped = atomic_load(&ledger->is_stopped);
+    ledger->now_ns = clock_wall_ns();
+    for (; queue->first && batch.count < BATCH_MAX && ledger_has_room(ledger); queue->count--) {
+        struct wallet_operation *operation = list_entry(queue->first, struct wallet_operation, task);
+        queue->first = queue->first->next;
+        batch.operations[batch.count++] = operation;
+        if (!is_stopped)
+            ledger_operate(ledger, operation);
     }
     if (!queue->first)
         queue->last = &queue->first;
     queue->is_urgent = queue->first != NULL; /* what is left has waited already */
+    if (!is_stopped) {
+        finish_batch(ledger, &batch);
+        return;
+    }
+    refuse_batch(&batch);
+    reply(ledger, &batch);
+}
+
+/* ---- holds past their deadline ---- */
+
+static struct wallet_operation settle_whole(const struct hold *hold)
+{
+    return (struct wallet_operation){
+        .kind = WALLET_SETTLE, .id = hold->id, .amount = {hold->amount}, .basis = BASIS_WORST};
+}
+
+static void note_expired(struct wallet_ledger *ledger, const struct wallet_operation *settles, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[ID_TEXT_MAX], amount[MONEY_TEXT_MAX];
+        if (settles[i].error == ERROR_OK)
+            ledger_note(ledger, WALLET_NOTE_HOLD_EXPIRED, "hold %s was open for more than %u s: settled whole, %s USD",
+                        id_format(settles[i].id, id), ledger->options.hold_deadline_s,
+                        money_format(settles[i].amount, amount));
+    }
+}
+
+/* Nobody asked for these settles: whoever forgot the hold finds it resolved. The oldest hold is the first of the hash.
+ */
+static void sweep(struct wallet_ledger *ledger)
+{
+    const int64_t deadline_ns = (int64_t)ledger->options.hold_deadline_s * NS_PER_S;
+    const int64_t now_ns = clock_monotonic_ns();
+    struct wallet_operation settles[SWEEP_HOLDS_MAX];
+    unsigned count = 0;
+    if (!deadline_ns || now_ns - ledger->swept_ns < SWEEP_EVERY_NS || atomic_load(&ledger->is_stopped) ||
+        PLANTED(PLANT_DEADLINE_MISSED))
+        return;
+    ledger->swept_ns = now_ns;
+    ledger->now_ns = clock_wall_ns();
+    for (; ledger->holds && count < SWEEP_HOLDS_MAX && ledger_has_room(ledger); count++) {
+        if (now_ns - ledger->holds->made_ns < deadline_ns)
+            break;
+        settles[count] = settle_whole(ledger->holds);
+        ledger_operate(ledger, &settles[count]);
+        if (settles[count].error)
+            break;
+    }
+    enum error error = count ? commit(ledger) : ERROR_OK;
+    if (error)
+        ledger_stop(ledger, error);
+    else
+        note_expired(ledger, settles, count);
 }
 
 static void *ledger_main(void *context)
 {
     struct wallet_ledger *ledger = context;
     struct queue queue = {.last = &queue.first};
-    struct batch batch;
     while (!queue.is_stopping || queue.first) {
         if (!queue.first)
-            wait_for_mail(ledger, -1);
+            wait_for_mail(ledger, ledger->options.hold_deadline_s && ledger->holds ? SWEEP_EVERY_NS : -1);
         take(ledger, &queue);
+        sweep(ledger);
         if (!queue.first)
             continue;
         linger(ledger, &queue);
-        fill(&queue, &batch);
-        run_batch(ledger, &batch);
+        run_batch(ledger, &queue);
     }
     return NULL;
 }

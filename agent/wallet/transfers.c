@@ -7,6 +7,7 @@
 #include "wallet/internal.h"
 
 #include "base/check.h"
+#include "base/plant.h"
 
 static struct account *wallet_of(const struct wallet_ledger *ledger, const struct transfer *transfer)
 {
@@ -18,7 +19,9 @@ static void make_detail(struct batch_row *row, const struct transfer *transfer, 
 {
     row->detail.length = 0;
     row->detail.key = transfer_resolves(transfer->kind) ? transfer->related : transfer->sequence;
-    if (memo) {
+    if (transfer_is_linked(transfer) && transfer_resolves(transfer->kind)) {
+        link_format(transfer->sequence, &row->detail);
+    } else if (memo) {
         memo->resolution = transfer->sequence;
         memo_format(memo, &row->detail);
     } else if (note) {
@@ -36,7 +39,7 @@ static void count_on(struct wallet_ledger *ledger, struct account *account, uint
 uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note)
 {
     check(ledger->row_count < ROWS_MAX);
-    check(transfer_has_detail(transfer->kind) == (memo || note));
+    check(transfer_is_linked(transfer) || transfer_has_detail(transfer->kind) == (memo || note));
     struct batch_row *row = &ledger->rows[ledger->row_count];
     struct account *wallet = wallet_of(ledger, transfer);
     transfer->sequence = ledger->head.sequence + 1;
@@ -49,7 +52,8 @@ uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, 
         ledger->rows_first = transfer->sequence;
     ledger->head.sequence = transfer->sequence;
     transfer_hash(transfer->sequence, row_slice(row->transfer, sizeof row->transfer),
-                  row_slice(row->detail.bytes, row->detail.length), ledger->head.hash);
+                  row_slice(row->detail.bytes, PLANTED(PLANT_CHAIN_BROKEN) ? 0 : row->detail.length),
+                  ledger->head.hash);
     count_on(ledger, ledger->accounts[transfer->debit], transfer->sequence);
     count_on(ledger, ledger->accounts[transfer->credit], transfer->sequence);
     return transfer->sequence;

@@ -42,6 +42,14 @@ static struct book_row *account_at(struct walk *walk, uint32_t number)
     return &walk->accounts[number];
 }
 
+static void read_name(struct walk *walk, uint32_t number, struct slice value)
+{
+    struct book_row *account = &walk->accounts[number];
+    account->kind = (enum account_kind)(value.data[0] - '0');
+    if (account->kind == ACCOUNT_BUDGET)
+        verify_add_bucket(walk, number, row_slice(value.data + 1, value.length - 1));
+}
+
 static bool read_book(void *context, struct slice key, struct slice value)
 {
     struct walk *walk = context;
@@ -57,7 +65,7 @@ static bool read_book(void *context, struct slice key, struct slice value)
     else if (what == 'l')
         is_good = account && balance_parse(value, &account->anchored);
     else if (what == 'n' && account && value.length)
-        account->kind = (enum account_kind)(value.data[0] - '0');
+        read_name(walk, book_key_number(key), value);
     else if (!strchr("esw", what))
         is_good = false;
     if (!is_good)
@@ -75,6 +83,7 @@ static void start_walk(struct walk *walk, bool from_anchor)
     }
     for (uint32_t i = 0; i < walk->account_count; i++)
         walk->accounts[i].computed = walk->accounts[i].anchored;
+    verify_start_budgets(walk);
     walk->expected = walk->anchor.first;
     walk->has_hash = walk->anchor.first > walk->anchor.head.sequence;
     walk->before.sequence = walk->anchor.first - 1;
@@ -118,6 +127,9 @@ static void compare_accounts(struct walk *walk)
         result->has_unenforced |= hold->is_unenforced;
         walk->accounts[hold->wallet].held_debit += hold->amount;
         walk->accounts[hold->counterparty].held_credit += hold->amount;
+        walk->accounts[hold->allowance].held_credit += (__int128)hold->amount * hold->linked_count;
+        for (unsigned i = 0; i < hold->linked_count; i++)
+            walk->accounts[hold->linked[i]].held_debit += hold->amount;
     }
     for (uint32_t i = 0; i < walk->account_count; i++) {
         compare_account(walk, i);
@@ -163,12 +175,14 @@ enum error ledger_verify(const struct tables *tables, bool from_anchor, bool wit
     error = error ? error : walk.error;
     error = error ? error : compare_ids(&walk);
     if (!error) {
+        verify_finish_ending(&walk, NULL);
         compare_head(&walk);
         compare_accounts(&walk);
         *ret_verification = result;
     } else {
         holds_free(&result.holds);
     }
+    verify_free_budgets(&walk);
     free(walk.accounts);
     return error;
 }

@@ -1,16 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What verify.c (the book and the sums) and verify_walk.c (one transfer after the other) share.
+ * What verify.c (the book and the sums), verify_walk.c (one transfer after the other) and verify_budgets.c share.
  */
 #ifndef WALLET_VERIFY_H
 #define WALLET_VERIFY_H
 
 #include "wallet/internal.h"
 
+struct verify_budget {
+    char name[WALLET_BUDGET_NAME_MAX];
+    uint32_t newest;     /* its bucket with the highest number */
+    uint32_t used_until; /* start of the newest bucket that was counted in so far */
+    UT_hash_handle hh;
+};
+
 struct book_row {
     enum account_kind kind;
+    struct verify_budget *budget; /* of a bucket, else NULL */
+    uint32_t start, older;        /* of a bucket: minutes; the bucket made before it, 0: none (funding is no bucket) */
     struct balance stored, anchored, computed;
     __int128 held_debit, held_credit; /* by the open holds */
+};
+
+/* The POST or VOID whose linked ones are to follow. */
+struct ending {
+    struct transfer resolution;
+    uint64_t hold;
+    int64_t held;
+    unsigned count, done;
+    uint32_t linked[WALLET_BUDGETS_MAX], allowance;
 };
 
 struct walk {
@@ -24,6 +42,8 @@ struct walk {
     uint64_t expected, ids;
     unsigned char hash[HASH_BYTES];
     struct transfer before; /* the transfer before this one */
+    struct verify_budget *budgets;
+    struct ending ending;
     enum error error;
 };
 
@@ -34,6 +54,16 @@ static inline __int128 verify_available(const struct balance *balance)
 
 void verify_find_fault(struct walk *walk, enum invariant invariant, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* verify_budgets.c */
+void verify_add_bucket(struct walk *walk, uint32_t number, struct slice name);
+void verify_start_budgets(struct walk *walk);
+void verify_free_budgets(struct walk *walk);
+void verify_linked_hold(struct walk *walk, const struct transfer *transfer);
+void verify_linked_resolution(struct walk *walk, const struct transfer *transfer, struct slice detail);
+void verify_linked_money(struct walk *walk, const struct transfer *transfer); /* its accounts exist */
+void verify_begin_ending(struct walk *walk, const struct transfer *transfer, const struct hold *hold);
+void verify_finish_ending(struct walk *walk, const struct transfer *transfer);
 
 /* For store_scan over the journal; context is the walk, whose `error` stops it. */
 bool verify_walk_transfer(void *context, struct slice key, struct slice row);

@@ -75,15 +75,19 @@ static void walk_money(struct walk *walk, const struct transfer *transfer, const
     const struct book_row *wallet = debit->kind == ACCOUNT_WALLET    ? debit
                                     : credit->kind == ACCOUNT_WALLET ? credit
                                                                      : NULL;
-    if (transfer->previous != (wallet ? wallet->computed.last : 0))
-        verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu misses its wallet's one before",
-                          number_of(transfer));
-    if (transfer->kind == TRANSFER_PENDING)
+    if (transfer_is_linked(transfer))
+        verify_linked_money(walk, transfer);
+    else if (debit->kind >= ACCOUNT_BUDGET || credit->kind >= ACCOUNT_BUDGET)
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu moves money into a budget", number_of(transfer));
+    else if (transfer->kind == TRANSFER_PENDING)
         walk_pending(walk, transfer, &debit->computed, &credit->computed);
     else if (!transfer_resolves(transfer->kind))
         walk_posted(walk, transfer, debit, credit);
     else if (hold)
         walk_resolution(walk, transfer, hold, &debit->computed, &credit->computed);
+    if (transfer->previous != (wallet ? wallet->computed.last : 0))
+        verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu misses its wallet's one before",
+                          number_of(transfer));
     debit->computed.transfers++;
     credit->computed.transfers++;
     debit->computed.last = credit->computed.last = transfer->sequence;
@@ -93,6 +97,14 @@ static void walk_money(struct walk *walk, const struct transfer *transfer, const
 static struct hold *walk_hold(struct walk *walk, const struct transfer *transfer, struct slice detail)
 {
     struct verification *result = walk->result;
+    if (transfer_is_linked(transfer)) {
+        if (transfer->kind == TRANSFER_PENDING)
+            verify_linked_hold(walk, transfer);
+        else
+            verify_linked_resolution(walk, transfer, detail);
+        return NULL;
+    }
+    verify_finish_ending(walk, transfer);
     if (transfer->kind == TRANSFER_PENDING) {
         result->has_unenforced |= (transfer->flags & TRANSFER_UNENFORCED) != 0;
         if (holds_find(result->holds, transfer->id))
@@ -145,7 +157,8 @@ static enum error check_id(struct walk *walk, const struct transfer *transfer)
 {
     struct row_key key = {{0}};
     size_t length = 0;
-    if (!walk->with_ids || transfer_resolves(transfer->kind) || transfer->kind == TRANSFER_WRITE_OFF)
+    if (!walk->with_ids || transfer_is_linked(transfer) || transfer_resolves(transfer->kind) ||
+        transfer->kind == TRANSFER_WRITE_OFF)
         return ERROR_OK;
     walk->ids++;
     enum error error = store_get(walk->tables->ids, NULL, row_slice(transfer->id.bytes, sizeof transfer->id.bytes),
@@ -177,8 +190,10 @@ bool verify_walk_transfer(void *context, struct slice key, struct slice row)
     struct hold *hold = walk_hold(walk, &transfer, detail);
     if (transfer.sequence > walk->anchor.head.sequence)
         walk_money(walk, &transfer, hold);
-    if (hold)
+    if (hold) {
+        verify_begin_ending(walk, &transfer, hold);
         holds_remove(&walk->result->holds, hold);
+    }
     walk->before = transfer;
     walk->result->transfers++;
     return true;

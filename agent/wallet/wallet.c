@@ -16,7 +16,7 @@
 static enum error recover_hold(struct wallet_ledger *ledger, const struct hold *hold, bool in_full)
 {
     struct wallet_operation operation = {
-        .kind = WALLET_SETTLE,
+        .kind = PLANTED(PLANT_RECOVER_AS_VOID) ? WALLET_VOID : WALLET_SETTLE,
         .id = hold->id,
         .amount = {in_full ? hold->amount : hold->floor},
         .basis = BASIS_RECOVERED,
@@ -31,7 +31,7 @@ static enum error recover_holds(struct wallet_ledger *ledger, bool in_full, unsi
     unsigned recovered = 0;
     ledger->now_ns = clock_wall_ns();
     while (ledger->holds && !error && !PLANTED(PLANT_HOLDS_FORGOTTEN)) {
-        for (unsigned i = 0; ledger->holds && i < BATCH_MAX && !error; i++, recovered++)
+        for (; ledger->holds && ledger_has_room(ledger) && !error; recovered++)
             error = recover_hold(ledger, ledger->holds, in_full);
         error = error ? error : ledger_commit(ledger);
     }
@@ -59,14 +59,25 @@ static enum error verify_at_start(struct wallet_ledger *ledger)
     return verification_is_clean(&verification) ? ERROR_OK : ERROR_STORE_CORRUPT;
 }
 
-static struct wallet_ledger *ledger_new(const char *environment)
+static char *copy_text(const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    check(copy != NULL || text == NULL);
+    return copy;
+}
+
+static struct wallet_ledger *ledger_new(const struct wallet_options *options)
 {
     struct wallet_ledger *ledger = calloc(1, sizeof *ledger);
     check(ledger != NULL);
     ledger->rows = calloc(ROWS_MAX, sizeof *ledger->rows);
     ledger->touched = calloc(TOUCHED_MAX, sizeof(struct account *));
     check(ledger->rows != NULL && ledger->touched != NULL);
-    snprintf(ledger->environment, sizeof ledger->environment, "%s", environment);
+    ledger->options = *options;
+    ledger->options.directory = copy_text(options->directory);
+    ledger->options.environment = copy_text(options->environment);
+    ledger->options.backup_directory = copy_text(options->backup_directory);
+    snprintf(ledger->environment, sizeof ledger->environment, "%s", options->environment);
     mailbox_init(&ledger->mailbox);
     check(pthread_mutex_init(&ledger->publish_lock, NULL) == 0);
     check(pthread_mutex_init(&ledger->chores_lock, NULL) == 0);
@@ -85,6 +96,9 @@ static void ledger_free(struct wallet_ledger *ledger)
     pthread_mutex_destroy(&ledger->chores_lock);
     pthread_mutex_destroy(&ledger->publish_lock);
     ledger_unpublish(ledger);
+    free((char *)(uintptr_t)ledger->options.directory);
+    free((char *)(uintptr_t)ledger->options.environment);
+    free((char *)(uintptr_t)ledger->options.backup_directory);
     free(ledger->touched);
     free(ledger->rows);
     free(ledger);
@@ -92,10 +106,11 @@ static void ledger_free(struct wallet_ledger *ledger)
 
 enum error wallet_open(const struct wallet_options *options, struct wallet_ledger **ret_ledger, unsigned *ret_recovered)
 {
-    struct wallet_ledger *ledger = ledger_new(options->environment);
+    struct wallet_ledger *ledger = ledger_new(options);
     bool is_new = false;
-    unsigned recovered = 0;
+    unsigned recovered = 0, schema = 0;
     enum error error = tables_open(options->directory, &ledger->tables);
+    error = error ? error : ledger_migrate(ledger, &schema);
     error = error ? error : ledger_load(ledger, &is_new);
     if (!error && is_new)
         error = create_book(ledger);
@@ -106,6 +121,10 @@ enum error wallet_open(const struct wallet_options *options, struct wallet_ledge
         return error;
     }
     ledger_publish(ledger);
+    atomic_store(&ledger->recovered, recovered);
+    if (schema && schema != LEDGER_SCHEMA)
+        ledger_note(ledger, WALLET_NOTE_MIGRATED, "the ledger was brought from schema %u to %u", schema,
+                    (unsigned)LEDGER_SCHEMA);
     ledger->transfers_at_verification = ledger->head.sequence;
     ledger_start_threads(ledger);
     *ret_ledger = ledger;
@@ -145,7 +164,9 @@ void wallet_get_statistics(struct wallet_ledger *ledger, struct wallet_statistic
         .operations = atomic_load_explicit(&ledger->operations, memory_order_relaxed),
         .batches = atomic_load_explicit(&ledger->batches, memory_order_relaxed),
         .refusals = atomic_load_explicit(&ledger->refusals, memory_order_relaxed),
+        .recovered = atomic_load_explicit(&ledger->recovered, memory_order_relaxed),
         .commit_ns_total = atomic_load_explicit(&ledger->commit_ns_total, memory_order_relaxed),
         .is_stopped = atomic_load(&ledger->is_stopped),
+        .is_disk_low = atomic_load(&ledger->is_disk_low),
     };
 }
