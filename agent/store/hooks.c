@@ -47,10 +47,27 @@ static void path_of(int fd, char path[PATH_MAX])
     path[length > 0 ? length : 0] = '\0';
 }
 
+static _Thread_local const char *exempt_directory;
+
+void store_hooks_exempt(const char *directory)
+{
+    exempt_directory = directory;
+}
+
+static bool is_exempt(const char *path)
+{
+    size_t length = exempt_directory ? strlen(exempt_directory) : 0;
+    return length && strncmp(exempt_directory, path, length) == 0 && path[length] == '/';
+}
+
 static void report(int fd, const char *what, int why)
 {
     char path[PATH_MAX], text[STORE_FAILURE_MAX];
     path_of(fd, path);
+    if (is_exempt(path)) {
+        errno = why;
+        return;
+    }
     const char *name = strrchr(path, '/');
     snprintf(text, sizeof text, "%.64s: %s", name ? name + 1 : "a file", strerrordesc_np(why));
     pthread_mutex_lock(&watch_lock);
@@ -80,15 +97,42 @@ static bool is_refused(int fd)
     return refused;
 }
 
+/* True when the call is worth another try: the disk was full and the ballast gave way. Twice per call, also when it had
+ * gone already: another thread may have been the one to release it. */
+static bool has_made_room(const char *path, int why, unsigned *tries)
+{
+    if ((why != ENOSPC && why != EDQUOT) || (*tries)++ >= 2)
+        return false;
+    pthread_mutex_lock(&watch_lock);
+    struct store *store = owner_of_path(path);
+    if (store)
+        store_release_ballast(store);
+    pthread_mutex_unlock(&watch_lock);
+    return store != NULL;
+}
+
+static bool has_made_room_for(int fd, int why, unsigned *tries)
+{
+    char path[PATH_MAX];
+    if (why != ENOSPC && why != EDQUOT)
+        return false;
+    path_of(fd, path);
+    return has_made_room(path, why, tries);
+}
+
 /* All or an error: Berkeley DB takes a short count from a hook for a failure with whatever errno is left over. */
 static ssize_t hook_write(int fd, const void *bytes, size_t length)
 {
     if (is_refused(fd))
         return -1;
+    unsigned tries = 0;
     for (size_t done = 0; done < length;) {
         ssize_t written = write(fd, (const char *)bytes + done, length - done);
         if (written < 0 && errno != EINTR) {
-            report(fd, "write", errno);
+            int why = errno;
+            if (has_made_room_for(fd, why, &tries))
+                continue;
+            report(fd, "write", why);
             return -1;
         }
         done += written > 0 ? (size_t)written : 0;
@@ -100,10 +144,14 @@ static ssize_t hook_pwrite(int fd, const void *bytes, size_t length, off_t offse
 {
     if (is_refused(fd))
         return -1;
+    unsigned tries = 0;
     for (size_t done = 0; done < length;) {
         ssize_t written = pwrite(fd, (const char *)bytes + done, length - done, offset + (off_t)done);
         if (written < 0 && errno != EINTR) {
-            report(fd, "pwrite", errno);
+            int why = errno;
+            if (has_made_room_for(fd, why, &tries))
+                continue;
+            report(fd, "pwrite", why);
             return -1;
         }
         done += written > 0 ? (size_t)written : 0;
@@ -164,7 +212,11 @@ static int hook_open(const char *path, int flags, ...)
         mode = va_arg(arguments, mode_t);
         va_end(arguments);
     }
-    int fd = open(path, flags | O_CLOEXEC, mode);
+    unsigned tries = 0;
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && has_made_room(path, errno, &tries));
     if (fd >= 0 && (flags & O_CREAT) && sync_parent(path) != 0)
         report(fd, "fsync of the directory", errno);
     return fd;

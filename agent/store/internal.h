@@ -10,16 +10,34 @@
 
 #include <db.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
-enum { STORE_FAILURE_MAX = 256, STORE_RETRIES_MAX = 100 };
+enum { STORE_FAILURE_MAX = 256, STORE_RETRIES_MAX = 100, STORE_FILE_NAME_MAX = 32 };
+
+/* Which file a name stood for when it was last looked at. */
+struct store_file {
+    char name[STORE_FILE_NAME_MAX];
+    dev_t device;
+    ino_t inode;
+};
+
+struct store_files {
+    pthread_mutex_t lock; /* held while a name is removed on purpose */
+    struct store_file home, *rows;
+    size_t count, capacity;
+};
 
 struct store {
     enum store_kind kind;
     DB_ENV *env;
     int lock_fd;
-    int slot; /* in the table of the I/O hooks; -1: none */
+    int slot;        /* in the table of the I/O hooks; -1: none */
+    bool is_opening; /* even the last of the ballast may be given up */
     atomic_int noting, failed;
+    atomic_bool may_read; /* although failed */
+    struct store_files files;
     char failure[STORE_FAILURE_MAX]; /* written once, before `failed` is set */
     char message[STORE_FAILURE_MAX]; /* the last words of Berkeley DB */
     char directory[PATH_MAX];        /* resolved: the hooks compare it with /proc/self/fd */
@@ -43,7 +61,17 @@ enum error store_result(struct store *store, const char *what, int result) MUST_
 
 /* Process-wide I/O hooks that tell stores by the path behind a descriptor. */
 void store_hooks_watch(struct store *store);
+/* Errors of this thread below `directory` (resolved) are its own affair: a copy that is being made. NULL: no more. */
+void store_hooks_exempt(const char *directory);
 void store_hooks_forget(struct store *store);
+
+static inline bool store_is_unreadable(const struct store *store)
+{
+    return store_is_failed(store) && !atomic_load_explicit(&store->may_read, memory_order_acquire);
+}
+
+/* Makes the ballast give way, all of it while opening. False when nothing was left of it. */
+bool store_release_ballast(struct store *store);
 
 /* Opens the environment with recovery; the result is Berkeley DB's. On failure store->env is NULL. */
 int store_environment_open(struct store *store);

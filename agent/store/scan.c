@@ -158,7 +158,7 @@ static bool visit_chunk(const struct scan *scan, store_visit *visit, void *conte
 enum error store_scan(struct store_table *table, struct store_transaction *transaction, struct slice first,
                       struct slice last, bool backwards, store_visit *visit, void *context)
 {
-    if (store_is_failed(table->store))
+    if (store_is_unreadable(table->store))
         return ERROR_STORE_IO;
     struct scan scan = {.table = table,
                         .handle = transaction ? transaction->handle : NULL,

@@ -62,7 +62,7 @@ const char *store_failure(const struct store *store)
 
 enum error store_result(struct store *store, const char *what, int result)
 {
-    if (result == 0 && !store_is_failed(store))
+    if (result == 0 && !store_is_unreadable(store))
         return ERROR_OK;
     switch (result) {
     case DB_NOTFOUND:
@@ -117,6 +117,14 @@ static bool lock_file(int lock_fd)
     return true;
 }
 
+/* A restore may have put another directory in the place of the one that the lock lies in. */
+static bool is_lock_in_place(const struct store *store, const char *path)
+{
+    struct stat mine, there;
+    return fstat(store->lock_fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+           mine.st_dev == there.st_dev;
+}
+
 static enum error take_lock(struct store *store)
 {
     char path[PATH_MAX + 16], text[16];
@@ -124,7 +132,7 @@ static enum error take_lock(struct store *store)
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (store->lock_fd < 0)
         return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
-    if (!lock_file(store->lock_fd))
+    if (!lock_file(store->lock_fd) || !is_lock_in_place(store, path))
         return refuse(path, "held by another process", ERROR_ENVIRONMENT_BUSY);
     int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
     if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)length, 0) != length)
@@ -147,8 +155,9 @@ static enum error open_environment(struct store *store)
 {
     char why[STORE_FAILURE_MAX];
     bool damaged;
+    bool is_forked = store->kind != STORE_COPY && has_log(store);
     store_hooks_watch(store);
-    if (has_log(store) && !store_try_recovery(store, why, sizeof why, &damaged))
+    if (is_forked && !store_try_recovery(store, why, sizeof why, &damaged))
         return refuse(store->directory, why, damaged ? ERROR_STORE_CORRUPT : ERROR_STORE_IO);
     int result = store_environment_open(store);
     if (result || store_is_failed(store))
@@ -160,6 +169,15 @@ static enum error open_environment(struct store *store)
     return ERROR_OK;
 }
 
+/* Recovery that meets a full disk fails; the hooks could give up the ballast then, but a new log file is made of
+ * several writes. */
+static void make_room(struct store *store)
+{
+    struct store_room room;
+    if (store->kind == STORE_LEDGER && store_find_room(store, &room) && room.free_bytes < STORE_BALLAST_BYTES / 2)
+        store_release_ballast(store);
+}
+
 enum error store_open(const char *directory, enum store_kind kind, struct store **ret_store)
 {
     struct store *store = calloc(1, sizeof *store);
@@ -168,10 +186,16 @@ enum error store_open(const char *directory, enum store_kind kind, struct store 
     store->kind = kind;
     store->lock_fd = -1;
     store->slot = -1;
+    store->is_opening = true;
+    check(pthread_mutex_init(&store->files.lock, NULL) == 0);
     open_failure[0] = '\0';
     enum error error = enter_directory(store, directory);
-    error = error ? error : take_lock(store);
+    if (!error && kind != STORE_COPY)
+        error = take_lock(store);
+    if (!error)
+        make_room(store);
     error = error ? error : open_environment(store);
+    store->is_opening = false;
     if (error)
         store_close(store);
     else
@@ -187,6 +211,8 @@ void store_close(struct store *store)
     store_hooks_forget(store);
     if (store->lock_fd >= 0)
         close(store->lock_fd); /* gives the lock back */
+    pthread_mutex_destroy(&store->files.lock);
+    free(store->files.rows);
     free(store);
 }
 

@@ -27,7 +27,7 @@ static int open_db(const struct store *store, DB *db, const char *name)
 {
     char file[64];
     snprintf(file, sizeof file, "%s.db", name);
-    int result = db->set_pagesize(db, store->kind == STORE_LEDGER ? 512 : 4096);
+    int result = db->set_pagesize(db, store->kind == STORE_AUX ? 4096 : 512);
     result = result ? result : db->set_flags(db, DB_CHKSUM);
     return result ? result : db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
 }
@@ -59,7 +59,7 @@ void store_table_close(struct store_table *table)
 {
     if (!table)
         return;
-    if (!store_is_failed(table->store))
+    if (!store_is_failed(table->store) || table->store->kind == STORE_COPY)
         (void)!table->db->close(table->db, DB_NOSYNC); /* the checkpoint at the environment's end writes the pages */
     free(table);
 }
@@ -85,7 +85,8 @@ enum error store_commit(struct store_transaction *transaction)
     struct store *store = transaction->store;
     int result = transaction->handle->commit(transaction->handle, 0);
     free(transaction);
-    return store_result(store, "commit", result);
+    enum error error = store_result(store, "commit", result);
+    return store_is_failed(store) ? ERROR_STORE_IO : error; /* reads may be allowed again, commits never */
 }
 
 void store_abort(struct store_transaction *transaction)
@@ -106,7 +107,7 @@ static DB_TXN *handle_of(const struct store_transaction *transaction)
 enum error store_get(struct store_table *table, struct store_transaction *transaction, struct slice key, void *value,
                      size_t value_bytes_max, size_t *ret_length)
 {
-    if (store_is_failed(table->store))
+    if (store_is_unreadable(table->store))
         return ERROR_STORE_IO;
     DBT key_dbt = dbt_of(key), value_dbt = dbt_into(value, value_bytes_max);
     int result = DB_LOCK_DEADLOCK;

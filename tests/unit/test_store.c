@@ -8,7 +8,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -355,6 +357,149 @@ TEST(store_stops_when_its_log_is_deleted)
     CU_ASSERT_FALSE(store_is_failed(other.store));
     close_fixture(&fixture);
     close_fixture(&other);
+    remove_directory();
+}
+
+static void fill(struct fixture *fixture, unsigned first, unsigned count)
+{
+    char value[300];
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (unsigned i = first; i < first + count; i++)
+        CU_ASSERT_EQUAL_FATAL(put(fixture, i, value), ERROR_OK);
+}
+
+static bool has_file(const char *place, const char *name)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", place, name);
+    return access(path, F_OK) == 0;
+}
+
+/* A look from outside tells what Berkeley DB does not notice; a second store is not touched by it. */
+TEST(store_looks_at_its_files)
+{
+    static const struct {
+        const char *name, *command;
+        bool is_missed;
+    } rows[] = {
+        {"a log file", "rm '%s/log.0000000001'", true},
+        {"a table", "rm '%s/table.db'", true},
+        {"the lock", "rm '%s/lock'", true},
+        {"a replaced table", "cp '%1$s/table.db' '%1$s/x' && mv '%1$s/x' '%1$s/table.db'", true},
+        {"the directory", "mv '%1$s' '%1$s.moved'", true},
+        {"a new directory", "mv '%1$s' '%1$s.moved' && cp -r '%1$s.moved' '%1$s'", true},
+        {"all of it", "rm -r '%s'", true},
+        {"a stranger's file", "touch '%1$s/x' && rm '%1$s/x'", false},
+        {"the ballast", "touch '%1$s/ballast' && rm '%1$s/ballast'", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        make_directory();
+        struct fixture fixture = open_fixture(STORE_LEDGER);
+        CU_ASSERT_EQUAL(put(&fixture, 1, "one"), ERROR_OK);
+        CU_ASSERT_TRUE(store_look(fixture.store));
+        CU_ASSERT_TRUE(store_look(fixture.store));
+        char command[512];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(command, sizeof command, rows[i].command, directory);
+#pragma GCC diagnostic pop
+        CU_ASSERT_EQUAL(system(command), 0);
+        EXPECT(store_look(fixture.store) != rows[i].is_missed, "%s", rows[i].name);
+        EXPECT((store_failure(fixture.store)[0] != '\0') == rows[i].is_missed, "%s: \"%s\"", rows[i].name,
+               store_failure(fixture.store));
+        char value[16];
+        EXPECT((get(&fixture, NULL, 1, value, sizeof value) == ERROR_OK) != rows[i].is_missed, "%s", rows[i].name);
+        store_allow_reading(fixture.store); /* the handles are still there */
+        EXPECT(get(&fixture, NULL, 1, value, sizeof value) == ERROR_OK, "%s", rows[i].name);
+        EXPECT((put(&fixture, 2, "two") == ERROR_OK) != rows[i].is_missed, "%s", rows[i].name);
+        close_fixture(&fixture);
+        remove_directory();
+    }
+}
+
+/* Log files that recovery does not need go, and only those: what was committed is there after a kill. */
+TEST(store_trims_its_log)
+{
+    make_directory();
+    pid_t child = fork();
+    if (child == 0) {
+        struct fixture fixture = open_fixture(STORE_LEDGER);
+        fill(&fixture, 0, 8000);
+        if (!store_look(fixture.store) || !has_file(directory, "log.0000000002"))
+            _exit(1);
+        if (store_checkpoint(fixture.store, 0) != ERROR_OK || store_trim_logs(fixture.store, 1 << 30) != 0)
+            _exit(2);
+        if (store_trim_logs(fixture.store, 0) == 0 || has_file(directory, "log.0000000001"))
+            _exit(3);
+        if (!store_look(fixture.store)) /* what we removed is not missed */
+            _exit(4);
+        fill(&fixture, 8000, 500);
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    EXPECT(WIFSIGNALED(status), "%x", status);
+    struct fixture fixture = open_fixture(STORE_LEDGER);
+    char value[512];
+    unsigned missing = 0;
+    for (unsigned i = 0; i < 8500; i++)
+        missing += get(&fixture, NULL, i, value, sizeof value) != ERROR_OK;
+    EXPECT_INTEGER(missing, 0);
+    close_fixture(&fixture);
+    remove_directory();
+}
+
+struct writer {
+    struct fixture *fixture;
+    atomic_uint committed;
+    atomic_bool is_ending;
+};
+
+static void *write_on(void *context)
+{
+    struct writer *writer = context;
+    for (unsigned i = 0; !atomic_load(&writer->is_ending); i++)
+        if (put(writer->fixture, i, "value") == ERROR_OK)
+            atomic_store(&writer->committed, i + 1);
+    return NULL;
+}
+
+/* The copy has all that was committed when it began, and no hole; nobody else's lock, no ballast. */
+TEST(store_copies_while_it_works)
+{
+    make_directory();
+    char copy[80], why[256] = "";
+    pthread_t thread;
+    struct fixture fixture = open_fixture(STORE_LEDGER), other;
+    struct writer writer = {.fixture = &fixture};
+    CU_ASSERT_TRUE(store_make_ballast(fixture.store));
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, write_on, &writer), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        while (atomic_load(&writer.committed) < 200 * (round + 1))
+            usleep(1000);
+        snprintf(copy, sizeof copy, "%s/copy%u", root, round);
+        CU_ASSERT_EQUAL_FATAL(mkdir(copy, 0700), 0);
+        unsigned before = atomic_load(&writer.committed);
+        EXPECT(store_copy(fixture.store, copy, why, sizeof why) == ERROR_OK, "%s", why);
+        CU_ASSERT_FALSE(has_file(copy, "lock") || has_file(copy, "ballast"));
+        CU_ASSERT_EQUAL_FATAL(store_open(copy, STORE_COPY, &other.store), ERROR_OK);
+        CU_ASSERT_EQUAL_FATAL(store_table_open(other.store, "table", &other.table), ERROR_OK);
+        unsigned rows = 0, holes = 0;
+        char value[16];
+        for (unsigned i = 0; i < before; i++)
+            holes += get(&other, NULL, i, value, sizeof value) != ERROR_OK;
+        for (rows = before; get(&other, NULL, rows, value, sizeof value) == ERROR_OK;)
+            rows++;
+        EXPECT(holes == 0 && rows <= atomic_load(&writer.committed) + 1, "round %u: %u of %u missing", round, holes,
+               before);
+        close_fixture(&other);
+        CU_ASSERT_FALSE(has_file(copy, "lock"));
+    }
+    atomic_store(&writer.is_ending, true);
+    pthread_join(thread, NULL);
+    EXPECT(!store_is_failed(fixture.store), "%s", store_failure(fixture.store));
+    close_fixture(&fixture);
     remove_directory();
 }
 
