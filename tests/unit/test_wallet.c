@@ -3,60 +3,12 @@
  * The ledger, case by case: what each operation answers and what it leaves behind. Every play ends with an audit of
  * the whole journal. The random counterpart is test_wallet_model.c.
  */
-#include "tests/unit/suite.h"
-#include "wallet/wallet.h"
+#include "tests/unit/wallet_plays.h"
 
-#include <db.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char root[] = "/tmp/tollgate-wallet-XXXXXX";
-static char directory[64];
-
-static void make_directory(void)
-{
-    strcpy(root, "/tmp/tollgate-wallet-XXXXXX");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(root));
-    snprintf(directory, sizeof directory, "%s/ledger", root);
-}
-
-static void remove_directory(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    CU_ASSERT_EQUAL(system(command), 0);
-}
-
-static struct wallet_ledger *open_ledger(bool in_full, unsigned recovered_wanted)
-{
-    const struct wallet_options options = {
-        .directory = directory, .environment = "dev", .settle_recovered_in_full = in_full};
-    struct wallet_ledger *ledger = NULL;
-    unsigned recovered = 0;
-    enum error error = wallet_open(&options, &ledger, &recovered);
-    EXPECT(error == ERROR_OK, "%s", error_row(error)->name);
-    CU_ASSERT_EQUAL_FATAL(error, ERROR_OK);
-    EXPECT_INTEGER(recovered, recovered_wanted);
-    return ledger;
-}
-
-static void expect_clean_audit(void)
-{
-    char report[2048];
-    enum error error = wallet_audit(directory, report, sizeof report);
-    EXPECT(error == ERROR_OK, "%s\n%s", error_row(error)->name, report);
-}
-
-static struct id id_number(unsigned number)
-{
-    struct id id = {{0}};
-    id.bytes[13] = (uint8_t)(number >> 8);
-    id.bytes[14] = (uint8_t)number;
-    return id;
-}
 
 /* ---- plays: operations in order, each with its answer ---- */
 
@@ -251,18 +203,6 @@ TEST(wallet_unenforced)
 }
 
 /* ---- over restarts ---- */
-
-static void expect_facts(struct wallet_ledger *ledger, const char *wallet, int64_t available, int64_t held,
-                         int64_t spent, int64_t funded)
-{
-    struct wallet_facts facts = {0};
-    CU_ASSERT_EQUAL(wallet_find(ledger, wallet, &facts), ERROR_OK);
-    EXPECT_STRING(facts.wallet, wallet);
-    EXPECT_INTEGER(facts.available.nano, available);
-    EXPECT_INTEGER(facts.held.nano, held);
-    EXPECT_INTEGER(facts.spent.nano, spent);
-    EXPECT_INTEGER(facts.funded.nano, funded);
-}
 
 TEST(wallet_recovers_open_holds)
 {
@@ -472,27 +412,6 @@ TEST(wallet_stops_when_its_log_is_deleted)
     remove_directory();
 }
 
-/* Rewrites bytes of one row behind the ledger's back, with checksums and all: only the ledger can notice. */
-static void tamper(const char *table, size_t key_bytes, const void *key_data, size_t offset)
-{
-    char path[128];
-    unsigned char bytes[256];
-    DB *db = NULL;
-    DBT key = {0}, value = {0};
-    snprintf(path, sizeof path, "%s/%s.db", directory, table);
-    CU_ASSERT_EQUAL_FATAL(db_create(&db, NULL, 0), 0);
-    CU_ASSERT_EQUAL_FATAL(db->open(db, NULL, path, NULL, DB_BTREE, 0, 0), 0);
-    key.data = (void *)(uintptr_t)key_data;
-    key.size = (uint32_t)key_bytes;
-    value.data = bytes;
-    value.ulen = sizeof bytes;
-    value.flags = DB_DBT_USERMEM;
-    CU_ASSERT_EQUAL_FATAL(db->get(db, NULL, &key, &value, 0), 0);
-    bytes[offset] ^= 1;
-    CU_ASSERT_EQUAL(db->put(db, NULL, &key, &value, 0), 0);
-    db->close(db, 0);
-}
-
 TEST(wallet_audit_finds_tampering)
 {
     static const struct line lines[] = {
@@ -524,28 +443,12 @@ TEST(wallet_audit_finds_tampering)
         play_on(ledger, lines, sizeof lines / sizeof *lines);
         wallet_close(ledger);
         expect_clean_audit();
-        tamper(rows[i].table, rows[i].key_bytes, rows[i].key, rows[i].offset);
+        tamper(rows[i].table, rows[i].key_bytes, rows[i].key, rows[i].offset, 1);
         EXPECT(wallet_audit(directory, report, sizeof report) == ERROR_STORE_CORRUPT, "%s was not found:\n%s",
                rows[i].what, report);
         CU_ASSERT_PTR_NOT_NULL(strstr(report, "FAILED"));
         remove_directory();
     }
-}
-
-TEST(wallet_refuses_a_newer_schema)
-{
-    static const unsigned char schema[5] = {'s'};
-    const struct wallet_options options = {
-        .directory = directory, .environment = "dev", .settle_recovered_in_full = true};
-    struct wallet_ledger *ledger;
-    unsigned recovered;
-    make_directory();
-    wallet_close(open_ledger(true, 0));
-    tamper("book", sizeof schema, schema, 2);
-    CU_ASSERT_EQUAL(wallet_open(&options, &ledger, &recovered), ERROR_STORE_SCHEMA);
-    tamper("book", sizeof schema, schema, 2);
-    wallet_close(open_ledger(true, 0));
-    remove_directory();
 }
 
 TEST(wallet_audit_of_nothing)
