@@ -36,6 +36,24 @@ struct config_place place_of(struct loader *loader, const struct node *node)
     return problems_place(loader->arena, document_line(loader->document, node->line), node->line, node->column);
 }
 
+static void apply_list(struct loader *loader, const struct field *field, const struct node *node, char *base);
+
+/* "50, 80, 100" */
+static void apply_default_list(struct loader *loader, const struct field *field, const char *text, char *base)
+{
+    struct node list = {.kind = NODE_SEQUENCE}, *last = NULL;
+    while (*text) {
+        struct node *node = arena_new_struct(loader->scratch, struct node);
+        *node = (struct node){.kind = NODE_SCALAR, .is_plain = true, .text = {text, strcspn(text, ",")}};
+        *(last ? &last->next : &list.first) = node;
+        last = node;
+        list.count++;
+        text += node->text.length;
+        text += strspn(text, ", ");
+    }
+    apply_list(loader, field, &list, base);
+}
+
 void apply_defaults(struct loader *loader, const struct object *object, void *base)
 {
     for (size_t i = 0; i < object->field_count; i++) {
@@ -43,7 +61,9 @@ void apply_defaults(struct loader *loader, const struct object *object, void *ba
         const char *text = field->defaults[loader->environment];
         if (field->type == TYPE_OBJECT && !(field->flags & FIELD_SHARED))
             apply_defaults(loader, field->object, (char *)base + field->where);
-        if (!text)
+        if (text && types[field->type].shape == SHAPE_LIST)
+            apply_default_list(loader, field, text, base);
+        if (!text || types[field->type].shape == SHAPE_LIST)
             continue;
         struct node node = {.kind = NODE_SCALAR, .is_plain = true, .text = slice_of(text)};
         bool ok = types[field->type].parse(loader, field, &node, (char *)base + field->where);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads whole small files (bounded, never blocking on a FIFO or a device, complete or not at all), and finds things in
- * what was read.
+ * Reads and writes whole small files (bounded, never blocking on a FIFO or a device, complete or not at all), and finds
+ * things in what was read.
  */
 #include "config/node.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +58,50 @@ enum error file_read(const char *file, size_t bytes_max, struct arena *arena, ch
     close(fd);
     errno = saved_errno;
     return error;
+}
+
+static bool write_all(int fd, struct slice bytes)
+{
+    while (bytes.length) {
+        ssize_t written = write(fd, bytes.data, bytes.length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        bytes = slice_from(bytes, (size_t)written);
+    }
+    return fsync(fd) == 0;
+}
+
+static bool write_new(int directory_fd, const char *name, struct slice bytes)
+{
+    unlinkat(directory_fd, name, 0); /* what a crash may have left */
+    int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    bool ok = write_all(fd, bytes);
+    return close(fd) == 0 && ok;
+}
+
+/* A rename is on disk with its directory. */
+enum error file_replace(const char *file, struct slice bytes)
+{
+    char folder[PATH_MAX], temporary[NAME_MAX + 1];
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    int folder_length =
+        snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - file) + 1 : 1, slash ? file : ".");
+    int length = snprintf(temporary, sizeof temporary, ".%s.new", name);
+    if (folder_length >= (int)sizeof folder || length >= (int)sizeof temporary)
+        return ERROR_FILE_UNWRITABLE;
+    int directory_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory_fd < 0)
+        return ERROR_FILE_UNWRITABLE;
+    bool ok = write_new(directory_fd, temporary, bytes) && renameat(directory_fd, temporary, directory_fd, name) == 0;
+    if (!ok)
+        unlinkat(directory_fd, temporary, 0);
+    ok = ok && fsync(directory_fd) == 0;
+    close(directory_fd);
+    return ok ? ERROR_OK : ERROR_FILE_UNWRITABLE;
 }
 
 struct slice document_line(struct document *document, unsigned line)

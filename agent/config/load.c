@@ -7,9 +7,11 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "config/budgets.h"
 #include "config/problems.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -130,11 +132,19 @@ static void find_environment(struct loader *loader, const struct node *root)
     loader->settings->environment = loader->environment;
 }
 
-static void load_policy(struct loader *loader, const struct node *root)
+static void take_digest(struct loader *loader, struct slice bytes)
 {
     unsigned char digest[DIGEST_BYTES];
-    digest_sha256(loader->document->text, digest);
+    digest_sha256(bytes, digest);
     digest_format(digest, loader->settings->digest);
+}
+
+static void load_policy(struct loader *loader, const struct node *root)
+{
+    take_digest(loader, loader->document->text);
+    if (loader->settings->budgets_file)
+        loader->policy_bytes = arena_copy(loader->scratch, loader->document->text);
+    loader->has_budgets = node_member(root, "budgets") != NULL;
     mask_secrets(loader->document);
     find_environment(loader, root);
     apply_defaults(loader, &table_policy, loader->settings);
@@ -153,6 +163,41 @@ static void load_file(struct loader *loader, const char *file,
     mask_quote_lines(loader, loader->document, first_problem);
 }
 
+static struct slice joined(struct loader *loader)
+{
+    struct slice first = loader->policy_bytes, second = loader->document->text;
+    char *bytes = arena_alloc(loader->scratch, first.length + second.length + 1);
+    if (first.length)
+        memcpy(bytes, first.data, first.length);
+    memcpy(bytes + first.length, second.data, second.length);
+    return (struct slice){bytes, first.length + second.length};
+}
+
+/* What decides is in the digest: the operator's file only when it has rows. */
+static void load_operator_budgets(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct budget *of_policy = settings->budgets;
+    size_t of_policy_count = settings->budget_count;
+    settings->budgets = NULL;
+    settings->budget_count = 0;
+    if (node_member(root, "budgets") && node_member(root, "budgets")->count)
+        take_digest(loader, joined(loader));
+    mask_secrets(loader->document);
+    apply_object(loader, &table_budgets, root, settings);
+    refuse_repeated_budgets(loader, root);
+    budgets_complete(loader, root, BUDGET_OF_OPERATOR);
+    struct budget *all = arena_new_array(loader->arena, struct budget, of_policy_count + settings->budget_count + 1);
+    loader->has_budgets |= settings->budget_count > 0;
+    settings->budget_count = budgets_merge(of_policy, of_policy_count, settings->budgets, settings->budget_count, all);
+    settings->budgets = all;
+}
+
+static bool is_absent(const char *file)
+{
+    return access(file, F_OK) < 0 && errno == ENOENT;
+}
+
 enum error config_load(const struct config_sources *sources, struct config_problems *problems,
                        struct settings **ret_settings)
 {
@@ -163,11 +208,15 @@ enum error config_load(const struct config_sources *sources, struct config_probl
         .sources = sources, .problems = problems, .settings = settings, .arena = arena, .scratch = scratch};
     size_t errors_before = problems->error_count;
     settings->file = arena_strdup(arena, sources->policy_file);
+    settings->budgets_file = sources->budgets_file ? arena_strdup(arena, sources->budgets_file) : NULL;
     load_file(&loader, sources->providers_file ? sources->providers_file : installed_file(&loader, "providers.yaml"),
               load_catalogue);
     load_file(&loader, sources->prices_file ? sources->prices_file : installed_file(&loader, "prices.yaml"),
               load_prices);
     load_file(&loader, sources->policy_file, load_policy);
+    if (settings->budgets_file && !is_absent(settings->budgets_file))
+        load_file(&loader, settings->budgets_file, load_operator_budgets);
+    budgets_finish(&loader);
     problems_sort(problems);
     arena_free(scratch);
     if (problems->error_count > errors_before) {
@@ -190,5 +239,6 @@ void config_release(struct settings *settings)
         return;
     for (size_t i = 0; i < settings->target_count; i++)
         secret_free(settings->targets[i].secret);
+    secret_free(settings->alerts.webhook_secret);
     arena_free(settings->arena);
 }

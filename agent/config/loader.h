@@ -18,7 +18,9 @@ struct loader {
     struct arena *scratch;     /* of the nodes: freed at the end of the load */
     struct document *document; /* the file being read */
     enum environment environment;
-    bool hides_lines; /* inside a FIELD_SECRET row: source lines are not shown */
+    struct slice policy_bytes; /* as read; only while the operator's budgets may still join the digest */
+    bool has_budgets;          /* a file has a `budgets` key: dev's default budgets stay away */
+    bool hides_lines;          /* inside a FIELD_SECRET row: source lines are not shown */
 };
 
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING };
@@ -57,6 +59,8 @@ const char *path_beside(struct loader *loader, const char *file, struct slice pa
 void load_prices(struct loader *loader, const struct node *root);
 /* Checks across settings, on the policy's nodes. */
 void check_rules(struct loader *loader, const struct node *root);
+/* Of the rows just parsed into settings->budgets. */
+void refuse_repeated_budgets(struct loader *loader, const struct node *root);
 /* Reads each target's secret; missing is a warning, badly kept or unusable an error. */
 void load_secrets(struct loader *loader, const struct node *root);
 

@@ -12,7 +12,7 @@
 static bool is_secret_name(struct slice name)
 {
     static const char *const names[] = {"key", "apikey", "secret", "secret_key", "token", "access_token", "password"};
-    const struct object *const objects[] = {&table_target, &table_consumer_group};
+    const struct object *const objects[] = {&table_target, &table_consumer_group, &table_webhook};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_is_like(name, names[i]))
             return true;

@@ -280,19 +280,10 @@ static bool parse_text(struct builder *builder)
     return true;
 }
 
-bool document_read(const char *file, struct arena *arena, struct config_problems *problems,
-                   struct document *ret_document)
+bool document_parse(const char *file, char *bytes, size_t length, struct arena *arena, struct config_problems *problems,
+                    struct document *ret_document)
 {
-    struct document document = {.file = file};
-    size_t length = 0;
-    if (file_read(file, DOCUMENT_BYTES_MAX, arena, &document.bytes, &length) != ERROR_OK) {
-        char message[200];
-        snprintf(message, sizeof message, "the file could not be read: %s",
-                 errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
-        config_add_problem(problems, false, file, NULL, message, NULL);
-        return false;
-    }
-    document.text = (struct slice){document.bytes, length};
+    struct document document = {.file = file, .bytes = bytes, .text = {bytes, length}};
     struct node *root_holder = arena_new_struct(arena, struct node);
     root_holder->kind = NODE_SEQUENCE;
     struct builder *builder = arena_new_struct(arena, struct builder);
@@ -303,4 +294,18 @@ bool document_read(const char *file, struct arena *arena, struct config_problems
     bool ok = parse_text(builder);
     *ret_document = document;
     return ok;
+}
+
+bool document_read(const char *file, struct arena *arena, struct config_problems *problems,
+                   struct document *ret_document)
+{
+    char *bytes;
+    size_t length;
+    if (file_read(file, DOCUMENT_BYTES_MAX, arena, &bytes, &length) == ERROR_OK)
+        return document_parse(file, bytes, length, arena, problems, ret_document);
+    char message[200];
+    snprintf(message, sizeof message, "the file could not be read: %s",
+             errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
+    config_add_problem(problems, false, file, NULL, message, NULL);
+    return false;
 }

@@ -44,6 +44,10 @@ struct document {
 bool document_read(const char *file, struct arena *arena, struct config_problems *problems,
                    struct document *ret_document) MUST_USE;
 
+/* The same from bytes in memory (NUL-terminated, may be overwritten by masks); file is what problems name. */
+bool document_parse(const char *file, char *bytes, size_t length, struct arena *arena, struct config_problems *problems,
+                    struct document *ret_document) MUST_USE;
+
 const struct node *node_member(const struct node *mapping, const char *name); /* NULL: absent or no mapping */
 bool node_is(const struct node *node, const char *text);                      /* a scalar with this text */
 /* The nth line without its end; empty when there is none. */
@@ -52,5 +56,8 @@ struct slice document_line(struct document *document, unsigned line);
 /* A regular file's bytes into the arena. FILE_UNREADABLE with errno; errno EFBIG when larger than bytes_max. */
 enum error file_read(const char *file, size_t bytes_max, struct arena *arena, char **ret_bytes,
                      size_t *ret_length) MUST_USE;
+/* Replaces a file (0600) by rename: a reader sees the old bytes or the new ones, and the new ones are on disk when it
+ * returns. FILE_UNWRITABLE with the old file in place. Writers of one file must take turns. */
+enum error file_replace(const char *file, struct slice bytes) MUST_USE;
 
 #endif

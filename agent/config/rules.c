@@ -3,7 +3,7 @@
  * What concerns several settings at once: ids that must be unique, defaults that depend on others, choices that exclude
  * each other. One function per rule, in a table; each reports at the node that would have to change.
  */
-#include "config/loader.h"
+#include "config/budgets.h"
 
 #include <stddef.h>
 
@@ -44,6 +44,13 @@ static void refuse_repeated(struct loader *loader, const struct node *list, cons
     }
 }
 
+void refuse_repeated_budgets(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    refuse_repeated(loader, list_of(root, NULL, "budgets"), settings->budgets, sizeof *settings->budgets,
+                    settings->budget_count, offsetof(struct budget, id), "id");
+}
+
 static void unique_names(struct loader *loader, const struct node *root)
 {
     const struct settings *settings = loader->settings;
@@ -56,6 +63,7 @@ static void unique_names(struct loader *loader, const struct node *root)
                     offsetof(struct consumer_group, api_key), "api_key");
     refuse_repeated(loader, list_of(root, NULL, "wallets"), settings->wallets, sizeof *settings->wallets,
                     settings->wallet_count, offsetof(struct wallet_seed, id), "id");
+    refuse_repeated_budgets(loader, root);
 }
 
 static void one_default_group(struct loader *loader, const struct node *root)
@@ -174,9 +182,29 @@ static void wallets_are_used(struct loader *loader, const struct node *root)
                    "no consumer group pays from wallet \"%s\"", settings->wallets[i].id);
 }
 
+static void complete_budgets(struct loader *loader, const struct node *root)
+{
+    budgets_complete(loader, root, BUDGET_OF_POLICY);
+}
+
+static void complete_alerts(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct node *alerts = node_member(root, "alerts"), *webhook = node_member(alerts, "webhook");
+    if (settings->alerts.command_count == 0)
+        settings->alerts.command = NULL;
+    else if (settings->alerts.command[0][0] != '/')
+        report(loader, SEVERITY_ERROR, node_member(alerts, "command")->first, "e.g. [/usr/local/bin/notify, budget]",
+               "\"command\" must begin with a program's full path");
+    const struct node *url = node_member(webhook, "url");
+    if (url && slice_has_prefix(url->text, "http:") && !settings->alerts.webhook_local)
+        report(loader, SEVERITY_ERROR, webhook, "https, or local: true for a server on this machine or network",
+               "\"url\" must be https");
+}
+
 static void (*const rules[])(struct loader *loader, const struct node *root) = {
-    unique_names,       one_default_group, complete_targets, line_within_head,
-    per_uid_within_all, one_cost_tracking, pack_is_enabled,  wallets_are_used,
+    unique_names,      one_default_group, complete_targets, line_within_head, per_uid_within_all,
+    one_cost_tracking, pack_is_enabled,   wallets_are_used, complete_budgets, complete_alerts,
 };
 
 void check_rules(struct loader *loader, const struct node *root)

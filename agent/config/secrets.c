@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Providers' keys: read from where secret_key_ref says, and stored there by `tollgate secret set`. A missing key makes
- * a target unavailable; a key that others can read, or that cannot be one, is an error. No message ever holds a byte of
- * it.
+ * Providers' keys and the one that signs alerts: read from where secret_key_ref says, and stored there by `tollgate
+ * secret set`. A missing key makes its target unavailable; a key that others can read, or that cannot be one, is an
+ * error. No message ever holds a byte of it.
  */
 #include "config/loader.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -21,6 +22,13 @@ enum verdict { SECRET_REFUSED /* an error */, SECRET_MISSING /* a warning */, SE
 struct finding {
     const char *problem; /* NULL: found */
     enum verdict verdict;
+};
+
+/* One secret_key_ref: where it points, and where the secret and what is wrong with it go. */
+struct reference {
+    const char *environment, *file, *store;
+    struct secret **secret;
+    const char **problem;
 };
 
 /* Permissions first: what others can read is not to be trusted, nor used. */
@@ -67,15 +75,15 @@ static struct finding check_secret(struct slice secret)
     return (struct finding){0};
 }
 
-static struct finding keep_secret(struct target *target, struct slice bytes)
+static struct finding keep_secret(const struct reference *reference, struct slice bytes)
 {
     struct finding finding = check_secret(bytes);
     if (!finding.problem)
-        target->secret = secret_new(bytes);
+        *reference->secret = secret_new(bytes);
     return finding;
 }
 
-static struct finding read_file(struct loader *loader, struct target *target, const char *file)
+static struct finding read_file(struct loader *loader, const struct reference *reference, const char *file)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -86,17 +94,17 @@ static struct finding read_file(struct loader *loader, struct target *target, co
     struct finding finding = read_private(fd, bytes, &length);
     close(fd);
     if (!finding.problem)
-        finding = keep_secret(target, (struct slice){bytes, length});
+        finding = keep_secret(reference, (struct slice){bytes, length});
     explicit_bzero(bytes, sizeof bytes);
     return finding;
 }
 
-static struct finding read_environment(struct loader *loader, struct target *target, const char *variable)
+static struct finding read_environment(struct loader *loader, const struct reference *reference, const char *variable)
 {
     const char *value = getenv(variable);
     if (!value)
         return (struct finding){arena_printf(loader->scratch, "%s is not set", variable), SECRET_MISSING};
-    return keep_secret(target, slice_of(value));
+    return keep_secret(reference, slice_of(value));
 }
 
 /* A file name without any way out of the directory. */
@@ -108,47 +116,77 @@ static bool is_store_name(struct slice name)
     return ok;
 }
 
-static struct finding read_store(struct loader *loader, struct target *target, const char *name)
+static struct finding read_store(struct loader *loader, const struct reference *reference, const char *name)
 {
     const char *directory = loader->sources->secret_directory;
     if (!directory)
         return (struct finding){"there is no secret store here", SECRET_MISSING};
     if (!is_store_name(slice_of(name)))
         return (struct finding){"no valid name of a stored secret", SECRET_REFUSED};
-    struct finding finding = read_file(loader, target, arena_printf(loader->scratch, "%s/%s", directory, name));
+    struct finding finding = read_file(loader, reference, arena_printf(loader->scratch, "%s/%s", directory, name));
     if (finding.problem && finding.verdict == SECRET_NO_FILE)
         finding.problem = arena_printf(loader->scratch, "nothing is stored as %s: tollgate secret set %s", name, name);
     return finding;
 }
 
-static struct finding find_secret(struct loader *loader, struct target *target)
+static struct finding find_secret(struct loader *loader, const struct reference *reference)
 {
-    if (target->secret_environment)
-        return read_environment(loader, target, target->secret_environment);
-    return target->secret_file ? read_file(loader, target, target->secret_file)
-                               : read_store(loader, target, target->secret_store);
+    if (reference->environment)
+        return read_environment(loader, reference, reference->environment);
+    return reference->file ? read_file(loader, reference, reference->file)
+                           : read_store(loader, reference, reference->store);
 }
 
-/* Exactly one place; none written: the variable that the provider's own libraries use. */
-static bool has_one_place(struct loader *loader, struct target *target, const struct node *node)
+/* node: what holds the secret_key_ref. */
+static bool has_one_place(struct loader *loader, const struct reference *reference, const struct node *node)
 {
-    const struct node *reference = node_member(node, "secret_key_ref");
-    const char *const written[] = {target->secret_environment, target->secret_file, target->secret_store};
-    unsigned places = 0;
-    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
-        places += written[i] != NULL;
-    if (places == 1)
-        return true;
-    if (!reference && target->provider && target->provider->key_environment_count) {
-        target->secret_environment = target->provider->key_environment[0];
-        return true;
-    }
-    if (!reference && target->provider)
-        report(loader, SEVERITY_ERROR, node, "secret_key_ref: {env: NAME}", "target lacks \"secret_key_ref\"");
-    if (reference && reference->kind == NODE_MAPPING && (places > 1 || reference->count == 0))
-        report(loader, SEVERITY_ERROR, reference, "secret_key_ref: {env: NAME}",
+    const struct node *written = node_member(node, "secret_key_ref");
+    int places = (reference->environment != NULL) + (reference->file != NULL) + (reference->store != NULL);
+    if (places != 1 && written && written->kind == NODE_MAPPING && (places > 1 || written->count == 0))
+        report(loader, SEVERITY_ERROR, written, "secret_key_ref: {env: NAME}",
                "\"secret_key_ref\" needs exactly one of env, file and store");
-    return false;
+    return places == 1;
+}
+
+static void load_secret(struct loader *loader, const struct reference *reference, const struct node *node,
+                        const char *owner)
+{
+    if (!has_one_place(loader, reference, node))
+        return;
+    struct finding finding = find_secret(loader, reference);
+    if (!finding.problem)
+        return;
+    const struct node *written = node_member(node, "secret_key_ref");
+    bool is_error = finding.verdict == SECRET_REFUSED;
+    *reference->problem = arena_strdup(loader->arena, finding.problem);
+    report(loader, is_error ? SEVERITY_ERROR : SEVERITY_WARNING, written ? written : node, NULL, "%s%s: %s", owner,
+           is_error ? "" : " is unavailable", finding.problem);
+}
+
+/* None written: the variable that the provider's own libraries use. */
+static void load_target_secret(struct loader *loader, struct target *target, const struct node *node)
+{
+    if (!node_member(node, "secret_key_ref") && target->provider) {
+        if (target->provider->key_environment_count)
+            target->secret_environment = target->provider->key_environment[0];
+        else
+            report(loader, SEVERITY_ERROR, node, "secret_key_ref: {env: NAME}", "target lacks \"secret_key_ref\"");
+    }
+    const struct reference reference = {target->secret_environment, target->secret_file, target->secret_store,
+                                        &target->secret, &target->secret_problem};
+    load_secret(loader, &reference, node,
+                arena_printf(loader->scratch, "target \"%s\"", target->id ? target->id : "?"));
+}
+
+static void load_webhook_secret(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct node *webhook = node_member(node_member(root, "alerts"), "webhook");
+    const struct reference reference = {settings->alerts.webhook_secret_environment,
+                                        settings->alerts.webhook_secret_file, settings->alerts.webhook_secret_store,
+                                        &settings->alerts.webhook_secret, &settings->alerts.webhook_secret_problem};
+    if (node_member(webhook, "secret_key_ref"))
+        load_secret(loader, &reference, webhook, "the webhook's key");
 }
 
 void load_secrets(struct loader *loader, const struct node *root)
@@ -157,51 +195,10 @@ void load_secrets(struct loader *loader, const struct node *root)
     const struct node *list = node_member(node_member(root, "providers"), "targets");
     const struct node *node =
         list && list->kind == NODE_SEQUENCE && list->count == settings->target_count ? list->first : NULL;
-    for (size_t i = 0; node && i < settings->target_count; i++, node = node->next) {
-        struct target *target = &settings->targets[i];
-        if (node->kind != NODE_MAPPING || !has_one_place(loader, target, node))
-            continue;
-        struct finding finding = find_secret(loader, target);
-        if (!finding.problem)
-            continue;
-        const struct node *reference = node_member(node, "secret_key_ref");
-        target->secret_problem = arena_strdup(loader->arena, finding.problem);
-        bool is_error = finding.verdict == SECRET_REFUSED;
-        report(loader, is_error ? SEVERITY_ERROR : SEVERITY_WARNING, reference ? reference : node, NULL,
-               "target \"%s\"%s: %s", target->id ? target->id : "?", is_error ? "" : " is unavailable",
-               finding.problem);
-    }
-}
-
-static enum error write_all(int fd, struct slice bytes)
-{
-    while (bytes.length) {
-        ssize_t written = write(fd, bytes.data, bytes.length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return ERROR_FILE_UNWRITABLE;
-        bytes = slice_from(bytes, (size_t)written);
-    }
-    return fsync(fd) == 0 ? ERROR_OK : ERROR_FILE_UNWRITABLE;
-}
-
-/* By rename, so that a reader sees the old key or the new one. */
-static enum error replace_file(int directory_fd, const char *name, struct slice value)
-{
-    char temporary[STORE_NAME_MAX + 32];
-    snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
-    unlinkat(directory_fd, temporary, 0);
-    int fd = openat(directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return ERROR_FILE_UNWRITABLE;
-    enum error error = write_all(fd, value);
-    close(fd);
-    if (!error && renameat(directory_fd, temporary, directory_fd, name) < 0)
-        error = ERROR_FILE_UNWRITABLE;
-    if (error)
-        unlinkat(directory_fd, temporary, 0);
-    return error;
+    for (size_t i = 0; node && i < settings->target_count; i++, node = node->next)
+        if (node->kind == NODE_MAPPING)
+            load_target_secret(loader, &settings->targets[i], node);
+    load_webhook_secret(loader, root);
 }
 
 enum error config_store_secret(const char *directory, const char *name, struct slice value)
@@ -210,10 +207,8 @@ enum error config_store_secret(const char *directory, const char *name, struct s
         return ERROR_REQUEST_INVALID;
     if (mkdir(directory, 0700) < 0 && errno != EEXIST)
         return ERROR_FILE_UNWRITABLE;
-    int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd < 0)
+    char file[PATH_MAX];
+    if (snprintf(file, sizeof file, "%s/%s", directory, name) >= (int)sizeof file)
         return ERROR_FILE_UNWRITABLE;
-    enum error error = replace_file(directory_fd, name, value);
-    close(directory_fd);
-    return error;
+    return file_replace(file, value);
 }

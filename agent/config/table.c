@@ -19,8 +19,13 @@
 #define PRICE(name, prefix, member, text) \
     ROW(name, NULL, TYPE_PRICE, offsetof(OWNER, prefix member), offsetof(OWNER, prefix has_##member), NULL, NULL, 0, 0, \
         "USD per million", NULL, NULL, FIELD_RELOADABLE, text)
+#define AMOUNT(name, alias, member, has, max, text) \
+    ROW(name, alias, TYPE_MONEY, offsetof(OWNER, member), offsetof(OWNER, has), NULL, NULL, 0, max, "USD", NULL, NULL, \
+        FIELD_RELOADABLE, text)
+#define LISTED(name, type, member, count, most, dev, prod, flags, text) \
+    ROW(name, NULL, type, offsetof(OWNER, member), offsetof(OWNER, count), dev, prod, 0, most, "", NULL, NULL, flags, text)
 #define LIST(name, type, member, count, most, flags, text) \
-    ROW(name, NULL, type, offsetof(OWNER, member), offsetof(OWNER, count), NULL, NULL, 0, most, "", NULL, NULL, flags, text)
+    LISTED(name, type, member, count, most, NULL, NULL, flags, text)
 #define OBJECTS(name, table, member, count, most, flags, text) \
     ROW(name, NULL, TYPE_OBJECTS, offsetof(OWNER, member), offsetof(OWNER, count), NULL, NULL, 0, most, "", NULL, \
         &table_##table, flags, text)

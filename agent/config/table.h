@@ -24,12 +24,16 @@ enum field_type {
     TYPE_API_KEY,  /* kt_cg_… */
     TYPE_PROVIDER, /* id of the catalogue */
     TYPE_NETWORK,  /* a.b.0.0/16 within 127.0.0.0/8 */
+    TYPE_PATTERN,  /* text, or a prefix ending in '*' */
+    TYPE_DURATION, /* 24h, 7d: whole hours, in minutes */
     TYPE_HOSTS,    /* lists from here */
     TYPE_NAMES,
     TYPE_VARIABLES,
     TYPE_MODELS, /* names, or prefixes ending in '*' */
     TYPE_UIDS,
     TYPE_GIDS,
+    TYPE_PERCENTS,
+    TYPE_ARGUMENTS,   /* of a program; NULL-terminated */
     TYPE_OBJECT,      /* a nested table, same or embedded struct */
     TYPE_OBJECTS,     /* a list of a nested table */
     TYPE_UNSUPPORTED, /* designed, not in force yet: an error rather than a silent nothing */
@@ -77,6 +81,7 @@ struct object {
 
 extern const struct object table_policy, table_providers, table_provider, table_price, table_tier, table_pricing;
 extern const struct object table_target, table_consumer_group, table_wallet, table_cost_tracking;
+extern const struct object table_budget, table_budgets, table_webhook;
 
 /* The row of a key, also by its alias; NULL when there is none. */
 const struct field *table_find(const struct object *object, struct slice name);

@@ -25,6 +25,10 @@ VALUE_PARSER(network);
 VALUE_PARSER(host);
 VALUE_PARSER(uid);
 VALUE_PARSER(gid);
+VALUE_PARSER(pattern);
+VALUE_PARSER(duration);
+VALUE_PARSER(percent);
+VALUE_PARSER(argument);
 #undef VALUE_PARSER
 
 /* Decimal digits only, no leading zero: YAML 1.1 would read 010 as 8 and 1_000 as 1000. */

@@ -404,8 +404,6 @@ static const struct bad bad_settings[] = {
     {GROUP "limits: {connections_max: 8, connections_per_uid_max: 9}\n", 5, 55,
      "\"connections_per_uid_max\" exceeds \"connections_max\"", 0},
     {GROUP "limits: {client_gone: wait}\n", 5, 23, "\"client_gone\" cannot be \"wait\"", 0},
-    {GROUP "budgets: []\n", 5, 1, "\"budgets\" is not supported by this version yet", 0},
-    {GROUP "alerts: {}\n", 5, 1, "\"alerts\" is not supported by this version yet", 0},
     {GROUP "exports: []\n", 5, 1, "\"exports\" is not supported by this version yet", 0},
     {GROUP "policies: {rules: []}\n", 5, 12, "\"rules\" is not supported by this version yet", 0},
     {GROUP "    rate_limits: {requests_per_minute: 3}\n", 5, 5, "\"rate_limits\" is not supported by this version yet",
