@@ -146,6 +146,7 @@ struct wallet_ledger {
 
     pthread_mutex_t chores_lock; /* a leaf lock */
     pthread_cond_t chores_wanted;
+    int chores_event_fd; /* wakes the chores thread */
     bool wants_checkpoint, wants_end;
 };
 
