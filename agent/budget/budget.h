@@ -46,12 +46,14 @@ struct budget_marks;
 /* Reads STATE/alerts (created; a torn last line is dropped). Errors: FILE_UNREADABLE, FILE_UNWRITABLE, NO_MEMORY. */
 enum error budget_marks_open(const char *file, struct budget_marks **ret_marks) MUST_USE;
 void budget_marks_close(struct budget_marks *marks);
-/* True when (subject, window, threshold) was not marked yet: it is now, durably. Windows of a subject older than the
- * newest one seen answer false: the clock stepped back. subject and threshold: printable, no space. One thread. */
+/* True when (subject, window, threshold) was not marked yet: it is now, durably (while the disk refuses: in memory, and
+ * on disk with the first write that succeeds). Windows of a subject older than the newest one seen answer false: the
+ * clock stepped back. subject and threshold: 1 to 127 and 1 to 31 printable characters, no space. One thread. */
 bool budget_marks_take(struct budget_marks *marks, const char *subject, uint64_t window, const char *threshold);
 /* An alert that was taken and is known to be delivered. What was taken but not delivered before a crash comes back from
  * budget_marks_undelivered at the next start, so that an alert may come twice, but never not at all. */
 void budget_marks_deliver(struct budget_marks *marks, const char *subject, uint64_t window, const char *threshold);
+/* visit must not call these functions. */
 typedef void budget_marks_visit(void *context, const char *subject, uint64_t window, const char *threshold);
 void budget_marks_undelivered(struct budget_marks *marks, budget_marks_visit *visit, void *context);
 
