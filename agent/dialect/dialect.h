@@ -36,12 +36,17 @@ struct request_facts {
     bool has_tools;
     bool refers_outside;   /* files, images, URLs, server-side tools: the body's bytes do not bound the input */
     char service_tier[32]; /* as asked for, "" when absent */
+    bool is_fast;          /* Anthropic's `speed: "fast"` */
+    uint64_t added_tokens; /* input that the provider adds by itself, beyond the body's bytes (Anthropic, "Tool use") */
+    int64_t thinking_tokens; /* Anthropic's thinking.budget_tokens: the output limit must be greater; 0: none */
+    size_t prediction_bytes; /* OpenAI's `prediction`: bounds output beyond the limit (rejected tokens are billed) */
     /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */
     struct json_place {
         size_t offset, length; /* length 0: absent */
     } model_value, stream_options_value, include_usage_value, output_max_value;
     size_t object_open;            /* offset just after '{' of the body */
-    const char *output_max_member; /* "max_tokens" or "max_completion_tokens", as the request wrote it (NULL: absent) */
+    const char *output_max_member; /* "max_tokens" or "max_completion_tokens", as the request wrote it (NULL: absent);
+                                      an edit that must insert it takes this name, else the dialect's own */
 };
 
 /* Disjoint token buckets (wire.md): each token is counted in exactly one. */

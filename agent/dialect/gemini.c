@@ -43,6 +43,7 @@ static struct slice edit_request(struct slice body, const struct request_facts *
 static const struct error_override error_overrides[] = {
     {ERROR_WALLET_EXHAUSTED, {429, "RESOURCE_EXHAUSTED", NULL}},
     {ERROR_WALLET_UNKNOWN, {429, "RESOURCE_EXHAUSTED", NULL}},
+    {ERROR_BUDGET_EXHAUSTED, {429, "RESOURCE_EXHAUSTED", NULL}},
     {ERROR_OK, {0, NULL, NULL}},
 };
 static const struct error_default error_defaults[] = {

@@ -29,6 +29,8 @@ enum member_role {
     ROLE_CHOICES,
     ROLE_OUTPUT_MAX,
     ROLE_TOOLS,
+    ROLE_THINKING,
+    ROLE_PREDICTION,
 };
 struct request_member {
     const char *path;

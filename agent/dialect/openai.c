@@ -44,6 +44,7 @@ static const struct request_member members[] = {
      "Invalid type or value for 'max_tokens': expected an integer >= 1."},
     {"tools", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "Invalid type for 'tools': expected an array of objects."},
     {"functions", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "Invalid type for 'functions': expected an array of objects."},
+    {"prediction", ROLE_PREDICTION, MEMBER_OBJECT, false, NULL, "Invalid type for 'prediction': expected an object."},
 };
 static const struct request_format format = {
     members, sizeof members / sizeof *members, "max_completion_tokens",
@@ -241,6 +242,7 @@ static void read_document(struct meter *meter, struct slice document)
 static const struct error_override error_overrides[] = {
     {ERROR_WALLET_EXHAUSTED, {429, "insufficient_quota", "project_spend_limit_exceeded"}},
     {ERROR_WALLET_UNKNOWN, {429, "insufficient_quota", NULL}},
+    {ERROR_BUDGET_EXHAUSTED, {429, "insufficient_quota", "project_spend_limit_exceeded"}},
     {ERROR_KEY_INVALID, {0, "authentication_error", "invalid_api_key"}},
     {ERROR_BODY_MALFORMED, {400, "invalid_request_error", NULL}},
     {ERROR_BODY_INCOMPLETE, {400, "invalid_request_error", NULL}},

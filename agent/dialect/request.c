@@ -65,6 +65,11 @@ static bool take_member(const struct request_member *member, const struct json_v
     case ROLE_TOOLS:
         facts->has_tools |= is_given && value->raw.length > strlen("[]");
         return true;
+    case ROLE_THINKING:
+        return !is_given || json_get_integer(value, &facts->thinking_tokens);
+    case ROLE_PREDICTION:
+        facts->prediction_bytes = is_given ? value->raw.length : 0;
+        return true;
     }
     return false;
 }
@@ -120,14 +125,15 @@ static bool refers_outside(struct slice body)
 enum error dialect_read_by_table(const struct request_format *format, struct slice body, unsigned depth_max,
                                  struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
-    struct json_value values[MEMBERS_MAX], tier;
-    struct json_query queries[MEMBERS_MAX + 1];
+    struct json_value values[MEMBERS_MAX], tier, speed;
+    struct json_query queries[MEMBERS_MAX + 2];
     struct json_problem problem = {0};
     check(format->member_count <= MEMBERS_MAX);
     for (size_t i = 0; i < format->member_count; i++)
         queries[i] = (struct json_query){format->members[i].path, &values[i]};
     queries[format->member_count] = (struct json_query){"service_tier", &tier}; /* the same member in both dialects */
-    enum error error = json_scan(body, depth_max, queries, format->member_count + 1, &problem);
+    queries[format->member_count + 1] = (struct json_query){"speed", &speed};
+    enum error error = json_scan(body, depth_max, queries, format->member_count + 2, &problem);
     if (error) {
         *ret_problem = arena_printf(arena, "%s (at byte %zu of the body)", problem.message, problem.offset);
         return error;
@@ -135,6 +141,7 @@ enum error dialect_read_by_table(const struct request_format *format, struct sli
     struct request_facts facts = {.choices = 1, .output_tokens_max = -1, .text_bytes = body.length};
     facts.object_open = find_object_open(body);
     facts.refers_outside = refers_outside(body);
+    facts.is_fast = json_string_is(&speed, "fast");
     if (!json_get_string(&tier, facts.service_tier, sizeof facts.service_tier))
         facts.service_tier[0] = '\0';
     const char *refusal = facts.object_open ? take_members(format, values, &facts) : "the body is no JSON object";
@@ -225,13 +232,14 @@ static void inject_usage(struct splices *splices, struct slice body, const struc
 static void bound_output(const struct request_format *format, struct splices *splices,
                          const struct request_facts *facts, int64_t tokens_max)
 {
+    const char *member = facts->output_max_member ? facts->output_max_member : format->output_max_member;
     if (facts->output_tokens_max >= 0 && facts->output_tokens_max <= tokens_max)
         return;
     if (facts->output_max_value.length)
         splice_add(splices, facts->output_max_value, arena_printf(splices->arena, "%lld", (long long)tokens_max));
     else
         splice_add(splices, (struct json_place){facts->object_open, 0},
-                   arena_printf(splices->arena, "\"%s\":%lld,", format->output_max_member, (long long)tokens_max));
+                   arena_printf(splices->arena, "\"%s\":%lld,", member, (long long)tokens_max));
 }
 
 /* Insertions just after the '{' end in a comma: a model is required, so something follows. */

@@ -18,10 +18,14 @@ static enum speed speed_of(const char *service_tier)
     return SPEED_STANDARD;
 }
 
-/* The list's prices with some replaced, under what the target pins. */
+/* The list's prices with some replaced, under what the target pins. Anthropic's cache writes are multiples of the input
+ * price: of the new one, where the list says no more. */
 static struct price_set variant(const struct price_quote *quote, const struct price_set *replaced)
 {
-    struct price_set set = price_set_overlay(&quote->listed, replaced);
+    struct price_set set = quote->listed;
+    if (quote->hour_is_double && replaced->has_input)
+        set.has_cache_write = set.has_cache_write_1h = false;
+    set = price_set_overlay(&set, replaced);
     set = price_set_overlay(&set, &quote->pinned);
     return price_set_fill(&set, quote->hour_is_double);
 }
@@ -119,4 +123,28 @@ enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_b
         !add(&cost, output_tokens, dearer(set.output, set.output_audio)))
         return ERROR_AMOUNT_OVERFLOW;
     return cost_to_money(cost, ret_bound);
+}
+
+uint64_t prices_find_output_limit(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t least,
+                                  uint64_t most, uint64_t choices, const char *service_tier, struct money affordable)
+{
+    uint64_t fits = 0, low = least, high = most;
+    while (low <= high) { /* at most 64 rounds; what does not fit in money costs too much */
+        uint64_t middle = low + (high - low) / 2;
+        struct money bound;
+        bool is_affordable =
+            prices_bound(quote, input_tokens_bound, middle, choices, service_tier, &bound) == ERROR_OK &&
+            money_compare(bound, affordable) <= 0;
+        if (is_affordable) {
+            fits = middle;
+            low = middle + 1;
+        } else if (middle == least) {
+            break;
+        } else {
+            high = middle - 1;
+        }
+        if (low == 0)
+            break; /* UINT64_MAX was affordable */
+    }
+    return fits;
 }

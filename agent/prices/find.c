@@ -87,15 +87,32 @@ static void take_row(struct price_quote *quote, const struct price_row *row)
     quote->context_tokens = row->context_tokens;
 }
 
-static void complete(struct price_quote *quote)
+/* What the list does not say of a model is the most that it says of the family; no answer is longer than the model's
+ * own window. Must not be too small: a hold rests on it. */
+static void take_family_limits(const struct settings *settings, const char *family, struct price_quote *quote)
+{
+    uint64_t output = PRICES_OUTPUT_TOKENS_DEFAULT, context = 0;
+    for (size_t i = 0; i < settings->price_count; i++) {
+        const struct price_row *row = &settings->prices[i];
+        if (strcmp(row->family, family) != 0)
+            continue;
+        output = greater(output, row->output_tokens_max);
+        context = greater(context, row->context_tokens);
+    }
+    if (!quote->output_tokens_max)
+        quote->output_tokens_max =
+            quote->context_tokens && quote->context_tokens < output ? quote->context_tokens : output;
+    if (!quote->context_tokens)
+        quote->context_tokens = context;
+}
+
+static void complete(const struct settings *settings, const char *family, struct price_quote *quote)
 {
     struct price_set set = price_set_overlay(&quote->listed, &quote->pinned);
     quote->standard = price_set_fill(&set, quote->hour_is_double);
     quote->list_model = quote->row ? quote->row->model : NULL;
-    if (quote->output_tokens_max)
-        return;
-    bool is_small = quote->context_tokens && quote->context_tokens < PRICES_OUTPUT_TOKENS_DEFAULT;
-    quote->output_tokens_max = is_small ? quote->context_tokens : PRICES_OUTPUT_TOKENS_DEFAULT;
+    if (!quote->output_tokens_max || !quote->context_tokens)
+        take_family_limits(settings, family, quote);
 }
 
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
@@ -114,7 +131,7 @@ enum error prices_find(const struct settings *settings, const struct provider *p
     quote.basis = is_pinned || (row && price_set_has_any(&quote.pinned)) ? PRICE_PINNED
                   : row                                                  ? PRICE_LISTED
                                                                          : PRICE_CEILING;
-    complete(&quote);
+    complete(settings, provider->price_family, &quote);
     *ret_quote = quote;
     return ERROR_OK;
 }

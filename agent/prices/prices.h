@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prices: from the price list and a target's own `pricing`, what usage costs and what a request can cost at most. Pure
- * functions over a settings snapshot.
+ * functions over a settings snapshot; what was learned about prompts is an object of its own.
  */
 #ifndef PRICES_PRICES_H
 #define PRICES_PRICES_H
@@ -27,15 +27,17 @@ struct price_quote {
     const char *list_model;      /* the row used (CEILING: the dearest of the family), NULL for PINNED without a row */
     const struct price_row *row; /* the same; NULL for PINNED without a row */
     struct price_set standard;   /* every member filled in: a missing cache or audio price is the input (output) price,
-                                    a missing cache_write_1h twice the input price in Anthropic's dialect */
+                                    a missing cache_write is 1.25 times and a missing cache_write_1h twice the input
+                                    price in Anthropic's dialect */
     struct price_set pinned; /* what the target's pricing says: goes before the list, its tiers and its fast prices */
     struct price_set listed; /* what the list says, has_ members only (CEILING: the dearest of each in the family) */
-    bool hour_is_double;     /* Anthropic: writing to the one-hour cache costs twice the input price */
-    uint64_t output_tokens_max; /* the model's maximum, PRICES_OUTPUT_TOKENS_DEFAULT when unknown */
-    uint64_t context_tokens;    /* 0 unknown */
+    bool hour_is_double; /* Anthropic: writing to the one-hour cache costs twice the input price, to the other 1.25 */
+    uint64_t output_tokens_max; /* the model's maximum; unknown: the greatest of its family, at least
+                                   PRICES_OUTPUT_TOKENS_DEFAULT, at most the model's own window. Never 0 */
+    uint64_t context_tokens;    /* the model's window; unknown: the longest of its family; 0: none is known */
 };
 
-/* Most models of the list answer with at most 128,000 tokens; the smaller context window goes before it. */
+/* Most models of the list answer with at most 128,000 tokens. */
 enum { PRICES_OUTPUT_TOKENS_DEFAULT = 131072 };
 
 /* The price of `model` at a provider; pricing may be NULL. PRICE_UNKNOWN: there is none, and the policy blocks or the
@@ -53,6 +55,29 @@ enum error prices_cost(const struct price_quote *quote, const struct price_token
  * prices are not believed before they are billed. AMOUNT_OVERFLOW. */
 enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t output_tokens_bound,
                         uint64_t choices, const char *service_tier, struct money *ret_bound) MUST_USE;
+/* The clamp: the greatest output bound per choice, from `least` to `most` (least ≤ most), whose prices_bound is within
+ * `affordable`. 0 when even that of `least` is not. */
+uint64_t prices_find_output_limit(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t least,
+                                  uint64_t most, uint64_t choices, const char *service_tier, struct money affordable);
+
+/* ---- `hold: learned`: input tokens from what similar requests really used. Not hard: text of another kind than all
+ * before it can have more. ---- */
+
+/* Bytes per input token by (provider, model, size of the body): the lowest 1 % of what was seen. Bounded (256 rows, the
+ * least recently used goes), in memory alone, any thread. */
+struct prices_memory;
+enum { PRICES_SAMPLES_MIN = 50 };
+struct prices_memory *prices_memory_new(void);
+void prices_memory_free(struct prices_memory *memory); /* NULL is fine */
+/* What the provider counted for a body of this size. A count above what was learned so far means that the learned is
+ * wrong: it is forgotten, and takes PRICES_SAMPLES_MIN more to speak again. 0 bytes or tokens teach nothing. */
+void prices_memory_learn(struct prices_memory *memory, const char *provider, const char *model, uint64_t body_bytes,
+                         uint64_t input_tokens);
+/* The tokens that a body of this size is expected not to exceed, a quarter added, never more than its bytes. False
+ * until PRICES_SAMPLES_MIN bodies of similar size (within a factor of four) were seen. */
+bool prices_memory_find(struct prices_memory *memory, const char *provider, const char *model, uint64_t body_bytes,
+                        uint64_t *ret_tokens);
+
 /* For check: a warning for each target whose model has no list price and no pricing, with the line to add. */
 void prices_warn_unknown(const struct settings *settings, struct config_problems *problems);
 const char *prices_basis_name(enum price_basis basis); /* pinned listed ceiling */

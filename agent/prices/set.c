@@ -65,8 +65,8 @@ struct price_set price_set_fill(const struct price_set *set, bool hour_is_double
     struct price_set filled = *set;
     if (!filled.has_cache_read)
         filled.cache_read = filled.input;
-    if (!filled.has_cache_write)
-        filled.cache_write = filled.input;
+    if (!filled.has_cache_write) /* rounded up */
+        filled.cache_write.pico = hour_is_double ? filled.input.pico + (filled.input.pico + 3) / 4 : filled.input.pico;
     if (!filled.has_cache_write_1h)
         filled.cache_write_1h.pico = hour_is_double ? 2 * filled.input.pico : filled.cache_write.pico;
     if (!filled.has_input_audio)
