@@ -6,6 +6,7 @@
 #include "prices/prices.h"
 #include "tests/unit/suite.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { MILLION = 1000000 };
@@ -104,6 +105,42 @@ TEST(models_without_a_known_maximum_get_the_stated_default)
     config_release(settings);
 }
 
+/* The list says nothing of it: then the most that it says of the family, and no more than the model's own window. */
+TEST(limits_that_no_list_states_are_the_greatest_of_the_family)
+{
+    static struct price_row rows[] = {
+        {.family = "f", .model = "a", .output_tokens_max = 300000, .context_tokens = 900000},
+        {.family = "f", .model = "b"},
+        {.family = "f", .model = "c", .context_tokens = 250000},
+        {.family = "f", .model = "d", .output_tokens_max = 10},
+        {.family = "g", .model = "a", .output_tokens_max = 9000000, .context_tokens = 9000000},
+    };
+    static const struct {
+        const char *model;
+        uint64_t output, context;
+    } wanted[] = {{"a", 300000, 900000}, {"b", 300000, 900000}, {"c", 250000, 250000}, {"d", 10, 900000}};
+    struct settings settings = {.prices = rows, .price_count = sizeof rows / sizeof *rows};
+    const struct provider provider = {.price_family = "f"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct price_quote quote;
+        CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, wanted[i].model, NULL, &quote), ERROR_OK);
+        EXPECT_INTEGER(quote.output_tokens_max, wanted[i].output);
+        EXPECT_INTEGER(quote.context_tokens, wanted[i].context);
+    }
+}
+
+TEST(no_model_of_the_list_has_a_bound_of_nothing)
+{
+    struct settings *settings = load();
+    for (size_t i = 0; i < settings->price_count; i++) {
+        const struct provider provider = {.price_family = settings->prices[i].family};
+        struct price_quote quote;
+        if (prices_find(settings, &provider, settings->prices[i].model, NULL, &quote) == ERROR_OK)
+            EXPECT(quote.output_tokens_max > 0, "%s", settings->prices[i].model);
+    }
+    config_release(settings);
+}
+
 TEST(unknown_prices_can_be_blocked)
 {
     struct settings *settings = load();
@@ -138,6 +175,10 @@ static const struct {
     /* the vector of the design: 3 fresh, 12304 written, 550 out at 3/3.75/15 */
     {"anthropic", "claude-sonnet-4-5", "", {.input = 3, .cache_write = 12304, .output = 550}, "0.054399"},
     {"anthropic", "claude-sonnet-4-5", "", {.cache_write_1h = MILLION}, "6"},
+    /* fast: 30 in and 150 out; writing to the cache is 1.25 and 2 times that */
+    {"anthropic", "claude-opus-4-6", "fast", {.input = MILLION, .cache_write = MILLION, .output = 1}, "67.50015"},
+    {"anthropic", "claude-opus-4-6", "fast", {.cache_write_1h = MILLION, .cache_read = MILLION}, "63"},
+    {"anthropic", "claude-opus-4-6", "standard", {.cache_write = MILLION}, "6.25"},
     {"anthropic", "claude-sonnet-4-5", "standard", {.cache_read = MILLION, .output = 1}, "0.300015"},
     /* 2600 = 2000 fresh + 400 read + 200 written, written at the input price: it has none of its own */
     {"openai", "gpt-5.4-mini", "default", {.input = 2000, .cache_read = 400, .cache_write = 200}, "0.00168"},
@@ -225,6 +266,8 @@ static const struct {
     {"openai", "gpt-5.4-mini", "flex", 1000, 1000, 1, "0.00525"}, /* half only when billed so */
     {"openai", "gpt-5.4-mini", "priority", 1000, 1000, 1, "0.0105"},
     {"anthropic", "claude-sonnet-4-5", "", MILLION, 0, 1, "6"}, /* all of it written for an hour */
+    {"anthropic", "claude-opus-4-6", "", MILLION, 0, 1, "10"},
+    {"anthropic", "claude-opus-4-6", "fast", MILLION, 0, 1, "60"},
     {"openai", "gpt-5.4", "", 272000, 0, 1, "0.68"},
     {"openai", "gpt-5.4", "", 272001, 1000, 1, "1.382505"},
     {"google", "gemini-2.5-flash", "", 1000, 0, 1, "0.001"}, /* all of it audio */
@@ -280,9 +323,11 @@ TEST(no_usage_within_the_bound_costs_more_than_it)
             if (prices_find(settings, &provider, model, NULL, &quote) != ERROR_OK)
                 continue;
             CU_ASSERT_EQUAL_FATAL(prices_cost(&quote, &use, tier, &cost), ERROR_OK);
-            CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input + next_random(&state) % 1000,
-                                               use.output + use.output_audio, 1, tier, &bound),
-                                  ERROR_OK);
+            /* n choices, each with its own share of the output, and none of them above the limit */
+            uint64_t choices = 1 + next_random(&state) % 4;
+            uint64_t limit = (use.output + use.output_audio + choices - 1) / choices;
+            CU_ASSERT_EQUAL_FATAL(
+                prices_bound(&quote, input + next_random(&state) % 1000, limit, choices, tier, &bound), ERROR_OK);
             checked++;
             if (money_compare(cost, bound) > 0)
                 EXPECT(false, "%s %s %s", provider.price_family, model, tier);
@@ -290,6 +335,212 @@ TEST(no_usage_within_the_bound_costs_more_than_it)
     }
     EXPECT(checked > 20000, "%llu", (unsigned long long)checked);
     config_release(settings);
+}
+
+/* What the clamp rests on: the limit found is affordable, the next is not. */
+TEST(an_output_limit_is_the_greatest_that_a_sum_pays)
+{
+    static const char *const models[] = {"gpt-5.4", "gpt-5.4-mini", "text-embedding-3-small", "o1-pro"};
+    struct settings *settings = load();
+    uint64_t state = 1234567, partial = 0;
+    for (unsigned round = 0; round < 4000; round++) {
+        struct price_quote quote = quote_of(settings, "openai", models[round % 4]);
+        const char *tier = round % 3 ? "priority" : "";
+        uint64_t input = next_random(&state) % 400000, least = 1 + next_random(&state) % 500,
+                 most = least + next_random(&state) % 130000, choices = next_random(&state) % 5;
+        struct money sum = {(int64_t)(next_random(&state) % 12000000000)}, bound;
+        uint64_t limit = prices_find_output_limit(&quote, input, least, most, choices, tier, sum);
+        if (limit == 0) {
+            CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input, least, choices, tier, &bound), ERROR_OK);
+            EXPECT(money_compare(bound, sum) > 0, "round %u: %llu tokens fit", round, (unsigned long long)least);
+            continue;
+        }
+        EXPECT(limit >= least && limit <= most, "round %u: %llu", round, (unsigned long long)limit);
+        CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input, limit, choices, tier, &bound), ERROR_OK);
+        EXPECT(money_compare(bound, sum) <= 0, "round %u: %llu tokens do not fit", round, (unsigned long long)limit);
+        if (limit == most)
+            continue;
+        partial++;
+        CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input, limit + 1, choices, tier, &bound), ERROR_OK);
+        EXPECT(money_compare(bound, sum) > 0, "round %u: one more than %llu fits", round, (unsigned long long)limit);
+    }
+    EXPECT(partial > 300, "%llu", (unsigned long long)partial);
+    config_release(settings);
+}
+
+TEST(an_output_limit_at_the_edges)
+{
+    struct settings *settings = load();
+    struct price_quote quote = quote_of(settings, "openai", "gpt-5.4-mini"); /* 4500 nano per token */
+    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, 1, 1, "", (struct money){4500}), 1);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, 1, 1, "", (struct money){4499}), 0);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 0, 9, 1, "", MONEY_ZERO), 0);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, 9, 2, "", (struct money){9000 * 4 + 8999}), 4);
+    /* bounds that no money can hold cost too much */
+    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, UINT64_MAX, 1, "", (struct money){45000}), 10);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, UINT64_MAX, 1, 9, 1, "", MONEY_MAX), 0);
+    struct price_set pricing = {.has_input = true, .has_output = true};
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, provider_of(settings, "openai"), "free", &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, INT64_MAX, 1, "", MONEY_ZERO), INT64_MAX);
+    config_release(settings);
+}
+
+/* ---- learned ---- */
+
+static void learn(struct prices_memory *memory, const char *model, unsigned times, uint64_t bytes, uint64_t tokens)
+{
+    for (unsigned i = 0; i < times; i++)
+        prices_memory_learn(memory, "p", model, bytes, tokens);
+}
+
+static uint64_t learned(struct prices_memory *memory, const char *model, uint64_t bytes)
+{
+    uint64_t tokens = 0;
+    return prices_memory_find(memory, "p", model, bytes, &tokens) ? tokens : 0;
+}
+
+TEST(what_is_learned_speaks_after_fifty_of_a_kind)
+{
+    struct prices_memory *memory = prices_memory_new();
+    learn(memory, "m", PRICES_SAMPLES_MIN - 1, 10000, 2000);
+    EXPECT_INTEGER(learned(memory, "m", 10000), 0);
+    learn(memory, "m", 1, 10000, 2000);
+    EXPECT_INTEGER(learned(memory, "m", 10000), 2500); /* 5 bytes a token, and a quarter more */
+    EXPECT_INTEGER(learned(memory, "m", 5000), 1250);
+    EXPECT_INTEGER(learned(memory, "other", 10000), 0);
+    uint64_t tokens;
+    EXPECT(!prices_memory_find(memory, "q", "m", 10000, &tokens), "another provider");
+    /* a short prompt is mostly JSON: it says nothing of a long one, and the other way round */
+    EXPECT_INTEGER(learned(memory, "m", 1000000), 0);
+    EXPECT_INTEGER(learned(memory, "m", 100), 0);
+    prices_memory_free(memory);
+}
+
+TEST(what_is_learned_is_the_lowest_and_never_above_the_bytes)
+{
+    struct prices_memory *memory = prices_memory_new();
+    learn(memory, "m", 90, 10000, 2000);
+    learn(memory, "m", 1, 10000, 2400);
+    uint64_t tokens = learned(memory, "m", 10000);
+    EXPECT(tokens >= 2400 * 5 / 4, "%llu", (unsigned long long)tokens);
+    learn(memory, "bytes", 100, 10000, 20000); /* more tokens than bytes: the bound by bytes is all there is */
+    EXPECT_INTEGER(learned(memory, "bytes", 10000), 10000);
+    learn(memory, "one", 100, 10000, 10000);
+    EXPECT_INTEGER(learned(memory, "one", 10000), 10000);
+    learn(memory, "absurd", 100, 10000, 1); /* a provider that counts next to nothing */
+    EXPECT(learned(memory, "absurd", 10000) >= 10000 / 16, "%llu",
+           (unsigned long long)learned(memory, "absurd", 10000));
+    prices_memory_free(memory);
+}
+
+TEST(what_teaches_nothing_is_ignored)
+{
+    struct prices_memory *memory = prices_memory_new();
+    char name[200];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    learn(memory, "m", 100, 0, 10);
+    learn(memory, "m", 100, 1000, 0);
+    learn(memory, name, 100, 1000, 100);
+    EXPECT_INTEGER(learned(memory, "m", 1000), 0);
+    EXPECT_INTEGER(learned(memory, "m", 0), 0);
+    EXPECT_INTEGER(learned(memory, name, 1000), 0);
+    learn(memory, "m", 100, UINT64_MAX, 1);
+    EXPECT_INTEGER(learned(memory, "m", UINT64_MAX), UINT64_MAX);
+    learn(memory, "n", 100, 1, UINT64_MAX);
+    EXPECT_INTEGER(learned(memory, "n", 1), 1);
+    prices_memory_free(memory);
+}
+
+/* Prose for long, then something dense: it is beaten once, and says no more until it has seen fifty of what comes now.
+ */
+TEST(what_was_learned_is_forgotten_when_it_is_beaten)
+{
+    struct prices_memory *memory = prices_memory_new();
+    learn(memory, "m", 3000, 10000, 2000);
+    learn(memory, "m", 1, 10000, 7700); /* base64, 1.3 bytes a token */
+    EXPECT_INTEGER(learned(memory, "m", 10000), 0);
+    learn(memory, "m", PRICES_SAMPLES_MIN - 1, 10000, 2000);
+    EXPECT(learned(memory, "m", 10000) >= 7700, "%llu", (unsigned long long)learned(memory, "m", 10000));
+    prices_memory_free(memory);
+}
+
+/* Whoever chooses the prompts, even against us: a hold is beaten at most once in fifty. */
+TEST(no_sequence_beats_what_is_learned_more_than_once_in_fifty)
+{
+    uint64_t state = 42, samples = 0, beaten = 0, spoken = 0;
+    for (unsigned play = 0; play < 60; play++) {
+        struct prices_memory *memory = prices_memory_new();
+        for (unsigned i = 0; i < 2000; i++, samples++) {
+            uint64_t bytes = 20000 + next_random(&state) % 20000, expected = 0;
+            bool is_known = prices_memory_find(memory, "p", "m", bytes, &expected);
+            /* drifting, random, or just above what is expected, as soon as something is */
+            uint64_t tokens = play % 3 == 0   ? bytes * 10 / (13 + i % 41)
+                              : play % 3 == 1 ? bytes * 8 / (8 + next_random(&state) % 60)
+                              : is_known      ? expected + 1 + next_random(&state) % 100
+                                              : bytes / 16;
+            beaten += is_known && tokens > expected;
+            spoken += is_known;
+            EXPECT(!is_known || expected <= bytes, "%llu", (unsigned long long)expected);
+            prices_memory_learn(memory, "p", "m", bytes, tokens);
+        }
+        prices_memory_free(memory);
+    }
+    EXPECT(beaten <= samples / PRICES_SAMPLES_MIN, "%llu of %llu", (unsigned long long)beaten,
+           (unsigned long long)samples);
+    EXPECT(beaten > 100 && spoken > samples / 4, "%llu, %llu", (unsigned long long)beaten, (unsigned long long)spoken);
+}
+
+TEST(what_is_learned_is_bounded_and_the_oldest_goes)
+{
+    struct prices_memory *memory = prices_memory_new();
+    char model[32];
+    learn(memory, "kept", 100, 10000, 2000);
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(model, sizeof model, "model-%u", i);
+        learn(memory, model, PRICES_SAMPLES_MIN, 10000, 2000);
+        if (i % 100 == 0)
+            learn(memory, "kept", 1, 10000, 2000);
+    }
+    EXPECT_INTEGER(learned(memory, "kept", 10000), 2500);
+    EXPECT_INTEGER(learned(memory, "model-1999", 10000), 2500);
+    EXPECT_INTEGER(learned(memory, "model-0", 10000), 0);
+    prices_memory_free(memory);
+}
+
+struct pupil {
+    struct prices_memory *memory;
+    uint64_t seed, wrong;
+};
+
+static void *learn_in_thread(void *context)
+{
+    struct pupil *pupil = context;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t bytes = 16384 + next_random(&pupil->seed) % 40000, tokens;
+        prices_memory_learn(pupil->memory, "p", "m", bytes, bytes / 4);
+        if (prices_memory_find(pupil->memory, "p", "m", bytes, &tokens) && (tokens < bytes / 4 || tokens > bytes))
+            pupil->wrong++;
+    }
+    return NULL;
+}
+
+TEST(what_one_thread_learns_all_know)
+{
+    enum { THREADS = 4 };
+    struct prices_memory *memory = prices_memory_new();
+    struct pupil pupils[THREADS];
+    pthread_t threads[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        pupils[i] = (struct pupil){memory, 77 + i, 0};
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, learn_in_thread, &pupils[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        EXPECT_INTEGER(pupils[i].wrong, 0);
+    }
+    EXPECT_INTEGER(learned(memory, "m", 20000), 6250);
+    prices_memory_free(memory);
 }
 
 TEST(amounts_that_do_not_fit_are_errors)
