@@ -40,6 +40,9 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
         add(fields, &count, "tollgate-target", attempt->target ? attempt->target->id : attempt->provider->id);
     if (attempt && attempt->is_held)
         add(fields, &count, "tollgate-hold", money_text(exchange, attempt->hold));
+    if (attempt && attempt->is_held && exchange->outgoing.clamped_to >= 0)
+        add(fields, &count, "tollgate-clamped",
+            arena_printf(exchange->arena, "max_tokens=%lld", (long long)exchange->outgoing.clamped_to));
     if (with_cost && attempt && attempt->is_priced) {
         add(fields, &count, "tollgate-cost", money_text(exchange, attempt->charge));
         add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, remaining(exchange)));

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "budget/budget.h"
 #include "dialect/dialect.h"
 #include "flow/flow.h"
 #include "http/http.h"
@@ -42,10 +43,19 @@ struct attempt {
     const char *model;               /* as sent */
     struct price_quote quote;
     bool is_priced;
+    struct {                                           /* how the hold was found */
+        uint64_t input_tokens, output_tokens, choices; /* output: per choice, as asked or the model's maximum */
+        uint64_t output_tokens_least;                  /* the clamp goes no lower; 0: this request is not clamped */
+        const char *service_tier;
+        bool is_learned; /* the input is not the hard bound, but what was learned */
+    } bound;
+    const struct budget *budgets[WALLET_BUDGETS_MAX]; /* that count it, rows of reserve.budgets */
+    struct budget_window windows[WALLET_BUDGETS_MAX];
     struct money hold;
     struct wallet_operation reserve, resolve; /* resolve: the settle or void */
     enum attempt_phase { ATTEMPT_NEW, ATTEMPT_RESERVING, ATTEMPT_ANSWERED, ATTEMPT_FAILED } phase;
     bool is_held, is_resolved, is_loaded; /* loaded: counted in routing's load */
+    bool hold_exceeded;                   /* the usage cost more than the hold */
     /* forward */
     struct upstream_transfer *transfer;
     struct upstream_result result;
@@ -110,7 +120,8 @@ struct exchange {
     struct { /* reserve: what will be sent, per attempt */
         struct slice body;
         bool hides_usage;
-        int64_t output_tokens_max; /* the bound used for the hold */
+        int64_t output_tokens_max; /* -1: none is sent */
+        int64_t clamped_to;        /* output_tokens_max where less was granted than asked for; -1: it was not */
     } outgoing;
     struct attempt attempts[ATTEMPTS_MAX];
     unsigned attempt_count;
@@ -184,6 +195,25 @@ enum { ANSWER_FIELDS_MAX = 12 }; /* how many it may add */
 /* relay.c */
 bool relay_body(struct exchange *exchange, struct slice bytes);
 void relay_writable(struct exchange *exchange);
+
+/* bound.c: what this attempt can cost at most. The quote, the bound, and of its reserve: amount, amount_min, floor.
+ * PRICE_UNKNOWN, AMOUNT_OVERFLOW. */
+enum error bound_find(struct exchange *exchange, struct attempt *attempt) MUST_USE;
+/* The greatest output limit whose bound is within what was granted (at least amount_min). */
+int64_t bound_find_limit(const struct attempt *attempt, struct money granted);
+/* The usage is known: what `hold: learned` learns from it. */
+void bound_learn(const struct exchange *exchange, const struct attempt *attempt);
+
+/* budgets.c: those that count this attempt, and their windows of now, into its reserve. */
+void budgets_match(struct exchange *exchange, struct attempt *attempt);
+/* A hard budget that has nothing left, for a call that nothing is held for; -1: none. */
+int budgets_find_empty(const struct exchange *exchange, const struct attempt *attempt);
+
+/* refusal.c: no money: why, what is left, what was needed, the command that helps. `needed` NULL: not known. */
+enum outcome refuse_reserve(struct exchange *exchange, struct attempt *attempt, enum error error);
+enum outcome refuse_wallet(struct exchange *exchange, struct money left, const char *needed);
+enum outcome refuse_budget(struct exchange *exchange, const struct attempt *attempt, int index, struct money left,
+                           const char *needed);
 
 /* settle.c: attempt->charge from what is known of its usage. Idempotent. */
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt);

@@ -42,6 +42,26 @@ static const char *usage_source_name(enum usage_source source)
     return names[source];
 }
 
+static void write_hold(struct buffer *out, const struct attempt *attempt)
+{
+    const struct wallet_operation *reserve = &attempt->reserve;
+    if (!attempt->is_held)
+        return;
+    write_money(out, "hold", attempt->hold);
+    json_write_member_string(out, "hold_basis", attempt->bound.is_learned ? "learned" : "bound");
+    if (attempt->hold_exceeded)
+        json_write_member_boolean(out, "hold_exceeded", true);
+    if (!reserve->budget_count)
+        return;
+    json_write_member(out, "budgets");
+    json_write_raw(out, "[");
+    for (unsigned i = 0; i < reserve->budget_count; i++) {
+        json_write_raw(out, i ? "," : "");
+        json_write_string(out, slice_of(reserve->budgets[i].name));
+    }
+    json_write_raw(out, "]");
+}
+
 static void write_attempt(struct buffer *out, const struct attempt *attempt)
 {
     json_write_raw(out, "{");
@@ -52,8 +72,7 @@ static void write_attempt(struct buffer *out, const struct attempt *attempt)
         json_write_member_string(out, "price_basis", prices_basis_name(attempt->quote.basis));
         json_write_member_string(out, "price_model", attempt->quote.list_model);
     }
-    if (attempt->is_held)
-        write_money(out, "hold", attempt->hold);
+    write_hold(out, attempt);
     write_money(out, "charge", attempt->charge);
     json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
     json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
@@ -108,8 +127,9 @@ static void write_result(struct buffer *out, struct exchange *exchange)
         json_write_member_string(out, "provider", attempt->provider->id);
         json_write_member_string(out, "served_model",
                                  exchange->relay.is_started ? exchange->relay.meter.served_model : NULL);
-        if (attempt->is_held)
-            write_money(out, "hold", attempt->hold);
+        write_hold(out, attempt);
+        if (exchange->outgoing.clamped_to >= 0 && attempt->is_held)
+            json_write_member_integer(out, "clamped_output_tokens", exchange->outgoing.clamped_to);
         json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
         json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
         write_tokens(out, "tokens", &attempt->usage);

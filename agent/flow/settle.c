@@ -48,12 +48,26 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
     }
 }
 
+/* Another hand resolved the hold: the ledger, at its deadline, whole. That is what was paid. */
+static void take_expired(struct exchange *exchange, struct attempt *attempt)
+{
+    char text[MONEY_TEXT_MAX];
+    log_event(EVENT_LEDGER_FAILED, exchange->id_text,
+              "hold not resolved: the ledger took it whole at limits.hold_deadline_s; the call came to %s USD",
+              money_format(attempt->charge, text));
+    attempt->basis = BASIS_WORST;
+    attempt->charge = attempt->hold;
+}
+
 static void resolved(struct wallet_operation *operation)
 {
     struct attempt *attempt = list_entry(operation, struct attempt, resolve);
     struct exchange *exchange = attempt->exchange;
-    if (operation->error)
+    if (operation->error == ERROR_TRANSFER_RESOLVED)
+        take_expired(exchange, attempt);
+    else if (operation->error)
         log_event(EVENT_LEDGER_FAILED, exchange->id_text, "hold not resolved: %s", error_row(operation->error)->text);
+    attempt->hold_exceeded = operation->alarm;
     exchange->charge.alarm |= operation->alarm;
     check(exchange->charge.waiting > 0);
     if (--exchange->charge.waiting == 0)
@@ -66,6 +80,11 @@ static void fill_memo(const struct exchange *exchange, const struct attempt *att
     snprintf(memo->provider, sizeof memo->provider, "%.*s", (int)sizeof memo->provider - 1, attempt->provider->id);
     snprintf(memo->group, sizeof memo->group, "%.*s", (int)sizeof memo->group - 1,
              exchange->principal.group.group->name);
+    const char *executable = exchange->principal.claim.executable, *slash = strrchr(executable, '/');
+    snprintf(memo->program, sizeof memo->program, "%.*s", (int)sizeof memo->program - 1,
+             slash ? slash + 1 : executable);
+    snprintf(memo->project, sizeof memo->project, "%.*s", (int)sizeof memo->project - 1,
+             exchange->principal.claim.project);
     memo->tokens_input = attempt->usage.input + attempt->usage.input_audio;
     memo->tokens_cache_read = attempt->usage.cache_read;
     memo->tokens_cache_write = attempt->usage.cache_write + attempt->usage.cache_write_1h;
@@ -113,10 +132,9 @@ static void start_settle(struct exchange *exchange)
         struct attempt *attempt = &exchange->attempts[i];
         check(!attempt->transfer);
         end_load(exchange, attempt);
+        bound_learn(exchange, attempt);
         if (attempt->is_held)
             resolve_attempt(exchange, attempt);
-        if (money_add(exchange->charge.charge, attempt->charge, &exchange->charge.charge))
-            exchange->charge.charge = MONEY_MAX;
     }
     struct session *session = exchange->session;
     exchange->session = NULL;
@@ -135,6 +153,9 @@ enum outcome step_settle(struct exchange *exchange)
         start_settle(exchange);
     if (exchange->charge.waiting)
         return OUTCOME_WAIT;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        if (money_add(exchange->charge.charge, exchange->attempts[i].charge, &exchange->charge.charge))
+            exchange->charge.charge = MONEY_MAX;
     if (exchange->charge.alarm)
         log_event(EVENT_HOLD_EXCEEDED, exchange->id_text, "wallet %s: the provider's usage exceeds the bound",
                   exchange->principal.wallet);

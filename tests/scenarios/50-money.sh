@@ -15,6 +15,7 @@ consumer_groups:
 wallets:
   - {id: poor, credit: "0.001"}
   - {id: rich, credit: "10"}
+cost_tracking: {clamp: false}
 Y
 agent
 
