@@ -46,7 +46,7 @@ CLI_LIBS := -ljansson
 PROVIDER_LIBS := -lssl -lcrypto -ljansson
 
 ALL := $(BUILD)/libtollgate.so $(BUILD)/tollgate $(BUILD)/tollgated $(BUILD)/provider
-.PHONY: all unit unit-programs clean bench-tools
+.PHONY: all unit unit-programs clean bench-tools crash-programs
 all: $(ALL)
 
 $(BUILD)/%.o: %.c
@@ -100,6 +100,18 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(AGENT_LIB)
 $(BUILD)/tests/clients/%: $(BUILD)/tests/clients/%.o
 	$(CC) $(LDFLAGS) -o $@ $< -ldl
 bench-tools: $(TOOL_BIN)
+
+# The crash tests (scripts/crash): three programs, and the preload library that plays the disk.
+CRASH_BIN := $(patsubst %,$(BUILD)/crash/%,kill power sweep)
+CRASH_OBJ := $(patsubst %,$(BUILD)/tests/crash/%.o,history child work inspect cut)
+CRASH_SO_SRC := tests/crash/powercut.c tests/crash/disk.c tests/crash/allocate.c
+$(BUILD)/crash/%: $(BUILD)/tests/crash/%.o $(CRASH_OBJ) $(AGENT_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $< $(CRASH_OBJ) $(AGENT_LIB) $(AGENT_LIBS)
+$(BUILD)/crash/powercut.so: $(CRASH_SO_SRC) tests/crash/disk.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -I. -std=c11 -O2 -g $(filter-out -Wmissing-prototypes,$(WARNINGS)) -fPIC -fvisibility=hidden -shared -o $@ $(CRASH_SO_SRC)
+crash-programs: $(CRASH_BIN) $(BUILD)/crash/powercut.so
 
 clean:
 	rm -rf $(BUILD)
