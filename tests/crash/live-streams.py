@@ -124,6 +124,8 @@ class LiveStreams:
         for wire in wires:
             wire.read()
         ended = sum(1 for wire in wires if wire.take_answer())
+        if ended == STREAMS:
+            raise Fault("no stream was alive when the agent was killed")
         self.ended, self.cut = self.ended + ended, self.cut + STREAMS - ended
         for wire in wires:
             watch.drop(wire)

@@ -28,6 +28,5 @@ Y
 python3 "$ROOT/tests/crash/live-streams.py" "$BUILD/tollgated" "$TOLLGATE_STATE_DIR" "$TOLLGATE_RUNTIME_DIR" \
     "$T/policy-config.prod.yaml" "$T/providers.yaml" "$T/s/agent.log" "$PROVIDER_PORT" "$T/provider-ca.pem" "$rounds" "$seed" ||
     not_ok "nothing is billed that was not spent or held" "replay: live-streams.sh $rounds $seed"
-check "holds were recovered" grep -q 'open holds settled at start' "$T/s/agent.log"
 stop_agent
 done_playing
