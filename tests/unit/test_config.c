@@ -3,6 +3,7 @@
  * config/: what a policy file means, and what is said about a bad one: line, column and words, for every kind of error.
  * Runs in the repository's root; files are written below a directory of its own.
  */
+#include "base/zone.h"
 #include "config/config.h"
 #include "tests/unit/suite.h"
 
@@ -167,6 +168,22 @@ TEST(the_dev_file_of_the_design_loads)
     EXPECT_INTEGER(settings->limits.drain_timeout_ms, 10000);
     EXPECT_INTEGER(settings->limits.body_bytes_max, 32 << 20);
     EXPECT_STRING(settings->prices_as_of, "2026-07-02");
+    EXPECT_INTEGER(settings->budget_count, 1); /* alerts come before the stop */
+    EXPECT_STRING(settings->budgets[0].id, "default.team_product_dev");
+    EXPECT_STRING(settings->budgets[0].scope.wallet, "team_product_dev");
+    EXPECT_INTEGER(settings->budgets[0].amount.nano, 5000000000);
+    EXPECT(!settings->budgets[0].is_hard && settings->budgets[0].period == BUDGET_MONTHLY &&
+               settings->budgets[0].origin == BUDGET_OF_DEFAULT && settings->budgets[0].zone,
+           "soft and monthly");
+    EXPECT(settings->budgets[0].alert_count == 5 && settings->budgets[0].alerts[0] == 25, "early alerts");
+    EXPECT(settings->cost_tracking.clamp && settings->cost_tracking.clamp_tokens_min == 256, "dev shortens answers");
+    EXPECT(settings->alerts.log && !settings->alerts.command && !settings->alerts.webhook_url, "alerts are logged");
+    EXPECT_INTEGER(settings->alerts.low_balance_percent, 20);
+    EXPECT_INTEGER(settings->alerts.days_left, 1);
+    EXPECT_INTEGER(settings->backups.every_hours, 24);
+    EXPECT_INTEGER(settings->backups.kept, 7);
+    EXPECT_INTEGER(settings->limits.disk_low_water_bytes, 64 << 20);
+    EXPECT_INTEGER(settings->limits.hold_deadline_s, 86400);
     /* one warning about the cache, one about the missing key */
     EXPECT_INTEGER(load.problems.count, 2);
     CU_ASSERT_PTR_NOT_NULL(find_problem(&load, 3, 1, "\"cache\": read, in force once the cache exists"));
@@ -190,6 +207,10 @@ TEST(the_prod_file_of_the_design_loads)
     EXPECT_INTEGER(settings->capture.unmetered_endpoint, UNLISTED_BLOCK);
     EXPECT_INTEGER(settings->client_gone, CLIENT_GONE_DRAIN);
     EXPECT_INTEGER(settings->limits.drain_timeout_ms, 300000);
+    EXPECT_INTEGER(settings->budget_count, 0);
+    EXPECT(!settings->cost_tracking.clamp && settings->cost_tracking.hold == HOLD_BOUND, "prod never shortens");
+    EXPECT_INTEGER(settings->alerts.low_balance_percent, 10);
+    EXPECT_INTEGER(settings->alerts.days_left, 7);
     done(&load);
 }
 
@@ -483,6 +504,67 @@ static const struct bad bad_settings[] = {
     {BOTH "  routing: {on_unlisted_model: meter}\n", 10, 32, "\"on_unlisted_model\" cannot be \"meter\"", 0},
 };
 
+#define BUDGET(members) GROUP TARGET "budgets:\n  - {id: b, " members "}\n"
+/* The row begins at line 11 column 5; its members after `id: b, ` at column 13. */
+static const struct bad bad_budgets[] = {
+    {BUDGET("amuont: 5"), 11, 13, "unknown key \"amuont\" in budget, did you mean \"amount\"?", 2},
+    {BUDGET("amount: 5, windw: daily"), 11, 24, "unknown key \"windw\" in budget, did you mean \"window\"?", 0},
+    {BUDGET("amount: 5, alert: [50]"), 11, 24, "unknown key \"alert\" in budget, did you mean \"alerts\"?", 0},
+    {BUDGET("amount: 5, hardd: true"), 11, 24, "unknown key \"hardd\" in budget, did you mean \"hard\"?", 0},
+    {BUDGET("amount: 5, timezone: UTC"), 11, 24, "unknown key \"timezone\" in budget, did you mean \"time_zone\"?", 0},
+    {BUDGET("amount: 5, scope: {modle: m}"), 11, 32, "unknown key \"modle\" in scope, did you mean \"model\"?", 0},
+    {BUDGET("amount: 5, by_month: {janury: 1}"), 11, 35, "unknown key \"janury\" in by_month, did you mean \"jan\"?",
+     0},
+    {BUDGET("amount: 5, by_month: {jan: 1, january: 2}"), 11, 43, "\"jan\" and \"january\" are the same setting", 0},
+    {GROUP "budgts: []\n", 5, 1, "unknown key \"budgts\" in the policy, did you mean \"budgets\"?", 0},
+    {BUDGET("amount: -5"), 11, 21, "\"amount\" must be from 0 to 1000000000 USD", 0},
+    {BUDGET("amount: 0.0000000001"), 11, 21, "\"amount\" is no amount of USD: \"0.0000000001\"", 0},
+    {BUDGET("amount: 99999999999999999999"), 11, 21, "\"amount\" is no amount of USD: \"99999999999999999999\"", 0},
+    {BUDGET("amount: 1000000000.1"), 11, 21, "\"amount\" must be from 0 to 1000000000 USD", 0},
+    {BUDGET("amount: ~"), 11, 13, "\"amount\" has no value", 0},
+    {BUDGET("amount: 5, currency: EUR"), 11, 34, "\"currency\" cannot be \"EUR\"", 0},
+    {BUDGET("window: daily"), 11, 5, "budget lacks \"amount\"", 0},
+    {BUDGET("by_month: {jan: 5}"), 11, 5, "budget lacks \"amount\"", 0},
+    {BUDGET("amount: 5, window: daily, by_month: {jan: 5}"), 11, 39, "\"by_month\" is for monthly budgets", 0},
+    {BUDGET("amount: 5, window: rolling"), 11, 32, "a rolling budget needs a \"length\"", 0},
+    {BUDGET("amount: 5, window: daily, length: 24h"), 11, 39, "\"length\" is for rolling budgets", 0},
+    {BUDGET("amount: 5, window: rolling, length: 24"), 11, 49, "\"length\" is no length of time: \"24\"", 0},
+    {BUDGET("amount: 5, window: rolling, length: 0h"), 11, 49, "\"length\" is no length of time: \"0h\"", 0},
+    {BUDGET("amount: 5, window: rolling, length: 367d"), 11, 49, "\"length\" is no length of time: \"367d\"", 0},
+    {BUDGET("amount: 5, window: rolling, length: 18446744073709551617h"), 11, 49,
+     "\"length\" is no length of time: \"18446744073709551617h\"", 0},
+    {BUDGET("amount: 5, window: yearly"), 11, 32, "\"window\" cannot be \"yearly\"", 0},
+    {BUDGET("amount: 5, window: montly"), 11, 32, "\"window\" cannot be \"montly\", did you mean \"monthly\"?", 0},
+    {BUDGET("amount: 5, time_zone: Europe/Utopia"), 11, 35, "unknown time zone \"Europe/Utopia\"", 0},
+    {BUDGET("amount: 5, time_zone: ../../etc/passwd"), 11, 35, "unknown time zone \"../../etc/passwd\"", 0},
+    {BUDGET("amount: 5, alerts: [50, 50]"), 11, 32, "\"alerts\" must ascend", 0},
+    {BUDGET("amount: 5, alerts: [80, 50]"), 11, 32, "\"alerts\" must ascend", 0},
+    {BUDGET("amount: 5, alerts: [0]"), 11, 33, "\"alerts\" has an entry that is no percentage: \"0\"", 0},
+    {BUDGET("amount: 5, alerts: [1001]"), 11, 33, "\"alerts\" has an entry that is no percentage: \"1001\"", 0},
+    {BUDGET("amount: 5, alerts: [50%]"), 11, 33, "\"alerts\" has an entry that is no percentage: \"50%\"", 0},
+    {BUDGET("amount: 5, alerts: 50"), 11, 32, "\"alerts\" must be a list", 0},
+    {BUDGET("amount: 5, alerts: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"), 11, 32,
+     "\"alerts\" has 17 entries, at most 16 are possible", 0},
+    {BUDGET("amount: 5, hard: yes"), 11, 30, "\"hard\" is either true or false", 0},
+    {BUDGET("amount: 5, scope: {group: gg}"), 11, 39, "there is no group \"gg\", did you mean \"g\"?", 0},
+    {BUDGET("amount: 5, scope: {wallet: purse}"), 11, 40, "there is no wallet \"purse\"", 0},
+    {BUDGET("amount: 5, scope: {provider: opnai}"), 11, 42, "there is no provider \"opnai\", did you mean \"openai\"?",
+     0},
+    {BUDGET("amount: 5, scope: {model: \"*-mini\"}"), 11, 39, "\"model\": '*' is only allowed at the end", 0},
+    {BUDGET("amount: 5}\n  - {id: b, amount: 6"), 12, 10, "\"id\" is used twice: b, first on line 11", 0},
+    {GROUP "budgets: [{amount: 5}]\n", 5, 11, "budget lacks \"id\"", 0},
+    {GROUP "budgets: [{id: a234567890123456789012345678901234567890123456789, amount: 5}]\n", 5, 16,
+     "\"id\" must have 1 to 47 characters", 0},
+    {GROUP "    budgets: [{id: a, amount: 5}]\n", 5, 5, "\"budgets\" is not supported by this version yet", 0},
+    {GROUP "alerts: {command: [notify]}\n", 5, 20, "\"command\" must begin with a program's full path", 0},
+    {GROUP "alerts: {command: [\"/bin/x\", \"a\\nb\"]}\n", 5, 30, "\"command\" has a control character", 0},
+    {GROUP "alerts: {webhook: {local: true}}\n", 5, 19, "webhook lacks \"url\"", 0},
+    {GROUP "alerts: {webhook: {url: \"http://a.example/x\"}}\n", 5, 19, "\"url\" must be https", 0},
+    {GROUP "alerts: {low_balance_percent: 101}\n", 5, 31, "\"low_balance_percent\" is out of range: 101", 0},
+    {GROUP "backups: {kept: 0}\n", 5, 17, "\"kept\" is out of range: 0", 0},
+    {GROUP "cost_tracking: {hold: learnt}\n", 5, 23, "\"hold\" cannot be \"learnt\", did you mean \"learned\"?", 0},
+};
+
 static void expect_bad(const struct bad *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -504,6 +586,11 @@ TEST(yaml_beyond_plain_data_is_refused_with_its_place)
 TEST(bad_settings_are_refused_with_their_place)
 {
     expect_bad(bad_settings, sizeof bad_settings / sizeof *bad_settings);
+}
+
+TEST(bad_budgets_and_alerts_are_refused_with_their_place)
+{
+    expect_bad(bad_budgets, sizeof bad_budgets / sizeof *bad_budgets);
 }
 
 TEST(all_errors_come_at_once_in_the_files_order)
@@ -811,4 +898,481 @@ TEST(bad_catalogues_and_price_lists_are_refused)
         EXPECT(find_problem(&load_result, rows[i].line, rows[i].column, rows[i].message) != NULL, "row %zu", i);
         done(&load_result);
     }
+}
+
+/* ---- budgets, alerts, backups ---- */
+
+TEST(every_member_of_a_budget_arrives)
+{
+    struct load load;
+    const struct settings *settings = load_good(
+        write_text("budgets.prod.yaml", BOTH
+                   "budgets:\n"
+                   "  - {id: soft, amount: 50, by_month: {january: 10, may: 0, dec: 80.5}, scope: {project: x*}}\n"
+                   "  - {id: stop, amount: 0, window: hourly, hard: true, time_zone: UTC, alerts: []}\n"
+                   "  - {id: week, amount: \"1.5\", window: weekly, alerts: [1, 1000], currency: USD,\n"
+                   "     scope: {wallet: w, group: g, provider: openai, model: gpt-5.4-*, project: p}}\n"
+                   "  - {id: roll, amount: 2, window: rolling, length: 7d, hard: true}\n"
+                   "  - {id: year, by_month: {jan: 1, feb: 2, mar: 3, apr: 4, may: 5, jun: 6, jul: 7, aug: 8, sep: 9,\n"
+                   "     oct: 10, nov: 11, dec: 12}}\n"),
+        &load);
+    static const char *const order[] = {"stop", "roll", "soft", "week", "year"};
+    EXPECT_INTEGER(settings->budget_count, 5);
+    for (size_t i = 0; i < 5; i++)
+        EXPECT_STRING(settings->budgets[i].id, order[i]);
+    const struct budget *stop = &settings->budgets[0], *roll = &settings->budgets[1], *soft = &settings->budgets[2],
+                        *week = &settings->budgets[3], *year = &settings->budgets[4];
+    EXPECT(stop->is_hard && stop->has_amount && stop->amount.nano == 0, "a cap of 0 is a cap of 0");
+    EXPECT(stop->period == BUDGET_HOURLY && stop->alert_count == 0, "no alerts when none are asked for");
+    EXPECT(roll->period == BUDGET_ROLLING && roll->rolling_minutes == 7 * 24 * 60, "rolling");
+    EXPECT(!soft->is_hard && soft->period == BUDGET_MONTHLY && soft->amount.nano == 50000000000, "soft");
+    EXPECT(soft->has_month[0] && soft->by_month[0].nano == 10000000000 && soft->has_month[4] &&
+               soft->by_month[4].nano == 0 && soft->by_month[11].nano == 80500000000 && !soft->has_month[1],
+           "months");
+    EXPECT(soft->alert_count == 3 && soft->alerts[0] == 50 && soft->alerts[1] == 80 && soft->alerts[2] == 100,
+           "prod's alerts");
+    EXPECT_STRING(soft->time_zone, "UTC");
+    EXPECT(soft->zone && zone_offset_at(soft->zone, 0) == 0, "zone");
+    EXPECT_STRING(soft->scope.project, "x*");
+    EXPECT(!soft->scope.wallet && !soft->scope.group && !soft->scope.provider && !soft->scope.model, "any");
+    EXPECT_STRING(week->scope.wallet, "w");
+    EXPECT_STRING(week->scope.group, "g");
+    EXPECT_STRING(week->scope.provider, "openai");
+    EXPECT_STRING(week->scope.model, "gpt-5.4-*");
+    EXPECT(week->alert_count == 2 && week->alerts[1] == 1000, "alerts");
+    EXPECT(!year->has_amount && year->by_month[11].nano == 12000000000, "every month");
+    EXPECT(soft->origin == BUDGET_OF_POLICY && soft->place.line == 11 && soft->place.column == 10, "place %u:%u",
+           soft->place.line, soft->place.column);
+    done(&load);
+}
+
+TEST(alerts_backups_and_the_rest_arrive)
+{
+    struct load load;
+    setenv("WEBHOOK_KEY", "s3cret", 1);
+    const struct settings *settings = load_good(
+        write_text("alerts.dev.yaml",
+                   BOTH "alerts:\n  log: false\n  command: [/bin/notify, a b, \" c\"]\n  command_timeout_ms: 500\n"
+                        "  webhook: {url: \"http://127.0.0.1:9/x\", local: true, ca_file: ca.pem, timeout_ms: 700,\n"
+                        "            tries_max: 2, secret_key_ref: {env: WEBHOOK_KEY}}\n"
+                        "  low_balance_percent: 0\n  days_left: 3\n"
+                        "backups: {directory: copies, every_hours: 0, kept: 2}\n"
+                        "wallets: [{id: w, credit: 5, low_balance: 0.5}]\n"
+                        "cost_tracking: {hold: learned, clamp: false, clamp_tokens_min: 16}\n"
+                        "limits: {disk_low_water_bytes: 1048576, hold_deadline_seconds: 60}\n"),
+        &load);
+    EXPECT(!settings->alerts.log && settings->alerts.command_count == 3, "alerts");
+    EXPECT_STRING(settings->alerts.command[0], "/bin/notify");
+    EXPECT_STRING(settings->alerts.command[2], " c");
+    EXPECT(settings->alerts.command[3] == NULL && settings->alerts.command_timeout_ms == 500, "command");
+    EXPECT_STRING(settings->alerts.webhook_url, "http://127.0.0.1:9/x");
+    EXPECT(settings->alerts.webhook_local && settings->alerts.webhook_ca_file[0] == '/' &&
+               settings->alerts.webhook_timeout_ms == 700 && settings->alerts.webhook_tries_max == 2,
+           "webhook");
+    EXPECT(settings->alerts.webhook_secret && !settings->alerts.webhook_secret_problem &&
+               secret_is_equal(settings->alerts.webhook_secret, slice_of("s3cret")),
+           "secret");
+    EXPECT(settings->alerts.low_balance_percent == 0 && settings->alerts.days_left == 3, "warnings");
+    EXPECT(strstr(settings->backups.directory, "/copies") && settings->backups.directory[0] == '/' &&
+               settings->backups.every_hours == 0 && settings->backups.kept == 2,
+           "backups");
+    EXPECT(settings->wallets[0].has_low_balance && settings->wallets[0].low_balance.nano == 500000000, "low_balance");
+    EXPECT(settings->cost_tracking.hold == HOLD_LEARNED && !settings->cost_tracking.clamp &&
+               settings->cost_tracking.clamp_tokens_min == 16,
+           "cost_tracking");
+    EXPECT(settings->limits.disk_low_water_bytes == 1048576 && settings->limits.hold_deadline_s == 60, "limits");
+    done(&load);
+}
+
+TEST(a_webhook_whose_key_is_missing_says_so)
+{
+    struct load load;
+    unsetenv("WEBHOOK_KEY");
+    const struct settings *settings =
+        load_good(write_text("hook.dev.yaml", BOTH "alerts: {webhook: {url: \"https://a.example/secret-path\", "
+                                                   "secret_key_ref: {env: WEBHOOK_KEY}, tries_max: 3}}\n"),
+                  &load);
+    EXPECT(settings->alerts.webhook_secret == NULL, "no secret");
+    EXPECT_STRING(settings->alerts.webhook_secret_problem, "WEBHOOK_KEY is not set");
+    EXPECT(find_problem(&load, 10, 74, "the webhook's key is unavailable: WEBHOOK_KEY is not set") != NULL, "warning");
+    EXPECT(strstr(print(&load), "secret-path") == NULL, "the address is not shown: %s", print(&load));
+    done(&load);
+}
+
+TEST(dev_gives_each_wallet_a_budget_of_its_starting_credit)
+{
+    static const char two_groups[] =
+        "consumer_groups:\n"
+        "  - {name: a, api_key: kt_cg_a, wallet_team_id: shared}\n"
+        "  - {name: b, api_key: kt_cg_b, wallet_team_id: shared}\n"
+        "  - {name: c, api_key: kt_cg_c, wallet_team_id: empty}\n"
+        "  - {name: d, api_key: kt_cg_d, wallet_team_id: a-wallet-whose-name-is-longer-than-what-a-budget-may-have}\n"
+        "  - {name: e, api_key: kt_cg_e, wallet_team_id: a-wallet-whose-name-is-longer-than-what-a-budget-may-be}\n"
+        "wallets: [{id: empty, credit: 0}, {id: shared, credit: 12.5}]\n";
+    char text[1024];
+    struct load load;
+    const struct settings *settings = load_good(write_text("credits.dev.yaml", two_groups), &load);
+    EXPECT_INTEGER(settings->budget_count, 3);
+    EXPECT_STRING(settings->budgets[0].id, "default.shared");
+    EXPECT_INTEGER(settings->budgets[0].amount.nano, 12500000000);
+    EXPECT_INTEGER(settings->budgets[1].amount.nano, 5000000000);
+    EXPECT(strlen(settings->budgets[1].id) == BUDGET_ID_MAX && strlen(settings->budgets[2].id) == BUDGET_ID_MAX &&
+               strcmp(settings->budgets[1].id, settings->budgets[2].id) != 0,
+           "%s %s", settings->budgets[1].id, settings->budgets[2].id);
+    done(&load);
+    snprintf(text, sizeof text, "%sbudgets: []\n", two_groups);
+    EXPECT_INTEGER(load_good(write_text("none.dev.yaml", text), &load)->budget_count, 0);
+    done(&load);
+    EXPECT_INTEGER(load_good(write_text("credits.prod.yaml", two_groups), &load)->budget_count, 0);
+    done(&load);
+}
+
+static struct config_sources with_overlay(const char *policy, const char *overlay)
+{
+    struct config_sources sources = sources_of(policy);
+    sources.budgets_file = overlay;
+    return sources;
+}
+
+static struct load load_with(const char *policy, const char *overlay)
+{
+    struct config_sources sources = with_overlay(policy, overlay);
+    return load_from(&sources);
+}
+
+static struct load load_good_with(const char *policy, const char *overlay)
+{
+    struct load load = load_with(policy, overlay);
+    if (load.error)
+        config_print_problems(&load.problems, stderr);
+    CU_ASSERT_EQUAL_FATAL(load.error, ERROR_OK);
+    return load;
+}
+
+#define TWO_BUDGETS "budgets:\n  - {id: first, amount: 1}\n  - {id: second, amount: 2}\n"
+
+TEST(the_operators_budgets_replace_and_follow_those_of_the_policy)
+{
+    char policy[256], overlay[256], absent[256];
+    snprintf(policy, sizeof policy, "%s", write_text("overlay.dev.yaml", BOTH TWO_BUDGETS));
+    snprintf(overlay, sizeof overlay, "%s",
+             write_text("budgets.yaml", "budgets:\n  - {id: new, amount: 3}\n  - {id: first, amount: 9}\n"));
+    snprintf(absent, sizeof absent, "%s", path_of("no-such-budgets.yaml"));
+    struct load plain = load_good_with(policy, NULL), none = load_good_with(policy, absent),
+                load = load_good_with(policy, overlay);
+    static const char *const order[] = {"first", "second", "new"};
+    EXPECT_INTEGER(load.settings->budget_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        EXPECT_STRING(load.settings->budgets[i].id, order[i]);
+    EXPECT_INTEGER(load.settings->budgets[0].amount.nano, 9000000000);
+    EXPECT_INTEGER(load.settings->budgets[0].origin, BUDGET_OF_OPERATOR);
+    EXPECT_INTEGER(load.settings->budgets[1].origin, BUDGET_OF_POLICY);
+    EXPECT_STRING(load.settings->budgets_file, overlay);
+    EXPECT_STRING(none.settings->budgets_file, absent);
+    EXPECT(plain.settings->budgets_file == NULL, "nowhere");
+    EXPECT_STRING(none.settings->digest, plain.settings->digest);
+    EXPECT(strcmp(load.settings->digest, plain.settings->digest) != 0, "what decides is in the digest");
+    done(&plain);
+    done(&none);
+    done(&load);
+    write_text("budgets.yaml", "budgets: []\n");
+    plain = load_good_with(policy, NULL);
+    none = load_good_with(policy, overlay);
+    EXPECT_STRING(none.settings->digest, plain.settings->digest);
+    done(&plain);
+    done(&none);
+    /* dev's default stays away once there is a row, wherever; it does not for an empty file */
+    write_text("overlay.dev.yaml", BOTH);
+    none = load_good_with(policy, overlay);
+    EXPECT(none.settings->budget_count == 1 && none.settings->budgets[0].origin == BUDGET_OF_DEFAULT, "default");
+    done(&none);
+    write_text("budgets.yaml", "budgets: [{id: new, amount: 3}]\n");
+    load = load_good_with(policy, overlay);
+    EXPECT(load.settings->budget_count == 1 && load.settings->budgets[0].origin == BUDGET_OF_OPERATOR, "no default");
+    done(&load);
+}
+
+/* `cat policy budgets | sha256sum` */
+TEST(the_digest_covers_the_operators_file)
+{
+    char policy[256];
+    snprintf(policy, sizeof policy, "%s", write_text("joined.dev.yaml", GROUP));
+    struct load load = load_good_with(policy, write_text("joined.yaml", "budgets: [{id: a, amount: 1}]\n"));
+    EXPECT_STRING(load.settings->digest, "269cad06359347e71f5a98c9dd3c454363e09d0fe4991ef159c1f8ebbda6469a");
+    done(&load);
+}
+
+TEST(errors_of_the_operators_file_name_it)
+{
+    static const struct {
+        const char *text;
+        unsigned line, column;
+        const char *message;
+    } rows[] = {
+        {"budgets:\n  - {id: a, amuont: 1}\n", 2, 13, "unknown key \"amuont\" in budget, did you mean \"amount\"?"},
+        {"budgets: [{id: a, amount: 1}, {id: a, amount: 2}]\n", 1, 36, "\"id\" is used twice: a, first on line 1"},
+        {"consumer_groups: []\nbudgets: []\n", 1, 1, "unknown key \"consumer_groups\" in the operator's budgets"},
+        {"{}\n", 1, 1, "the operator's budgets lacks \"budgets\""},
+        {"budgets: [{id: a, amount: 1, time_zone: Nowhere}]\n", 1, 41, "unknown time zone \"Nowhere\""},
+        {"", 0, 0, "the file is empty"},
+        {"budgets: [\n", 2, 1, "not valid YAML: did not find expected node content while parsing a flow node"},
+    };
+    char policy[256];
+    snprintf(policy, sizeof policy, "%s", write_text("named.dev.yaml", BOTH));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *overlay = write_text("named.yaml", rows[i].text);
+        struct load load = load_with(policy, overlay);
+        EXPECT_INTEGER(load.error, ERROR_SETTINGS_INVALID);
+        const struct config_problem *found = find_problem(&load, rows[i].line, rows[i].column, rows[i].message);
+        EXPECT(found && strcmp(found->file, overlay) == 0, "%s", rows[i].text);
+        done(&load);
+    }
+    /* a group that the policy lost does not keep the agent from starting */
+    struct load load =
+        load_good_with(policy, write_text("named.yaml", "budgets: [{id: a, amount: 1, scope: {group: gone}}]\n"));
+    EXPECT(find_problem(&load, 1, 45, "there is no group \"gone\"") != NULL, "but is said");
+    done(&load);
+}
+
+/* n budgets with a scope each, in which # stands for its number. */
+static const char *many_budgets(size_t n, const char *scope)
+{
+    static char text[32768];
+    size_t length = (size_t)snprintf(text, sizeof text, BOTH "budgets:\n");
+    for (unsigned i = 0; i < n; i++) {
+        length += (size_t)snprintf(text + length, sizeof text - length, "  - {id: b%u, amount: 1, scope: {", i);
+        for (const char *c = scope; *c; c++)
+            length += (size_t)(*c == '#' ? snprintf(text + length, sizeof text - length, "%u", i)
+                                         : snprintf(text + length, sizeof text - length, "%c", *c));
+        length += (size_t)snprintf(text + length, sizeof text - length, "}}\n");
+    }
+    return text;
+}
+
+TEST(at_most_eight_budgets_can_count_one_call)
+{
+    static const struct {
+        size_t n;
+        const char *scope, *more; /* further rows */
+        bool is_good;
+    } rows[] = {
+        {8, "", "", true},
+        {9, "", "", false},
+        {64, "model: m#", "", true},
+        {63, "model: m#", "  - {id: all, amount: 1}\n", true},
+        {65, "model: m#", "", false},
+        {8, "model: m#", "  - {id: c, amount: 1, scope: {model: m*}}\n", true},
+        {9, "project: p", "", false},
+        {8, "model: gpt-5", "  - {id: c, amount: 1, scope: {model: gpt-*}}\n", false},
+        {8, "model: gpt-*", "  - {id: c, amount: 1, scope: {model: gpt-5}}\n", false},
+        {8, "model: gpt-*", "  - {id: c, amount: 1, scope: {model: claude*}}\n", true},
+        {8, "model: gpt-*", "  - {id: c, amount: 1, scope: {project: p}}\n", false},
+        {8, "project: a, model: x#*", "  - {id: c, amount: 1, scope: {project: a}}\n", true},
+        {8, "group: g", "  - {id: c, amount: 1, scope: {wallet: w}}\n", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[40000];
+        snprintf(text, sizeof text, "%s%s", many_budgets(rows[i].n, rows[i].scope), rows[i].more);
+        struct load load_result = load(write_text("count.dev.yaml", text));
+        EXPECT((load_result.error == ERROR_OK) == rows[i].is_good, "row %zu: %s", i, print(&load_result));
+        done(&load_result);
+    }
+    struct load load_result = load(write_text("count.dev.yaml", many_budgets(9, "")));
+    EXPECT(find_problem(&load_result, 19, 10,
+                        "more than 8 budgets can count one call: b0, b1, b2, b3, b4, b5, b6, b7, b8") != NULL,
+           "it names them");
+    done(&load_result);
+}
+
+/* A group's wallet is known: budgets of another wallet never meet those of the group. */
+TEST(budgets_of_a_group_do_not_meet_those_of_other_wallets)
+{
+    char text[8192];
+    static const char groups[] = "consumer_groups:\n  - {name: a, api_key: kt_cg_a, wallet_team_id: wa}\n"
+                                 "  - {name: b, api_key: kt_cg_b, wallet_team_id: wb}\nbudgets:\n";
+    for (int is_other = 0; is_other < 2; is_other++) {
+        size_t length = (size_t)snprintf(text, sizeof text, "%s", groups);
+        for (unsigned i = 0; i < 10; i++)
+            length +=
+                (size_t)snprintf(text + length, sizeof text - length, "  - {id: b%u, amount: 1, scope: {%s}}\n", i,
+                                 i < 5      ? "group: a"
+                                 : is_other ? "wallet: wb"
+                                            : "wallet: wa");
+        struct load load_result = load(write_text("meet.prod.yaml", text));
+        EXPECT((load_result.error == ERROR_OK) == is_other, "%s", print(&load_result));
+        done(&load_result);
+    }
+}
+
+/* ---- writing the operator's budgets ---- */
+
+static struct config_problems problems_now;
+
+static enum error set_row(const struct settings *settings, const char *row)
+{
+    config_problems_done(&problems_now);
+    config_problems_init(&problems_now);
+    return config_set_budget(settings, slice_of(row), &problems_now);
+}
+
+static bool has_message(const char *message)
+{
+    for (size_t i = 0; i < problems_now.count; i++)
+        if (strcmp(problems_now.rows[i].message, message) == 0)
+            return true;
+    config_print_problems(&problems_now, stderr);
+    return false;
+}
+
+TEST(budgets_are_set_and_taken_back)
+{
+    char policy[256], overlay[256];
+    snprintf(policy, sizeof policy, "%s", write_text("set.dev.yaml", BOTH TWO_BUDGETS));
+    snprintf(overlay, sizeof overlay, "%s", path_of("set.yaml"));
+    unlink(overlay);
+    struct load load = load_good_with(policy, overlay);
+    EXPECT_INTEGER(set_row(load.settings, "{\"id\": \"first\", \"amount\": \"7.25\", \"window\": \"rolling\", "
+                                          "\"length\": \"36h\", \"hard\": true, \"scope\": {\"model\": \"gpt-*\"}, "
+                                          "\"alerts\": [10, 20], \"time_zone\": \"UTC\"}"),
+                   ERROR_OK);
+    EXPECT_INTEGER(load.settings->budgets[0].amount.nano, 1000000000); /* in force after a reload */
+    done(&load);
+    load = load_good_with(policy, overlay);
+    const struct budget *first = &load.settings->budgets[0];
+    EXPECT_STRING(first->id, "first");
+    EXPECT(first->amount.nano == 7250000000 && first->period == BUDGET_ROLLING && first->rolling_minutes == 2160 &&
+               first->is_hard && first->alert_count == 2 && first->alerts[1] == 20,
+           "as it was given");
+    EXPECT_STRING(first->scope.model, "gpt-*");
+    EXPECT_INTEGER(load.settings->budget_count, 2);
+    EXPECT_INTEGER(set_row(load.settings, "{id: third, amount: 0.000000001, by_month: {feb: 0}}"), ERROR_OK);
+    done(&load);
+    load = load_good_with(policy, overlay);
+    EXPECT_INTEGER(load.settings->budget_count, 3);
+    EXPECT(load.settings->budgets[2].amount.nano == 1 && load.settings->budgets[2].has_month[1] &&
+               load.settings->budgets[2].alert_count == 5,
+           "dev's alerts");
+    struct stat status;
+    EXPECT(stat(overlay, &status) == 0 && (status.st_mode & 0777) == 0600, "private");
+    EXPECT_INTEGER(config_unset_budget(load.settings, "second"), ERROR_NOT_FOUND);
+    EXPECT_INTEGER(config_unset_budget(load.settings, "first"), ERROR_OK);
+    done(&load);
+    load = load_good_with(policy, overlay);
+    EXPECT(load.settings->budget_count == 3 && load.settings->budgets[0].amount.nano == 1000000000,
+           "the policy's counts again");
+    EXPECT_INTEGER(config_unset_budget(load.settings, "third"), ERROR_OK);
+    done(&load);
+    load = load_good_with(policy, overlay);
+    EXPECT_INTEGER(load.settings->budget_count, 2);
+    done(&load);
+}
+
+TEST(a_bad_budget_is_not_written)
+{
+    static const struct {
+        const char *row, *message;
+    } rows[] = {
+        {"", "the file is empty"},
+        {"[]", "a budget must be a mapping (key: value)"},
+        {"{\"id\": \"a\"}", "budget lacks \"amount\""},
+        {"{\"id\": \"a\", \"amuont\": 1}", "unknown key \"amuont\" in budget, did you mean \"amount\"?"},
+        {"{\"id\": \"a\", \"amount\": null}", "\"amount\" has no value"},
+        {"{\"id\": \"a\", \"amount\": 1e3}", "\"amount\" is no amount of USD: \"1e3\""},
+        {"{\"id\": \"a\", \"amount\": -1}", "\"amount\" must be from 0 to 1000000000 USD"},
+        {"{\"id\": \"a\", \"amount\": 1, \"scope\": {\"group\": \"h\"}}",
+         "there is no group \"h\", did you mean \"g\"?"},
+        {"{\"id\": \"a\", \"amount\": 1, \"amount\": 2}", "duplicate key \"amount\", first used on line 1"},
+        {"{\"id\": \"a b\", \"amount\": 1}", "\"id\" is no valid name: \"a b\""},
+        {"{\"id\": \"ninth\", \"amount\": 1}",
+         "more than 8 budgets can count one call: b0, b1, b2, b3, b4, b5, b6, b7, ninth"},
+    };
+    char policy[256], overlay[256];
+    snprintf(policy, sizeof policy, "%s", write_text("unset.dev.yaml", many_budgets(8, "")));
+    snprintf(overlay, sizeof overlay, "%s", path_of("unset.yaml"));
+    unlink(overlay);
+    struct load load = load_good_with(policy, overlay);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        EXPECT(set_row(load.settings, rows[i].row) == ERROR_SETTINGS_INVALID, "%s", rows[i].row);
+        EXPECT(has_message(rows[i].message), "%s", rows[i].row);
+    }
+    static char huge[70000];
+    memset(huge, ' ', sizeof huge - 1);
+    EXPECT_INTEGER(set_row(load.settings, huge), ERROR_SETTINGS_INVALID);
+    EXPECT(access(overlay, F_OK) != 0, "nothing was written");
+    EXPECT_INTEGER(set_row(load.settings, "{id: b3, amount: 5}"), ERROR_OK); /* in the place of the policy's */
+    done(&load);
+    load = load_good_with(policy, overlay);
+    EXPECT_INTEGER(load.settings->budget_count, 8);
+    done(&load);
+    load = load_good_with(policy, NULL);
+    EXPECT_INTEGER(set_row(load.settings, "{id: b3, amount: 5}"), ERROR_NOT_FOUND);
+    done(&load);
+    load = load_good_with(policy, "/nonexistent/budgets.yaml");
+    EXPECT_INTEGER(set_row(load.settings, "{id: b3, amount: 5}"), ERROR_FILE_UNWRITABLE);
+    done(&load);
+    config_problems_done(&problems_now);
+    config_problems_init(&problems_now);
+    config_problems_done(&problems_now);
+}
+
+TEST(any_text_in_a_budget_survives_being_written)
+{
+    static const char *const texts[] = {"plain",
+                                        "a b",
+                                        "#x",
+                                        "a: b",
+                                        "[x]",
+                                        "{x}",
+                                        "'x'",
+                                        "\"x\"",
+                                        "\\x",
+                                        "x\\",
+                                        "&a",
+                                        "*",
+                                        "!x",
+                                        "%x",
+                                        "@x",
+                                        "`x`",
+                                        "|",
+                                        ">",
+                                        "-",
+                                        "?",
+                                        "~",
+                                        "null",
+                                        "true",
+                                        "1",
+                                        "\xc3\xa9t\xc3\xa9",
+                                        "\xf0\x9f\x98\x80",
+                                        ",",
+                                        "x, y: z"};
+    static const uint32_t alerts[] = {1, 50, 1000};
+    enum { COUNT = sizeof texts / sizeof *texts };
+    struct budget budgets[COUNT];
+    char names[COUNT][8], policy[256];
+    snprintf(policy, sizeof policy, "%s", write_text("texts.dev.yaml", BOTH));
+    for (size_t i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "t%zu", i);
+        budgets[i] = (struct budget){.id = names[i],
+                                     .scope = {.model = texts[i], .project = texts[i]},
+                                     .amount = {(int64_t)i * 1000000001},
+                                     .has_amount = true,
+                                     .period = (enum budget_period)(i % 4),
+                                     .time_zone = "UTC",
+                                     .alerts = alerts,
+                                     .alert_count = i % 4,
+                                     .is_hard = false};
+    }
+    const char *overlay = path_of("texts.yaml");
+    EXPECT_INTEGER(config_write_budgets(overlay, budgets, COUNT), ERROR_OK);
+    struct load load = load_good_with(policy, overlay);
+    EXPECT_INTEGER(load.settings->budget_count, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct budget *budget = &load.settings->budgets[i];
+        EXPECT_STRING(budget->scope.model, texts[i]);
+        EXPECT_STRING(budget->scope.project, texts[i]);
+        EXPECT(budget->amount.nano == budgets[i].amount.nano && budget->period == budgets[i].period &&
+                   budget->alert_count == budgets[i].alert_count,
+               "%s", names[i]);
+    }
+    done(&load);
 }
