@@ -2,52 +2,44 @@
 /* See agent.h: a table of contents of the running agent. The details of start-up live in startup.c. */
 #include "agent.h"
 
+#include "alerts.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "control/control.h"
-#include "flow/flow.h"
+#include "loops.h"
+#include "notify.h"
 #include "startup.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOPS_MAX = 16, LOOPS_DEFAULT_MAX = 4 };
-
-struct loop_thread {
-    struct agent *agent;
-    struct loop *loop;
-    struct flow_worker *worker;
-    pthread_t thread;
-    struct task drain, abort;
-    bool is_running;
-};
-
 struct agent {
     const struct agent_options *options;
+    int64_t begun_ns;
     pthread_mutex_t reload_lock;   /* one reload at a time; settings_lock may be taken while holding it */
     pthread_mutex_t settings_lock; /* leaf */
     struct settings *settings;
     struct startup_names names;
+    struct notify *notify;
     struct wallet_ledger *ledger;
+    unsigned recovered;
+    atomic_bool is_ledger_stopped;
     struct journal *journal;
     struct identity *identity;
     struct routing *routing;
     struct certificates *certificates;
     struct listener *listener;
+    struct alerts *alerts;
     struct control *control;
     struct control_services control_services;
     struct flow_services flow_services;
-    struct flow_workers workers;
+    struct loops *loops;
     struct listener_handler listener_handler;
-    struct loop_thread loops[LOOPS_MAX];
-    unsigned loop_count;
-    pthread_mutex_t drain_lock; /* leaf */
-    pthread_cond_t drained;
-    unsigned loops_drained;
 };
 
 /* ---- settings ---- */
@@ -96,98 +88,56 @@ static enum error reload(void *context, struct buffer *text)
     return error;
 }
 
+/* Back to the rows that are in force. */
+static void restore_budgets(const struct settings *settings)
+{
+    struct budget *rows = calloc(settings->budget_count + 1, sizeof *rows);
+    size_t count = 0;
+    check(rows != NULL);
+    for (size_t i = 0; i < settings->budget_count; i++)
+        if (settings->budgets[i].origin == BUDGET_OF_OPERATOR)
+            rows[count++] = settings->budgets[i];
+    if (config_write_budgets(settings->budgets_file, rows, count))
+        log_event(EVENT_SETTINGS_WARNING, NULL, "%s could not be put back as it was", settings->budgets_file);
+    free(rows);
+}
+
+/* The file is changed first, since a reload reads it; a reload that fails leaves the old settings and the old file. */
+static enum error change_budgets(void *context, struct slice row, const char *unset_id, struct buffer *text)
+{
+    struct agent *agent = context;
+    struct config_problems problems;
+    config_problems_init(&problems);
+    pthread_mutex_lock(&agent->reload_lock);
+    enum error error =
+        unset_id ? config_unset_budget(agent->settings, unset_id) : config_set_budget(agent->settings, row, &problems);
+    startup_print_problems(&problems, text);
+    if (!error) {
+        error = reload_settings(agent, text);
+        if (error)
+            restore_budgets(agent->settings);
+    }
+    pthread_mutex_unlock(&agent->reload_lock);
+    config_problems_done(&problems);
+    return error;
+}
+
+/* ---- reasons to stop ---- */
+
 static void stop(void *context)
 {
     (void)context;
     kill(getpid(), SIGTERM);
 }
 
-/* ---- loops ---- */
-
-static void *run_loop(void *argument)
-{
-    struct loop_thread *thread = argument;
-    loop_run(thread->loop);
-    return NULL;
-}
-
-static void loop_drained(void *context)
+/* From a thread of the ledger: main hears of it as of any other reason to stop. */
+static void ledger_stopped(void *context, const char *why)
 {
     struct agent *agent = context;
-    pthread_mutex_lock(&agent->drain_lock);
-    agent->loops_drained++;
-    pthread_cond_signal(&agent->drained);
-    pthread_mutex_unlock(&agent->drain_lock);
-}
-
-static void drain_loop(struct task *task)
-{
-    struct loop_thread *thread = list_entry(task, struct loop_thread, drain);
-    flow_worker_drain(thread->worker, loop_drained, thread->agent);
-}
-
-static void abort_loop(struct task *task)
-{
-    flow_worker_abort(list_entry(task, struct loop_thread, abort)->worker);
-}
-
-static unsigned choose_loop_count(const struct settings *settings)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned count = settings->limits.loops;
-    if (!count)
-        count = cores < 1 ? 1 : cores > LOOPS_DEFAULT_MAX ? LOOPS_DEFAULT_MAX : (unsigned)cores;
-    return count > LOOPS_MAX ? LOOPS_MAX : count;
-}
-
-static void make_loops(struct agent *agent)
-{
-    agent->flow_services = (struct flow_services){.ledger = agent->ledger,
-                                                  .journal = agent->journal,
-                                                  .identity = agent->identity,
-                                                  .routing = agent->routing,
-                                                  .retain_settings = retain_settings,
-                                                  .context = agent};
-    agent->loop_count = choose_loop_count(agent->settings);
-    for (unsigned i = 0; i < agent->loop_count; i++) {
-        struct loop_thread *thread = &agent->loops[i];
-        thread->agent = agent;
-        thread->loop = loop_new();
-        thread->worker = flow_worker_new(thread->loop, &agent->flow_services);
-        thread->drain.run = drain_loop;
-        thread->abort.run = abort_loop;
-        agent->workers.rows[i] = thread->worker;
-    }
-    agent->workers.count = agent->loop_count;
-}
-
-static void start_loops(struct agent *agent)
-{
-    for (unsigned i = 0; i < agent->loop_count; i++) {
-        listener_join(agent->listener, agent->loops[i].loop);
-        check(pthread_create(&agent->loops[i].thread, NULL, run_loop, &agent->loops[i]) == 0);
-        agent->loops[i].is_running = true;
-    }
-}
-
-/* Waits until every loop is drained, at most so long; true when they are. */
-static bool wait_drained(struct agent *agent, uint32_t timeout_ms)
-{
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout_ms / 1000;
-    deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
-    pthread_mutex_lock(&agent->drain_lock);
-    int outcome = 0;
-    while (agent->loops_drained < agent->loop_count && outcome == 0)
-        outcome = pthread_cond_timedwait(&agent->drained, &agent->drain_lock, &deadline);
-    bool is_drained = agent->loops_drained == agent->loop_count;
-    pthread_mutex_unlock(&agent->drain_lock);
-    return is_drained;
+    log_event(EVENT_LEDGER_FAILED, NULL, "%s; new requests are refused, running ones may end, then the agent exits",
+              why);
+    atomic_store(&agent->is_ledger_stopped, true);
+    kill(getpid(), STARTUP_SIGNAL_LEDGER);
 }
 
 /* A second signal cuts the drain short. */
@@ -201,41 +151,40 @@ static bool is_second_signal(void)
     return sigtimedwait(&signals, NULL, &no_wait) > 0;
 }
 
-static void drain_loops(struct agent *agent)
-{
-    enum { SLICE_MS = 100, ABORT_MS = 10000 };
-    listener_stop(agent->listener);
-    for (unsigned i = 0; i < agent->loop_count; i++)
-        mailbox_post(loop_mailbox(agent->loops[i].loop), &agent->loops[i].drain);
-    bool is_drained = false;
-    for (uint32_t waited = 0; !is_drained && waited < agent->settings->limits.drain_timeout_ms; waited += SLICE_MS) {
-        is_drained = wait_drained(agent, SLICE_MS);
-        if (!is_drained && is_second_signal())
-            break;
-    }
-    if (is_drained)
-        return;
-    for (unsigned i = 0; i < agent->loop_count; i++)
-        mailbox_post(loop_mailbox(agent->loops[i].loop), &agent->loops[i].abort);
-    if (!wait_drained(agent, ABORT_MS))
-        log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
-}
-
-static void join_loops(struct agent *agent)
-{
-    for (unsigned i = 0; i < agent->loop_count; i++)
-        if (agent->loops[i].is_running) {
-            loop_stop(agent->loops[i].loop);
-            pthread_join(agent->loops[i].thread, NULL);
-        }
-}
-
 /* ---- open, run, close ---- */
+
+static enum error open_ledger(struct agent *agent)
+{
+    enum error error =
+        startup_open_ledger(agent->options, agent->settings, ledger_stopped, agent, &agent->ledger, &agent->recovered);
+    if (error)
+        return error;
+    startup_seed_wallets(agent->ledger, agent->settings);
+    const struct alerts_options options = {.state = agent->options->state,
+                                           .environment = agent->settings->environment,
+                                           .ledger = agent->ledger,
+                                           .notify = agent->notify,
+                                           .retain_settings = retain_settings,
+                                           .context = agent};
+    return alerts_open(&options, &agent->alerts);
+}
+
+static void make_loops(struct agent *agent)
+{
+    agent->flow_services = (struct flow_services){.ledger = agent->ledger,
+                                                  .journal = agent->journal,
+                                                  .identity = agent->identity,
+                                                  .routing = agent->routing,
+                                                  .retain_settings = retain_settings,
+                                                  .context = agent};
+    agent->loops = loops_new(agent->settings, &agent->flow_services);
+    agent->listener_handler = flow_listener_handler(loops_workers(agent->loops));
+}
 
 static enum error open_services(struct agent *agent)
 {
     const struct agent_options *options = agent->options;
-    enum error error = startup_open_ledger(options, agent->settings, &agent->ledger);
+    enum error error = open_ledger(agent);
     if (!error)
         error = startup_open_journal(options, &agent->journal);
     if (!error)
@@ -244,27 +193,36 @@ static enum error open_services(struct agent *agent)
         error = startup_open_identity(options, agent->settings, &agent->identity);
     if (error)
         return error;
-    startup_seed_wallets(agent->ledger, agent->settings);
     agent->routing = routing_new();
     make_loops(agent);
-    agent->listener_handler = flow_listener_handler(&agent->workers);
     return startup_open_listener(options, agent->settings, &agent->names, agent->certificates, &agent->listener_handler,
                                  &agent->listener);
 }
 
+static void write_alerts(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    alerts_write(agent->alerts, out);
+}
+
 static enum error open_control(struct agent *agent)
 {
-    agent->control_services = (struct control_services){.runtime = agent->options->runtime,
-                                                        .state = agent->options->state,
-                                                        .port = listener_port(agent->listener),
-                                                        .started_wall_ns = clock_wall_ns(),
-                                                        .ledger = agent->ledger,
-                                                        .journal = agent->journal,
-                                                        .certificates = agent->certificates,
-                                                        .retain_settings = retain_settings,
-                                                        .reload = reload,
-                                                        .stop = stop,
-                                                        .context = agent};
+    agent->control_services =
+        (struct control_services){.runtime = agent->options->runtime,
+                                  .state = agent->options->state,
+                                  .port = listener_port(agent->listener),
+                                  .started_wall_ns = clock_wall_ns(),
+                                  .ready_ms = (uint32_t)((clock_monotonic_ns() - agent->begun_ns) / 1000000),
+                                  .recovered = agent->recovered,
+                                  .ledger = agent->ledger,
+                                  .journal = agent->journal,
+                                  .certificates = agent->certificates,
+                                  .retain_settings = retain_settings,
+                                  .reload = reload,
+                                  .change_budgets = change_budgets,
+                                  .write_alerts = write_alerts,
+                                  .stop = stop,
+                                  .context = agent};
     return control_open(&agent->control_services, &agent->control);
 }
 
@@ -273,16 +231,14 @@ static void close_services(struct agent *agent)
     control_close(agent->control);
     if (agent->listener)
         listener_close(agent->listener);
-    for (unsigned i = 0; i < agent->loop_count; i++) {
-        flow_worker_free(agent->loops[i].worker);
-        loop_free(agent->loops[i].loop);
-    }
+    loops_free(agent->loops);
     routing_free(agent->routing);
     if (agent->identity)
         identity_close(agent->identity);
     certificates_free(agent->certificates);
     if (agent->journal)
         journal_close(agent->journal);
+    alerts_close(agent->alerts);
     wallet_close(agent->ledger);
     startup_free_names(&agent->names);
     config_release(agent->settings);
@@ -292,18 +248,32 @@ static void serve_until_stopped(struct agent *agent)
 {
     sigset_t signals;
     startup_block_signals(&signals);
-    for (;;) {
+    while (!atomic_load(&agent->is_ledger_stopped)) {
         int number = 0;
         if (sigwait(&signals, &number) != 0)
             continue;
-        if (number != SIGHUP)
+        if (number == SIGTERM || number == SIGINT)
             break;
+        if (number != SIGHUP)
+            continue; /* STARTUP_SIGNAL_LEDGER: the flag says whether it was ours */
         struct buffer text;
         buffer_init(&text, 1 << 20);
         enum error ignored = reload(agent, &text); /* logged there */
         (void)ignored;
         buffer_done(&text);
     }
+}
+
+static void stop_services(struct agent *agent)
+{
+    log_event(EVENT_AGENT_STOPPING, NULL, "running calls may go on for %u ms, a second signal ends them now",
+              agent->settings->limits.drain_timeout_ms);
+    control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
+    agent->control = NULL;
+    listener_stop(agent->listener);
+    if (!loops_drain(agent->loops, agent->settings->limits.drain_timeout_ms, is_second_signal))
+        log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
+    loops_join(agent->loops);
 }
 
 static int run_services(struct agent *agent)
@@ -315,32 +285,25 @@ static int run_services(struct agent *agent)
         log_event(EVENT_AGENT_FAILED, NULL, "%s (%s)", error_row(error)->text, error_row(error)->hint);
         return startup_exit_code(error);
     }
-    start_loops(agent);
-    log_event(EVENT_AGENT_STARTED, NULL, "%s, port %u, policy %s",
+    loops_start(agent->loops, agent->listener);
+    log_event(EVENT_AGENT_STARTED, NULL, "%s, port %u, policy %s, ready in %u ms, %u holds recovered",
               config_environment_name(agent->settings->environment), (unsigned)listener_port(agent->listener),
-              agent->settings->file);
+              agent->settings->file, agent->control_services.ready_ms, agent->recovered);
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
-    log_event(EVENT_AGENT_STOPPING, NULL, "draining");
-    control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
-    agent->control = NULL;
-    drain_loops(agent);
-    join_loops(agent);
-    return EX_OK;
+    stop_services(agent);
+    return atomic_load(&agent->is_ledger_stopped) ? EX_IOERR : EX_OK;
 }
 
 int agent_run(const struct agent_options *options)
 {
     struct agent *agent = calloc(1, sizeof *agent);
     check(agent != NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&agent->drained, &attributes);
-    pthread_mutex_init(&agent->drain_lock, NULL);
     pthread_mutex_init(&agent->reload_lock, NULL);
     pthread_mutex_init(&agent->settings_lock, NULL);
     agent->options = options;
+    agent->begun_ns = clock_monotonic_ns();
+    agent->notify = notify_open(); /* first: it must know no secret, and fork before there are threads */
     sigset_t signals;
     startup_block_signals(&signals);
     int code = startup_prepare(options, &agent->settings);
@@ -349,6 +312,7 @@ int agent_run(const struct agent_options *options)
         close_services(agent);
         log_event(EVENT_AGENT_STOPPED, NULL, "exit %d", code);
     }
+    notify_close(agent->notify);
     free(agent);
     return code;
 }

@@ -58,7 +58,7 @@ static bool is_shared(const struct settings *settings)
     return settings->environment == ENVIRONMENT_PROD;
 }
 
-static void print_problems(const struct config_problems *problems, struct buffer *text)
+void startup_print_problems(const struct config_problems *problems, struct buffer *text)
 {
     char *printed = NULL;
     size_t length = 0;
@@ -74,19 +74,21 @@ static void print_problems(const struct config_problems *problems, struct buffer
 enum error startup_load_settings(const struct agent_options *options, struct settings **ret_settings,
                                  struct buffer *text)
 {
-    char secrets[512];
+    char secrets[512], budgets[512];
     snprintf(secrets, sizeof secrets, "%s/secrets", options->state);
+    snprintf(budgets, sizeof budgets, "%s/budgets.yaml", options->state);
     const struct config_sources sources = {.policy_file = options->policy_file,
                                            .providers_file = options->providers_file,
                                            .prices_file = options->prices_file,
                                            .secret_directory = secrets,
+                                           .budgets_file = budgets,
                                            .environment = options->environment};
     struct config_problems problems;
     config_problems_init(&problems);
     enum error error = config_load(&sources, &problems, ret_settings);
     if (!error)
         prices_warn_unknown(*ret_settings, &problems);
-    print_problems(&problems, text);
+    startup_print_problems(&problems, text);
     config_problems_done(&problems);
     return error;
 }
@@ -118,20 +120,50 @@ int startup_prepare(const struct agent_options *options, struct settings **ret_s
     return EX_OK;
 }
 
-enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
-                               struct wallet_ledger **ret_ledger)
+/* From a thread of the ledger. */
+static void ledger_noted(void *context, enum wallet_note note, const char *text)
 {
-    char directory[512];
+    static const enum event_kind events[] = {
+        [WALLET_NOTE_BACKUP_MADE] = EVENT_BACKUP_MADE,   [WALLET_NOTE_BACKUP_FAILED] = EVENT_BACKUP_FAILED,
+        [WALLET_NOTE_DISK_LOW] = EVENT_DISK_LOW,         [WALLET_NOTE_DISK_WELL] = EVENT_DISK_WELL,
+        [WALLET_NOTE_HOLD_EXPIRED] = EVENT_HOLD_EXPIRED, [WALLET_NOTE_MIGRATED] = EVENT_LEDGER_MIGRATED,
+    };
+    (void)context;
+    check((size_t)note < sizeof events / sizeof *events);
+    log_event(events[note], NULL, "%s", text);
+}
+
+enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
+                               void (*stopped)(void *context, const char *why), void *context,
+                               struct wallet_ledger **ret_ledger, unsigned *ret_recovered)
+{
+    char directory[512], backups[512];
     snprintf(directory, sizeof directory, "%s/ledger", options->state);
-    const struct wallet_options wallet_options = {.directory = directory,
-                                                  .environment = config_environment_name(settings->environment),
-                                                  .settle_recovered_in_full =
-                                                      settings->environment == ENVIRONMENT_PROD};
+    if (settings->backups.directory)
+        snprintf(backups, sizeof backups, "%s", settings->backups.directory);
+    else
+        snprintf(backups, sizeof backups, "%s/backups", options->state);
+    const struct wallet_options wallet_options = {
+        .directory = directory,
+        .environment = config_environment_name(settings->environment),
+        .settle_recovered_in_full = settings->environment == ENVIRONMENT_PROD,
+        .low_water_bytes = settings->limits.disk_low_water_bytes,
+        .hold_deadline_s = settings->limits.hold_deadline_s,
+        .backup_directory = backups,
+        .backup_every_s = settings->backups.every_hours * 3600,
+        .backups_kept = settings->backups.kept,
+        .stopped = stopped,
+        .noted = ledger_noted,
+        .context = context,
+    };
     unsigned recovered = 0;
     enum error error = wallet_open(&wallet_options, ret_ledger, &recovered);
-    if (!error && recovered)
+    if (error)
+        return error;
+    if (recovered)
         log_event(EVENT_HOLDS_RECOVERED, NULL, "%u", recovered);
-    return error;
+    *ret_recovered = recovered;
+    return ERROR_OK;
 }
 
 enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal)
@@ -208,6 +240,7 @@ void startup_block_signals(sigset_t *ret_signals)
     sigaddset(ret_signals, SIGTERM);
     sigaddset(ret_signals, SIGINT);
     sigaddset(ret_signals, SIGHUP);
+    sigaddset(ret_signals, STARTUP_SIGNAL_LEDGER);
     pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 

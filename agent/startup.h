@@ -30,8 +30,11 @@ int startup_prepare(const struct agent_options *options, struct settings **ret_s
 /* Loads the policy; problems and warnings are appended to `text` as config_print_problems prints them. */
 enum error startup_load_settings(const struct agent_options *options, struct settings **ret_settings,
                                  struct buffer *text) MUST_USE;
+void startup_print_problems(const struct config_problems *problems, struct buffer *text);
+/* `stopped` as in struct wallet_options. *ret_recovered: how many holds the start has settled. */
 enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
-                               struct wallet_ledger **ret_ledger) MUST_USE;
+                               void (*stopped)(void *context, const char *why), void *context,
+                               struct wallet_ledger **ret_ledger, unsigned *ret_recovered) MUST_USE;
 enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal) MUST_USE;
 /* Also decides the names and their addresses. */
 enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
@@ -48,7 +51,9 @@ bool startup_has_same_names(const struct startup_names *names, const struct sett
 void startup_free_names(struct startup_names *names);
 /* "ready" to the launcher, READY=1 to the service manager (sd_notify protocol). */
 void startup_announce(int ready_fd);
-/* Blocks SIGTERM, SIGINT and SIGHUP for this and later threads. */
+/* The ledger's thread tells main that it has stopped. */
+#define STARTUP_SIGNAL_LEDGER SIGUSR1
+/* Blocks SIGTERM, SIGINT, SIGHUP and the ledger's for this and later threads. */
 void startup_block_signals(sigset_t *ret_signals);
 int startup_exit_code(enum error error);
 

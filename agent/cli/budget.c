@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -102,6 +103,24 @@ static json_t *budget_read_scopes(const struct text_list *scopes)
     return object;
 }
 
+/* "50,80,100" as numbers; "" is none. NULL: no numbers, which is reported. */
+static json_t *budget_read_alerts(const char *text)
+{
+    json_t *array = json_array();
+    for (const char *at = text; *at;) {
+        char *end;
+        long percent = strtol(at, &end, 10);
+        if (end == at || (*end && *end != ',') || percent < 1) {
+            text_complain("--alerts is a list of percents such as 50,80,100");
+            json_decref(array);
+            return NULL;
+        }
+        json_array_append_new(array, json_integer(percent));
+        at = *end ? end + 1 : end;
+    }
+    return array;
+}
+
 static int budget_set(struct cli *cli)
 {
     const struct options *options = &cli->options;
@@ -111,12 +130,16 @@ static int budget_set(struct cli *cli)
         text_complain(options->amount ? "--hard and --soft exclude each other" : "--amount USD is missing");
         return EX_USAGE;
     }
+    json_t *alerts = options->alerts ? budget_read_alerts(options->alerts) : NULL;
     json_t *scopes = budget_read_scopes(&options->scopes);
-    if (!scopes)
+    if (!scopes || (options->alerts && !alerts)) {
+        json_decref(scopes);
+        json_decref(alerts);
         return EX_USAGE;
-    json_t *order = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:b, s:o}", "id", cli->arguments.items[1], "amount",
+    }
+    json_t *order = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:o*, s:b, s:o}", "id", cli->arguments.items[1], "amount",
                               options->amount, "window", options->window, "length", options->length, "time_zone",
-                              options->time_zone, "alerts", options->alerts, "hard", options->hard, "scope", scopes);
+                              options->time_zone, "alerts", alerts, "hard", options->hard, "scope", scopes);
     return budget_send(cli, "/v1/budgets", order);
 }
 

@@ -28,7 +28,11 @@ static void lifecycle_print_hello(const struct cli *cli, const struct answer *he
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         printf("%-14s %s\n", rows[i][0], terminal_clean(api_text(hello->json, rows[i][1], "-")));
     printf("%-14s %s\n", "runtime", cli->place.runtime);
-    printf("%-14s %s\n", "running since", terminal_time(api_text(hello->json, "started", "-"), true));
+    printf("%-14s %s, ready after %s ms\n", "running since", terminal_time(api_text(hello->json, "started", "-"), true),
+           api_text(hello->json, "ready_ms", "?"));
+    if (api_integer(hello->json, "recovered", 0) > 0)
+        printf("%-14s %s open holds were settled at that start\n", "recovered",
+               api_text(hello->json, "recovered", "?"));
 }
 
 int status_command(struct cli *cli)

@@ -4,20 +4,26 @@
  * main calls it. report.sock serves admitted users (launch facts) and access.readers (reports), admin.sock only the
  * agent's owner (and root). The peer's uid is the kernel's word (SO_PEERCRED). One thread of its own: never on a loop.
  *
- *   socket  method path                     answer
- *   report  GET  /v1/hello {"environment","version","pid","port","policy","policy_digest","started","state"} report GET
- * /v1/launch[?group=G]
- * {"environment","group","placeholder","key_environment":[…],"governed":[…],"prod_refuses_unhooked":bool} report  GET
- * /v1/wallets                {"wallets":[{"wallet","available","held","spent","funded","transfers"}]} amounts: decimal
- * strings, USD report  GET  /v1/wallets/NAME           the same row +
- * "history":[{"sequence","kind","id","time","wallet","counterparty","amount","basis","note"}] report  GET
- * /v1/events[?limit=N]       {"events":[…]} newest first report  GET  /v1/events?follow=1        JSON lines as they
- * happen, until the client leaves report  GET  /v1/events/ID              the event report  GET  /v1/doctor
- * {"checks":[{"name","status":"ok|warning|failure","text","fix"}]} admin   POST /v1/wallets/NAME/fund
- * {"amount","note","create":bool,"id"?} → the wallet's row admin   POST /v1/reload {"policy_digest","warnings":"text"}
- * or 422 {"error":{…},"problems":"text"} admin   POST /v1/secrets/NAME           body: the secret's bytes (≤ 8 KiB, one
- * trailing newline dropped) → {} admin   POST /v1/stop                   {} and the agent drains and exits The admin
- * socket serves the report paths too. Errors: status + {"error":{"code","message","hint"}}.
+ *   socket method path → answer. The admin socket serves the report paths, too.
+ *   report GET  /v1/hello                    environment, version, pid, port, policy, policy_digest, started, state …
+ *   report GET  /v1/launch[?group=G]         environment, group, placeholder, key_environment[], governed[] …
+ *   report GET  /v1/wallets                  {"wallets": [{wallet, available, held, spent, funded, transfers}]}
+ *   report GET  /v1/wallets/NAME[/history]   the same row + history[]; ?count=N (20), &all=1: budgets' rows, too
+ *   report GET  /v1/budgets                  {"budgets": [{id, scope, window, used, held, limit, percent, …}]}
+ *   report GET  /v1/alerts                   {"alerts": [{id, kind, …, delivery}]}
+ *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
+ *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
+ *   report GET  /v1/events/ID                the event
+ *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
+ *   admin  POST /v1/wallets/NAME/fund        {amount, note?, create?, id?} → the wallet's row and the transfer's id
+ *   admin  POST /v1/wallets/NAME/adjust      {amount, note, id?} → likewise
+ *   admin  POST /v1/budgets                  a row of budgets[] → {} or 422 with "problems"
+ *   admin  POST /v1/budgets/unset            {id} → {}
+ *   admin  POST /v1/backup                   {directory?} → {directory}
+ *   admin  POST /v1/reload                   {policy_digest, warnings} or 422 with "problems"
+ *   admin  POST /v1/secrets/NAME             the secret's bytes (≤ 8 KiB, one trailing newline dropped) → {}
+ *   admin  POST /v1/stop                     {} and the agent drains and exits
+ * Amounts are decimal strings, USD. Errors: status + {"error": {code, message, hint}}.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -36,12 +42,19 @@ struct control_services {
     const char *runtime, *state; /* directories */
     uint16_t port;               /* the TLS port */
     int64_t started_wall_ns;
+    uint32_t ready_ms;  /* from the process's start to here */
+    unsigned recovered; /* holds that the start settled */
     struct wallet_ledger *ledger;
     struct journal *journal;
     struct certificates *certificates;
     struct settings *(*retain_settings)(void *context);
     /* Loads the policy file anew. The text (problems, warnings) is appended to `text`. */
     enum error (*reload)(void *context, struct buffer *text);
+    /* Sets one budget (a row of budgets[] as JSON), or takes the operator's row `unset_id` back, and reloads; all or
+     * nothing. Problems are appended to `text`. */
+    enum error (*change_budgets)(void *context, struct slice row, const char *unset_id, struct buffer *text);
+    /* Appends a JSON array of the alerts of this run, the oldest first. */
+    void (*write_alerts)(void *context, struct buffer *out);
     void (*stop)(void *context); /* begins the drain, returns at once */
     void *context;
 };

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 
+#include <dirent.h>
 #include <sys/statvfs.h>
 
 static void write_check(struct buffer *out, const char *name, const char *status, const char *text, const char *fix)
@@ -62,16 +63,86 @@ static void check_ledger(struct call *call)
                 is_lost ? "the agent's log says why; restart the agent" : "");
 }
 
-static void check_disk(struct call *call)
+static void check_start(struct call *call)
 {
-    enum { LOW_MIB = 256 };
+    const struct control_services *services = call->services;
+    write_check(
+        &call->body, "start", services->recovered ? "warning" : "ok",
+        arena_printf(call->arena, "ready after %u ms, %u open holds settled", services->ready_ms, services->recovered),
+        services->recovered ? "the agent before did not end in order: tollgate wallet history WALLET shows "
+                              "them as recovered, tollgate wallet adjust corrects them"
+                            : "");
+}
+
+static void check_disk(struct call *call, const struct settings *settings)
+{
+    struct wallet_statistics statistics;
     struct statvfs disk;
+    wallet_get_statistics(call->services->ledger, &statistics);
     if (statvfs(call->services->state, &disk) != 0)
         return;
-    unsigned long long free_mib = (unsigned long long)disk.f_bavail * disk.f_frsize >> 20;
-    write_check(&call->body, "disk", free_mib < LOW_MIB ? "warning" : "ok",
-                arena_printf(call->arena, "%llu MiB free for the ledger", free_mib),
-                free_mib < LOW_MIB ? "free some space: a full disk stops paid requests" : "");
+    unsigned long long free_bytes = (unsigned long long)disk.f_bavail * disk.f_frsize;
+    bool is_near = free_bytes < 2 * settings->limits.disk_low_water_bytes;
+    write_check(&call->body, "disk",
+                statistics.is_disk_low ? "failure"
+                : is_near              ? "warning"
+                                       : "ok",
+                arena_printf(call->arena, "%llu MiB free for the ledger%s", free_bytes >> 20,
+                             statistics.is_disk_low ? ": no new paid request is taken" : ""),
+                statistics.is_disk_low || is_near
+                    ? arena_printf(call->arena, "free some space: below %llu MiB paid requests are refused",
+                                   (unsigned long long)settings->limits.disk_low_water_bytes >> 20)
+                    : "");
+}
+
+/* Backups are named by their time: the newest is the last by name, among those that begin with a year. */
+static const char *find_last_backup(struct call *call, const char *directory)
+{
+    const char *last = NULL;
+    DIR *stream = opendir(directory);
+    if (!stream)
+        return NULL;
+    for (struct dirent *entry; (entry = readdir(stream));)
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && (!last || strcmp(entry->d_name, last) > 0))
+            last = arena_strdup(call->arena, entry->d_name);
+    closedir(stream);
+    return last;
+}
+
+static void check_backups(struct call *call, const struct settings *settings)
+{
+    const char *directory = settings->backups.directory
+                                ? settings->backups.directory
+                                : arena_printf(call->arena, "%s/backups", call->services->state);
+    const char *last = find_last_backup(call, directory);
+    bool is_wanted = settings->backups.every_hours > 0;
+    write_check(&call->body, "backups", last || !is_wanted ? "ok" : "warning",
+                last ? arena_printf(call->arena, "the last is %s/%s", directory, last)
+                     : arena_printf(call->arena, "none in %s", directory),
+                last || !is_wanted ? "" : "tollgate backup makes one now");
+}
+
+static unsigned count_occurrences(struct slice text, const char *part)
+{
+    unsigned count = 0;
+    const size_t length = strlen(part);
+    for (const char *at = text.data; at && (at = memmem(at, (size_t)(text.data + text.length - at), part, length));
+         at += length)
+        count++;
+    return count;
+}
+
+static void check_alerts(struct call *call)
+{
+    struct buffer text;
+    buffer_init(&text, 4 << 20);
+    call->services->write_alerts(call->services->context, &text);
+    unsigned failed = count_occurrences(buffer_contents(&text), "\"delivery\":\"failed\"");
+    unsigned pending = count_occurrences(buffer_contents(&text), "\"delivery\":\"pending\"");
+    write_check(&call->body, "alerts", failed ? "warning" : "ok",
+                arena_printf(call->arena, "%u could not be delivered, %u are under way", failed, pending),
+                failed ? "the agent's log says why; they are given again at the next start" : "");
+    buffer_done(&text);
 }
 
 int control_doctor(struct call *call)
@@ -83,7 +154,10 @@ int control_doctor(struct call *call)
     check_targets(call, settings);
     check_wallets(call, settings);
     check_ledger(call);
-    check_disk(call);
+    check_start(call);
+    check_disk(call, settings);
+    check_backups(call, settings);
+    check_alerts(call);
     json_write_raw(&call->body, "]}");
     config_release(settings);
     return 200;

@@ -30,12 +30,42 @@ struct call {
     bool is_streaming;       /* the handler wrote its own answer */
 };
 
-/* Handlers return the HTTP status; a body that is left empty gets the error document of `error`. */
-int control_fail(struct call *call, enum error error, const char *detail);
+/* ---- routes.c ---- */
 int control_dispatch(struct call *call);
-/* doctor.c */
+/* Handlers return the HTTP status. These make the error document of `error`; detail and hint NULL: those of its row. */
+int control_fail(struct call *call, enum error error, const char *detail);
+int control_fail_with(struct call *call, enum error error, const char *detail, const char *hint);
+/* The value of a query parameter, NULL when absent; %-escapes are not decoded (names have none). */
+const char *control_find_parameter(struct call *call, const char *name);
+const char *control_rest_text(struct call *call);
+
+/* ---- admin.c ---- */
+/* 422: what a file's checks have said goes with the error. */
+int control_fail_problems(struct call *call, enum error error, struct slice problems);
+
+/* ---- amount.c ---- */
+/* "12.50", "$5", "5 USD"; either sign. AMOUNT_INVALID, CURRENCY_UNKNOWN; *ret_why in words, NULL: the row's. */
+enum error control_parse_amount(struct slice text, struct money *ret_amount, const char **ret_why) MUST_USE;
+
+/* ---- the handlers, by file ---- */
+int control_get_hello(struct call *call);
+int control_get_launch(struct call *call);
 int control_doctor(struct call *call);
-/* follow.c: streams events until the client leaves. */
-int control_follow(struct call *call);
+int control_list_wallets(struct call *call);
+int control_get_wallet(struct call *call);
+int control_change_wallet(struct call *call);
+int control_list_budgets(struct call *call);
+int control_list_alerts(struct call *call);
+int control_set_budget(struct call *call);
+int control_unset_budget(struct call *call);
+int control_list_events(struct call *call);
+int control_get_event(struct call *call);
+int control_follow(struct call *call); /* streams events until the client leaves */
+int control_reload(struct call *call);
+int control_backup(struct call *call);
+int control_store_secret(struct call *call);
+int control_stop(struct call *call);
+
+void control_write_money(struct buffer *out, const char *name, struct money money);
 
 #endif

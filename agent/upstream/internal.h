@@ -95,6 +95,8 @@ struct upstream_transfer {
 /* Does what handlers asked for while libcurl ran, and tells `done`. Only from the loop, never inside libcurl. */
 void upstream_settle(struct upstream *upstream);
 void upstream_wake(struct upstream *upstream);
+void upstream_init_library(void); /* once, whoever comes first */
+const char *upstream_system_ca_file(void);
 
 /* ---- sockets.c ---- */
 void sockets_add(struct upstream *upstream, int fd);

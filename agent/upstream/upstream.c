@@ -160,10 +160,21 @@ static void init_library(void)
     system_ca_file = version->cainfo ? version->cainfo : "/etc/ssl/certs/ca-certificates.crt";
 }
 
-struct upstream *upstream_new(struct loop *loop)
+void upstream_init_library(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_library);
+}
+
+const char *upstream_system_ca_file(void)
+{
+    upstream_init_library();
+    return system_ca_file;
+}
+
+struct upstream *upstream_new(struct loop *loop)
+{
+    upstream_init_library();
     struct upstream *upstream = calloc(1, sizeof *upstream);
     check(upstream != NULL);
     upstream->loop = loop;

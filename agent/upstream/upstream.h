@@ -14,6 +14,8 @@
 #include "http/http.h"
 #include "net/net.h"
 
+#include <stdatomic.h>
+
 struct upstream; /* one per loop */
 struct upstream_transfer;
 
@@ -59,5 +61,23 @@ struct upstream_transfer *upstream_start(struct upstream *upstream, const struct
 void upstream_resume(struct upstream_transfer *transfer);
 /* Ends it now, no further callback; closes its connection. Returns what is known: *ret_result (error CLIENT_GONE). */
 void upstream_cancel(struct upstream_transfer *transfer, struct upstream_result *ret_result);
+
+/* ---- webhook.c: one small POST that waits, for threads that are no loop ---- */
+struct upstream_webhook {
+    const char *url;             /* https; http too when `local` */
+    const char *ca_file;         /* NULL: system roots */
+    bool local;                  /* may be at a loopback or private address */
+    struct slice body;           /* JSON */
+    const char *delivery;        /* tollgate-delivery: the same when it is tried again, so that a receiver can tell */
+    const struct secret *secret; /* tollgate-signature: t=UNIX,v1=HEX, HMAC-SHA256 over "t.body"; NULL: unsigned */
+    int64_t time_s;              /* t: now, so that a receiver can refuse what is old */
+    uint32_t timeout_ms;         /* for all of it */
+    const atomic_bool *is_cancelled; /* set from another thread: it ends within a second. NULL: never */
+};
+/* ERROR_OK: the receiver answered 2xx. A redirect is not followed, the answer's body is not read. Otherwise an error of
+ * the upstream ones, *ret_status the answer's status (0: there was none), and `why` in words without the URL's query.
+ */
+enum error upstream_post_webhook(const struct upstream_webhook *webhook, int *ret_status, char *why,
+                                 size_t why_bytes) MUST_USE;
 
 #endif

@@ -213,7 +213,8 @@ COLUMNS=120 code 0 "$tollgate" wallet list; has "$out" "FUNDED"; has "$out" "9.9
 COLUMNS=80 code 0 "$tollgate" wallet list; hasnt "$out" "FUNDED"; has "$out" "…"; report compact-below-100
 code 0 "$tollgate" wallet list --json; equal "$(jq -r '.wallets[0].available' <<<"$out")" 9.990000000; report wallet-json
 code 0 "$tollgate" wallet fund team_product_dev 10 --create --note "it's mine"
-equal "$(jq -c . "$state/order.json")" '{"amount":"10","note":"it'"'"'s mine","create":true}'
+equal "$(jq -c 'del(.id)' "$state/order.json")" '{"amount":"10","note":"it'"'"'s mine","create":true}'
+has "$(jq -r .id "$state/order.json" | grep -cE '^[0-7][0-9A-HJKMNP-TV-Z]{25}$')" 1
 code 65 "$tollgate" wallet fund team_product_dev -5; has "$err" "not a valid sum"; code 1 "$tollgate" wallet show other
 code 64 "$tollgate" wallet fund a/../b 5; code 64 "$tollgate" wallet fund x; report wallet
 code 0 "$tollgate" events; equal "$(wc -l <<<"$out")" 2; has "$(head -1 <<<"$out")" "gpt-5.4-mini-mini → openai-gpt4o-mini"

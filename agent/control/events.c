@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET /v1/events, /v1/events/ID: the record of past calls, from the journal. */
+#include "control/internal.h"
+
+#include "base/json.h"
+
+#include <stdlib.h>
+
+enum { EVENTS_DEFAULT = 50, EVENTS_MAX = 1000, EVENT_BYTES_MAX = 64 << 10 };
+
+static bool write_event(void *context, struct id id, struct slice json)
+{
+    struct buffer *out = context;
+    (void)id;
+    bool is_first = out->data[out->end - 1] == '[';
+    return (is_first || buffer_append(out, SLICE_LITERAL(","))) && buffer_append(out, json);
+}
+
+int control_list_events(struct call *call)
+{
+    const char *follow = control_find_parameter(call, "follow"), *limit = control_find_parameter(call, "limit");
+    if (follow && !strcmp(follow, "1"))
+        return control_follow(call);
+    long count = limit ? strtol(limit, NULL, 10) : EVENTS_DEFAULT;
+    if (count < 1 || count > EVENTS_MAX)
+        return control_fail(call, ERROR_REQUEST_INVALID, "limit is 1 to 1000");
+    json_write_raw(&call->body, "{\"events\":[");
+    journal_flush(call->services->journal);
+    enum error error = journal_recent(call->services->journal, (size_t)count, write_event, &call->body);
+    if (error)
+        return control_fail(call, error, NULL);
+    json_write_raw(&call->body, "]}");
+    return 200;
+}
+
+int control_get_event(struct call *call)
+{
+    struct id id;
+    size_t length = 0;
+    char *text = arena_alloc(call->arena, EVENT_BYTES_MAX);
+    if (!id_parse(call->rest, &id))
+        return control_fail(call, ERROR_NOT_FOUND, "an id has 26 characters, e.g. 01J8Z3K4W5X6Y7Z8A9B0C1D2E3");
+    journal_flush(call->services->journal);
+    enum error error = journal_find(call->services->journal, id, text, EVENT_BYTES_MAX, &length);
+    if (error)
+        return control_fail(call, error, error == ERROR_NOT_FOUND ? "no event has this id" : NULL);
+    return buffer_append(&call->body, (struct slice){text, length}) ? 200 : control_fail(call, ERROR_INTERNAL, NULL);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See loops.h. Draining is a task posted to every loop; each reports back once no exchange of it is open. */
+#include "loops.h"
+
+#include "base/check.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOPS_MAX = 16, LOOPS_DEFAULT_MAX = 4, DRAIN_SLICE_MS = 100, ABORT_MS = 10000 };
+
+struct loop_thread {
+    struct loops *loops;
+    struct loop *loop;
+    struct flow_worker *worker;
+    pthread_t thread;
+    struct task drain, abort;
+    bool is_running;
+};
+
+struct loops {
+    struct loop_thread rows[LOOPS_MAX];
+    unsigned count;
+    struct flow_workers workers;
+    pthread_mutex_t lock; /* leaf */
+    pthread_cond_t drained;
+    unsigned drained_count;
+};
+
+static void *run_loop(void *argument)
+{
+    struct loop_thread *thread = argument;
+    loop_run(thread->loop);
+    return NULL;
+}
+
+static void loop_drained(void *context)
+{
+    struct loops *loops = context;
+    pthread_mutex_lock(&loops->lock);
+    loops->drained_count++;
+    pthread_cond_signal(&loops->drained);
+    pthread_mutex_unlock(&loops->lock);
+}
+
+static void drain_loop(struct task *task)
+{
+    struct loop_thread *thread = list_entry(task, struct loop_thread, drain);
+    flow_worker_drain(thread->worker, loop_drained, thread->loops);
+}
+
+static void abort_loop(struct task *task)
+{
+    flow_worker_abort(list_entry(task, struct loop_thread, abort)->worker);
+}
+
+static unsigned choose_count(const struct settings *settings)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = settings->limits.loops;
+    if (!count)
+        count = cores < 1 ? 1 : cores > LOOPS_DEFAULT_MAX ? LOOPS_DEFAULT_MAX : (unsigned)cores;
+    return count > LOOPS_MAX ? LOOPS_MAX : count;
+}
+
+struct loops *loops_new(const struct settings *settings, const struct flow_services *services)
+{
+    struct loops *loops = calloc(1, sizeof *loops);
+    check(loops != NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&loops->drained, &attributes);
+    pthread_mutex_init(&loops->lock, NULL);
+    loops->count = choose_count(settings);
+    for (unsigned i = 0; i < loops->count; i++) {
+        struct loop_thread *thread = &loops->rows[i];
+        thread->loops = loops;
+        thread->loop = loop_new();
+        thread->worker = flow_worker_new(thread->loop, services);
+        thread->drain.run = drain_loop;
+        thread->abort.run = abort_loop;
+        loops->workers.rows[i] = thread->worker;
+    }
+    loops->workers.count = loops->count;
+    return loops;
+}
+
+struct flow_workers *loops_workers(struct loops *loops)
+{
+    return &loops->workers;
+}
+
+void loops_start(struct loops *loops, struct listener *listener)
+{
+    for (unsigned i = 0; i < loops->count; i++) {
+        listener_join(listener, loops->rows[i].loop);
+        check(pthread_create(&loops->rows[i].thread, NULL, run_loop, &loops->rows[i]) == 0);
+        loops->rows[i].is_running = true;
+    }
+}
+
+/* Waits until every loop is drained, at most so long; true when they are. */
+static bool wait_drained(struct loops *loops, uint32_t timeout_ms)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += timeout_ms / 1000;
+    deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&loops->lock);
+    int outcome = 0;
+    while (loops->drained_count < loops->count && outcome == 0)
+        outcome = pthread_cond_timedwait(&loops->drained, &loops->lock, &deadline);
+    bool is_drained = loops->drained_count == loops->count;
+    pthread_mutex_unlock(&loops->lock);
+    return is_drained;
+}
+
+bool loops_drain(struct loops *loops, uint32_t timeout_ms, bool (*is_cut_short)(void))
+{
+    for (unsigned i = 0; i < loops->count; i++)
+        mailbox_post(loop_mailbox(loops->rows[i].loop), &loops->rows[i].drain);
+    for (uint32_t waited_ms = 0; waited_ms < timeout_ms && !is_cut_short(); waited_ms += DRAIN_SLICE_MS)
+        if (wait_drained(loops, DRAIN_SLICE_MS))
+            return true;
+    for (unsigned i = 0; i < loops->count; i++)
+        mailbox_post(loop_mailbox(loops->rows[i].loop), &loops->rows[i].abort);
+    return wait_drained(loops, ABORT_MS);
+}
+
+void loops_join(struct loops *loops)
+{
+    for (unsigned i = 0; i < loops->count; i++)
+        if (loops->rows[i].is_running) {
+            loop_stop(loops->rows[i].loop);
+            pthread_join(loops->rows[i].thread, NULL);
+            loops->rows[i].is_running = false;
+        }
+}
+
+void loops_free(struct loops *loops)
+{
+    if (!loops)
+        return;
+    for (unsigned i = 0; i < loops->count; i++) {
+        flow_worker_free(loops->rows[i].worker);
+        loop_free(loops->rows[i].loop);
+    }
+    pthread_cond_destroy(&loops->drained);
+    pthread_mutex_destroy(&loops->lock);
+    free(loops);
+}

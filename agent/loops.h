@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event loops of the running agent: each a thread with a loop and a flow worker; how they start, drain and end.
+ * Called by agent.c only.
+ */
+#ifndef LOOPS_H
+#define LOOPS_H
+
+#include "flow/flow.h"
+
+struct loops;
+
+/* As many as the settings say (0: one per core, at most 4). `services` must outlive them. */
+struct loops *loops_new(const struct settings *settings, const struct flow_services *services);
+/* For flow_listener_handler. */
+struct flow_workers *loops_workers(struct loops *loops);
+/* They join the listener and run. */
+void loops_start(struct loops *loops, struct listener *listener);
+/* Takes no more requests and waits at most timeout_ms until the open exchanges have ended; what is left then, or once
+ * is_cut_short (asked ten times a second) says so, is ended now. False: not even that worked. */
+bool loops_drain(struct loops *loops, uint32_t timeout_ms, bool (*is_cut_short)(void));
+/* Ends the threads. */
+void loops_join(struct loops *loops);
+void loops_free(struct loops *loops); /* joined, or never started; NULL is fine */
+
+#endif
