@@ -52,7 +52,7 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
 static void take_expired(struct exchange *exchange, struct attempt *attempt)
 {
     char text[MONEY_TEXT_MAX];
-    log_event(EVENT_LEDGER_FAILED, exchange->id_text,
+    log_event(EVENT_HOLD_EXPIRED, exchange->id_text,
               "hold not resolved: the ledger took it whole at limits.hold_deadline_s; the call came to %s USD",
               money_format(attempt->charge, text));
     attempt->basis = BASIS_WORST;
