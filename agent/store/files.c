@@ -6,6 +6,8 @@
  */
 #include "store/internal.h"
 
+#include "base/check.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 
 enum {
     FILES_MAX = 100000,
+    LEAVING_US = 100000,
     BALLAST_KEPT_BYTES = 2 << 20, /* for the next start: its recovery may need a new log file */
     BLOCK_BYTES = 512             /* of st_blocks */
 };
@@ -117,10 +120,35 @@ bool store_look(struct store *store)
     return !store_is_failed(store);
 }
 
+static _Thread_local const struct store *readable;
+
+bool store_is_unreadable(const struct store *store)
+{
+    return store_is_failed(store) && readable != store;
+}
+
+/* A commit that failed keeps its locks for ever, on the very pages that matter most; nobody writes any more, so they
+ * are passed over. Whoever was inside Berkeley DB at the moment of the failure gets the time to leave it. */
 void store_allow_reading(struct store *store)
 {
-    (void)!store->env->set_flags(store->env, DB_NOPANIC, 1);
-    atomic_store_explicit(&store->may_read, true, memory_order_release);
+    if (store_is_failed(store)) {
+        usleep(LEAVING_US);
+        (void)!store->env->set_flags(store->env, DB_NOPANIC | DB_NOLOCKING, 1);
+    }
+    readable = store;
+}
+
+void store_files_init(struct store *store)
+{
+    check(pthread_mutex_init(&store->files.lock, NULL) == 0);
+}
+
+void store_files_done(struct store *store)
+{
+    pthread_mutex_destroy(&store->files.lock);
+    free(store->files.rows);
+    if (readable == store)
+        readable = NULL;
 }
 
 /* ---- log files ---- */

@@ -36,7 +36,6 @@ struct store {
     int slot;        /* in the table of the I/O hooks; -1: none */
     bool is_opening; /* even the last of the ballast may be given up */
     atomic_int noting, failed;
-    atomic_bool may_read; /* although failed */
     struct store_files files;
     char failure[STORE_FAILURE_MAX]; /* written once, before `failed` is set */
     char message[STORE_FAILURE_MAX]; /* the last words of Berkeley DB */
@@ -65,10 +64,10 @@ void store_hooks_watch(struct store *store);
 void store_hooks_exempt(const char *directory);
 void store_hooks_forget(struct store *store);
 
-static inline bool store_is_unreadable(const struct store *store)
-{
-    return store_is_failed(store) && !atomic_load_explicit(&store->may_read, memory_order_acquire);
-}
+void store_files_init(struct store *store);
+void store_files_done(struct store *store);
+/* Failed, and this thread was not allowed to read nevertheless. */
+bool store_is_unreadable(const struct store *store);
 
 /* Makes the ballast give way, all of it while opening. False when nothing was left of it. */
 bool store_release_ballast(struct store *store);

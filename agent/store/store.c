@@ -187,7 +187,7 @@ enum error store_open(const char *directory, enum store_kind kind, struct store 
     store->lock_fd = -1;
     store->slot = -1;
     store->is_opening = true;
-    check(pthread_mutex_init(&store->files.lock, NULL) == 0);
+    store_files_init(store);
     open_failure[0] = '\0';
     enum error error = enter_directory(store, directory);
     if (!error && kind != STORE_COPY)
@@ -211,8 +211,7 @@ void store_close(struct store *store)
     store_hooks_forget(store);
     if (store->lock_fd >= 0)
         close(store->lock_fd); /* gives the lock back */
-    pthread_mutex_destroy(&store->files.lock);
-    free(store->files.rows);
+    store_files_done(store);
     free(store);
 }
 

@@ -52,7 +52,8 @@ unsigned store_trim_logs(struct store *store, uint64_t keep_bytes);
  * store is failed, when a log file, a table, the lock or the directory was deleted or replaced since the last look.
  * False too when it had failed before. Any thread. */
 bool store_look(struct store *store);
-/* Lets reads of a failed store go to the disk again, for what can be saved. Nothing is ever written. */
+/* Lets this thread read a failed store again, for what can be saved: what was committed, and perhaps the transaction
+ * that failed. Nothing is ever written. */
 void store_allow_reading(struct store *store);
 
 /* The ballast is a file that only takes room, in the environment's directory: when the disk is full it gives way, so

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The four tables of a ledger and their store. Used by wallet_open and wallet_audit.
+ * The four tables of a ledger and their store. Used by wallet_open, wallet_audit, and for copies.
  */
-#include "wallet/internal.h"
+#include "wallet/backup.h"
 
-enum error tables_open(const char *directory, struct tables *ret_tables)
+static enum error open_tables(const char *directory, enum store_kind kind, struct tables *ret_tables)
 {
     struct tables tables = {0};
-    enum error error = store_open(directory, STORE_LEDGER, &tables.store);
+    enum error error = store_open(directory, kind, &tables.store);
     error = error ? error : store_table_open(tables.store, "transfers", &tables.transfers);
     error = error ? error : store_table_open(tables.store, "details", &tables.details);
     error = error ? error : store_table_open(tables.store, "ids", &tables.ids);
@@ -17,6 +17,16 @@ enum error tables_open(const char *directory, struct tables *ret_tables)
     else
         *ret_tables = tables;
     return error;
+}
+
+enum error tables_open(const char *directory, struct tables *ret_tables)
+{
+    return open_tables(directory, STORE_LEDGER, ret_tables);
+}
+
+enum error tables_open_copy(const char *directory, struct tables *ret_tables)
+{
+    return open_tables(directory, STORE_COPY, ret_tables);
 }
 
 void tables_close(struct tables *tables)

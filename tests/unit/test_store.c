@@ -418,6 +418,32 @@ TEST(store_looks_at_its_files)
     }
 }
 
+/* Saving what can be read must not wait for the locks of a transaction that will never end. */
+TEST(store_reads_past_a_failed_commit)
+{
+    make_directory();
+    struct fixture fixture = open_fixture(STORE_LEDGER);
+    struct store_transaction *transaction;
+    char path[160], value[16];
+    CU_ASSERT_EQUAL(put(&fixture, 1, "one"), ERROR_OK);
+    CU_ASSERT_EQUAL_FATAL(store_begin(fixture.store, &transaction), ERROR_OK);
+    CU_ASSERT_EQUAL(store_put(fixture.table, transaction, SLICE_LITERAL("00000002"), SLICE_LITERAL("two")), ERROR_OK);
+    snprintf(path, sizeof path, "%s/log.0000000001", directory);
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    CU_ASSERT_EQUAL(store_commit(transaction), ERROR_STORE_IO);
+    CU_ASSERT_EQUAL(get(&fixture, NULL, 1, value, sizeof value), ERROR_STORE_IO);
+    store_allow_reading(fixture.store);
+    CU_ASSERT_EQUAL(get(&fixture, NULL, 1, value, sizeof value), ERROR_OK);
+    EXPECT_STRING(value, "one");
+    struct walk walk = {.in_order = true};
+    CU_ASSERT_EQUAL(store_scan(fixture.table, NULL, SLICE_LITERAL(""), SLICE_LITERAL(""), false, step, &walk),
+                    ERROR_OK);
+    EXPECT(walk.count >= 1 && walk.count <= 2, "%u", walk.count);
+    CU_ASSERT_EQUAL(put(&fixture, 3, "three"), ERROR_STORE_IO);
+    close_fixture(&fixture);
+    remove_directory();
+}
+
 /* Log files that recovery does not need go, and only those: what was committed is there after a kill. */
 TEST(store_trims_its_log)
 {

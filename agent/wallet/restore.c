@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A backup in the place of the ledger. Everything is prepared and proved in a directory beside it; then the two
+ * directories are exchanged in one step of the file system, so that a crash at any moment leaves the old ledger or the
+ * new one. Called by `tollgated --tool restore`; no agent may run.
+ */
+#include "wallet/backup.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct restore {
+    const char *from, *directory;
+    char staged[PATH_MAX]; /* <directory>.restoring */
+    int lock_fd;           /* of the ledger that is there; -1: there is none */
+    char *why;
+    size_t why_bytes;
+};
+
+static enum error refuse(struct restore *restore, enum error error, const char *what, const char *reason)
+{
+    snprintf(restore->why, restore->why_bytes, "%.120s: %.120s", what, reason);
+    return error;
+}
+
+/* The lock of the ledger that is there, so that no agent starts on it meanwhile. */
+static enum error take_lock(struct restore *restore)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    if (lstat(restore->directory, &status) != 0 && errno == ENOENT)
+        return ERROR_OK;
+    snprintf(path, sizeof path, "%s/lock", restore->directory);
+    restore->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (restore->lock_fd < 0)
+        return refuse(restore, ERROR_STORE_IO, path, strerrordesc_np(errno));
+    if (flock(restore->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return refuse(restore, ERROR_ENVIRONMENT_BUSY, restore->directory, "an agent runs on it");
+    return ERROR_OK;
+}
+
+/* ---- preparing ---- */
+
+static enum error replay_file(struct restore *restore, const struct tables *tables)
+{
+    FILE *in = fopen(restore->from, "re");
+    char why[BACKUP_WHY_MAX] = "";
+    if (!in)
+        return refuse(restore, ERROR_FILE_UNREADABLE, restore->from, strerrordesc_np(errno));
+    enum error error = replay_read(tables, in, why, sizeof why);
+    fclose(in);
+    return error ? refuse(restore, error, restore->from, why) : ERROR_OK;
+}
+
+static enum error fill_and_audit(struct restore *restore, bool is_dump)
+{
+    struct tables tables;
+    char why[BACKUP_WHY_MAX] = "";
+    uint64_t transfers;
+    enum error error = tables_open_copy(restore->staged, &tables);
+    if (error)
+        return refuse(restore, ERROR_STORE_CORRUPT, "the backup cannot be opened", store_failure(NULL));
+    if (is_dump)
+        error = replay_file(restore, &tables);
+    if (!error && (error = backup_audit(&tables, &transfers, why, sizeof why)))
+        refuse(restore, error, restore->from, why);
+    if (!error && store_checkpoint(tables.store, 0))
+        error = refuse(restore, ERROR_STORE_IO, restore->staged, store_failure(tables.store));
+    if (!error)
+        store_trim_logs(tables.store, 0);
+    tables_close(&tables);
+    return error;
+}
+
+static enum error prepare(struct restore *restore)
+{
+    struct stat status;
+    char path[PATH_MAX];
+    if (stat(restore->from, &status) != 0)
+        return refuse(restore, ERROR_NOT_FOUND, restore->from, strerrordesc_np(errno));
+    bool is_dump = !S_ISDIR(status.st_mode);
+    snprintf(path, sizeof path, "%s/book.db", restore->from);
+    if (!is_dump && access(path, F_OK) != 0)
+        return refuse(restore, ERROR_NOT_FOUND, restore->from, "there is no ledger in it");
+    if (!directory_remove(restore->staged) || mkdir(restore->staged, 0700) != 0)
+        return refuse(restore, ERROR_FILE_UNWRITABLE, restore->staged, strerrordesc_np(errno));
+    if (!is_dump && !directory_copy(restore->from, restore->staged))
+        return refuse(restore, ERROR_FILE_UNREADABLE, restore->from, strerrordesc_np(errno));
+    enum error error = fill_and_audit(restore, is_dump);
+    if (!error && !directory_sync(restore->staged))
+        error = refuse(restore, ERROR_FILE_UNWRITABLE, restore->staged, strerrordesc_np(errno));
+    return error;
+}
+
+/* ---- the step that counts ---- */
+
+/* The staged ledger takes the name under which the old one will be kept, then both names change places. Until then a
+ * crash leaves one directory too many, which nobody reads. */
+static enum error exchange(struct restore *restore)
+{
+    char kept[PATH_MAX], time[DIRECTORY_TIME_MAX];
+    snprintf(kept, sizeof kept, "%s.before-%s", restore->directory, directory_time(clock_wall_ns(), time));
+    if (renameat2(AT_FDCWD, restore->staged, AT_FDCWD, kept, RENAME_NOREPLACE) != 0)
+        return refuse(restore, ERROR_FILE_UNWRITABLE, kept, strerrordesc_np(errno));
+    if (renameat2(AT_FDCWD, kept, AT_FDCWD, restore->directory, RENAME_EXCHANGE) != 0) {
+        int why = errno;
+        directory_remove(kept);
+        return refuse(restore, ERROR_FILE_UNWRITABLE, restore->directory, strerrordesc_np(why));
+    }
+    snprintf(restore->why, restore->why_bytes, "the ledger that was there is %s", kept);
+    return ERROR_OK;
+}
+
+static enum error put_in_place(struct restore *restore)
+{
+    enum error error = ERROR_OK;
+    if (restore->lock_fd >= 0)
+        error = exchange(restore);
+    else if (renameat2(AT_FDCWD, restore->staged, AT_FDCWD, restore->directory, RENAME_NOREPLACE) != 0)
+        error = refuse(restore, ERROR_FILE_UNWRITABLE, restore->directory, strerrordesc_np(errno));
+    if (!error && !directory_sync_parent(restore->directory))
+        error = refuse(restore, ERROR_FILE_UNWRITABLE, restore->directory, strerrordesc_np(errno));
+    return error;
+}
+
+enum error wallet_restore(const char *from, const char *directory, char *why, size_t why_bytes)
+{
+    struct restore restore = {.from = from, .directory = directory, .lock_fd = -1, .why = why, .why_bytes = why_bytes};
+    if (why_bytes)
+        why[0] = '\0';
+    if ((size_t)snprintf(restore.staged, sizeof restore.staged, "%s.restoring", directory) >=
+        sizeof restore.staged - 32)
+        return refuse(&restore, ERROR_REQUEST_INVALID, directory, "too long a name");
+    enum error error = take_lock(&restore);
+    if (!error) {
+        error = prepare(&restore);
+        error = error ? error : put_in_place(&restore);
+        if (error)
+            directory_remove(restore.staged);
+    }
+    if (restore.lock_fd >= 0)
+        close(restore.lock_fd);
+    return error;
+}
