@@ -23,9 +23,10 @@ static enum error check_file(const char *file, const char *providers, const char
         prices_warn_unknown(settings, &problems);
     config_print_problems(&problems, stderr);
     if (!error)
-        printf("%s: ok, %s, %zu target%s, %zu group%s\n", file, config_environment_name(settings->environment),
-               settings->target_count, settings->target_count == 1 ? "" : "s", settings->group_count,
-               settings->group_count == 1 ? "" : "s");
+        printf("%s: ok, %s, %zu target%s, %zu group%s, %zu budget%s\n", file,
+               config_environment_name(settings->environment), settings->target_count,
+               settings->target_count == 1 ? "" : "s", settings->group_count, settings->group_count == 1 ? "" : "s",
+               settings->budget_count, settings->budget_count == 1 ? "" : "s");
     config_problems_done(&problems);
     config_release(settings);
     return error;
@@ -88,10 +89,60 @@ static int run_audit(int argc, char **argv)
                                              : EX_IOERR;
 }
 
+static int code_of(enum error error)
+{
+    static const struct {
+        enum error error;
+        int code;
+    } rows[] = {{ERROR_OK, EX_OK},
+                {ERROR_ENVIRONMENT_BUSY, EX_TEMPFAIL},
+                {ERROR_NOT_FOUND, EX_NOINPUT},
+                {ERROR_FILE_UNREADABLE, EX_NOINPUT},
+                {ERROR_STORE_CORRUPT, EX_DATAERR},
+                {ERROR_STORE_SCHEMA, EX_DATAERR},
+                {ERROR_FILE_UNWRITABLE, EX_CANTCREAT}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].error == error)
+            return rows[i].code;
+    return EX_IOERR;
+}
+
+static int run_restore(int argc, char **argv)
+{
+    char directory[512], why[512] = "";
+    if (argc != 3 || strcmp(argv[0], "--state")) {
+        fputs("usage: tollgate restore [--env ENVIRONMENT] BACKUP-DIRECTORY|DUMP.jsonl (the agent must be stopped)\n",
+              stderr);
+        return EX_USAGE;
+    }
+    snprintf(directory, sizeof directory, "%s/ledger", argv[1]);
+    enum error error = wallet_restore(argv[2], directory, why, sizeof why);
+    if (error)
+        fprintf(stderr, "tollgate: restore: %s: %s; nothing was changed\n", error_row(error)->text, why);
+    else
+        printf("restored %s%s%s\n", argv[2], why[0] ? "; " : "", why);
+    return code_of(error);
+}
+
+static int run_dump(int argc, char **argv)
+{
+    char directory[512];
+    if (argc != 2 || strcmp(argv[0], "--state")) {
+        fputs("usage: tollgate dump [--env ENVIRONMENT] (the agent must be stopped)\n", stderr);
+        return EX_USAGE;
+    }
+    snprintf(directory, sizeof directory, "%s/ledger", argv[1]);
+    enum error error = wallet_dump(directory, stdout);
+    if (error)
+        fprintf(stderr, "tollgate: dump: %s: %s\n", directory, error_row(error)->text);
+    return code_of(error);
+}
+
 static const struct tool {
     const char *name;
     int (*run)(int argc, char **argv);
-} tools[] = {{"check", run_check}, {"reference", run_reference}, {"schema", run_schema}, {"audit", run_audit}};
+} tools[] = {{"check", run_check}, {"reference", run_reference}, {"schema", run_schema},
+             {"audit", run_audit}, {"restore", run_restore},     {"dump", run_dump}};
 
 int tools_run(const char *name, int argc, char **argv)
 {
