@@ -91,13 +91,12 @@ static void report_found(const struct search *search, const struct settings *set
 {
     char message[BUDGETS_MAX * (BUDGET_ID_MAX + 2) + 64];
     int length = snprintf(message, sizeof message, "more than %d budgets can count one call:", BUDGETS_OF_A_CALL_MAX);
-    const struct budget *last = NULL;
+    const struct budget *last = &budgets[63 - __builtin_clzll(search->found)];
     for (size_t i = 0; i < search->count; i++) {
         if (!(search->found >> i & 1))
             continue;
-        length += snprintf(message + length, sizeof message - (size_t)length, "%s %s", last ? "," : "",
-                           budgets[i].id ? budgets[i].id : "?");
-        last = &budgets[i];
+        length += snprintf(message + length, sizeof message - (size_t)length, " %s%s",
+                           budgets[i].id ? budgets[i].id : "?", &budgets[i] == last ? "" : ",");
     }
     report_at(settings, last, problems, message, "narrow their scopes, or remove some");
 }

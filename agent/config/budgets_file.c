@@ -7,6 +7,7 @@
 #include "config/problems.h"
 
 #include "base/buffer.h"
+#include "base/check.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, ROW_BYTES_MAX = 65536 };
 
@@ -142,6 +143,7 @@ enum error config_write_budgets(const char *file, const struct budget *budgets, 
 static size_t take_others(const struct settings *settings, const char *id, struct budget rows[BUDGETS_MAX])
 {
     size_t count = 0;
+    check(id != NULL);
     for (size_t i = 0; i < settings->budget_count; i++)
         if (settings->budgets[i].origin == BUDGET_OF_OPERATOR && strcmp(settings->budgets[i].id, id) != 0)
             rows[count++] = settings->budgets[i];
