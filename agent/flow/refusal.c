@@ -52,20 +52,43 @@ static const char *format_time(int64_t at_s, char text[TIME_TEXT_BYTES])
     return text;
 }
 
+/* What `budget set` is not told it takes from its defaults: the command must say all that is to stay. Values may hold a
+ * '*', which shells expand. */
+static const char *describe_command(struct exchange *exchange, const struct budget *budget)
+{
+    const struct {
+        const char *key, *value;
+    } scopes[] = {{"wallet", budget->scope.wallet},
+                  {"group", budget->scope.group},
+                  {"provider", budget->scope.provider},
+                  {"model", budget->scope.model},
+                  {"project", budget->scope.project}};
+    bool is_utc = !budget->time_zone || strcmp(budget->time_zone, "UTC") == 0;
+    const char *text = arena_printf(exchange->arena, "tollgate budget set %s --amount AMOUNT --hard", budget->id);
+    if (budget->period != BUDGET_MONTHLY)
+        text = arena_printf(exchange->arena, "%s --window %s", text, budget_window_name(budget->period));
+    if (budget->period == BUDGET_ROLLING)
+        text = arena_printf(exchange->arena, "%s --length %uh", text, budget->rolling_minutes / 60);
+    else if (!is_utc)
+        text = arena_printf(exchange->arena, "%s --time-zone %s", text, budget->time_zone);
+    for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++)
+        if (scopes[i].value)
+            text = arena_printf(exchange->arena, "%s --scope %s='%s'", text, scopes[i].key, scopes[i].value);
+    return arena_printf(exchange->arena, "%s --env %s", text, environment_of(exchange));
+}
+
 enum outcome refuse_budget(struct exchange *exchange, const struct attempt *attempt, int index, struct money left,
                            const char *needed)
 {
     const struct budget *budget = attempt->budgets[index];
     const struct budget_window *window = &attempt->windows[index];
     char description[DESCRIPTION_BYTES], when[TIME_TEXT_BYTES], text[MONEY_TEXT_MAX];
-    const char *environment = environment_of(exchange);
     return exchange_fail(
-        exchange, ERROR_BUDGET_EXHAUSTED,
-        "%s of %s has %s USD left, %s; it %s %s; raise it with: tollgate budget set %s --amount AMOUNT --env %s%s",
-        budget_describe(budget, window, description, sizeof description), environment, money_format(left, text),
-        describe_price(exchange, needed), budget->period == BUDGET_ROLLING ? "has more from" : "begins anew at",
-        format_time(window->ends_s, when), budget->id, environment,
-        needed ? ", or ask for fewer tokens (max_tokens)" : "");
+        exchange, ERROR_BUDGET_EXHAUSTED, "%s of %s has %s USD left, %s; it %s %s; raise it with: %s%s",
+        budget_describe(budget, window, description, sizeof description), environment_of(exchange),
+        money_format(left, text), describe_price(exchange, needed),
+        budget->period == BUDGET_ROLLING ? "has more from" : "begins anew at", format_time(window->ends_s, when),
+        describe_command(exchange, budget), needed ? ", or ask for fewer tokens (max_tokens)" : "");
 }
 
 /* What has nothing to do with this request's money. */
