@@ -119,8 +119,9 @@ int disk_decide(enum disk_call call, bool *ret_part)
 {
     const struct disk_plan *plan = &disk_map->plan;
     uint64_t number = atomic_fetch_add(&disk_map->calls_of[call], 1) + 1;
+    const uint64_t cut_at = atomic_load(&plan->cut_at);
     *ret_part = false;
-    if (call != DISK_ALLOCATE && atomic_fetch_add(&disk_map->calls, 1) + 1 == plan->cut_at)
+    if (call != DISK_ALLOCATE && atomic_fetch_add(&disk_map->calls, 1) + 1 >= cut_at && cut_at)
         cut_now();
     if (!plan->fault_at || call != plan->fault_in || number < plan->fault_at ||
         (number > plan->fault_at && !plan->is_sticky))

@@ -40,7 +40,7 @@ enum disk_call {
 
 /* What the parent wants to happen; 0: nothing. */
 struct disk_plan {
-    uint64_t cut_at;          /* the Nth I/O call of all kinds kills the process group instead */
+    _Atomic uint64_t cut_at;  /* the Nth I/O call of all kinds kills the process group instead */
     enum disk_call fault_in;  /* the Nth of this kind … */
     uint64_t fault_at;        /* … fails with … */
     int fault_errno;          /* … this; 0: it writes only a part */

@@ -11,29 +11,43 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     CYCLES_PER_LEDGER = 10,
     WORK_US_MAX = 30000,
     RECOVERY_US_MAX = 15000,
     CALLS_MAX_LOG2 = 12,
+    WORK_CALLS_MAX = 200,
     WRITE_BACK_RATE = 8,
 };
 
+enum moment { AT_TIME, AT_CALL, AT_CALL_OF_WORK };
+
 static struct disk *disk;
 
-/* Three of four at a call: many of the first ones (creation, recovery), some late. */
-static int run_until_cut(void (*run)(const char *), const char *directory, bool is_worker)
+/* Any call: many of the first ones (creation, recovery), some late. Or one of the next calls once the work goes on. */
+static uint64_t pick_call(void)
 {
-    bool at_call = random_next(4) != 0;
+    return 1 + random_next(UINT64_C(1) << (3 + random_next(CALLS_MAX_LOG2 - 2)));
+}
+
+static void cut_at_work(void)
+{
+    for (unsigned i = 0; !atomic_load(&history->is_ready) && i < 100000; i++)
+        usleep(50);
+    disk->plan.cut_at = atomic_load(&disk->calls) + 2 + random_next(WORK_CALLS_MAX);
+}
+
+static int run_until_cut(void (*run)(const char *), const char *directory, enum moment moment, unsigned us_max)
+{
+    disk->plan.cut_at = moment == AT_CALL ? pick_call() : 0;
     atomic_store(&disk->calls, 0);
-    disk->plan.cut_at = at_call ? 1 + random_next(UINT64_C(1) << (3 + random_next(CALLS_MAX_LOG2 - 2))) : 0;
     atomic_store(&disk->is_armed, true);
     pid_t child = child_start(run, directory);
-    int status = is_worker && !at_call ? child_kill(child, random_next(5) != 0, WORK_US_MAX)
-                 : at_call             ? child_wait(child)
-                                       : child_kill(child, false, RECOVERY_US_MAX);
+    if (moment == AT_CALL_OF_WORK)
+        cut_at_work();
+    int status = moment == AT_TIME ? child_kill(child, random_next(5) != 0 && run == work, us_max) : child_wait(child);
     atomic_store(&disk->is_armed, false);
     disk->plan.cut_at = 0;
     return status;
@@ -47,10 +61,11 @@ static void cut_power(void)
 
 static void run_cycle(const char *directory, unsigned cycle)
 {
-    child_expect(run_until_cut(work, directory, true), true);
+    const enum moment moment = random_next(2) ? AT_CALL_OF_WORK : random_next(2) ? AT_CALL : AT_TIME;
+    child_expect(run_until_cut(work, directory, moment, WORK_US_MAX), true);
     cut_power();
     for (unsigned i = 0; cycle % 5 == 4 && i < 2; i++) {
-        child_expect(run_until_cut(inspect, directory, false), true);
+        child_expect(run_until_cut(inspect, directory, random_next(4) ? AT_CALL : AT_TIME, RECOVERY_US_MAX), true);
         cut_power();
     }
     atomic_store(&disk->is_armed, true);
@@ -58,10 +73,9 @@ static void run_cycle(const char *directory, unsigned cycle)
     atomic_store(&disk->is_armed, false);
 }
 
-static void begin_ledger(const char *root, const char *directory)
+static void begin_ledger(const char *root)
 {
     disk_remove_tree(root, false);
-    check(mkdir(directory, 0700) == 0); /* by the agent's first start; from here on it is durable */
     disk_reset(disk);
     history_clear();
 }
@@ -88,7 +102,7 @@ int main(int argc, char **argv)
     child_prepare();
     for (; done < cycles && !atomic_load(&history->violations); done++) {
         if (done % CYCLES_PER_LEDGER == 0)
-            begin_ledger(root, directory);
+            begin_ledger(root);
         run_cycle(directory, done);
     }
     unsigned violations = atomic_load(&history->violations);

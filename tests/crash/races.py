@@ -38,8 +38,9 @@ class Races:
         self.agent, self.standin = Agent(runtime), StandIn(port, ca_file)
         self.policy, self.base = policy, open(policy).read()
         self.random = random.Random(seed)
-        self.wires = {}
+        self.wires, self.is_limited, self.used = {}, False, 0
         self.over = self.under = self.admitted = 0
+        self.windows = dict(zip(BUDGETS, self.random.sample(("monthly", "rolling, length: 366d"), 2)))
         self.tightest = {}
 
     # ---- money ----
@@ -53,13 +54,14 @@ class Races:
             self.agent.fund(WALLET, wanted - available)
         return max(wanted, available) // bound
 
-    def limit(self, counts, bound, spent):
-        """Two hard budgets of which each has exactly `counts` requests' worth left."""
+    def limit(self, counts, bound):
+        """Two hard budgets of which each has exactly `counts` requests' worth left. They count what is spent while they
+        are in the policy: the rounds that had them."""
         rows = []
         for name, count in zip(BUDGETS, counts):
-            amount = spent + count * bound + self.random.choice((0, 1, bound - 1))
-            scope = self.random.choice(("{}", f"{{wallet: {WALLET}}}", "{group: races}"))
-            window = "monthly"
+            amount = self.used + count * bound + self.random.choice((0, 1, bound - 1))
+            scope = self.random.choice(("{}", f"{{wallet: {WALLET}}}", "{group: races}", '{wallet: "ra*"}'))
+            window = self.windows[name]
             rows.append(f'  - {{id: {name}, scope: {scope}, amount: "{amount // 10**9}.{amount % 10**9:09d}", '
                         f"window: {window}, hard: true}}\n")
         self.write_policy("budgets:\n" + "".join(rows))
@@ -145,7 +147,10 @@ class Races:
         if self.random.random() < 0.1:
             counts = [self.random.choice((0, 1, REQUESTS - 1, REQUESTS)) for _ in counts]
         if has_budgets:
-            self.limit(counts[1:], bound, before["spent"])
+            self.limit(counts[1:], bound)
+        elif self.is_limited:
+            self.write_policy("")
+        self.is_limited = has_budgets
         counts[0] = min(REQUESTS, self.fund_for(counts[0], bound))
         wanted = min(counts)
         which = "wallet" if counts[0] == wanted else BUDGETS[counts[1:].index(wanted)]
@@ -156,6 +161,7 @@ class Races:
         self.under += max(0, wanted - this.admitted)
         if this.admitted != wanted:
             print(f"round {number}: {this.admitted} admitted of {counts} (bound {bound} nano)", flush=True)
+        self.used += this.admitted * bound * has_budgets
         self.judge(this, before, billed_before, bound)
 
     def bill(self):
@@ -174,12 +180,11 @@ class Races:
 
 def main():
     runtime, policy, port, ca_file, rounds, seed = sys.argv[1:]
-    has_budgets = False
     races = Races(runtime, policy, int(port), ca_file, int(seed))
     started, faults, budget_rounds = time.monotonic(), 0, 0
     for number in range(int(rounds)):
         try:
-            budgets = has_budgets and number % 2 == 1
+            budgets = number % 2 == 1
             races.run(number, budgets)
             budget_rounds += budgets
         except (Fault, Broken) as fault:

@@ -21,7 +21,7 @@ consumer_groups:
   - {name: races, api_key: kt_cg_races, wallet_team_id: races, default: true}
 wallets:
   - {id: races, credit: "0"}
-cost_tracking: {enabled: true, wallet_enforcement: true}
+cost_tracking: {enabled: true, wallet_enforcement: true, clamp: false}
 limits: {loops: 4}
 Y
 agent

@@ -38,7 +38,7 @@ static const struct injection {
     {"open-enospc", DISK_OPEN, ENOSPC, true},
     {"truncate-eio", DISK_TRUNCATE, EIO, false},
     {"rename-eio", DISK_RENAME, EIO, false},
-    {"remove-eio", DISK_REMOVE, EIO, false},
+
     {"mkdir-enospc", DISK_MAKE_DIRECTORY, ENOSPC, false},
     {"malloc", DISK_ALLOCATE, ENOMEM, false},
 };
@@ -138,7 +138,6 @@ static enum outcome run_with(const struct injection *fault, uint64_t number, con
     char said[SAID_MAX] = "";
     const unsigned before = atomic_load(&history->violations);
     disk_remove_tree(root, false);
-    check(mkdir(directory, 0700) == 0);
     disk_reset(disk);
     history_clear();
     check(ftruncate(said_fd, 0) == 0 && lseek(said_fd, 0, SEEK_SET) == 0);

@@ -116,7 +116,7 @@ has "calls go on" "$(openai "$(openai_body gpt-5.4-nano hi ',"max_tokens":20')")
 settled team
 
 check "a backup" "$TOLLGATE" backup "$T/copy"
-is "is one by its audit" "$("$TOLLGATE" backup "$T/copy" >"$T/out" 2>&1; echo $?)" 73
+is "is one by its audit" "$("$TOLLGATE" backup "$T/copy" >"$T/out" 2>&1; echo $?)" 65
 check "one where backups go" sh -c '"$0" backup | grep -q "/backups/20"' "$TOLLGATE"
 has "the doctor knows the last one" "$("$TOLLGATE" doctor)" "the last is"
 is "a running agent's ledger is not dumped" "$("$TOLLGATE" dump >"$T/out" 2>"$T/err"; echo $?)" 75

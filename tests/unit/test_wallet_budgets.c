@@ -6,10 +6,11 @@
 #include "tests/unit/wallet_plays.h"
 
 #include "base/clock.h"
-#include "wallet/internal.h"
+#include "wallet/internal.h" /* the bounds of a batch, the schema */
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 /* ---- clocks that tests move ---- */
@@ -480,17 +481,44 @@ static void stop(void *context, const char *why)
     atomic_fetch_add(&stops, 1);
 }
 
-static struct wallet_ledger *open_noted(uint32_t hold_deadline_s, unsigned recovered_wanted)
+/* The disk of these tests: as full as they say. */
+static atomic_ullong disk_free_bytes = UINT64_C(1) << 40;
+
+int statvfs(const char *path, struct statvfs *ret_status)
+{
+    (void)path;
+    *ret_status = (struct statvfs){.f_bsize = 1, .f_frsize = 1};
+    ret_status->f_bavail = ret_status->f_bfree = atomic_load(&disk_free_bytes);
+    return 0;
+}
+
+static void forget_notes(void)
 {
     for (unsigned i = 0; i < COUNT(notes); i++)
         atomic_store(&notes[i], 0);
     atomic_store(&stops, 0);
+}
+
+static struct wallet_ledger *open_noted(uint32_t hold_deadline_s, unsigned recovered_wanted)
+{
+    forget_notes();
     return open_with((struct wallet_options){.settle_recovered_in_full = true,
                                              .hold_deadline_s = hold_deadline_s,
                                              .noted = note,
                                              .stopped = stop,
                                              .context = notes},
                      recovered_wanted);
+}
+
+/* The chores thread looks once a second. */
+static void wait_for_disk(struct wallet_ledger *ledger, bool is_low)
+{
+    struct wallet_statistics statistics = {.is_disk_low = !is_low};
+    for (unsigned i = 0; i < 1000 && statistics.is_disk_low != is_low; i++) {
+        usleep(10000);
+        wallet_get_statistics(ledger, &statistics);
+    }
+    CU_ASSERT_EQUAL(statistics.is_disk_low, is_low);
 }
 
 TEST(wallet_disk_low_refuses_new_holds_only)
@@ -508,16 +536,20 @@ TEST(wallet_disk_low_refuses_new_holds_only)
         {WALLET_ADJUST, 6, 1, 0, {{0}}, ERROR_OK, 96, 0, -1, 0},
     };
     static const struct line well[] = {{WALLET_RESERVE, 4, 10, 0, {{0}}, ERROR_OK, 86, 10, -1, 0}};
-    struct wallet_statistics statistics;
+    const struct wallet_options options = {
+        .settle_recovered_in_full = true, .low_water_bytes = 1 << 30, .noted = note, .context = notes};
     make_directory();
-    struct wallet_ledger *ledger = open_ledger(true, 0);
+    forget_notes();
+    struct wallet_ledger *ledger = open_with(options, 0);
     PLAY_ON(ledger, before);
-    atomic_store(&ledger->is_disk_low, true);
+    atomic_store(&disk_free_bytes, (1 << 30) - 1);
+    wait_for_disk(ledger, true);
     PLAY_ON(ledger, low);
-    wallet_get_statistics(ledger, &statistics);
-    CU_ASSERT_TRUE(statistics.is_disk_low);
-    atomic_store(&ledger->is_disk_low, false);
+    atomic_store(&disk_free_bytes, UINT64_C(1) << 40);
+    wait_for_disk(ledger, false);
     PLAY_ON(ledger, well);
+    EXPECT_INTEGER(notes[WALLET_NOTE_DISK_LOW], 1);
+    EXPECT_INTEGER(notes[WALLET_NOTE_DISK_WELL], 1);
     wallet_close(ledger);
     expect_clean_audit();
     remove_directory();
