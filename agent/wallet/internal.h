@@ -237,7 +237,7 @@ enum error ledger_read_schema(const struct tables *tables, unsigned *ret_schema)
 /* To LEDGER_SCHEMA, with a backup before; *ret_from is what it was. Killed on the way it runs again. */
 enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from) MUST_USE;
 /* backup.c: a copy of the ledger as it was, in <directory>.schema-1-TIME. Before the threads are started. */
-enum error ledger_backup_before_migration(struct wallet_ledger *ledger) MUST_USE __attribute__((weak));
+enum error ledger_backup_before_migration(struct wallet_ledger *ledger) MUST_USE;
 
 /* thread.c */
 void ledger_start_threads(struct wallet_ledger *ledger);

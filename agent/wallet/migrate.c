@@ -76,9 +76,7 @@ enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from)
         return ERROR_OK;
     error = check_environment(ledger);
     error = error ? error : get_row(&ledger->tables, 'h', head, sizeof head, &length);
-    if (!error && !ledger_backup_before_migration)
-        error = ERROR_INTERNAL;
-    else if (!error)
+    if (!error)
         error = ledger_backup_before_migration(ledger);
     else if (error == ERROR_NOT_FOUND)
         error = ERROR_OK; /* its making was interrupted: there is nothing to keep */
