@@ -75,7 +75,7 @@ static void write_window(struct buffer *out, const struct alert_facts *facts, ui
     json_write_member(out, "window");
     json_write_raw(out, "{");
     json_write_member_integer(out, "number", (int64_t)number);
-    if (facts->window) {
+    if (facts->budget && facts->window) {
         json_write_member_string(out, "kind", budget_window_name(facts->budget->period));
         json_write_member_string(out, "starts", clock_format(facts->window->starts_s * 1000000000, starts));
         json_write_member_string(out, "ends", clock_format(facts->window->ends_s * 1000000000, ends));

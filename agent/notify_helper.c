@@ -120,7 +120,7 @@ static _Noreturn void become(int input, int report, char **arguments, char **env
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(input, STDIN_FILENO);
     reset_signals();
-    if (chdir("/") == 0)
+    if (arguments[0] && chdir("/") == 0)
         execvpe(arguments[0], arguments, environment);
     int error = errno;
     ssize_t ignored = write(report, &error, sizeof error);

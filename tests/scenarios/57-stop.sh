@@ -19,7 +19,7 @@ STATE=$T/s/tollgate/dev RUNTIME=$T/r/tollgate/dev LOG=$T/s/tollgate/dev/agent.lo
 # The agent as a child of this script, so that its exit code can be seen.
 tollgated() {
     "$BUILD/tollgated" --environment dev --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" \
-        --state "$STATE" --runtime "$RUNTIME" --log "$LOG" "$@"
+        --state "$STATE" --runtime "$RUNTIME" --log "$LOG"
 }
 begin() {
     mkdir -p "$STATE"
