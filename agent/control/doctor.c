@@ -2,6 +2,7 @@
 /* GET /v1/doctor: what only the agent knows about its own health, each with its fix. The client adds its own checks. */
 #include "control/internal.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 
 #include <dirent.h>
@@ -115,11 +116,12 @@ static void check_backups(struct call *call, const struct settings *settings)
                                 ? settings->backups.directory
                                 : arena_printf(call->arena, "%s/backups", call->services->state);
     const char *last = find_last_backup(call, directory);
-    bool is_wanted = settings->backups.every_hours > 0;
-    write_check(&call->body, "backups", last || !is_wanted ? "ok" : "warning",
+    const int64_t every_ns = (int64_t)settings->backups.every_hours * 3600 * 1000000000;
+    bool is_missed = every_ns && !last && clock_wall_ns() - call->services->started_wall_ns > every_ns;
+    write_check(&call->body, "backups", is_missed ? "warning" : "ok",
                 last ? arena_printf(call->arena, "the last is %s/%s", directory, last)
-                     : arena_printf(call->arena, "none in %s", directory),
-                last || !is_wanted ? "" : "tollgate backup makes one now");
+                     : arena_printf(call->arena, "none yet in %s", directory),
+                is_missed ? "the agent's log says why; tollgate backup makes one now" : "");
 }
 
 static unsigned count_occurrences(struct slice text, const char *part)
