@@ -157,7 +157,9 @@ enum outcome step_settle(struct exchange *exchange)
         if (money_add(exchange->charge.charge, exchange->attempts[i].charge, &exchange->charge.charge))
             exchange->charge.charge = MONEY_MAX;
     if (exchange->charge.alarm)
-        log_event(EVENT_HOLD_EXCEEDED, exchange->id_text, "wallet %s: the provider's usage exceeds the bound",
-                  exchange->principal.wallet);
+        log_event(EVENT_HOLD_EXCEEDED, exchange->id_text, "wallet %s: the provider's usage exceeds %s",
+                  exchange->principal.wallet,
+                  exchange_attempt(exchange)->bound.is_learned ? "what was learned of such calls (hold: learned)"
+                                                               : "the bound");
     return OUTCOME_NEXT;
 }

@@ -55,7 +55,7 @@ for GROUP in $cases; do
     anthropic-*)
         model=claude-haiku-4-5 credit=0.005 in=2 out=5
         body=$(anthropic_body $model "$long") body=${body/'"max_tokens":200'/'"max_tokens":5000'}
-        [ "$GROUP" = anthropic-stream ] && body=${body%\}},\"stream\":true}
+        [ "$GROUP" = anthropic-stream ] && body="${body%\}},\"stream\":true}"
         ;;
     esac
     limit=$(limit_of "$credit" "$body" "$added" "$in" "$out" "$choices")

@@ -104,7 +104,7 @@ is "nor is what refers to files" "$(one "$prose" >/dev/null
     governed sh -c 'exec curl -sS -o /dev/null https://api.openai.com/v1/chat/completions -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" -d "$1"' sh \
         "{\"model\":\"gpt-5.4-nano\",\"max_tokens\":20,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":\"f\"}},{\"type\":\"text\",\"text\":\"$prose\"}]}]}"
     last_event '["hold_basis"]')" bound
-is "a denser text is answered" "$(one "$prose [[fresh=5000]]")" 200
+is "a denser text is answered" "$(one "$prose [[fresh=3000]]")" 200
 settled rich
 is "  above its hold" "$(last_event '["hold_basis"]') $(last_event '["hold_exceeded"]')" "learned True"
 is "  and what was learned is forgotten" "$(learned_now)" bound
