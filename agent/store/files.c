@@ -197,7 +197,7 @@ unsigned store_trim_logs(struct store *store, uint64_t keep_bytes)
 static int open_ballast(const struct store *store, int flags)
 {
     char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/ballast", store->directory);
+    snprintf(path, sizeof path, "%s/" STORE_BALLAST_NAME, store->directory);
     return open(path, flags | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
@@ -220,26 +220,34 @@ bool store_find_room(struct store *store, struct store_room *ret_room)
     return true;
 }
 
-/* Half of it would be there when the disk fills up on the way: it goes again. */
+/* When the disk fills up on the way, what was there stays. */
 bool store_make_ballast(struct store *store)
 {
+    struct stat status;
     int fd = open_ballast(store, O_CREAT);
     if (fd < 0)
         return false;
-    bool is_made = is_whole(fd) || (posix_fallocate(fd, 0, STORE_BALLAST_BYTES) == 0 && is_whole(fd));
-    if (!is_made)
-        (void)!ftruncate(fd, 0);
+    bool is_made = is_whole(fd);
+    if (!is_made && fstat(fd, &status) == 0) {
+        is_made = posix_fallocate(fd, 0, STORE_BALLAST_BYTES) == 0 && is_whole(fd);
+        if (!is_made)
+            (void)!ftruncate(fd, status.st_size);
+    }
     close(fd);
     return is_made;
 }
 
+/* Step by step: whoever is filling the disk takes what is free. */
 bool store_release_ballast(struct store *store)
 {
     off_t kept_bytes = store->is_opening ? 0 : BALLAST_KEPT_BYTES;
     struct stat status;
     int fd = open_ballast(store, 0);
-    bool has_given =
-        fd >= 0 && fstat(fd, &status) == 0 && status.st_size > kept_bytes && ftruncate(fd, kept_bytes) == 0;
+    bool has_given = fd >= 0 && fstat(fd, &status) == 0 && status.st_size > kept_bytes;
+    if (has_given) {
+        off_t bytes = status.st_size - STORE_BALLAST_STEP_BYTES;
+        has_given = ftruncate(fd, bytes > kept_bytes ? bytes : kept_bytes) == 0;
+    }
     if (fd >= 0)
         close(fd);
     return has_given;

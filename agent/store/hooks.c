@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STORES_MAX = 16 };
+enum { STORES_MAX = 16, BLOCK_BYTES = 4096 };
 
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf lock */
 static struct store *watched[STORES_MAX];
@@ -97,27 +97,33 @@ static bool is_refused(int fd)
     return refused;
 }
 
-/* True when the call is worth another try: the disk was full and the ballast gave way. Twice per call, also when it had
- * gone already: another thread may have been the one to release it. */
+/* True when the call is worth another try: the disk was full and the ballast gave way. Twice also when nothing is left
+ * of it: another thread may have been the one to release it. */
 static bool has_made_room(const char *path, int why, unsigned *tries)
 {
-    if ((why != ENOSPC && why != EDQUOT) || (*tries)++ >= 2)
+    if (why != ENOSPC && why != EDQUOT)
         return false;
     pthread_mutex_lock(&watch_lock);
     struct store *store = owner_of_path(path);
-    if (store)
-        store_release_ballast(store);
+    bool has_given = store && store_release_ballast(store);
     pthread_mutex_unlock(&watch_lock);
-    return store != NULL;
+    return has_given || (store && (*tries)++ < 2);
 }
 
+/* What the ballast gave is taken for the end of this very file, before whoever fills the disk takes it. */
 static bool has_made_room_for(int fd, int why, unsigned *tries)
 {
     char path[PATH_MAX];
+    struct stat status;
     if (why != ENOSPC && why != EDQUOT)
         return false;
     path_of(fd, path);
-    return has_made_room(path, why, tries);
+    if (!has_made_room(path, why, tries))
+        return false;
+    off_t bytes = fstat(fd, &status) == 0 ? STORE_BALLAST_STEP_BYTES : 0;
+    while (bytes >= BLOCK_BYTES && fallocate(fd, FALLOC_FL_KEEP_SIZE, status.st_size, bytes) != 0)
+        bytes /= 2;
+    return true;
 }
 
 /* All or an error: Berkeley DB takes a short count from a hook for a failure with whatever errno is left over. */
@@ -190,7 +196,7 @@ static int hook_ftruncate(int fd, off_t length)
 }
 
 /* A new name survives a power cut only when its directory was synced too. */
-static int sync_parent(const char *path)
+int store_sync_parent(const char *path)
 {
     char copy[PATH_MAX];
     snprintf(copy, sizeof copy, "%s", path);
@@ -217,7 +223,7 @@ static int hook_open(const char *path, int flags, ...)
     do
         fd = open(path, flags | O_CLOEXEC, mode);
     while (fd < 0 && has_made_room(path, errno, &tries));
-    if (fd >= 0 && (flags & O_CREAT) && sync_parent(path) != 0)
+    if (fd >= 0 && (flags & O_CREAT) && store_sync_parent(path) != 0)
         report(fd, "fsync of the directory", errno);
     return fd;
 }
@@ -225,7 +231,7 @@ static int hook_open(const char *path, int flags, ...)
 static int hook_rename(const char *old_path, const char *new_path)
 {
     int result = rename(old_path, new_path);
-    return result == 0 ? sync_parent(new_path) : result;
+    return result == 0 ? store_sync_parent(new_path) : result;
 }
 
 static void install(void)

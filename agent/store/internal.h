@@ -14,7 +14,12 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-enum { STORE_FAILURE_MAX = 256, STORE_RETRIES_MAX = 100, STORE_FILE_NAME_MAX = 32 };
+enum {
+    STORE_FAILURE_MAX = 256,
+    STORE_RETRIES_MAX = 100,
+    STORE_FILE_NAME_MAX = 32,
+    STORE_BALLAST_STEP_BYTES = 512 << 10
+};
 
 /* Which file a name stood for when it was last looked at. */
 struct store_file {
@@ -63,13 +68,15 @@ void store_hooks_watch(struct store *store);
 /* Errors of this thread below `directory` (resolved) are its own affair: a copy that is being made. NULL: no more. */
 void store_hooks_exempt(const char *directory);
 void store_hooks_forget(struct store *store);
+/* A new name survives a power cut only when its directory was synced too. -1 and errno. */
+int store_sync_parent(const char *path);
 
 void store_files_init(struct store *store);
 void store_files_done(struct store *store);
 /* Failed, and this thread was not allowed to read nevertheless. */
 bool store_is_unreadable(const struct store *store);
 
-/* Makes the ballast give way, all of it while opening. False when nothing was left of it. */
+/* Makes the ballast give way by a step, the last of it only while opening. False when nothing was left of it. */
 bool store_release_ballast(struct store *store);
 
 /* Opens the environment with recovery; the result is Berkeley DB's. On failure store->env is NULL. */

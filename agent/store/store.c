@@ -91,6 +91,8 @@ static enum error enter_directory(struct store *store, const char *directory)
         return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
     if (!realpath(directory, store->directory))
         return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
+    if (store_sync_parent(store->directory) != 0) /* else a power cut could take the directory with all that is in it */
+        return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/DB_CONFIG", store->directory);
     if (access(path, F_OK) == 0) /* it could override every promise made here, e.g. turn syncing off */
@@ -169,15 +171,6 @@ static enum error open_environment(struct store *store)
     return ERROR_OK;
 }
 
-/* Recovery that meets a full disk fails; the hooks could give up the ballast then, but a new log file is made of
- * several writes. */
-static void make_room(struct store *store)
-{
-    struct store_room room;
-    if (store->kind == STORE_LEDGER && store_find_room(store, &room) && room.free_bytes < STORE_BALLAST_BYTES / 2)
-        store_release_ballast(store);
-}
-
 enum error store_open(const char *directory, enum store_kind kind, struct store **ret_store)
 {
     struct store *store = calloc(1, sizeof *store);
@@ -192,8 +185,6 @@ enum error store_open(const char *directory, enum store_kind kind, struct store 
     enum error error = enter_directory(store, directory);
     if (!error && kind != STORE_COPY)
         error = take_lock(store);
-    if (!error)
-        make_room(store);
     error = error ? error : open_environment(store);
     store->is_opening = false;
     if (error)

@@ -20,7 +20,7 @@ struct store_transaction;
 /* Opens (creates, recovers) the environment in `directory` (0700, created). Takes the directory's lock file:
  * ERROR_ENVIRONMENT_BUSY when another process holds it. Recovery is tried in a child process first, so that a damaged
  * environment cannot take the caller down; it forks, so open before starting threads. The lock file holds the owner's
- * pid as text. A DB_CONFIG file is refused. Where the disk is full the ballast goes first: recovery needs room. Errors:
+ * pid as text. A DB_CONFIG file is refused. Where the disk is full the ballast gives way: recovery needs room. Errors:
  * ENVIRONMENT_BUSY, STORE_CORRUPT, STORE_IO, NO_MEMORY.
  *
  * STORE_COPY takes no lock, is not flushed commit by commit (the checkpoint of store_close writes it, the caller syncs
@@ -63,6 +63,7 @@ struct store_room {
     bool has_ballast;    /* all of it */
 };
 enum { STORE_BALLAST_BYTES = 8 << 20 };
+#define STORE_BALLAST_NAME "ballast"
 /* False when the file system cannot be asked. */
 bool store_find_room(struct store *store, struct store_room *ret_room) MUST_USE;
 /* Makes the ballast whole again; false when there is no room for it. */

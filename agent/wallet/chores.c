@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -42,6 +43,16 @@ static void open_notify(struct chores *chores)
         close(chores->notify_fd);
         chores->notify_fd = -1;
     }
+}
+
+/* The ballast gives way in the middle of a batch: no new hold may be granted until the next look. It is another file
+ * each time it is made again; watching the same one twice is one watch. */
+static void watch_ballast(struct chores *chores)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", chores->ledger->options.directory, STORE_BALLAST_NAME);
+    if (chores->notify_fd >= 0)
+        (void)!inotify_add_watch(chores->notify_fd, path, IN_MODIFY);
 }
 
 /* What happened does not matter: store_look sees what is missing. False: nothing, or a watch that has ended. */
@@ -88,6 +99,7 @@ static void look(struct chores *chores)
     chores->looked_ns = clock_monotonic_ns();
     watch_files(chores->ledger, &chores->is_rescued);
     watch_disk(chores->ledger, false);
+    watch_ballast(chores);
 }
 
 static void back_up(struct chores *chores)
@@ -106,6 +118,7 @@ static void *chores_main(void *context)
     struct chores chores = {.ledger = context};
     struct wallet_ledger *ledger = context;
     open_notify(&chores);
+    watch_ballast(&chores);
     chores.backup_ns = later(daily_wait_ns(&ledger->options));
     for (bool is_ending = false; !is_ending;) {
         wait_for_work(&chores);

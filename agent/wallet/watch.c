@@ -40,14 +40,14 @@ void watch_disk(struct wallet_ledger *ledger, bool is_first)
         return;
     bool was_low = !is_first && atomic_load(&ledger->is_disk_low), is = is_low(ledger, &free_bytes);
     atomic_store(&ledger->is_disk_low, is);
-    if (is && store_checkpoint(ledger->tables.store, LOW_CHECKPOINT_LOG_BYTES) == ERROR_OK)
-        store_trim_logs(ledger->tables.store, 0);
     if (is && !was_low)
         ledger_note(ledger, WALLET_NOTE_DISK_LOW, "%llu MiB are left: no new holds, settles go on",
                     (unsigned long long)(free_bytes / MIB));
     else if (!is && was_low)
         ledger_note(ledger, WALLET_NOTE_DISK_WELL, "%llu MiB are left: holds are granted again",
                     (unsigned long long)(free_bytes / MIB));
+    if (is && store_checkpoint(ledger->tables.store, LOW_CHECKPOINT_LOG_BYTES) == ERROR_OK)
+        store_trim_logs(ledger->tables.store, 0);
 }
 
 /* ---- files ---- */
