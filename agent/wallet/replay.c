@@ -209,7 +209,7 @@ static bool read_account(struct replay *replay, struct slice line)
                                          {amount_names[3], &amounts[3]},
                                          {"transfers", &transfers},
                                          {"last", &last}};
-    struct balance balance;
+    struct balance balance = {0};
     int64_t *places[] = {&balance.debits_pending, &balance.debits_posted, &balance.credits_pending,
                          &balance.credits_posted};
     unsigned char row[BALANCE_ROW_BYTES];

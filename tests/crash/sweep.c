@@ -21,7 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SCENARIO_SECONDS_MAX = 60, SAID_MAX = 4096 };
+enum { SCENARIO_SECONDS_MAX = 60, SAID_MAX = 4096, EVERY_FIRST = 32 };
+
+static uint64_t stride = 1; /* after the first calls one in so many, drawn from the seed */
 
 static const struct injection {
     const char *name;
@@ -168,7 +170,10 @@ static void sweep(const struct injection *fault, const char *root, const char *d
     unsigned outcomes[OUTCOME_COUNT] = {0};
     const unsigned before = atomic_load(&history->violations);
     uint64_t number = 1;
-    for (; atomic_load(&history->violations) == before; number++) {
+    unsigned tried = 0;
+    for (; atomic_load(&history->violations) == before;
+         number += number < EVERY_FIRST ? 1 : 1 + random_next(2 * stride - 1)) {
+        tried++;
         enum outcome outcome = run_with(fault, number, root, directory);
         if (atomic_load(&disk->faults_fired) > 0) {
             outcomes[outcome]++;
@@ -180,15 +185,15 @@ static void sweep(const struct injection *fault, const char *root, const char *d
             violate(NULL, "a fault that the scenario never meets");
         break;
     }
-    printf("sweep: %-13s %4llu faults: %u well, %u refused, %u panicked in words, %u bad\n", fault->name,
-           (unsigned long long)number - 1, outcomes[OUTCOME_WELL], outcomes[OUTCOME_REFUSED],
+    printf("sweep: %-13s %4u faults in %llu calls: %u well, %u refused, %u panicked in words, %u bad\n", fault->name,
+           tried - 1, (unsigned long long)number - 1, outcomes[OUTCOME_WELL], outcomes[OUTCOME_REFUSED],
            outcomes[OUTCOME_PANICKED], outcomes[OUTCOME_BAD]);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) {
-        fprintf(stderr, "usage: sweep DIRECTORY SEED [FAULT], under powercut.so\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: sweep DIRECTORY SEED STRIDE [FAULT], under powercut.so\n");
         return 64;
     }
     char root[DISK_PATH_MAX - 16], keeper[DISK_PATH_MAX - 16], directory[DISK_PATH_MAX];
@@ -203,8 +208,10 @@ int main(int argc, char **argv)
         return 64;
     }
     child_prepare();
+    stride = strtoull(argv[3], NULL, 10);
+    stride += stride == 0;
     for (size_t i = 0; i < sizeof injections / sizeof *injections; i++)
-        if (argc < 4 || !strcmp(argv[3], injections[i].name))
+        if (argc < 5 || !strcmp(argv[4], injections[i].name))
             sweep(&injections[i], root, directory);
     unsigned violations = atomic_load(&history->violations);
     printf("sweep: %u violations\n", violations);
