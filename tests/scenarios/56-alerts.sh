@@ -6,7 +6,12 @@
 play "who is told when money goes"
 provider
 export ALERT_SECRET=whsec-0123456789abcdef
-trap 'code=$?; [ -n "${RECEIVER_PID:-}" ] && kill "$RECEIVER_PID" 2>/dev/null; (exit $code); end_play' EXIT # also after die
+leave() { # also after die: end_play goes by the exit code
+    local code=$1
+    [ -n "${RECEIVER_PID:-}" ] && kill "$RECEIVER_PID" 2>/dev/null
+    return "$code"
+}
+trap 'leave $?; end_play' EXIT
 receiver() { # FAILURES: how many posts it answers with 500 first
     rm -f "$T/receiver.port"
     python3 "$ROOT/tests/scenarios/56-receiver.py" "$T/posts" "$1" "${RECEIVER_PORT:-0}" >"$T/receiver.port" 2>"$T/receiver.err" &
