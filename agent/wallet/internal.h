@@ -8,11 +8,11 @@
 #ifndef WALLET_INTERNAL_H
 #define WALLET_INTERNAL_H
 
+#include "base/hash.h"
 #include "store/store.h"
 #include "wallet/rows.h"
 
 #include <stdatomic.h>
-#include <uthash.h>
 
 enum {
     BATCH_MAX = 512, /* operations in one transaction: bounds its locks and the time of a reply */
