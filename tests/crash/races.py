@@ -21,6 +21,7 @@ SHAPES = [("openai", False, False), ("openai", True, False), ("openai", True, Tr
 INPUT_NANO, OUTPUT_NANO = 1000, 10000  # of races.sh's targets
 KEY, WALLET = "kt_cg_races", "races"
 BUDGETS = ("first", "second")
+WINDOWS = ("monthly", "rolling, length: 366d")
 
 
 class Fault(Exception):
@@ -38,9 +39,10 @@ class Races:
         self.agent, self.standin = Agent(runtime), StandIn(port, ca_file)
         self.policy, self.base = policy, open(policy).read()
         self.random = random.Random(seed)
-        self.wires, self.is_limited, self.used = {}, False, 0
+        self.wires, self.is_limited, self.month = {}, False, time.gmtime()[:2]
         self.over = self.under = self.admitted = 0
-        self.windows = dict(zip(BUDGETS, self.random.sample(("monthly", "rolling, length: 366d"), 2)))
+        self.windows = dict(zip(BUDGETS, self.random.sample(WINDOWS, 2)))
+        self.used = dict.fromkeys(WINDOWS, 0)
         self.tightest = {}
 
     # ---- money ----
@@ -57,9 +59,11 @@ class Races:
     def limit(self, counts, bound):
         """Two hard budgets of which each has exactly `counts` requests' worth left. They count what is spent while they
         are in the policy: the rounds that had them."""
-        rows = []
+        rows, month = [], time.gmtime()[:2]
+        if month != self.month:
+            self.month, self.used["monthly"] = month, 0
         for name, count in zip(BUDGETS, counts):
-            amount = self.used + count * bound + self.random.choice((0, 1, bound - 1))
+            amount = self.used[self.windows[name]] + count * bound + self.random.choice((0, 1, bound - 1))
             scope = self.random.choice(("{}", f"{{wallet: {WALLET}}}", "{group: races}", '{wallet: "ra*"}'))
             window = self.windows[name]
             rows.append(f'  - {{id: {name}, scope: {scope}, amount: "{amount // 10**9}.{amount % 10**9:09d}", '
@@ -161,7 +165,8 @@ class Races:
         self.under += max(0, wanted - this.admitted)
         if this.admitted != wanted:
             print(f"round {number}: {this.admitted} admitted of {counts} (bound {bound} nano)", flush=True)
-        self.used += this.admitted * bound * has_budgets
+        for window in WINDOWS if has_budgets else ():
+            self.used[window] += this.admitted * bound
         self.judge(this, before, billed_before, bound)
 
     def bill(self):
