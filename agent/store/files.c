@@ -89,7 +89,7 @@ static void look_at(struct store *store, DIR *entries)
     struct store_files *files = &store->files;
     struct stat status;
     const char *how = "somebody replaced it", *name = NULL;
-    if (fstat(dirfd(entries), &status) != 0)
+    if (fstatat(dirfd(entries), "", &status, AT_EMPTY_PATH) != 0)
         return;
     if (!files->home.inode)
         files->home = (struct store_file){.device = status.st_dev, .inode = status.st_ino};

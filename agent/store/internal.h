@@ -68,6 +68,11 @@ void store_hooks_watch(struct store *store);
 /* Errors of this thread below `directory` (resolved) are its own affair: a copy that is being made. NULL: no more. */
 void store_hooks_exempt(const char *directory);
 void store_hooks_forget(struct store *store);
+/* After a failed sync the page cache holds what the disk may never get, and calls it clean: the next start would build
+ * on it. store_doubt notes that (the note need not survive a power cut: neither does the cache), store_write_again,
+ * before recovery, then writes every file of the environment again and syncs it. False and errno when that fails. */
+void store_doubt(const char *directory);
+bool store_write_again(const char *directory);
 /* A new name survives a power cut only when its directory was synced too. -1 and errno. */
 int store_sync_parent(const char *path);
 

@@ -46,6 +46,8 @@ void store_fail(struct store *store, const char *what, const char *why)
         return;
     snprintf(store->failure, sizeof store->failure, "%s: %s", what, why[0] ? why : "no reason given");
     atomic_store_explicit(&store->failed, 1, memory_order_release);
+    if (store->kind == STORE_LEDGER)
+        store_doubt(store->directory);
 }
 
 bool store_is_failed(const struct store *store)
@@ -158,6 +160,8 @@ static enum error open_environment(struct store *store)
     char why[STORE_FAILURE_MAX];
     bool damaged;
     bool is_forked = store->kind != STORE_COPY && has_log(store);
+    if (store->kind == STORE_LEDGER && !store_write_again(store->directory))
+        return refuse(store->directory, strerrordesc_np(errno), ERROR_STORE_IO);
     store_hooks_watch(store);
     if (is_forked && !store_try_recovery(store, why, sizeof why, &damaged))
         return refuse(store->directory, why, damaged ? ERROR_STORE_CORRUPT : ERROR_STORE_IO);
