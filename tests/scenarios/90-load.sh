@@ -128,7 +128,7 @@ check "some of it ended whole after the signal" [ "$(json 'sum(1 for r in d if r
 check "the ledger's audit holds" "$TOLLGATE" audit --env prod
 
 serve
-is "no hold was left to recover" "$(grep -c 'holds.recovered' "$T/s/agent.log")" 0
+is "no hold was left to recover" "$(grep -c 'open holds settled at start' "$T/s/agent.log")" 0
 check "nothing is held after the restart" holds_nothing
 events >"$T/events.json"
 "$TOLLGATE" wallet list --env prod --json >"$T/wallets.json"
