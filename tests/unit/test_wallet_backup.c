@@ -569,7 +569,8 @@ TEST(deleted_files_stop_the_ledger)
         struct wallet_ledger *ledger = open_with((struct wallet_options){.stopped = hear_stop, .context = &told}, 0);
         fund(ledger, 1000);
         spend(ledger, 9);
-        shell("rm -r '%s'", path_of(names[i], path));
+        path_of(names[i], path); /* twice: the ledger leaves a mark in its directory when it sees its files go */
+        shell("rm -r '%s' || rm -r '%s'", path, path);
         EXPECT(wait_until(has_stopped, &told), "%s", names[i]);
         EXPECT(strstr(told.why, "deleted") != NULL, "%s: %s", names[i], told.why);
         EXPECT(run(ledger, WALLET_FUND, next_id++, 1) == ERROR_LEDGER_STOPPED, "%s", names[i]);
