@@ -27,11 +27,23 @@ void store_doubt(const char *directory)
         close(fd);
 }
 
-static bool write_file_again(int fd, char *chunk)
+/* Holes in a file, or a file system that never overwrites in place, may need room. */
+static bool write_chunk(struct store *store, int fd, const char *chunk, size_t length, off_t offset)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t written = pwrite(fd, chunk + done, length - done, offset + (off_t)done);
+        if (written < 0 && errno != EINTR && !(errno == ENOSPC && store_release_ballast(store)))
+            return false;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return true;
+}
+
+static bool write_file_again(struct store *store, int fd, char *chunk)
 {
     ssize_t length;
     for (off_t offset = 0; (length = pread(fd, chunk, CHUNK_BYTES, offset)) > 0; offset += length)
-        if (pwrite(fd, chunk, (size_t)length, offset) != length)
+        if (!write_chunk(store, fd, chunk, (size_t)length, offset))
             return false;
     return length == 0 && fdatasync(fd) == 0;
 }
@@ -42,7 +54,7 @@ static bool is_of_environment(const char *name)
     return strncmp(name, "log.", 4) == 0 || (length > 3 && strcmp(name + length - 3, ".db") == 0);
 }
 
-static bool write_all_again(DIR *entries, char *chunk)
+static bool write_all_again(struct store *store, DIR *entries, char *chunk)
 {
     const struct dirent *entry;
     bool is_written = true;
@@ -50,22 +62,22 @@ static bool write_all_again(DIR *entries, char *chunk)
         if (!is_of_environment(entry->d_name))
             continue;
         int fd = openat(dirfd(entries), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        is_written = fd >= 0 && write_file_again(fd, chunk);
+        is_written = fd >= 0 && write_file_again(store, fd, chunk);
         if (fd >= 0)
             close(fd);
     }
     return is_written && fsync(dirfd(entries)) == 0 && unlinkat(dirfd(entries), doubt_name, 0) == 0;
 }
 
-bool store_write_again(const char *directory)
+bool store_write_again(struct store *store)
 {
     char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/%s", directory, doubt_name);
+    snprintf(path, sizeof path, "%s/%s", store->directory, doubt_name);
     if (access(path, F_OK) != 0)
         return true;
-    DIR *entries = opendir(directory);
+    DIR *entries = opendir(store->directory);
     char *chunk = malloc(CHUNK_BYTES);
-    bool is_written = entries && chunk && write_all_again(entries, chunk);
+    bool is_written = entries && chunk && write_all_again(store, entries, chunk);
     int why = errno;
     free(chunk);
     if (entries)

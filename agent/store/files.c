@@ -20,7 +20,7 @@
 enum {
     FILES_MAX = 100000,
     LEAVING_US = 100000,
-    BALLAST_KEPT_BYTES = 2 << 20, /* for the next start: its recovery may need a new log file */
+    BALLAST_KEPT_BYTES = 4 << 20, /* for the next start: its recovery may need a new log file, and pages */
     BLOCK_BYTES = 512             /* of st_blocks */
 };
 

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STORES_MAX = 16, BLOCK_BYTES = 4096 };
+enum { STORES_MAX = 16, BLOCK_BYTES = 4096, TABLE_ROOM_BYTES = 64 << 10 };
 
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER; /* a leaf lock */
 static struct store *watched[STORES_MAX];
@@ -110,6 +110,13 @@ static bool has_made_room(const char *path, int why, unsigned *tries)
     return has_given || (store && (*tries)++ < 2);
 }
 
+/* A log grows by its next half MiB for sure, a table may need no more than a page. */
+static off_t room_for(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return name && strncmp(name, "/log.", 5) == 0 ? STORE_BALLAST_STEP_BYTES : TABLE_ROOM_BYTES;
+}
+
 /* What the ballast gave is taken for the end of this very file, before whoever fills the disk takes it. */
 static bool has_made_room_for(int fd, int why, unsigned *tries)
 {
@@ -120,7 +127,7 @@ static bool has_made_room_for(int fd, int why, unsigned *tries)
     path_of(fd, path);
     if (!has_made_room(path, why, tries))
         return false;
-    off_t bytes = fstat(fd, &status) == 0 ? STORE_BALLAST_STEP_BYTES : 0;
+    off_t bytes = fstat(fd, &status) == 0 ? room_for(path) : 0;
     while (bytes >= BLOCK_BYTES && fallocate(fd, FALLOC_FL_KEEP_SIZE, status.st_size, bytes) != 0)
         bytes /= 2;
     return true;

@@ -72,7 +72,7 @@ void store_hooks_forget(struct store *store);
  * on it. store_doubt notes that (the note need not survive a power cut: neither does the cache), store_write_again,
  * before recovery, then writes every file of the environment again and syncs it. False and errno when that fails. */
 void store_doubt(const char *directory);
-bool store_write_again(const char *directory);
+bool store_write_again(struct store *store);
 /* A new name survives a power cut only when its directory was synced too. -1 and errno. */
 int store_sync_parent(const char *path);
 

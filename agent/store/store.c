@@ -160,7 +160,7 @@ static enum error open_environment(struct store *store)
     char why[STORE_FAILURE_MAX];
     bool damaged;
     bool is_forked = store->kind != STORE_COPY && has_log(store);
-    if (store->kind == STORE_LEDGER && !store_write_again(store->directory))
+    if (store->kind == STORE_LEDGER && !store_write_again(store))
         return refuse(store->directory, strerrordesc_np(errno), ERROR_STORE_IO);
     store_hooks_watch(store);
     if (is_forked && !store_try_recovery(store, why, sizeof why, &damaged))

@@ -62,7 +62,7 @@ struct store_room {
     uint64_t free_bytes; /* for us, on the file system of the directory */
     bool has_ballast;    /* all of it */
 };
-enum { STORE_BALLAST_BYTES = 8 << 20 };
+enum { STORE_BALLAST_BYTES = 12 << 20 };
 #define STORE_BALLAST_NAME "ballast"
 /* False when the file system cannot be asked. */
 bool store_find_room(struct store *store, struct store_room *ret_room) MUST_USE;

@@ -57,6 +57,8 @@ enum error backup_audit(const struct tables *tables, uint64_t *ret_transfers, ch
 /* ---- watch.c: the disk and the files, looked at by the chores thread each second ---- */
 /* Sets ledger->is_disk_low; tells options.noted when that changes (`is_first`: only when it is low). */
 void watch_disk(struct wallet_ledger *ledger, bool is_first);
+/* Checkpoints and removes the log files that no recovery needs. */
+void watch_shrink_log(struct wallet_ledger *ledger);
 /* Looks at the files. After a failure of the store, whoever noticed it: once, what can be read is saved into
  * <directory>.rescue-TIME.jsonl, and the ledger stops. */
 void watch_files(struct wallet_ledger *ledger, bool *is_rescued);

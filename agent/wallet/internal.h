@@ -26,6 +26,7 @@ enum {
     ANCHOR_EVERY = 10000,           /* transfers that a start may have to verify again */
     ANCHOR_ACCOUNTS_MAX = 50000,    /* that changed since the anchor: the locks of one transaction */
     CHECKPOINT_EVERY = 2000,        /* transfers between two looks at the size of the log */
+    LOW_CHECKPOINT_EVERY = 200,     /* the same while the disk is full */
     CHECKPOINT_LOG_BYTES = 8 << 20, /* recovery takes about 13 ms per MiB */
     LINGER_NS = 5000000,            /* a settle that nobody waits for may wait this long for company */
     LINGER_OPERATIONS_MAX = 256,

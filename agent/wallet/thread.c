@@ -3,7 +3,7 @@
  * The ledger thread: takes everything that waits, runs it, commits once, answers. Nothing is answered before it is on
  * disk. What may take longer than a batch is the chores thread's (chores.c).
  */
-#include "wallet/internal.h"
+#include "wallet/backup.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -135,6 +135,19 @@ bool ledger_has_room(const struct wallet_ledger *ledger)
            ledger->touched_count + OPERATION_TOUCHED_MAX <= TOUCHED_MAX;
 }
 
+/* On a full disk this thread does it itself: settles must not use up the room before the log files in it are freed. */
+static void look_at_log(struct wallet_ledger *ledger)
+{
+    const bool is_low = atomic_load(&ledger->is_disk_low);
+    if (ledger->head.sequence - ledger->transfers_at_checkpoint < (is_low ? LOW_CHECKPOINT_EVERY : CHECKPOINT_EVERY))
+        return;
+    ledger->transfers_at_checkpoint = ledger->head.sequence;
+    if (is_low)
+        watch_shrink_log(ledger);
+    else
+        chores_want_checkpoint(ledger);
+}
+
 static enum error commit(struct wallet_ledger *ledger)
 {
     if (ledger->broken)
@@ -144,10 +157,8 @@ static enum error commit(struct wallet_ledger *ledger)
     int64_t start_ns = clock_monotonic_ns();
     enum error error = ledger_commit(ledger);
     atomic_fetch_add_explicit(&ledger->commit_ns_total, clock_monotonic_ns() - start_ns, memory_order_relaxed);
-    if (!error && ledger->head.sequence - ledger->transfers_at_checkpoint >= CHECKPOINT_EVERY) {
-        ledger->transfers_at_checkpoint = ledger->head.sequence;
-        chores_want_checkpoint(ledger);
-    }
+    if (!error)
+        look_at_log(ledger);
     return error;
 }
 

@@ -33,6 +33,12 @@ static bool is_low(struct wallet_ledger *ledger, uint64_t *ret_free_bytes)
     return !room.has_ballast || room.free_bytes < water + (was_low ? margin : 0);
 }
 
+void watch_shrink_log(struct wallet_ledger *ledger)
+{
+    if (store_checkpoint(ledger->tables.store, LOW_CHECKPOINT_LOG_BYTES) == ERROR_OK)
+        store_trim_logs(ledger->tables.store, 0);
+}
+
 void watch_disk(struct wallet_ledger *ledger, bool is_first)
 {
     uint64_t free_bytes = 0;
@@ -46,8 +52,8 @@ void watch_disk(struct wallet_ledger *ledger, bool is_first)
     else if (!is && was_low)
         ledger_note(ledger, WALLET_NOTE_DISK_WELL, "%llu MiB are left: holds are granted again",
                     (unsigned long long)(free_bytes / MIB));
-    if (is && store_checkpoint(ledger->tables.store, LOW_CHECKPOINT_LOG_BYTES) == ERROR_OK)
-        store_trim_logs(ledger->tables.store, 0);
+    if (is)
+        watch_shrink_log(ledger);
 }
 
 /* ---- files ---- */
