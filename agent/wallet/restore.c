@@ -100,13 +100,21 @@ static enum error prepare(struct restore *restore)
 
 /* ---- the step that counts ---- */
 
+enum { KEPT_TRIES_MAX = 60, NS_PER_S = 1000000000 };
+
 /* The staged ledger takes the name under which the old one will be kept, then both names change places. Until then a
  * crash leaves one directory too many, which nobody reads. */
 static enum error exchange(struct restore *restore)
 {
     char kept[PATH_MAX], time[DIRECTORY_TIME_MAX];
-    snprintf(kept, sizeof kept, "%s.before-%s", restore->directory, directory_time(clock_wall_ns(), time));
-    if (renameat2(AT_FDCWD, restore->staged, AT_FDCWD, kept, RENAME_NOREPLACE) != 0)
+    const int64_t now_ns = clock_wall_ns();
+    int result = -1;
+    errno = EEXIST; /* the second restore within a second takes the next second's name */
+    for (int64_t i = 0; i < KEPT_TRIES_MAX && result != 0 && errno == EEXIST; i++) {
+        snprintf(kept, sizeof kept, "%s.before-%s", restore->directory, directory_time(now_ns + i * NS_PER_S, time));
+        result = renameat2(AT_FDCWD, restore->staged, AT_FDCWD, kept, RENAME_NOREPLACE);
+    }
+    if (result != 0)
         return refuse(restore, ERROR_FILE_UNWRITABLE, kept, strerrordesc_np(errno));
     if (renameat2(AT_FDCWD, kept, AT_FDCWD, restore->directory, RENAME_EXCHANGE) != 0) {
         int why = errno;
