@@ -3,10 +3,12 @@
 import time
 import anthropic, openai
 
-# 128 choices of a large model cannot be paid by the seed policy's wallet
+# What the seed policy's wallet cannot pay, and the clamp must not shorten: a prediction bounds the output from below, and
+# so do thinking tokens.
 start = time.monotonic()
 try:
     openai.OpenAI().chat.completions.create(model="gpt-5.4-mini-mini", n=128, max_tokens=100000,
+                                            prediction={"type": "content", "content": "refuse me"},
                                             messages=[{"role": "user", "content": "refuse me"}])
     raise SystemExit("not refused")
 except openai.RateLimitError as error:
@@ -15,7 +17,7 @@ except openai.RateLimitError as error:
     assert error.response.request.headers["x-stainless-retry-count"] == "0", "it was retried"
 try:
     anthropic.Anthropic(max_retries=2, timeout=60).messages.create(
-        model="claude-haiku", max_tokens=10_000_000, messages=[{"role": "user", "content": "refuse me"}])
+        model="claude-haiku", max_tokens=10_000_000, thinking={"type": "enabled", "budget_tokens": 9_000_000}, messages=[{"role": "user", "content": "refuse me"}])
     raise SystemExit("not refused")
 except anthropic.APIStatusError as error:
     assert error.status_code == 402 and error.body["error"]["type"] == "billing_error", error
