@@ -266,12 +266,15 @@ static void serve_until_stopped(struct agent *agent)
 
 static void stop_services(struct agent *agent)
 {
+    struct settings *settings = retain_settings(agent); /* a reload may still be under way */
+    const uint32_t drain_timeout_ms = settings->limits.drain_timeout_ms;
+    config_release(settings);
     log_event(EVENT_AGENT_STOPPING, NULL, "running calls may go on for %u ms, a second signal ends them now",
-              agent->settings->limits.drain_timeout_ms);
+              drain_timeout_ms);
     control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
     agent->control = NULL;
     listener_stop(agent->listener);
-    if (!loops_drain(agent->loops, agent->settings->limits.drain_timeout_ms, is_second_signal))
+    if (!loops_drain(agent->loops, drain_timeout_ms, is_second_signal))
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
     loops_join(agent->loops);
 }
@@ -286,9 +289,11 @@ static int run_services(struct agent *agent)
         return startup_exit_code(error);
     }
     loops_start(agent->loops, agent->listener);
+    struct settings *settings = retain_settings(agent);
     log_event(EVENT_AGENT_STARTED, NULL, "%s, port %u, policy %s, ready in %u ms, %u holds recovered",
-              config_environment_name(agent->settings->environment), (unsigned)listener_port(agent->listener),
-              agent->settings->file, agent->control_services.ready_ms, agent->recovered);
+              config_environment_name(settings->environment), (unsigned)listener_port(agent->listener), settings->file,
+              agent->control_services.ready_ms, agent->recovered);
+    config_release(settings);
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
     stop_services(agent);
