@@ -160,6 +160,13 @@ static enum error open_ledger(struct agent *agent)
     if (error)
         return error;
     startup_seed_wallets(agent->ledger, agent->settings);
+    return ERROR_OK;
+}
+
+/* After every store is open: their recovery is tried in a forked child, and a thread that holds a lock of the allocator
+ * at that moment would hold it in the child for ever. */
+static enum error open_alerts(struct agent *agent)
+{
     const struct alerts_options options = {.state = agent->options->state,
                                            .environment = agent->settings->environment,
                                            .ledger = agent->ledger,
@@ -195,8 +202,9 @@ static enum error open_services(struct agent *agent)
         return error;
     agent->routing = routing_new();
     make_loops(agent);
-    return startup_open_listener(options, agent->settings, &agent->names, agent->certificates, &agent->listener_handler,
-                                 &agent->listener);
+    error = startup_open_listener(options, agent->settings, &agent->names, agent->certificates,
+                                  &agent->listener_handler, &agent->listener);
+    return error ? error : open_alerts(agent);
 }
 
 static void write_alerts(void *context, struct buffer *out)
