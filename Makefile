@@ -12,7 +12,7 @@ CC := gcc
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
-            -Wwrite-strings -Wvla -Wformat=2 -Werror
+            -Wwrite-strings -Wvla -Wformat=2 -Wno-missing-braces -Werror
 HARDEN := -fstack-protector-strong -fPIE -fno-omit-frame-pointer
 ifeq ($(SAN),asan)
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -DTOLLGATE_SANITIZED=1

@@ -25,10 +25,49 @@ enum strategy { STRATEGY_USAGE_BASED, STRATEGY_ORDERED };
 enum keys_rule { KEYS_ANY, KEYS_PLACEHOLDER_ONLY };
 enum client_gone_rule { CLIENT_GONE_ABORT, CLIENT_GONE_DRAIN };
 
-/* USD per million tokens in the file, pico-USD per token here. `known` bits say which were written. */
+enum bucket {
+#define BUCKET(name, side) BUCKET_##name,
+#include "config/buckets.def"
+#undef BUCKET
+    BUCKET_COUNT
+};
+enum bucket_side { SIDE_PROMPT, SIDE_OUTPUT, SIDE_UNIT };
+struct bucket_row {
+    const char *name;
+    enum bucket_side side;
+};
+extern const struct bucket_row bucket_rows[BUCKET_COUNT];
+
+/* How many of each: by name, or as a row of buckets.def. */
+struct usage {
+    union {
+        struct {
+#define BUCKET(name, side) uint64_t name;
+#include "config/buckets.def"
+#undef BUCKET
+        };
+        uint64_t of[BUCKET_COUNT];
+    };
+};
+
+/* What one costs: pico-USD per token or unit; USD per million of them in the file. `has` bits say which were written. */
 struct price_set {
-    struct price input, output, cache_read, cache_write, cache_write_1h, input_audio, output_audio;
-    bool has_input, has_output, has_cache_read, has_cache_write, has_cache_write_1h, has_input_audio, has_output_audio;
+    union {
+        struct {
+#define BUCKET(name, side) struct price name;
+#include "config/buckets.def"
+#undef BUCKET
+        };
+        struct price of[BUCKET_COUNT];
+    };
+    union {
+        struct {
+#define BUCKET(name, side) bool has_##name;
+#include "config/buckets.def"
+#undef BUCKET
+        };
+        bool has[BUCKET_COUNT];
+    };
 };
 
 struct price_tier {

@@ -227,6 +227,12 @@ enum error config_load(const struct config_sources *sources, struct config_probl
     return ERROR_OK;
 }
 
+const struct bucket_row bucket_rows[BUCKET_COUNT] = {
+#define BUCKET(name, side) [BUCKET_##name] = {#name, SIDE_##side},
+#include "config/buckets.def"
+#undef BUCKET
+};
+
 struct settings *config_retain(struct settings *settings)
 {
     __atomic_add_fetch(&settings->references, 1, __ATOMIC_RELAXED);

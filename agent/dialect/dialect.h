@@ -49,10 +49,6 @@ struct request_facts {
                                       an edit that must insert it takes this name, else the dialect's own */
 };
 
-/* Disjoint token buckets (wire.md): each token is counted in exactly one. */
-struct usage {
-    uint64_t input, cache_read, cache_write, cache_write_1h, input_audio, output, output_audio;
-};
 enum usage_source { USAGE_NONE, USAGE_PROVIDER, USAGE_ESTIMATED, USAGE_RECOVERED };
 
 /* What to change before sending. */

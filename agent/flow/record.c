@@ -26,13 +26,9 @@ static void write_tokens(struct buffer *out, const char *name, const struct usag
 {
     json_write_member(out, name);
     json_write_raw(out, "{");
-    json_write_member_integer(out, "input", (int64_t)usage->input);
-    json_write_member_integer(out, "cache_read", (int64_t)usage->cache_read);
-    json_write_member_integer(out, "cache_write", (int64_t)usage->cache_write);
-    json_write_member_integer(out, "cache_write_1h", (int64_t)usage->cache_write_1h);
-    json_write_member_integer(out, "input_audio", (int64_t)usage->input_audio);
-    json_write_member_integer(out, "output", (int64_t)usage->output);
-    json_write_member_integer(out, "output_audio", (int64_t)usage->output_audio);
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (usage->of[i] || bucket_rows[i].side != SIDE_UNIT)
+            json_write_member_integer(out, bucket_rows[i].name, (int64_t)usage->of[i]);
     json_write_raw(out, "}");
 }
 

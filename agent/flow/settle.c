@@ -8,12 +8,6 @@
 
 #include "base/check.h"
 
-static struct price_tokens tokens_of(const struct usage *usage)
-{
-    return (struct price_tokens){usage->input,       usage->cache_read, usage->cache_write, usage->cache_write_1h,
-                                 usage->input_audio, usage->output,     usage->output_audio};
-}
-
 /* Nothing of the answer was understood: the provider may have worked. Prod takes the whole hold, dev an estimate. */
 static void assume_usage(struct exchange *exchange, struct attempt *attempt)
 {
@@ -40,8 +34,7 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
         assume_usage(exchange, attempt);
     if (attempt->basis == BASIS_WORST || attempt->usage_source == USAGE_NONE)
         return;
-    const struct price_tokens tokens = tokens_of(&attempt->usage);
-    if (prices_cost(&attempt->quote, &tokens, exchange->relay.is_started ? exchange->relay.meter.service_tier : "",
+    if (prices_cost(&attempt->quote, &attempt->usage, exchange->relay.is_started ? exchange->relay.meter.service_tier : "",
                     &attempt->charge)) {
         attempt->basis = BASIS_WORST;
         attempt->charge = attempt->hold;

@@ -56,30 +56,24 @@ static bool add(struct cost *cost, uint64_t tokens, struct price price)
 }
 
 /* Everything that the provider counts as prompt; saturates. */
-static uint64_t prompt_of(const struct price_tokens *tokens)
+static uint64_t prompt_of(const struct usage *usage)
 {
-    const uint64_t parts[] = {tokens->input, tokens->cache_read, tokens->cache_write, tokens->cache_write_1h,
-                              tokens->input_audio};
     uint64_t sum = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (__builtin_add_overflow(sum, parts[i], &sum))
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side == SIDE_PROMPT && __builtin_add_overflow(sum, usage->of[i], &sum))
             return UINT64_MAX;
     return sum;
 }
 
-enum error prices_cost(const struct price_quote *quote, const struct price_tokens *tokens, const char *service_tier,
+enum error prices_cost(const struct price_quote *quote, const struct usage *usage, const char *service_tier,
                        struct money *ret_cost)
 {
     enum speed speed = speed_of(service_tier);
-    struct price_set set = prices_at(quote, prompt_of(tokens), speed);
+    struct price_set set = prices_at(quote, prompt_of(usage), speed);
     struct cost cost = {0};
-    bool ok = add(&cost, tokens->input, set.input) && add(&cost, tokens->cache_read, set.cache_read) &&
-              add(&cost, tokens->cache_write, set.cache_write) &&
-              add(&cost, tokens->cache_write_1h, set.cache_write_1h) &&
-              add(&cost, tokens->input_audio, set.input_audio) && add(&cost, tokens->output, set.output) &&
-              add(&cost, tokens->output_audio, set.output_audio);
-    if (!ok)
-        return ERROR_AMOUNT_OVERFLOW;
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (!add(&cost, usage->of[i], set.of[i]))
+            return ERROR_AMOUNT_OVERFLOW;
     if (speed == SPEED_HALF)
         cost.pico = (cost.pico + 1) / 2;
     return cost_to_money(cost, ret_cost);
@@ -90,11 +84,14 @@ static struct price dearer(struct price a, struct price b)
     return a.pico > b.pico ? a : b;
 }
 
-/* Any bucket of the prompt can be any of these, at worst all of it the dearest. */
-static struct price input_rate(const struct price_set *set)
+/* Any bucket of that side can be any of these, at worst all of it the dearest. */
+static struct price dearest_rate(const struct price_set *set, enum bucket_side side)
 {
-    struct price rate = dearer(dearer(set->input, set->cache_read), dearer(set->cache_write, set->cache_write_1h));
-    return dearer(rate, set->input_audio);
+    struct price rate = {0};
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side == side)
+            rate = dearer(rate, set->of[i]);
+    return rate;
 }
 
 /* A prompt below the bound may end in a lower tier; where a list makes that the dearer one, it counts. */
@@ -119,8 +116,8 @@ enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_b
     uint64_t output_tokens;
     if (__builtin_mul_overflow(output_tokens_bound, choices ? choices : 1, &output_tokens))
         return ERROR_AMOUNT_OVERFLOW;
-    if (!add(&cost, input_tokens_bound, input_rate(&set)) ||
-        !add(&cost, output_tokens, dearer(set.output, set.output_audio)))
+    if (!add(&cost, input_tokens_bound, dearest_rate(&set, SIDE_PROMPT)) ||
+        !add(&cost, output_tokens, dearest_rate(&set, SIDE_OUTPUT)))
         return ERROR_AMOUNT_OVERFLOW;
     return cost_to_money(cost, ret_bound);
 }

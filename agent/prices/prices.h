@@ -16,11 +16,6 @@ enum price_basis {
     PRICE_CEILING /* unknown model, dearest of its family */
 };
 
-/* Tokens by disjoint bucket, mirrors dialect's struct usage (services do not include each other; a step copies). */
-struct price_tokens {
-    uint64_t input, cache_read, cache_write, cache_write_1h, input_audio, output, output_audio;
-};
-
 /* What a request will be charged at. Self-contained but for `row`, which lives as long as the settings. */
 struct price_quote {
     enum price_basis basis;
@@ -48,7 +43,7 @@ enum error prices_find(const struct settings *settings, const struct provider *p
                        const struct price_set *pricing, struct price_quote *ret_quote) MUST_USE;
 /* What the usage costs: the tier reached by the whole prompt, the service tier billed ("priority", "fast": the fast
  * prices; "flex", "batch": half; "" and all others: standard). AMOUNT_OVERFLOW. */
-enum error prices_cost(const struct price_quote *quote, const struct price_tokens *tokens, const char *service_tier,
+enum error prices_cost(const struct price_quote *quote, const struct usage *usage, const char *service_tier,
                        struct money *ret_cost) MUST_USE;
 /* The hard upper bound of a request: input_tokens_bound at the dearest input-side rate that any prompt up to it can
  * reach (cache write, audio, tier), output bound × choices at the dearest output rate. service_tier as asked for: half

@@ -169,7 +169,7 @@ TEST(a_family_without_any_price_is_unknown_even_with_a_ceiling)
 
 static const struct {
     const char *provider, *model, *service_tier;
-    struct price_tokens tokens;
+    struct usage tokens;
     const char *cost;
 } costs[] = {
     /* the vector of the design: 3 fresh, 12304 written, 550 out at 3/3.75/15 */
@@ -231,7 +231,7 @@ TEST(pinned_prices_go_before_the_list_its_tiers_and_its_fast_prices)
     struct settings *settings = load();
     struct price_set pricing = {.input = price("1"), .has_input = true};
     struct price_quote quote;
-    struct price_tokens tokens = {.input = 300000, .output = 1000};
+    struct usage tokens = {.input = 300000, .output = 1000};
     struct money cost;
     const struct provider *openai = provider_of(settings, "openai");
     CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4", &pricing, &quote), ERROR_OK);
@@ -310,7 +310,7 @@ TEST(no_usage_within_the_bound_costs_more_than_it)
             char model[160];
             snprintf(model, sizeof model, "%s%s", settings->prices[i].model, round % 2 ? "" : "-unknown");
             struct price_quote quote;
-            struct price_tokens use = {.input = next_random(&state) % 300000,
+            struct usage use = {.input = next_random(&state) % 300000,
                                        .cache_read = next_random(&state) % 90000,
                                        .cache_write = next_random(&state) % 50000,
                                        .cache_write_1h = next_random(&state) % 50000,
@@ -547,7 +547,7 @@ TEST(amounts_that_do_not_fit_are_errors)
 {
     struct settings *settings = load();
     struct price_quote quote = quote_of(settings, "openai", "o1-pro");
-    static const struct price_tokens huge[] = {{.input = UINT64_MAX},
+    static const struct usage huge[] = {{.input = UINT64_MAX},
                                                {.output = (uint64_t)INT64_MAX + 1},
                                                {.input = INT64_MAX, .cache_read = INT64_MAX, .cache_write = INT64_MAX}};
     struct money money = {42};
