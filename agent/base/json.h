@@ -56,6 +56,15 @@ struct json_problem {
 enum error json_scan(struct slice document, unsigned depth_max, const struct json_query *queries, size_t query_count,
                      struct json_problem *ret_problem) MUST_USE;
 
+/* The elements of an array that json_scan found valid (its raw bytes): `*at` is 0 at first and moves on. False at the
+ * end, and for what is no array. ret_element->offset is in `array`. */
+bool json_next_element(struct slice array, size_t *at, struct json_value *ret_element);
+/* Every string of a valid document that is a value (not a member's name), in order, inside arrays and objects: raw
+ * with its quotes, offset in the document. `name`: the raw bytes between the quotes of the member that it is, or that
+ * the array is which it stands in; empty at top level. Returns false when `visit` did. */
+typedef bool json_visit_string(void *context, const struct json_value *value, struct slice name);
+bool json_walk_strings(struct slice document, json_visit_string *visit, void *context);
+
 /* Non-negative integer that fits in int64; false otherwise (also for 1.0, 1e3). */
 bool json_get_integer(const struct json_value *value, int64_t *ret_integer);
 /* Decodes a string's escapes into text (NUL-terminated); false when it is no string, does not fit, or holds U+0000. */

@@ -18,10 +18,33 @@
 
 enum environment { ENVIRONMENT_DEV, ENVIRONMENT_PROD, ENVIRONMENT_COUNT };
 enum dialect_kind { DIALECT_OPENAI, DIALECT_ANTHROPIC, DIALECT_GEMINI, DIALECT_COUNT };
-enum key_header { KEY_HEADER_AUTHORIZATION, KEY_HEADER_X_API_KEY, KEY_HEADER_X_GOOG_API_KEY };
-enum unlisted { UNLISTED_ROUTE, UNLISTED_BLOCK, UNLISTED_PASS, UNLISTED_METER };
+/* What an endpoint speaks: whose requests and answers have the same members. Translation goes from one to another. */
+enum api {
+    API_NONE,        /* not read: passed as it is */
+    API_CHAT,        /* OpenAI Chat Completions, and all that are compatible */
+    API_RESPONSES,   /* OpenAI Responses */
+    API_MESSAGES,    /* Anthropic Messages */
+    API_GENERATE,    /* Gemini generateContent */
+    API_COMPLETIONS, /* OpenAI legacy completions */
+    API_EMBEDDINGS,  /* OpenAI embeddings */
+    API_OTHER,       /* metered, of its provider alone: images, audio, Gemini's embeddings … */
+    API_COUNT
+};
+enum key_header { KEY_HEADER_AUTHORIZATION, KEY_HEADER_X_API_KEY, KEY_HEADER_X_GOOG_API_KEY, KEY_HEADER_API_KEY };
+enum unlisted { UNLISTED_INHERIT, UNLISTED_ROUTE, UNLISTED_BLOCK, UNLISTED_PASS, UNLISTED_METER };
 enum unknown_price { UNKNOWN_PRICE_CEILING, UNKNOWN_PRICE_BLOCK };
-enum strategy { STRATEGY_USAGE_BASED, STRATEGY_ORDERED };
+enum strategy {
+    STRATEGY_INHERIT, /* of a group, project or model group: as the level above says */
+    STRATEGY_USAGE_BASED,
+    STRATEGY_ORDERED,
+    STRATEGY_WEIGHTED,
+    STRATEGY_ROUND_ROBIN,
+    STRATEGY_LOWEST_COST,
+    STRATEGY_LOWEST_LATENCY,
+    STRATEGY_LEAST_BUSY,
+    STRATEGY_STICKY
+};
+enum cross_dialect { CROSS_DIALECT_INHERIT, CROSS_DIALECT_LAST_RESORT, CROSS_DIALECT_EQUAL, CROSS_DIALECT_NEVER };
 enum keys_rule { KEYS_ANY, KEYS_PLACEHOLDER_ONLY };
 enum client_gone_rule { CLIENT_GONE_ABORT, CLIENT_GONE_DRAIN };
 
@@ -50,7 +73,8 @@ struct usage {
     };
 };
 
-/* What one costs: pico-USD per token or unit; USD per million of them in the file. `has` bits say which were written. */
+/* What one costs: pico-USD per token or unit; USD per million of them in the file. `has` bits say which were written.
+ */
 struct price_set {
     union {
         struct {
@@ -86,6 +110,10 @@ struct price_row {
     uint64_t context_tokens, output_tokens_max; /* 0 unknown */
 };
 
+struct model_alias {
+    const char *alias, *model;
+};
+
 /* One row of the catalogue (policies/providers.yaml, or --providers FILE). */
 struct provider {
     const char *id;
@@ -97,6 +125,11 @@ struct provider {
     bool local;           /* may resolve to loopback or private addresses */
     enum key_header key_header;
     const char *price_family;
+    const char *api_prefix;      /* "/v1": what stands before an endpoint's own path ("/chat/completions") */
+    bool speaks_responses;       /* openai: it has the Responses API, too; others get such calls translated to chat */
+    bool limits_by_max_tokens;   /* openai: its limit of the output is max_tokens, not max_completion_tokens */
+    struct model_alias *aliases; /* other names of models, for their prices */
+    size_t alias_count;
     const char **key_environment; /* variables that `tollgate run` fills with the placeholder key */
     size_t key_environment_count;
     bool bills_aborted_in_full;
@@ -122,10 +155,79 @@ struct target {
     struct price_set pricing;
     uint64_t limit_requests_per_minute, limit_tokens_per_minute; /* 0: none */
     uint32_t weight;
+    struct money max_price; /* a request whose bound is dearer does not go here */
+    bool has_max_price;
+    const char **data_policy; /* what it keeps to: "eu", "zero_retention" … (targets[].data_policy) */
+    size_t data_policy_count;
     uint32_t timeout_ms;
     unsigned index; /* position in settings.targets */
     unsigned line;  /* in the policy file */
     struct config_place model_place;
+};
+
+/* A name that stands for some targets: a request for this model goes to one of them. */
+struct model_group {
+    const char *name;
+    const char **target_ids; /* as written */
+    const struct target **targets;
+    size_t target_count;
+    enum strategy strategy; /* STRATEGY_INHERIT: as routing says */
+};
+
+/* How a group's or a project's calls are routed; what is INHERIT comes from providers.routing. */
+struct routing_override {
+    enum strategy strategy;
+    enum unlisted on_unlisted_model;
+    enum cross_dialect cross_dialect;
+    struct model_group *model_groups; /* before those of providers.routing */
+    size_t model_group_count;
+};
+
+/* projects[]: routing per workflow. A project's override goes before its group's. */
+struct project {
+    const char *name; /* may end in '*' */
+    struct routing_override routing;
+};
+
+/* 0: no limit. */
+struct rate_limits {
+    uint64_t requests_per_minute, tokens_per_minute, requests_per_day, tokens_per_day;
+};
+
+/* ---- policies.rules: in order; each that matches acts, `allow` and `block` end the walk ---- */
+enum rule_action { RULE_BLOCK, RULE_ALLOW, RULE_LIMIT, RULE_REDACT, RULE_FLAG };
+/* What is looked for in the input. */
+enum {
+    DETECT_EMAIL = 1 << 0,
+    DETECT_PHONE = 1 << 1,
+    DETECT_CARD = 1 << 2, /* 13 to 19 digits, Luhn */
+    DETECT_IBAN = 1 << 3, /* mod 97 */
+    DETECT_API_KEY = 1 << 4,
+    DETECT_PRIVATE_KEY = 1 << 5,
+    DETECT_COUNT = 6
+};
+struct pattern; /* base/pattern.h */
+
+struct policy_rule {
+    const char *id;      /* in errors, events and `why`; unique */
+    const char *message; /* to the program, after ours; NULL: none */
+    enum rule_action action;
+    /* when: all that are given must match; a list matches when one of it does */
+    const char **groups, **projects, **models, **endpoints; /* names, or prefixes ending in '*' */
+    size_t group_count, project_count, model_count, endpoint_count;
+    uint32_t from_minute, to_minute; /* of the day; from > to: over midnight */
+    bool has_hours;
+    unsigned days; /* bit 0: Monday; 0: all */
+    const struct zone *zone;
+    uint64_t output_tokens_above; /* asked for; 0: any. A request that names no limit asks for the model's most */
+    uint64_t input_bytes_above;   /* of the body; 0: any */
+    unsigned detect;              /* DETECT_…: one of them is in the input; with RULE_REDACT what is replaced */
+    const char **keywords;        /* one of them is in the input, whatever its case */
+    size_t keyword_count;
+    struct pattern **patterns; /* one of them matches in the input */
+    const char **pattern_texts;
+    size_t pattern_count;
+    uint64_t output_tokens_max; /* RULE_LIMIT */
 };
 
 struct consumer_group {
@@ -139,6 +241,10 @@ struct consumer_group {
     uint64_t output_tokens_max; /* max_output_tokens, 0: none */
     enum keys_rule keys;
     bool is_default;
+    struct rate_limits rate_limits;
+    struct routing_override routing;
+    const char **data_policy; /* a target must keep to all of these */
+    size_t data_policy_count;
 };
 
 struct wallet_seed {
@@ -191,7 +297,26 @@ struct settings {
     struct {
         enum strategy strategy;
         enum unlisted on_unlisted_model; /* ROUTE BLOCK PASS */
+        enum cross_dialect cross_dialect;
+        struct model_group *model_groups;
+        size_t model_group_count;
+        bool fallback;         /* another target when one fails before its first byte */
+        uint32_t attempts_max; /* in all: 1 to 3 */
+        uint32_t latency_samples_min;
+        uint64_t translated_output_tokens; /* limit of a translated request that names none, where one is required */
+        struct {
+            bool enabled;
+            uint32_t failures;      /* in a row that open it */
+            uint32_t error_percent; /* of the window that opens it, once it has samples_min; 0: not looked at */
+            uint32_t samples_min, window_s;
+            uint32_t open_s; /* before it is probed */
+            uint32_t probes; /* successful ones that close it; as many at once at most */
+        } breaker;
     } routing;
+    struct project *projects;
+    size_t project_count;
+    struct policy_rule *rules;
+    size_t rule_count;
     struct consumer_group *groups;
     size_t group_count;
     struct wallet_seed *wallets;
@@ -219,6 +344,8 @@ struct settings {
     struct {
         bool enabled, wallet_enforcement;
         enum hold_rule hold;
+        bool cheaper_target;       /* when money is short: another target of this environment that it can pay */
+        uint32_t job_deadline_s;   /* background responses and batches: taken whole when older */
         bool clamp;                /* max_tokens down to what wallet and budgets can pay */
         uint64_t clamp_tokens_min; /* never below */
         enum unknown_price unknown_price;

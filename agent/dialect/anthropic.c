@@ -7,13 +7,13 @@
 #include "dialect/internal.h"
 
 static const struct endpoint_row endpoints[] = {
-    {"POST", "/messages", false, {"messages", ENDPOINT_METERED}},
-    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_FREE}},
-    {"GET", "/models", true, {"models", ENDPOINT_FREE}},
-    {NULL, "/messages/batches", true, {"batches", ENDPOINT_UNMETERED}},
-    {"POST", "/complete", false, {"complete", ENDPOINT_UNMETERED}},
-    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED}},
-    {NULL, "", false, {"other", ENDPOINT_UNMETERED}},
+    {"POST", "/messages", false, {"messages", ENDPOINT_METERED, API_MESSAGES, "/messages", NULL}},
+    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {NULL, "/messages/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/complete", false, {"complete", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
 };
 
 static const struct endpoint *find_endpoint(struct slice method, struct slice path)
@@ -53,20 +53,21 @@ static uint64_t count_added_tokens(struct slice body, bool has_tools)
     return tokens;
 }
 
-static enum error read_request(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+static enum error read_request(const struct endpoint *endpoint, const struct dialect_request *request,
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     (void)endpoint;
-    enum error error = dialect_read_by_table(&format, body, depth_max, arena, ret_facts, ret_problem);
+    enum error error = dialect_read_by_table(&format, request->body, request->depth_max, arena, ret_facts, ret_problem);
     if (!error)
-        ret_facts->added_tokens = count_added_tokens(body, ret_facts->has_tools);
+        ret_facts->added_tokens = count_added_tokens(request->body, ret_facts->has_tools);
     return error;
 }
 
 /* Streams carry usage unasked: nothing to inject. */
-static struct slice edit_request(struct slice body, const struct request_facts *facts,
+static struct slice edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena)
 {
+    (void)endpoint;
     struct request_edits applied = *edits;
     applied.inject_usage = false;
     return dialect_edit_by_table(&format, body, facts, &applied, arena);
@@ -226,6 +227,7 @@ static void write_stream_error(enum error error, const char *message, struct buf
 const struct dialect dialect_anthropic = {
     .kind = DIALECT_ANTHROPIC,
     .name = "anthropic",
+    .api_prefix = "/v1",
     .find_endpoint = find_endpoint,
     .read_request = read_request,
     .edit_request = edit_request,

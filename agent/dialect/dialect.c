@@ -12,6 +12,33 @@ const struct dialect *dialect_of(enum dialect_kind kind)
     return dialects[kind];
 }
 
+const struct endpoint *dialect_endpoint_of(enum api api, const struct dialect **ret_dialect)
+{
+    static const struct {
+        enum api api;
+        enum dialect_kind kind;
+        const char *path;
+    } rows[] = {{API_CHAT, DIALECT_OPENAI, "/chat/completions"}, {API_MESSAGES, DIALECT_ANTHROPIC, "/messages"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].api != api)
+            continue;
+        *ret_dialect = dialect_of(rows[i].kind);
+        return (*ret_dialect)->find_endpoint(SLICE_LITERAL("POST"), slice_of(rows[i].path));
+    }
+    return NULL;
+}
+
+struct slice dialect_place_path(struct slice path, const char *called_prefix, const char *target_prefix,
+                                struct arena *arena)
+{
+    size_t length = strlen(called_prefix);
+    bool has_prefix = slice_has_prefix(path, called_prefix) && (path.length == length || path.data[length] == '/');
+    if (!has_prefix || strcmp(called_prefix, target_prefix) == 0)
+        return path;
+    path = slice_from(path, length);
+    return slice_of(arena_printf(arena, "%s" SLICE_FORMAT, target_prefix, SLICE_ARGUMENTS(path)));
+}
+
 static bool path_matches(struct slice path, const struct endpoint_row *row)
 {
     while (slice_has_suffix(path, "/"))

@@ -15,22 +15,47 @@
 
 /* What kind of call a path is. */
 enum endpoint_kind {
-    ENDPOINT_METERED,   /* usage is read from the answer (chat completions, messages) */
-    ENDPOINT_FREE,      /* never billed by the provider (GET /v1/models, count_tokens) */
+    ENDPOINT_METERED,   /* usage is read from the answer, or known from the request by a unit price */
+    ENDPOINT_FREE,      /* never billed by the provider (GET /v1/models, count_tokens, files) */
+    ENDPOINT_JOB,       /* asks after a job (a background response, a batch): free itself, its answer may end the job */
     ENDPOINT_UNMETERED, /* this version cannot meter it: passed or blocked by capture.unmetered_endpoint */
 };
 
+struct format; /* how an endpoint's request is read and its answer metered: internal to dialect/ */
+
 struct endpoint {
-    const char *name; /* "chat.completions", "messages", "models" … for events */
+    const char *name; /* "chat.completions", "messages", "models" … for events and rules */
     enum endpoint_kind kind;
+    enum api api;
+    const char *path;            /* below the provider's api_prefix: "/chat/completions"; NULL: no one path */
+    const struct format *format; /* NULL: nothing is read */
 };
 
-/* Read from a request body in one scan. Slices point into the body. */
+/* What read_request looks at. */
+struct dialect_request {
+    struct slice method, path, query, content_type, body;
+    unsigned depth_max; /* of JSON */
+};
+
+/* The bound of a batch: of the requests in a Message Batch, or in the file that is uploaded for a batch. */
+struct batch_facts {
+    uint64_t requests;      /* 0: no batch */
+    uint64_t input_tokens;  /* bound of all of them: bytes and what is added */
+    uint64_t output_tokens; /* bound of those that name a limit (times their choices) */
+    uint64_t unlimited;     /* choices of those that name none: each the model's most */
+    bool has_outside;       /* one of them refers outside: its input is the model's window, `outside` of them */
+    uint64_t outside;
+    char model[128]; /* of the first; has_models: there are several, the dearest counts */
+    bool has_models;
+    char input_file[128]; /* POST /batches: the uploaded file that holds them; "" when they are in the body */
+};
+
+/* Read from a request in one scan. Slices point into the body. */
 struct request_facts {
     char model[128]; /* "" when absent */
     bool is_streaming;
     bool asks_usage;           /* OpenAI: stream_options.include_usage true */
-    int64_t output_tokens_max; /* max_tokens / max_completion_tokens; -1: not given */
+    int64_t output_tokens_max; /* max_tokens / max_completion_tokens / maxOutputTokens …; -1: not given */
     int64_t choices;           /* n, 1 when absent */
     size_t text_bytes;         /* bytes of the body: the hard bound of its input tokens */
     bool has_tools;
@@ -40,10 +65,17 @@ struct request_facts {
     uint64_t added_tokens; /* input that the provider adds by itself, beyond the body's bytes (Anthropic, "Tool use") */
     int64_t thinking_tokens; /* Anthropic's thinking.budget_tokens: the output limit must be greater; 0: none */
     size_t prediction_bytes; /* OpenAI's `prediction`: bounds output beyond the limit (rejected tokens are billed) */
+    bool is_background;      /* Responses: the answer comes later, as a job */
+    bool is_continued;       /* holds tool calls, tool results or reasoning of earlier turns: stays where it began */
+    uint64_t conversation;   /* the same for all turns of one (instructions and first user message); 0: none */
+    char previous_id[128];   /* previous_response_id: the state is at the provider that gave it; "" when absent */
+    struct usage units;     /* the most of each UNIT bucket that it can be billed: images, characters, tool calls … */
+    char price_variant[64]; /* "1024x1024/hd": the price list may have a row MODEL/VARIANT; "" when absent */
+    struct batch_facts batch;
     /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */
     struct json_place {
         size_t offset, length; /* length 0: absent */
-    } model_value, stream_options_value, include_usage_value, output_max_value;
+    } model_value, stream_options_value, include_usage_value, output_max_value, parent_value;
     size_t object_open;            /* offset just after '{' of the body */
     const char *output_max_member; /* "max_tokens" or "max_completion_tokens", as the request wrote it (NULL: absent);
                                       an edit that must insert it takes this name, else the dialect's own */
@@ -78,6 +110,9 @@ struct meter {
     bool hid_last_event; /* from the client */
     struct usage usage;
     char served_model[128], service_tier[32];
+    char answer_id[128]; /* "resp_…", "batch_…", "file-…"; "" when it has none */
+    /* Of a background response or a batch. DONE: it has ended, and `usage` is what all of it used. */
+    enum job_state { JOB_NONE, JOB_PENDING, JOB_DONE } job;
 };
 
 /* What the client shall not see of an event (internal to the meter). */
@@ -89,16 +124,19 @@ struct event_cut {
 
 struct dialect {
     enum dialect_kind kind;
-    const char *name; /* "openai" */
+    const char *name;       /* "openai" */
+    const char *api_prefix; /* of its own provider: "/v1" */
     /* Which endpoint; never NULL. */
     const struct endpoint *(*find_endpoint)(struct slice method, struct slice path);
     /* Validates and reads the body of a METERED endpoint. BODY_MALFORMED, BODY_INCOMPLETE; *ret_problem is a fixed text
      * or arena text naming offset or member, in the provider's words. */
-    enum error (*read_request)(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+    enum error (*read_request)(const struct endpoint *endpoint, const struct dialect_request *request,
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem);
     /* The edited body, byte-identical outside the edits; the same slice when nothing changes. */
-    struct slice (*edit_request)(struct slice body, const struct request_facts *facts,
+    struct slice (*edit_request)(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena);
+    /* The path with another model in it; NULL: this dialect's paths name none. */
+    struct slice (*edit_path)(struct slice path, const char *model, struct arena *arena);
     /* Reads an event or the document of `meter` (internal to meter_feed/meter_finish). */
     void (*read_event)(struct meter *meter, struct slice raw_event, struct event_cut *ret_cut);
     void (*read_document)(struct meter *meter, struct slice document);
@@ -113,6 +151,12 @@ struct dialect {
 enum { ERROR_BYTES_MAX = 16384 };
 
 const struct dialect *dialect_of(enum dialect_kind kind);
+/* The endpoint that a translated request goes to, and its dialect; NULL for an api that nothing is translated to. */
+const struct endpoint *dialect_endpoint_of(enum api api, const struct dialect **ret_dialect);
+/* "https://api.groq.com" + "/openai/v1" + what follows the called provider's prefix: where a call goes at a provider.
+ * The path as it is when it has not the called prefix. In `arena`. */
+struct slice dialect_place_path(struct slice path, const char *called_prefix, const char *target_prefix,
+                                struct arena *arena);
 
 void meter_init(struct meter *meter, const struct dialect *dialect, const struct endpoint *endpoint,
                 bool is_event_stream, bool hides_usage, size_t document_bytes_max, size_t event_bytes_max);
@@ -123,9 +167,10 @@ bool meter_feed(struct meter *meter, struct slice bytes, struct buffer *out) MUS
 /* The end of the answer: reads a JSON document, flushes what is pending to `out`. */
 bool meter_finish(struct meter *meter, struct buffer *out) MUST_USE;
 /* What was used and how it is known: provider's numbers; else an estimate from the bytes (never 0 for output seen; what
- * the provider did say of an answer that was cut is kept). USAGE_NONE, all 0: nothing was answered, or only an error.
- * `request_text_bytes` bounds the estimate of the input. May be called before meter_finish (an aborted answer). */
-enum usage_source meter_result(const struct meter *meter, size_t request_text_bytes, struct usage *ret_usage);
+ * the provider did say of an answer that was cut is kept) or from the request's units. USAGE_NONE, all 0: nothing was
+ * answered, or only an error, or the job is pending. `facts` are those of the request that was sent. May be called
+ * before meter_finish (an aborted answer). */
+enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage);
 void meter_done(struct meter *meter);
 
 #endif

@@ -6,14 +6,14 @@
 #include "dialect/internal.h"
 
 static const struct endpoint_row endpoints[] = {
-    {"GET", "/models", true, {"models", ENDPOINT_FREE}},
-    {"POST", ":generateContent", false, {"generateContent", ENDPOINT_UNMETERED}},
-    {"POST", ":streamGenerateContent", false, {"streamGenerateContent", ENDPOINT_UNMETERED}},
-    {"POST", ":embedContent", false, {"embedContent", ENDPOINT_UNMETERED}},
-    {"POST", ":batchEmbedContents", false, {"batchEmbedContents", ENDPOINT_UNMETERED}},
-    {"POST", ":countTokens", false, {"countTokens", ENDPOINT_UNMETERED}},
-    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED}},
-    {NULL, "", false, {"other", ENDPOINT_UNMETERED}},
+    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {"POST", ":generateContent", false, {"generateContent", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", ":streamGenerateContent", false, {"streamGenerateContent", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", ":embedContent", false, {"embedContent", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", ":batchEmbedContents", false, {"batchEmbedContents", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", ":countTokens", false, {"countTokens", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
 };
 
 static const struct endpoint *find_endpoint(struct slice method, struct slice path)
@@ -24,16 +24,17 @@ static const struct endpoint *find_endpoint(struct slice method, struct slice pa
 /* The model is part of the path; nothing of the body is needed but that it is JSON. */
 static const struct request_format format = {NULL, 0, "", ""};
 
-static enum error read_request(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+static enum error read_request(const struct endpoint *endpoint, const struct dialect_request *request,
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     (void)endpoint;
-    return dialect_read_by_table(&format, body, depth_max, arena, ret_facts, ret_problem);
+    return dialect_read_by_table(&format, request->body, request->depth_max, arena, ret_facts, ret_problem);
 }
 
-static struct slice edit_request(struct slice body, const struct request_facts *facts,
+static struct slice edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena)
 {
+    (void)endpoint;
     (void)facts, (void)edits, (void)arena;
     return body;
 }
@@ -78,6 +79,7 @@ static void write_stream_error(enum error error, const char *message, struct buf
 const struct dialect dialect_gemini = {
     .kind = DIALECT_GEMINI,
     .name = "gemini",
+    .api_prefix = "/v1beta",
     .find_endpoint = find_endpoint,
     .read_request = read_request,
     .edit_request = edit_request,

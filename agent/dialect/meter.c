@@ -185,7 +185,7 @@ static bool has_input(const struct usage *usage)
     return usage->input || usage->cache_read || usage->cache_write || usage->cache_write_1h || usage->input_audio;
 }
 
-enum usage_source meter_result(const struct meter *meter, size_t request_text_bytes, struct usage *ret_usage)
+enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage)
 {
     struct usage usage = meter->usage;
     bool is_silent = meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0);
@@ -202,7 +202,7 @@ enum usage_source meter_result(const struct meter *meter, size_t request_text_by
     if (known < output)
         usage.output += output - known;
     if (!has_input(&usage))
-        usage.input = divide_up(request_text_bytes, BYTES_PER_TOKEN);
+        usage.input = divide_up(facts->text_bytes, BYTES_PER_TOKEN);
     *ret_usage = usage;
     return USAGE_ESTIMATED;
 }

@@ -7,17 +7,17 @@
 #include "dialect/internal.h"
 
 static const struct endpoint_row endpoints[] = {
-    {"POST", "/chat/completions", false, {"chat.completions", ENDPOINT_METERED}},
-    {"GET", "/models", true, {"models", ENDPOINT_FREE}},
-    {"POST", "/completions", false, {"completions", ENDPOINT_UNMETERED}},
-    {"POST", "/responses", false, {"responses", ENDPOINT_UNMETERED}},
-    {"POST", "/embeddings", false, {"embeddings", ENDPOINT_UNMETERED}},
-    {"POST", "/moderations", false, {"moderations", ENDPOINT_UNMETERED}},
-    {NULL, "/audio", true, {"audio", ENDPOINT_UNMETERED}},
-    {NULL, "/images", true, {"images", ENDPOINT_UNMETERED}},
-    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED}},
-    {NULL, "/batches", true, {"batches", ENDPOINT_UNMETERED}},
-    {NULL, "", false, {"other", ENDPOINT_UNMETERED}},
+    {"POST", "/chat/completions", false, {"chat.completions", ENDPOINT_METERED, API_CHAT, "/chat/completions", NULL}},
+    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {"POST", "/completions", false, {"completions", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/responses", false, {"responses", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/embeddings", false, {"embeddings", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/moderations", false, {"moderations", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/audio", true, {"audio", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/images", true, {"images", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
 };
 
 static const struct endpoint *find_endpoint(struct slice method, struct slice path)
@@ -50,16 +50,17 @@ static const struct request_format format = {
     members, sizeof members / sizeof *members, "max_completion_tokens",
     "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."};
 
-static enum error read_request(const struct endpoint *endpoint, struct slice body, unsigned depth_max,
+static enum error read_request(const struct endpoint *endpoint, const struct dialect_request *request,
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
 {
     (void)endpoint;
-    return dialect_read_by_table(&format, body, depth_max, arena, ret_facts, ret_problem);
+    return dialect_read_by_table(&format, request->body, request->depth_max, arena, ret_facts, ret_problem);
 }
 
-static struct slice edit_request(struct slice body, const struct request_facts *facts,
+static struct slice edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena)
 {
+    (void)endpoint;
     struct request_edits applied = *edits;
     applied.inject_usage &= facts->is_streaming; /* an error otherwise: stream_options need stream */
     return dialect_edit_by_table(&format, body, facts, &applied, arena);
@@ -289,6 +290,7 @@ static void write_stream_error(enum error error, const char *message, struct buf
 const struct dialect dialect_openai = {
     .kind = DIALECT_OPENAI,
     .name = "openai",
+    .api_prefix = "/v1",
     .find_endpoint = find_endpoint,
     .read_request = read_request,
     .edit_request = edit_request,

@@ -5,14 +5,22 @@
  */
 #include "flow/exchange.h"
 
-static const struct endpoint uncatalogued_endpoint = {"uncatalogued", ENDPOINT_UNMETERED};
+static const struct endpoint uncatalogued_endpoint = {.name = "uncatalogued", .kind = ENDPOINT_UNMETERED};
 
 static enum outcome read_body(struct exchange *exchange)
 {
     const char *problem = "";
-    enum error error = exchange->dialect->read_request(exchange->endpoint, exchange->request->body,
-                                                       exchange->settings->limits.json_depth_max, exchange->arena,
-                                                       &exchange->facts, &problem);
+    const struct http_request *received = exchange->request;
+    const struct dialect_request request = {
+        .method = received->method,
+        .path = received->path,
+        .query = received->query,
+        .content_type = http_find_field(received->fields, received->field_count, "content-type"),
+        .body = received->body,
+        .depth_max = exchange->settings->limits.json_depth_max,
+    };
+    enum error error =
+        exchange->dialect->read_request(exchange->endpoint, &request, exchange->arena, &exchange->facts, &problem);
     if (error)
         return exchange_fail(exchange, error, "%s", problem);
     return OUTCOME_NEXT;
@@ -46,7 +54,7 @@ enum outcome step_authorize(struct exchange *exchange)
         .is_free = exchange->endpoint->kind == ENDPOINT_FREE,
         .output_tokens_max = exchange->facts.output_tokens_max,
     };
-    enum error error = policy_decide(exchange->settings, &question, &exchange->verdict);
+    enum error error = policy_decide(exchange->settings, &question, exchange->arena, &exchange->verdict);
     if (error)
         return exchange_fail(exchange, error, "%s: %s", exchange->verdict.rule, error_row(error)->text);
     exchange_note(exchange, "%s: allowed by %s", exchange->endpoint->name, exchange->verdict.rule);

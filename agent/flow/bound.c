@@ -72,17 +72,26 @@ static uint64_t find_least(const struct exchange *exchange, uint64_t asked)
     return least < asked ? least : 0;
 }
 
+static struct price_bound bound_of(const struct attempt *attempt, uint64_t output_tokens)
+{
+    return (struct price_bound){.input_tokens = attempt->bound.input_tokens,
+                                .output_tokens = output_tokens,
+                                .choices = attempt->bound.choices,
+                                .units = attempt->exchange->facts.units,
+                                .service_tier = attempt->bound.service_tier};
+}
+
 static enum error price(const struct attempt *attempt, uint64_t output_tokens, struct money *ret_bound)
 {
-    return prices_bound(&attempt->quote, attempt->bound.input_tokens, output_tokens, attempt->bound.choices,
-                        attempt->bound.service_tier, ret_bound);
+    const struct price_bound bound = bound_of(attempt, output_tokens);
+    return prices_bound(&attempt->quote, &bound, ret_bound);
 }
 
 enum error bound_find(struct exchange *exchange, struct attempt *attempt)
 {
     const struct request_facts *facts = &exchange->facts;
     struct wallet_operation *reserve = &attempt->reserve;
-    enum error error = prices_find(exchange->settings, attempt->provider, attempt->model,
+    enum error error = prices_find(exchange->settings, attempt->provider, attempt->model, facts->price_variant,
                                    attempt->target ? &attempt->target->pricing : NULL, &attempt->quote);
     if (error)
         return error;
@@ -105,12 +114,11 @@ enum error bound_find(struct exchange *exchange, struct attempt *attempt)
 int64_t bound_find_limit(const struct attempt *attempt, struct money granted)
 {
     const uint64_t least = attempt->bound.output_tokens_least;
+    const struct price_bound most = bound_of(attempt, attempt->bound.output_tokens);
     check(least > 0);
-    uint64_t limit =
-        prices_find_output_limit(&attempt->quote, attempt->bound.input_tokens, least, attempt->bound.output_tokens,
-                                 attempt->bound.choices, attempt->bound.service_tier, granted);
-    struct money bound;
-    check(limit >= least && price(attempt, limit, &bound) == ERROR_OK && money_compare(bound, granted) <= 0);
+    uint64_t limit = prices_find_output_limit(&attempt->quote, &most, least, granted);
+    struct money cost;
+    check(limit >= least && price(attempt, limit, &cost) == ERROR_OK && money_compare(cost, granted) <= 0);
     return (int64_t)limit;
 }
 

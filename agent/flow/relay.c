@@ -156,7 +156,7 @@ static void read_usage(struct exchange *exchange, struct attempt *attempt)
     attempt->usage_source = USAGE_NONE;
     if (!exchange->relay.is_metered)
         return;
-    attempt->usage_source = meter_result(&exchange->relay.meter, exchange->facts.text_bytes, &attempt->usage);
+    attempt->usage_source = meter_result(&exchange->relay.meter, &exchange->facts, &attempt->usage);
     bool is_whole = attempt->result.error == ERROR_OK && !exchange->error;
     attempt->basis = attempt->usage_source != USAGE_PROVIDER          ? (is_whole ? BASIS_ESTIMATE : BASIS_PARTIAL)
                      : is_whole || exchange->relay.meter.saw_terminal ? BASIS_EXACT

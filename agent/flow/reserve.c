@@ -36,7 +36,8 @@ static void make_outgoing(struct exchange *exchange, const struct attempt *attem
     /* OpenAI's reasoning models know no max_tokens; many who speak its dialect know nothing else. */
     if (!facts->output_max_member && strcmp(attempt->provider->price_family, "openai") != 0)
         named.output_max_member = "max_tokens";
-    exchange->outgoing.body = exchange->dialect->edit_request(exchange->request->body, &named, &edits, exchange->arena);
+    exchange->outgoing.body =
+        exchange->dialect->edit_request(exchange->endpoint, exchange->request->body, &named, &edits, exchange->arena);
     exchange->outgoing.hides_usage = edits.inject_usage;
     exchange->outgoing.output_tokens_max =
         edits.output_tokens_max >= 0 ? edits.output_tokens_max : facts->output_tokens_max;
@@ -55,8 +56,8 @@ static void start_load(struct exchange *exchange, struct attempt *attempt)
     if (!attempt->target)
         return;
     exchange->load_estimate = exchange->facts.text_bytes / 4 + 1;
-    routing_begin(exchange->worker->services->routing, attempt->target, exchange->load_estimate);
-    attempt->is_loaded = true;
+    attempt->is_loaded = routing_begin(exchange->worker->services->routing, attempt->target, exchange->settings,
+                                       exchange->load_estimate);
 }
 
 /* Less was granted than asked for: the limit that it pays goes into the request. */

@@ -34,8 +34,8 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
         assume_usage(exchange, attempt);
     if (attempt->basis == BASIS_WORST || attempt->usage_source == USAGE_NONE)
         return;
-    if (prices_cost(&attempt->quote, &attempt->usage, exchange->relay.is_started ? exchange->relay.meter.service_tier : "",
-                    &attempt->charge)) {
+    if (prices_cost(&attempt->quote, &attempt->usage,
+                    exchange->relay.is_started ? exchange->relay.meter.service_tier : "", &attempt->charge)) {
         attempt->basis = BASIS_WORST;
         attempt->charge = attempt->hold;
     }
@@ -112,7 +112,8 @@ static void end_load(struct exchange *exchange, struct attempt *attempt)
         return;
     uint64_t used =
         attempt->usage.input + attempt->usage.cache_read + attempt->usage.cache_write + attempt->usage.output;
-    routing_end(exchange->worker->services->routing, attempt->target, exchange->load_estimate, used);
+    const struct routing_outcome outcome = {.tokens_estimate = exchange->load_estimate, .tokens_used = used};
+    routing_end(exchange->worker->services->routing, attempt->target, exchange->settings, &outcome);
     attempt->is_loaded = false;
 }
 

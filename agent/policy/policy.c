@@ -132,9 +132,10 @@ static enum error decide_endpoint(const struct settings *settings, const struct 
     return settings->capture.unmetered_endpoint == UNLISTED_BLOCK ? ERROR_ENDPOINT_BLOCKED : ERROR_OK;
 }
 
-enum error policy_decide(const struct settings *settings, const struct policy_question *question,
+enum error policy_decide(const struct settings *settings, const struct policy_question *question, struct arena *arena,
                          struct policy_verdict *ret_verdict)
 {
+    (void)arena;
     struct policy_verdict verdict = {.rule = "default", .output_tokens_max = -1};
     enum error error = decide_model(question->group, question->model, &verdict.rule);
     if (!error)

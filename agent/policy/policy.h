@@ -6,6 +6,7 @@
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "config/config.h"
@@ -36,18 +37,43 @@ bool policy_is_uid_admitted(const struct settings *settings, uid_t uid);
 
 struct policy_question {
     const struct consumer_group *group;
-    const char *model; /* "" when none */
+    const char *project;  /* "" when none */
+    const char *model;    /* "" when none */
+    const char *endpoint; /* its name */
     bool is_metered, is_free;
     int64_t output_tokens_max; /* as requested, -1 none */
+    struct slice body;         /* inspected when a rule asks for it */
+    bool is_json;              /* else the body is looked at as one text (form data, files) and never redacted */
+    int64_t now_s;             /* wall clock, for rules with hours */
 };
+enum { POLICY_FLAGS_MAX = 8 };
 struct policy_verdict {
-    const char *rule; /* "consumer_groups[product-dev].denied_models", "default" … static or settings memory */
-    int64_t output_tokens_max; /* lowered bound for the request, -1: leave */
-    bool counts_as_unmetered;  /* an endpoint we cannot meter, allowed: flagged in the event */
+    const char *rule;    /* "policies.rules[no-opus]", "consumer_groups[product-dev].denied_models", "default" …: what
+                            refused, or allowed, or lowered. Static, settings or arena memory */
+    const char *message; /* what a blocking rule says besides, NULL: nothing */
+    const char *found;   /* what was found, never the text itself: "email, card"; NULL: nothing was looked for */
+    int64_t output_tokens_max;           /* lowered bound for the request, -1: leave */
+    bool counts_as_unmetered;            /* an endpoint we cannot meter, allowed: flagged in the event */
+    const char *flags[POLICY_FLAGS_MAX]; /* ids of RULE_FLAG, RULE_LIMIT and RULE_REDACT rules that matched */
+    size_t flag_count;
+    unsigned redact; /* DETECT_… of the RULE_REDACT rules that matched; 0: nothing to redact */
+    const struct policy_rule *redact_patterns[POLICY_FLAGS_MAX]; /* … and those that redact keywords and patterns */
+    size_t redact_pattern_count;
 };
-/* MODEL_DENIED, ENDPOINT_BLOCKED. */
-enum error policy_decide(const struct settings *settings, const struct policy_question *question,
+/* The group's models, then policies.rules in order, then the endpoint. MODEL_DENIED, RULE_BLOCKED, ENDPOINT_BLOCKED.
+ * The verdict is filled on refusal, too. `arena`: of the exchange. */
+enum error policy_decide(const struct settings *settings, const struct policy_question *question, struct arena *arena,
                          struct policy_verdict *ret_verdict) MUST_USE;
+
+/* The body with everything that the verdict redacts replaced by "[email]", "[card]" …, in the strings of a JSON body
+ * (decoded: \u0040 is an @), all other bytes as they were; the same slice when nothing was found. Identifiers that the
+ * provider gave (tool call ids, file ids), names of members, model and role are left alone. *ret_found: "2 email, 1
+ * card", arena. */
+struct slice policy_redact(const struct policy_verdict *verdict, struct slice body, struct arena *arena,
+                           const char **ret_found);
+/* Which DETECT_… are in a text. */
+unsigned policy_detect(struct slice text, unsigned wanted);
+const char *policy_detect_name(unsigned one); /* email phone card iban api_key private_key */
 const char *policy_group_source_name(enum group_source source);
 
 #endif

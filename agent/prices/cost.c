@@ -108,30 +108,29 @@ static struct price_set dearest_up_to(const struct price_quote *quote, uint64_t 
     return set;
 }
 
-enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t output_tokens_bound,
-                        uint64_t choices, const char *service_tier, struct money *ret_bound)
+enum error prices_bound(const struct price_quote *quote, const struct price_bound *bound, struct money *ret_bound)
 {
-    struct price_set set = dearest_up_to(quote, input_tokens_bound, speed_of(service_tier));
+    struct price_set set = dearest_up_to(quote, bound->input_tokens, speed_of(bound->service_tier));
     struct cost cost = {0};
     uint64_t output_tokens;
-    if (__builtin_mul_overflow(output_tokens_bound, choices ? choices : 1, &output_tokens))
+    if (__builtin_mul_overflow(bound->output_tokens, bound->choices ? bound->choices : 1, &output_tokens))
         return ERROR_AMOUNT_OVERFLOW;
-    if (!add(&cost, input_tokens_bound, dearest_rate(&set, SIDE_PROMPT)) ||
+    if (!add(&cost, bound->input_tokens, dearest_rate(&set, SIDE_PROMPT)) ||
         !add(&cost, output_tokens, dearest_rate(&set, SIDE_OUTPUT)))
         return ERROR_AMOUNT_OVERFLOW;
     return cost_to_money(cost, ret_bound);
 }
 
-uint64_t prices_find_output_limit(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t least,
-                                  uint64_t most, uint64_t choices, const char *service_tier, struct money affordable)
+uint64_t prices_find_output_limit(const struct price_quote *quote, const struct price_bound *bound, uint64_t least,
+                                  struct money affordable)
 {
-    uint64_t fits = 0, low = least, high = most;
+    uint64_t fits = 0, low = least, high = bound->output_tokens;
+    struct price_bound tried = *bound;
     while (low <= high) { /* at most 64 rounds; what does not fit in money costs too much */
         uint64_t middle = low + (high - low) / 2;
-        struct money bound;
-        bool is_affordable =
-            prices_bound(quote, input_tokens_bound, middle, choices, service_tier, &bound) == ERROR_OK &&
-            money_compare(bound, affordable) <= 0;
+        struct money cost;
+        tried.output_tokens = middle;
+        bool is_affordable = prices_bound(quote, &tried, &cost) == ERROR_OK && money_compare(cost, affordable) <= 0;
         if (is_affordable) {
             fits = middle;
             low = middle + 1;

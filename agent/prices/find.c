@@ -116,8 +116,9 @@ static void complete(const struct settings *settings, const char *family, struct
 }
 
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
-                       const struct price_set *pricing, struct price_quote *ret_quote)
+                       const char *variant, const struct price_set *pricing, struct price_quote *ret_quote)
 {
+    (void)variant;
     struct price_quote quote = {.hour_is_double = provider->dialect == DIALECT_ANTHROPIC};
     if (pricing)
         quote.pinned = *pricing;

@@ -35,25 +35,35 @@ struct price_quote {
 /* Most models of the list answer with at most 128,000 tokens. */
 enum { PRICES_OUTPUT_TOKENS_DEFAULT = 131072 };
 
-/* The price of `model` at a provider; pricing may be NULL. PRICE_UNKNOWN: there is none, and the policy blocks or the
- * list has no price of that family at all. CEILING: the dearest list price of the longest matching family (names
- * sharing the longest '-'-delimited prefix), else of the provider's; families that are free do not count, so that the
- * unknown is never free. */
+/* The price of `model` at a provider; pricing and variant may be NULL. A variant ("1024x1024/hd") is looked for as a
+ * row MODEL/VARIANT first. A model that the provider's aliases name is priced as what they say. PRICE_UNKNOWN: there is
+ * none, and the policy blocks or the list has no price of that family at all. CEILING: the dearest list price of the
+ * longest matching family (names sharing the longest '-'-delimited prefix), else of the provider's; families that are
+ * free do not count, so that the unknown is never free. */
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
-                       const struct price_set *pricing, struct price_quote *ret_quote) MUST_USE;
+                       const char *variant, const struct price_set *pricing, struct price_quote *ret_quote) MUST_USE;
 /* What the usage costs: the tier reached by the whole prompt, the service tier billed ("priority", "fast": the fast
- * prices; "flex", "batch": half; "" and all others: standard). AMOUNT_OVERFLOW. */
+ * prices; "flex", "batch": half; "" and all others: standard). AMOUNT_OVERFLOW; PRICE_UNKNOWN: units were used that
+ * have no price, not even a ceiling. */
 enum error prices_cost(const struct price_quote *quote, const struct usage *usage, const char *service_tier,
                        struct money *ret_cost) MUST_USE;
-/* The hard upper bound of a request: input_tokens_bound at the dearest input-side rate that any prompt up to it can
- * reach (cache write, audio, tier), output bound × choices at the dearest output rate. service_tier as asked for: half
- * prices are not believed before they are billed. AMOUNT_OVERFLOW. */
-enum error prices_bound(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t output_tokens_bound,
-                        uint64_t choices, const char *service_tier, struct money *ret_bound) MUST_USE;
-/* The clamp: the greatest output bound per choice, from `least` to `most` (least ≤ most), whose prices_bound is within
- * `affordable`. 0 when even that of `least` is not. */
-uint64_t prices_find_output_limit(const struct price_quote *quote, uint64_t input_tokens_bound, uint64_t least,
-                                  uint64_t most, uint64_t choices, const char *service_tier, struct money affordable);
+/* What a request can use at most. */
+struct price_bound {
+    uint64_t input_tokens, output_tokens; /* output: per choice */
+    uint64_t choices;                     /* 0 is 1 */
+    struct usage units;                   /* UNIT buckets only */
+    const char *service_tier;             /* as asked for: half prices are not believed before they are billed, but for
+                                             "batch", which the endpoint itself says */
+};
+/* The hard upper bound of a request: input at the dearest prompt-side rate that any prompt up to it can reach (cache
+ * write, audio, tier), output × choices at the dearest output rate, units at theirs. AMOUNT_OVERFLOW; PRICE_UNKNOWN: a
+ * unit that has no price, not even a ceiling. */
+enum error prices_bound(const struct price_quote *quote, const struct price_bound *bound,
+                        struct money *ret_bound) MUST_USE;
+/* The clamp: the greatest output limit per choice, from `least` to bound->output_tokens (least ≤ that), whose
+ * prices_bound is within `affordable`. 0 when even that of `least` is not. */
+uint64_t prices_find_output_limit(const struct price_quote *quote, const struct price_bound *bound, uint64_t least,
+                                  struct money affordable);
 
 /* ---- `hold: learned`: input tokens from what similar requests really used. Not hard: text of another kind than all
  * before it can have more. ---- */

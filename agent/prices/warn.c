@@ -32,7 +32,7 @@ void prices_warn_unknown(const struct settings *settings, struct config_problems
     for (size_t i = 0; i < settings->target_count; i++) {
         const struct target *target = &settings->targets[i];
         struct price_quote quote;
-        enum error error = prices_find(settings, target->provider, target->model, &target->pricing, &quote);
+        enum error error = prices_find(settings, target->provider, target->model, NULL, &target->pricing, &quote);
         if (error == ERROR_PRICE_UNKNOWN)
             warn_blocked(settings, target, problems);
         else if (!error && quote.basis == PRICE_CEILING)

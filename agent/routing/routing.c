@@ -197,6 +197,7 @@ static enum error choose_unlisted(const struct route_request *request, struct ca
         return pass("unlisted model, passed", ret_route);
     case UNLISTED_BLOCK:
     case UNLISTED_METER:
+    case UNLISTED_INHERIT:
         break;
     }
     return ERROR_MODEL_UNLISTED;
@@ -227,8 +228,10 @@ enum error routing_choose(struct routing *routing, const struct route_request *r
     return ERROR_OK;
 }
 
-void routing_begin(struct routing *routing, const struct target *target, uint64_t tokens_estimate)
+bool routing_begin(struct routing *routing, const struct target *target, const struct settings *settings,
+                   uint64_t tokens_estimate)
 {
+    (void)settings;
     pthread_mutex_lock(&routing->lock);
     struct use *use = find_use(routing, target->id);
     if (use) {
@@ -236,17 +239,21 @@ void routing_begin(struct routing *routing, const struct target *target, uint64_
         use->requests_in_flight++;
     }
     pthread_mutex_unlock(&routing->lock);
+    return true;
 }
 
-void routing_end(struct routing *routing, const struct target *target, uint64_t tokens_estimate, uint64_t tokens_used)
+void routing_end(struct routing *routing, const struct target *target, const struct settings *settings,
+                 const struct routing_outcome *outcome)
 {
+    (void)settings;
+    uint64_t tokens_estimate = outcome->tokens_estimate;
     pthread_mutex_lock(&routing->lock);
     struct use *use = find_use(routing, target->id);
     if (use && use->requests_in_flight) {
         use->tokens_in_flight -= tokens_estimate < use->tokens_in_flight ? tokens_estimate : use->tokens_in_flight;
         use->requests_in_flight--;
         unsigned slot = current_slot(use);
-        use->tokens[slot] += tokens_used;
+        use->tokens[slot] += outcome->tokens_used;
         use->requests[slot]++;
     }
     pthread_mutex_unlock(&routing->lock);

@@ -14,26 +14,88 @@ struct routing; /* use of the targets, by target id: survives reloads */
 struct routing *routing_new(void);
 void routing_free(struct routing *routing);
 
-enum { ROUTE_TARGETS_MAX = 8 };
+enum { ROUTE_TARGETS_MAX = 8, ROUTE_LEFT_OUT_MAX = 16 };
 
+/* What flow knows of a target for this request and routing must ask for: translation and prices are other services'. */
+struct route_cost {
+    struct money bound;      /* what the request can cost there at most */
+    uint64_t input_tokens;   /* an estimate of its input … */
+    uint64_t context_tokens; /* … that must fit into the model's window; 0: not known */
+};
 struct route_request {
     const struct settings *settings;
+    const struct consumer_group *group;
+    const char *project;             /* "" when none */
     const struct provider *provider; /* whose host was called */
+    enum api api;                    /* of the call; API_NONE: not read */
     const char *model;               /* as requested, "" when the call names none */
     uint64_t tokens_estimate;        /* of this request, counted as load */
+    uint64_t conversation;           /* sticky; 0: none */
+    bool is_continued;               /* stays with the target where its conversation began, while that can serve it */
+    bool must_stay;                  /* its state is there (previous_response_id): that target or none */
+    bool wants_any_model;            /* money is short: any target of the environment that is cheaper than … */
+    struct money cheaper_than;       /* … this */
+    void *context;
+    /* Can the request be sent to this target: own dialect, or translated? *ret_why (a fixed or arena text) says why
+     * not. Called without a lock, at most once per target. */
+    bool (*can_speak)(void *context, const struct target *target, const char **ret_why);
+    /* False: the price is not known and the policy blocks that. */
+    bool (*find_cost)(void *context, const struct target *target, struct route_cost *ret_cost);
 };
 struct route {
     const struct target *targets[ROUTE_TARGETS_MAX]; /* best first */
     size_t count;
     bool is_pass;       /* no listed target: to the called provider itself with the program's own key */
     bool is_rerouted;   /* the model was not listed and the lane decided */
-    const char *reason; /* "listed model", "unlisted model routed", "unlisted provider passed" … for why */
+    const char *reason; /* "listed model", "model group fast", "unlisted model, …" for why: static or settings memory */
+    const char *strategy; /* its name; NULL for pass */
+    struct {
+        const struct target *target;
+        const char *why; /* "no secret", "breaker open for 12 s", "at its limit", "cannot be translated: …" */
+    } left_out[ROUTE_LEFT_OUT_MAX];
+    size_t left_out_count;
+    uint32_t retry_after_s; /* TARGETS_BUSY: when the first may serve again, at least 1 */
 };
-/* MODEL_UNLISTED, PROVIDER_UNLISTED, NO_TARGET, NO_SECRET (all that match lack their key). */
+/* Candidates, filters, order. Errors: MODEL_UNLISTED, PROVIDER_UNLISTED, NO_SECRET (all that match lack their key),
+ * NO_TRANSLATION (nothing but translation stood in the way), TARGETS_BUSY (breakers, limits), NO_TARGET (all else: data
+ * policy, price ceiling, window). *ret_route says what was left out on failure, too. Any thread. */
 enum error routing_choose(struct routing *routing, const struct route_request *request,
                           struct route *ret_route) MUST_USE;
-/* Load accounting around an attempt. */
-void routing_begin(struct routing *routing, const struct target *target, uint64_t tokens_estimate);
-void routing_end(struct routing *routing, const struct target *target, uint64_t tokens_estimate, uint64_t tokens_used);
+
+/* Load accounting and the breaker, around an attempt. False: the target took its last probe meanwhile, or its breaker
+ * opened: not to be asked, and routing_end must not be called. */
+bool routing_begin(struct routing *routing, const struct target *target, const struct settings *settings,
+                   uint64_t tokens_estimate) MUST_USE;
+struct routing_outcome {
+    uint64_t tokens_estimate, tokens_used;
+    int64_t first_byte_ns;                                         /* 0: there was none */
+    enum { OUTCOME_SERVED, OUTCOME_FAILED, OUTCOME_NEITHER } kind; /* NEITHER: the client left, an error of its own */
+    int status;                                                    /* of the provider; 0: none */
+    uint32_t retry_after_s; /* it asked for: the target rests that long, at most an hour; 0: it did not */
+    bool is_model_missing;  /* model-not-found: skipped for ten minutes, named by doctor */
+};
+void routing_end(struct routing *routing, const struct target *target, const struct settings *settings,
+                 const struct routing_outcome *outcome);
+
+/* Where a conversation (or an answer that a later request will name) is: the last 4096 of them, in memory. */
+void routing_remember(struct routing *routing, uint64_t conversation, const struct target *target);
+
+/* For `tollgate targets`, doctor and metrics. */
+struct routing_state {
+    char target[64];
+    enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN } breaker;
+    uint32_t failures;         /* in a row */
+    uint32_t rests_for_s;      /* breaker or Retry-After; 0: none */
+    uint64_t requests, tokens; /* of the last 60 s, in flight included */
+    uint64_t in_flight;
+    uint64_t served, failed; /* since start */
+    int64_t first_byte_ns;   /* peak-EWMA; 0: too few samples */
+    bool is_model_missing;
+};
+/* False: nothing is known of this target yet (all zero). */
+bool routing_find_state(struct routing *routing, const struct target *target, const struct settings *settings,
+                        struct routing_state *ret_state);
+const char *routing_strategy_name(enum strategy strategy);
+const char *routing_breaker_name(enum breaker_state state); /* closed open half-open */
 
 #endif

@@ -29,7 +29,11 @@ enum wallet_operation_kind {
     WALLET_SETTLE, /* POST: of hold `id`, `amount` is charged to `provider`, the rest returns; above the hold: posted up
                       to what is available, the rest to write-off, ret_alarm set */
     WALLET_VOID,   /* VOID: nothing was sent; the whole hold `id` returns */
-    WALLET_FUND,   /* from the funding account to the wallet (created when new and `create`) */
+    WALLET_DEFER, /* hold `id` becomes a job's (a background response, a batch): it stays open until a SETTLE or VOID of
+                     the hold, or until the job's deadline, across restarts. `job` says which; the same job twice with
+                     the same hold answers as the first time, with another TRANSFER_CONFLICT; TRANSFER_UNKNOWN,
+                     TRANSFER_RESOLVED */
+    WALLET_FUND,  /* from the funding account to the wallet (created when new and `create`) */
     WALLET_ADJUST, /* an operator's correction, either sign, never below 0 */
 };
 
@@ -54,6 +58,20 @@ struct wallet_budget {
     struct money limit; /* of all buckets together; MONEY_MAX: counted, never refused (a soft budget) */
 };
 
+/* A job: work that a provider does after its answer. Past the deadline its hold is settled whole (BASIS_WORST, alarm).
+ */
+enum { WALLET_JOB_KEY_MAX = 128, WALLET_JOB_NOTE_MAX = 256 };
+struct wallet_job {
+    char provider[32];
+    char key[WALLET_JOB_KEY_MAX];   /* the provider's id: "resp_…", "batch_…" */
+    char note[WALLET_JOB_NOTE_MAX]; /* the caller's own, e.g. target and model: what it needs to price the job */
+    int64_t deadline_s;             /* wall clock */
+    /* filled by the ledger */
+    struct id hold;
+    char wallet[WALLET_NAME_MAX];
+    struct money held;
+};
+
 /* Embedded in the caller's object; must live until `done` runs. The caller fills the upper part. */
 struct wallet_operation {
     struct task task; /* internal while submitted */
@@ -76,6 +94,7 @@ struct wallet_operation {
     bool create;                /* FUND: the wallet may be new */
     char note[WALLET_NOTE_MAX]; /* FUND, ADJUST: who and why; printed by history */
     struct wallet_memo memo;    /* SETTLE */
+    struct wallet_job job;      /* DEFER: provider, key, note, deadline_s */
     struct mailbox *reply_to;   /* NULL: no answer wanted (fire and forget; the ledger frees with `done`) */
     void (*done)(
         struct wallet_operation *operation); /* on the reply mailbox's thread; on the ledger thread when NULL */
@@ -142,6 +161,12 @@ void wallet_run(struct wallet_ledger *ledger, struct wallet_operation *operation
 /* A consistent copy of the balances, any thread. Returns how many there are; fills at most `max`. */
 size_t wallet_list(struct wallet_ledger *ledger, struct wallet_facts *facts, size_t max);
 enum error wallet_find(struct wallet_ledger *ledger, const char *wallet, struct wallet_facts *ret_facts) MUST_USE;
+
+/* The job of a provider's id; NOT_FOUND when there is none, or it has ended. Any thread. */
+enum error wallet_find_job(struct wallet_ledger *ledger, const char *provider, const char *key,
+                           struct wallet_job *ret_job) MUST_USE;
+/* Open jobs, oldest deadline first; returns how many there are, fills at most `max`. */
+size_t wallet_list_jobs(struct wallet_ledger *ledger, struct wallet_job *jobs, size_t max);
 
 /* What a budget has used: first and last as in a reserve (corrected the same way, and returned). Zeroes when it was
  * never counted. Any thread. */

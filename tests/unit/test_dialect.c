@@ -66,7 +66,8 @@ static enum error read_body(enum dialect_kind kind, const char *body, struct are
                             const char **problem)
 {
     *problem = "";
-    return dialect_of(kind)->read_request(endpoint_of(kind), slice_of(body), 128, arena, facts, problem);
+    const struct dialect_request request = {.body = slice_of(body), .depth_max = 128};
+    return dialect_of(kind)->read_request(endpoint_of(kind), &request, arena, facts, problem);
 }
 
 #define MESSAGES "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
@@ -275,7 +276,8 @@ TEST(requests_are_edited_by_splices)
         const char *problem;
         struct slice body = slice_of(rows[i].body);
         CU_ASSERT(read_body(rows[i].dialect, rows[i].body, arena, &facts, &problem) == ERROR_OK);
-        struct slice edited = dialect_of(rows[i].dialect)->edit_request(body, &facts, &rows[i].edits, arena);
+        struct slice edited = dialect_of(rows[i].dialect)
+                                  ->edit_request(endpoint_of(rows[i].dialect), body, &facts, &rows[i].edits, arena);
         EXPECT((edited.data == body.data) == (rows[i].edited == NULL), "row %zu: copied or not", i);
         EXPECT(slice_is(edited, rows[i].edited ? rows[i].edited : rows[i].body), "row %zu: " SLICE_FORMAT, i,
                SLICE_ARGUMENTS(edited));
@@ -311,7 +313,7 @@ static struct result meter_run(enum dialect_kind kind, bool is_stream, bool hide
             CU_ASSERT(buffer_length(&result.out) == at + length);
     }
     result.has_failed |= !meter_finish(&meter, &result.out);
-    enum usage_source source = meter_result(&meter, 401, &usage);
+    enum usage_source source = meter_result(&meter, &(struct request_facts){.text_bytes = 401}, &usage);
     snprintf(result.text, sizeof result.text,
              "%s in=%llu read=%llu write=%llu write_1h=%llu audio=%llu out=%llu out_audio=%llu%s%s%s%s%s%s",
              sources[source], (unsigned long long)usage.input, (unsigned long long)usage.cache_read,
@@ -693,7 +695,7 @@ TEST(anthropic_streams)
 
 TEST(meter_of_what_is_not_metered_only_passes_bytes)
 {
-    static const struct endpoint free_endpoint = {"models", ENDPOINT_FREE};
+    static const struct endpoint free_endpoint = {.name = "models", .kind = ENDPOINT_FREE};
     const char *text = "data: {\"choices\":[]," USAGE "}\n\n";
     for (int kind = 0; kind < DIALECT_COUNT; kind++) {
         struct meter meter;
@@ -702,7 +704,8 @@ TEST(meter_of_what_is_not_metered_only_passes_bytes)
         buffer_init(&out, 4096);
         meter_init(&meter, dialect_of((enum dialect_kind)kind), &free_endpoint, kind % 2, true, 100, 100);
         CU_ASSERT(meter_feed(&meter, slice_of(text), &out) && meter_finish(&meter, &out));
-        CU_ASSERT(meter_result(&meter, 1000, &usage) == USAGE_NONE && usage.input == 0);
+        CU_ASSERT(meter_result(&meter, &(struct request_facts){.text_bytes = 1000}, &usage) == USAGE_NONE &&
+                  usage.input == 0);
         CU_ASSERT(slice_is(buffer_contents(&out), text));
         meter_done(&meter);
         buffer_done(&out);
@@ -746,7 +749,8 @@ TEST(meter_bounds)
         meter_init(&meter, dialect_of(DIALECT_OPENAI), endpoint_of(DIALECT_OPENAI), true, hides, 100, 100);
         CU_ASSERT(meter_feed(&meter, slice_of(large), &out) == !hides);
         CU_ASSERT(hides || slice_is(buffer_contents(&out), large));
-        CU_ASSERT(meter_result(&meter, 8, &usage) == USAGE_ESTIMATED && usage.output > 0 && usage.input == 2);
+        CU_ASSERT(meter_result(&meter, &(struct request_facts){.text_bytes = 8}, &usage) == USAGE_ESTIMATED &&
+                  usage.output > 0 && usage.input == 2);
         meter_done(&meter);
         buffer_done(&out);
     }
@@ -755,7 +759,8 @@ TEST(meter_bounds)
         buffer_init(&out, 100);
         meter_init(&meter, dialect_of(DIALECT_OPENAI), endpoint_of(DIALECT_OPENAI), true, hides, 1000, 1000);
         CU_ASSERT(!meter_feed(&meter, slice_of(large), &out));
-        CU_ASSERT(meter_result(&meter, 8, &usage) == USAGE_PROVIDER); /* metered all the same */
+        CU_ASSERT(meter_result(&meter, &(struct request_facts){.text_bytes = 8}, &usage) ==
+                  USAGE_PROVIDER); /* metered all the same */
         meter_done(&meter);
         buffer_done(&out);
     }
@@ -765,7 +770,8 @@ TEST(meter_bounds)
     for (int i = 0; i < 4; i++)
         CU_ASSERT(meter_feed(&meter, (struct slice){large, 50}, &out));
     CU_ASSERT(meter_finish(&meter, &out) && buffer_length(&out) == 200 && meter.document.data == NULL);
-    CU_ASSERT(meter_result(&meter, 8, &usage) == USAGE_ESTIMATED && usage.output == 50);
+    CU_ASSERT(meter_result(&meter, &(struct request_facts){.text_bytes = 8}, &usage) == USAGE_ESTIMATED &&
+              usage.output == 50);
     meter_done(&meter);
     buffer_done(&out);
 }

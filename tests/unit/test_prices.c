@@ -40,7 +40,7 @@ static const struct provider *provider_of(const struct settings *settings, const
 static struct price_quote quote_of(const struct settings *settings, const char *provider, const char *model)
 {
     struct price_quote quote = {0};
-    enum error error = prices_find(settings, provider_of(settings, provider), model, NULL, &quote);
+    enum error error = prices_find(settings, provider_of(settings, provider), model, NULL, NULL, &quote);
     EXPECT(error == ERROR_OK, "%s %s", provider, model);
     return quote;
 }
@@ -123,7 +123,7 @@ TEST(limits_that_no_list_states_are_the_greatest_of_the_family)
     const struct provider provider = {.price_family = "f"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         struct price_quote quote;
-        CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, wanted[i].model, NULL, &quote), ERROR_OK);
+        CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, wanted[i].model, NULL, NULL, &quote), ERROR_OK);
         EXPECT_INTEGER(quote.output_tokens_max, wanted[i].output);
         EXPECT_INTEGER(quote.context_tokens, wanted[i].context);
     }
@@ -135,7 +135,7 @@ TEST(no_model_of_the_list_has_a_bound_of_nothing)
     for (size_t i = 0; i < settings->price_count; i++) {
         const struct provider provider = {.price_family = settings->prices[i].family};
         struct price_quote quote;
-        if (prices_find(settings, &provider, settings->prices[i].model, NULL, &quote) == ERROR_OK)
+        if (prices_find(settings, &provider, settings->prices[i].model, NULL, NULL, &quote) == ERROR_OK)
             EXPECT(quote.output_tokens_max > 0, "%s", settings->prices[i].model);
     }
     config_release(settings);
@@ -147,13 +147,13 @@ TEST(unknown_prices_can_be_blocked)
     struct price_quote quote = {.context_tokens = 7};
     const struct provider *openai = provider_of(settings, "openai");
     settings->cost_tracking.unknown_price = UNKNOWN_PRICE_BLOCK;
-    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", NULL, &quote), ERROR_PRICE_UNKNOWN);
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", NULL, NULL, &quote), ERROR_PRICE_UNKNOWN);
     EXPECT_INTEGER(quote.context_tokens, 7); /* untouched */
-    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini", NULL, &quote), ERROR_OK);
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini", NULL, NULL, &quote), ERROR_OK);
     struct price_set pricing = {.input = price("1"), .has_input = true};
-    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", &pricing, &quote), ERROR_PRICE_UNKNOWN);
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", NULL, &pricing, &quote), ERROR_PRICE_UNKNOWN);
     pricing.has_output = true;
-    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(prices_find(settings, openai, "gpt-5.4-mini-mini", NULL, &pricing, &quote), ERROR_OK);
     EXPECT_INTEGER(quote.basis, PRICE_PINNED);
     config_release(settings);
 }
@@ -163,7 +163,7 @@ TEST(a_family_without_any_price_is_unknown_even_with_a_ceiling)
     struct settings *settings = load();
     struct provider provider = {.id = "x", .price_family = "nobody"};
     struct price_quote quote;
-    EXPECT_INTEGER(prices_find(settings, &provider, "m", NULL, &quote), ERROR_PRICE_UNKNOWN);
+    EXPECT_INTEGER(prices_find(settings, &provider, "m", NULL, NULL, &quote), ERROR_PRICE_UNKNOWN);
     config_release(settings);
 }
 
@@ -234,21 +234,21 @@ TEST(pinned_prices_go_before_the_list_its_tiers_and_its_fast_prices)
     struct usage tokens = {.input = 300000, .output = 1000};
     struct money cost;
     const struct provider *openai = provider_of(settings, "openai");
-    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4", &pricing, &quote), ERROR_OK);
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4", NULL, &pricing, &quote), ERROR_OK);
     EXPECT_STRING(prices_basis_name(quote.basis), "pinned");
     EXPECT_INTEGER(prices_cost(&quote, &tokens, "", &cost), ERROR_OK);
     expect_money(cost, "0.3225", "input pinned at 1, output of the long tier 22.5");
     EXPECT_INTEGER(prices_cost(&quote, &tokens, "priority", &cost), ERROR_OK);
     expect_money(cost, "0.33", "output fast at 30");
     pricing = (struct price_set){.input = price("0"), .output = price("0"), .has_input = true, .has_output = true};
-    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "llama-at-home", &pricing, &quote), ERROR_OK);
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "llama-at-home", NULL, &pricing, &quote), ERROR_OK);
     CU_ASSERT_PTR_NULL(quote.row);
     CU_ASSERT_PTR_NULL(quote.list_model);
     EXPECT_INTEGER(prices_cost(&quote, &tokens, "", &cost), ERROR_OK);
     expect_money(cost, "0", "free where the policy says so");
     /* half a pin on an unknown model: the rest is the ceiling's */
     pricing = (struct price_set){.input = price("1"), .has_input = true};
-    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4-mini-mini", &pricing, &quote), ERROR_OK);
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, openai, "gpt-5.4-mini-mini", NULL, &pricing, &quote), ERROR_OK);
     EXPECT_INTEGER(quote.basis, PRICE_CEILING);
     EXPECT_INTEGER(quote.standard.input.pico, price("1").pico);
     EXPECT_INTEGER(quote.standard.output.pico, price("4.5").pico);
@@ -280,7 +280,10 @@ TEST(bounds_take_the_dearest_rate_that_can_be_reached)
         struct price_quote quote = quote_of(settings, bounds[i].provider, bounds[i].model);
         struct money bound = {-1};
         EXPECT_INTEGER(
-            prices_bound(&quote, bounds[i].input, bounds[i].output, bounds[i].choices, bounds[i].service_tier, &bound),
+            prices_bound(&quote,
+                         &(struct price_bound){
+                             bounds[i].input, bounds[i].output, bounds[i].choices, {0}, bounds[i].service_tier},
+                         &bound),
             ERROR_OK);
         expect_money(bound, bounds[i].bound, bounds[i].model);
     }
@@ -311,23 +314,26 @@ TEST(no_usage_within_the_bound_costs_more_than_it)
             snprintf(model, sizeof model, "%s%s", settings->prices[i].model, round % 2 ? "" : "-unknown");
             struct price_quote quote;
             struct usage use = {.input = next_random(&state) % 300000,
-                                       .cache_read = next_random(&state) % 90000,
-                                       .cache_write = next_random(&state) % 50000,
-                                       .cache_write_1h = next_random(&state) % 50000,
-                                       .input_audio = next_random(&state) % 9000,
-                                       .output = next_random(&state) % 60000,
-                                       .output_audio = next_random(&state) % 900};
+                                .cache_read = next_random(&state) % 90000,
+                                .cache_write = next_random(&state) % 50000,
+                                .cache_write_1h = next_random(&state) % 50000,
+                                .input_audio = next_random(&state) % 9000,
+                                .output = next_random(&state) % 60000,
+                                .output_audio = next_random(&state) % 900};
             uint64_t input = use.input + use.cache_read + use.cache_write + use.cache_write_1h + use.input_audio;
             const char *tier = tiers[next_random(&state) % (sizeof tiers / sizeof *tiers)];
             struct money cost, bound;
-            if (prices_find(settings, &provider, model, NULL, &quote) != ERROR_OK)
+            if (prices_find(settings, &provider, model, NULL, NULL, &quote) != ERROR_OK)
                 continue;
             CU_ASSERT_EQUAL_FATAL(prices_cost(&quote, &use, tier, &cost), ERROR_OK);
             /* n choices, each with its own share of the output, and none of them above the limit */
             uint64_t choices = 1 + next_random(&state) % 4;
             uint64_t limit = (use.output + use.output_audio + choices - 1) / choices;
             CU_ASSERT_EQUAL_FATAL(
-                prices_bound(&quote, input + next_random(&state) % 1000, limit, choices, tier, &bound), ERROR_OK);
+                prices_bound(&quote,
+                             &(struct price_bound){input + next_random(&state) % 1000, limit, choices, {0}, tier},
+                             &bound),
+                ERROR_OK);
             checked++;
             if (money_compare(cost, bound) > 0)
                 EXPECT(false, "%s %s %s", provider.price_family, model, tier);
@@ -349,19 +355,23 @@ TEST(an_output_limit_is_the_greatest_that_a_sum_pays)
         uint64_t input = next_random(&state) % 400000, least = 1 + next_random(&state) % 500,
                  most = least + next_random(&state) % 130000, choices = next_random(&state) % 5;
         struct money sum = {(int64_t)(next_random(&state) % 12000000000)}, bound;
-        uint64_t limit = prices_find_output_limit(&quote, input, least, most, choices, tier, sum);
+        uint64_t limit =
+            prices_find_output_limit(&quote, &(struct price_bound){input, most, choices, {0}, tier}, least, sum);
         if (limit == 0) {
-            CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input, least, choices, tier, &bound), ERROR_OK);
+            CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, &(struct price_bound){input, least, choices, {0}, tier}, &bound),
+                                  ERROR_OK);
             EXPECT(money_compare(bound, sum) > 0, "round %u: %llu tokens fit", round, (unsigned long long)least);
             continue;
         }
         EXPECT(limit >= least && limit <= most, "round %u: %llu", round, (unsigned long long)limit);
-        CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input, limit, choices, tier, &bound), ERROR_OK);
+        CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, &(struct price_bound){input, limit, choices, {0}, tier}, &bound),
+                              ERROR_OK);
         EXPECT(money_compare(bound, sum) <= 0, "round %u: %llu tokens do not fit", round, (unsigned long long)limit);
         if (limit == most)
             continue;
         partial++;
-        CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, input, limit + 1, choices, tier, &bound), ERROR_OK);
+        CU_ASSERT_EQUAL_FATAL(prices_bound(&quote, &(struct price_bound){input, limit + 1, choices, {0}, tier}, &bound),
+                              ERROR_OK);
         EXPECT(money_compare(bound, sum) > 0, "round %u: one more than %llu fits", round, (unsigned long long)limit);
     }
     EXPECT(partial > 300, "%llu", (unsigned long long)partial);
@@ -372,16 +382,24 @@ TEST(an_output_limit_at_the_edges)
 {
     struct settings *settings = load();
     struct price_quote quote = quote_of(settings, "openai", "gpt-5.4-mini"); /* 4500 nano per token */
-    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, 1, 1, "", (struct money){4500}), 1);
-    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, 1, 1, "", (struct money){4499}), 0);
-    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 0, 9, 1, "", MONEY_ZERO), 0);
-    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, 9, 2, "", (struct money){9000 * 4 + 8999}), 4);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, &(struct price_bound){0, 1, 1, {0}, ""}, 1, (struct money){4500}),
+                   1);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, &(struct price_bound){0, 1, 1, {0}, ""}, 1, (struct money){4499}),
+                   0);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, &(struct price_bound){0, 9, 1, {0}, ""}, 0, MONEY_ZERO), 0);
+    EXPECT_INTEGER(
+        prices_find_output_limit(&quote, &(struct price_bound){0, 9, 2, {0}, ""}, 1, (struct money){9000 * 4 + 8999}),
+        4);
     /* bounds that no money can hold cost too much */
-    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, UINT64_MAX, 1, "", (struct money){45000}), 10);
-    EXPECT_INTEGER(prices_find_output_limit(&quote, UINT64_MAX, 1, 9, 1, "", MONEY_MAX), 0);
+    EXPECT_INTEGER(
+        prices_find_output_limit(&quote, &(struct price_bound){0, UINT64_MAX, 1, {0}, ""}, 1, (struct money){45000}),
+        10);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, &(struct price_bound){UINT64_MAX, 9, 1, {0}, ""}, 1, MONEY_MAX), 0);
     struct price_set pricing = {.has_input = true, .has_output = true};
-    CU_ASSERT_EQUAL_FATAL(prices_find(settings, provider_of(settings, "openai"), "free", &pricing, &quote), ERROR_OK);
-    EXPECT_INTEGER(prices_find_output_limit(&quote, 0, 1, INT64_MAX, 1, "", MONEY_ZERO), INT64_MAX);
+    CU_ASSERT_EQUAL_FATAL(prices_find(settings, provider_of(settings, "openai"), "free", NULL, &pricing, &quote),
+                          ERROR_OK);
+    EXPECT_INTEGER(prices_find_output_limit(&quote, &(struct price_bound){0, INT64_MAX, 1, {0}, ""}, 1, MONEY_ZERO),
+                   INT64_MAX);
     config_release(settings);
 }
 
@@ -548,14 +566,17 @@ TEST(amounts_that_do_not_fit_are_errors)
     struct settings *settings = load();
     struct price_quote quote = quote_of(settings, "openai", "o1-pro");
     static const struct usage huge[] = {{.input = UINT64_MAX},
-                                               {.output = (uint64_t)INT64_MAX + 1},
-                                               {.input = INT64_MAX, .cache_read = INT64_MAX, .cache_write = INT64_MAX}};
+                                        {.output = (uint64_t)INT64_MAX + 1},
+                                        {.input = INT64_MAX, .cache_read = INT64_MAX, .cache_write = INT64_MAX}};
     struct money money = {42};
     for (size_t i = 0; i < sizeof huge / sizeof *huge; i++)
         EXPECT_INTEGER(prices_cost(&quote, &huge[i], "", &money), ERROR_AMOUNT_OVERFLOW);
-    EXPECT_INTEGER(prices_bound(&quote, UINT64_MAX, 1, 1, "", &money), ERROR_AMOUNT_OVERFLOW);
-    EXPECT_INTEGER(prices_bound(&quote, 1, UINT64_MAX / 2, 3, "", &money), ERROR_AMOUNT_OVERFLOW);
-    EXPECT_INTEGER(prices_bound(&quote, INT64_MAX, 1, 1, "", &money), ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(prices_bound(&quote, &(struct price_bound){UINT64_MAX, 1, 1, {0}, ""}, &money),
+                   ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(prices_bound(&quote, &(struct price_bound){1, UINT64_MAX / 2, 3, {0}, ""}, &money),
+                   ERROR_AMOUNT_OVERFLOW);
+    EXPECT_INTEGER(prices_bound(&quote, &(struct price_bound){INT64_MAX, 1, 1, {0}, ""}, &money),
+                   ERROR_AMOUNT_OVERFLOW);
     EXPECT_INTEGER(money.nano, 42);
     config_release(settings);
 }
