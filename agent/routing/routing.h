@@ -14,7 +14,7 @@ struct routing; /* use of the targets, by target id: survives reloads */
 struct routing *routing_new(void);
 void routing_free(struct routing *routing);
 
-enum { ROUTE_TARGETS_MAX = 8, ROUTE_LEFT_OUT_MAX = 16 };
+enum { ROUTE_TARGETS_MAX = 8, ROUTE_LEFT_OUT_MAX = 16, ROUTE_LEFT_OUT_TEXT_MAX = 256 };
 
 /* What flow knows of a target for this request and routing must ask for: translation and prices are other services'. */
 struct route_cost {
@@ -37,36 +37,52 @@ struct route_request {
     struct money cheaper_than;       /* … this */
     void *context;
     /* Can the request be sent to this target: own dialect, or translated? *ret_why (a fixed or arena text) says why
-     * not. Called without a lock, at most once per target. */
+     * not. Called without a lock, at most once per target, and not at all for targets that nothing else leaves over, or
+     * when the route keeps_model. NULL: own dialect only. */
     bool (*can_speak)(void *context, const struct target *target, const char **ret_why);
-    /* False: the price is not known and the policy blocks that. */
+    /* False: the price is not known and the policy blocks that. As can_speak; NULL: all cost nothing. */
     bool (*find_cost)(void *context, const struct target *target, struct route_cost *ret_cost);
+};
+/* "breaker open for 12 s", "cannot be translated: messages[2] …": `why`, with its seconds and what can_speak said. */
+struct route_left_out {
+    const struct target *target;
+    const char *why;    /* a fixed text */
+    const char *detail; /* of can_speak; NULL: none */
+    uint32_t for_s;     /* 0: not a matter of time */
 };
 struct route {
     const struct target *targets[ROUTE_TARGETS_MAX]; /* best first */
     size_t count;
     bool is_pass;       /* no listed target: to the called provider itself with the program's own key */
     bool is_rerouted;   /* the model was not listed and the lane decided */
-    const char *reason; /* "listed model", "model group fast", "unlisted model, …" for why: static or settings memory */
-    const char *strategy; /* its name; NULL for pass */
-    struct {
-        const struct target *target;
-        const char *why; /* "no secret", "breaker open for 12 s", "at its limit", "cannot be translated: …" */
-    } left_out[ROUTE_LEFT_OUT_MAX];
+    bool keeps_model;   /* not chat and not listed: to targets of the called provider, for their key alone. The model
+                           stays as requested: it has its own price, and no target is to blame when it is missing */
+    const char *reason; /* "listed model", "model group", "unlisted model, …" for why: a fixed text */
+    const char *model_group; /* its name, settings memory; NULL: none */
+    const char *strategy;    /* its name; NULL for pass */
+    struct route_left_out left_out[ROUTE_LEFT_OUT_MAX];
     size_t left_out_count;
     uint32_t retry_after_s; /* TARGETS_BUSY: when the first may serve again, at least 1 */
 };
 /* Candidates, filters, order. Errors: MODEL_UNLISTED, PROVIDER_UNLISTED, NO_SECRET (all that match lack their key),
- * NO_TRANSLATION (nothing but translation stood in the way), TARGETS_BUSY (breakers, limits), NO_TARGET (all else: data
- * policy, price ceiling, window). *ret_route says what was left out on failure, too. Any thread. */
+ * NO_TRANSLATION (nothing but translation stood in the way), PRICE_UNKNOWN (nothing but prices that are not known),
+ * TARGETS_BUSY (breakers, limits: waiting helps), NO_TARGET (all else: data policy, price ceiling, window).
+ * *ret_route says what was left out on failure, too. Any thread.
+ * The caller's own dialect goes first; under cross_dialect last_resort the others follow it in the order, so that they
+ * serve when none of its own is left, be it by the filters or because each of them was tried and failed. */
 enum error routing_choose(struct routing *routing, const struct route_request *request,
                           struct route *ret_route) MUST_USE;
+/* Returns `text`. */
+const char *routing_format_left_out(const struct route_left_out *left_out, char text[ROUTE_LEFT_OUT_TEXT_MAX]);
 
-/* Load accounting and the breaker, around an attempt. False: the target took its last probe meanwhile, or its breaker
- * opened: not to be asked, and routing_end must not be called. */
-bool routing_begin(struct routing *routing, const struct target *target, const struct settings *settings,
-                   uint64_t tokens_estimate) MUST_USE;
+/* Load accounting and the breaker, around an attempt. 0: the target took its last probe meanwhile, its breaker opened,
+ * it rests or has reached its limit: not to be asked, and routing_end must not be called. Else a ticket for
+ * routing_end, by which it knows the answers to probes from those that were asked for before the breaker opened. */
+uint64_t routing_begin(struct routing *routing, const struct target *target, const struct settings *settings,
+                       uint64_t tokens_estimate) MUST_USE;
 struct routing_outcome {
+    uint64_t
+        ticket; /* of routing_begin; 0: not kept, then an answer from before the breaker opened passes for a probe's */
     uint64_t tokens_estimate, tokens_used;
     int64_t first_byte_ns;                                         /* 0: there was none */
     enum { OUTCOME_SERVED, OUTCOME_FAILED, OUTCOME_NEITHER } kind; /* NEITHER: the client left, an error of its own */
