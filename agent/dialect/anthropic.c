@@ -6,21 +6,6 @@
  */
 #include "dialect/internal.h"
 
-static const struct endpoint_row endpoints[] = {
-    {"POST", "/messages", false, {"messages", ENDPOINT_METERED, API_MESSAGES, "/messages", NULL}},
-    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_FREE, API_NONE, NULL, NULL}},
-    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
-    {NULL, "/messages/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {"POST", "/complete", false, {"complete", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-};
-
-static const struct endpoint *find_endpoint(struct slice method, struct slice path)
-{
-    return dialect_match_endpoint(endpoints, method, path);
-}
-
 /* ---- requests ---- */
 
 static const struct request_member members[] = {
@@ -34,8 +19,8 @@ static const struct request_member members[] = {
     {"thinking.budget_tokens", ROLE_THINKING, MEMBER_COUNT, false, NULL,
      "thinking.budget_tokens: Input should be a valid integer greater than or equal to 1024"},
 };
-static const struct request_format format = {members, sizeof members / sizeof *members, "max_tokens",
-                                             "max_tokens: given twice"};
+static const struct request_format request_format = {members, sizeof members / sizeof *members, "max_tokens",
+                                                     "max_tokens: given twice"};
 
 /* What tools bring along: a system prompt, and the definitions of those that Anthropic defines (docs.anthropic.com,
  * "Tool use", the dearest model of each). A name that looks like one of them only makes the bound wider. */
@@ -53,24 +38,10 @@ static uint64_t count_added_tokens(struct slice body, bool has_tools)
     return tokens;
 }
 
-static enum error read_request(const struct endpoint *endpoint, const struct dialect_request *request,
-                               struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
+static enum error read_request(struct reading *reading, struct request_facts *facts)
 {
-    (void)endpoint;
-    enum error error = dialect_read_by_table(&format, request->body, request->depth_max, arena, ret_facts, ret_problem);
-    if (!error)
-        ret_facts->added_tokens = count_added_tokens(request->body, ret_facts->has_tools);
-    return error;
-}
-
-/* Streams carry usage unasked: nothing to inject. */
-static struct slice edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
-                                 const struct request_edits *edits, struct arena *arena)
-{
-    (void)endpoint;
-    struct request_edits applied = *edits;
-    applied.inject_usage = false;
-    return dialect_edit_by_table(&format, body, facts, &applied, arena);
+    facts->added_tokens = count_added_tokens(reading->request->body, facts->has_tools);
+    return ERROR_OK;
 }
 
 /* ---- usage ---- */
@@ -135,7 +106,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     const struct json_query queries[] = {
         {"type", &type}, {"message.usage", &start_usage}, {"usage", &delta_usage}, {"message.model", &model}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_glance(raw, text_members, &glance);
+    dialect_glance(raw, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
     /* message_stop is short; a text that quotes it is settled by the scan. */
@@ -144,7 +115,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
         return;
     dialect_parse_event(meter, raw, &name, &data);
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
-        struct slice usage = dialect_search_usage(data);
+        struct slice usage = dialect_search_usage(data, "usage");
         if (usage.length && read_usage(meter, usage) && slice_is(name, "message_delta"))
             meter->saw_output_usage = true;
         return;
@@ -166,10 +137,10 @@ static void read_document(struct meter *meter, struct slice document)
     struct glance glance;
     struct json_value usage, type, model;
     const struct json_query queries[] = {{"usage", &usage}, {"type", &type}, {"model", &model}};
-    dialect_glance(document, text_members, &glance);
+    dialect_glance(document, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
-        struct slice found = dialect_search_usage(document);
+        struct slice found = dialect_search_usage(document, "usage");
         meter->saw_output_usage = found.length && read_usage(meter, found);
         return;
     }
@@ -178,6 +149,29 @@ static void read_document(struct meter *meter, struct slice document)
     dialect_take_text(&model, meter->served_model, sizeof meter->served_model);
     if (usage.kind == JSON_KIND_OBJECT)
         meter->saw_output_usage = read_usage(meter, usage.raw);
+}
+
+/* ---- endpoints ---- */
+
+static const struct format messages_format = {
+    .request = &request_format,
+    .read = read_request,
+    .read_event = read_event,
+    .read_document = read_document,
+};
+static const struct endpoint_row endpoints[] = {
+    {"POST", "/messages", false, {"messages", ENDPOINT_METERED, API_MESSAGES, "/messages", &messages_format}},
+    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {NULL, "/messages/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/complete", false, {"complete", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+};
+
+static const struct endpoint *find_endpoint(struct slice method, struct slice path)
+{
+    return dialect_match_endpoint(endpoints, method, path);
 }
 
 /* ---- errors ---- */
@@ -229,10 +223,8 @@ const struct dialect dialect_anthropic = {
     .name = "anthropic",
     .api_prefix = "/v1",
     .find_endpoint = find_endpoint,
-    .read_request = read_request,
-    .edit_request = edit_request,
-    .read_event = read_event,
-    .read_document = read_document,
+    .read_request = dialect_read_request,
+    .edit_request = dialect_edit_request,
     .write_error = write_error,
     .write_stream_error = write_stream_error,
 };

@@ -39,10 +39,29 @@ struct slice dialect_place_path(struct slice path, const char *called_prefix, co
     return slice_of(arena_printf(arena, "%s" SLICE_FORMAT, target_prefix, SLICE_ARGUMENTS(path)));
 }
 
+/* Segment by segment from the end, for a "*" takes any one. */
+static bool segments_match(struct slice path, struct slice pattern)
+{
+    while (pattern.length) {
+        const char *slash = memrchr(pattern.data, '/', pattern.length);
+        size_t length = slash ? (size_t)(slash - pattern.data) : 0;
+        struct slice wanted = slice_from(pattern, length);
+        const char *start = memrchr(path.data, '/', path.length);
+        struct slice segment = start ? slice_from(path, (size_t)(start - path.data)) : (struct slice){path.data, 0};
+        if (slice_is(wanted, "/*") ? segment.length < 2 : !slice_is_equal(segment, wanted))
+            return false;
+        pattern.length = length;
+        path.length -= segment.length;
+    }
+    return true;
+}
+
 static bool path_matches(struct slice path, const struct endpoint_row *row)
 {
     while (slice_has_suffix(path, "/"))
         path.length--;
+    if (strchr(row->suffix, '*'))
+        return segments_match(path, slice_of(row->suffix));
     if (slice_has_suffix(path, row->suffix))
         return true;
     if (!row->has_children)

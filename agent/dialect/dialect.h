@@ -57,7 +57,10 @@ struct request_facts {
     bool asks_usage;           /* OpenAI: stream_options.include_usage true */
     int64_t output_tokens_max; /* max_tokens / max_completion_tokens / maxOutputTokens …; -1: not given */
     int64_t choices;           /* n, 1 when absent */
-    size_t text_bytes;         /* bytes of the body: the hard bound of its input tokens */
+    bool has_no_limit;         /* the endpoint knows no output limit: it cannot be set or lowered (no clamp) */
+    size_t text_bytes; /* the hard bound of its input tokens: bytes of the body; of a form, those of its text fields and
+                          what the provider's rules make of its files; 0 when input is not billed by tokens */
+    bool is_form;      /* multipart/form-data */
     bool has_tools;
     bool refers_outside;   /* files, images, URLs, server-side tools: the body's bytes do not bound the input */
     char service_tier[32]; /* as asked for, "" when absent */
@@ -76,7 +79,7 @@ struct request_facts {
     struct json_place {
         size_t offset, length; /* length 0: absent */
     } model_value, stream_options_value, include_usage_value, output_max_value, parent_value;
-    size_t object_open;            /* offset just after '{' of the body */
+    size_t object_open;            /* offset just after '{' of the body; of a form's first delimiter */
     const char *output_max_member; /* "max_tokens" or "max_completion_tokens", as the request wrote it (NULL: absent);
                                       an edit that must insert it takes this name, else the dialect's own */
 };
@@ -128,8 +131,9 @@ struct dialect {
     const char *api_prefix; /* of its own provider: "/v1" */
     /* Which endpoint; never NULL. */
     const struct endpoint *(*find_endpoint)(struct slice method, struct slice path);
-    /* Validates and reads the body of a METERED endpoint. BODY_MALFORMED, BODY_INCOMPLETE; *ret_problem is a fixed text
-     * or arena text naming offset or member, in the provider's words. */
+    /* Validates and reads the body of an endpoint that has a format: METERED, and FREE when it matters later (an upload
+     * of a batch's requests); of others only the facts of an empty request. BODY_MALFORMED, BODY_INCOMPLETE;
+     * *ret_problem is a fixed text or arena text naming offset or member, in the provider's words. */
     enum error (*read_request)(const struct endpoint *endpoint, const struct dialect_request *request,
                                struct arena *arena, struct request_facts *ret_facts, const char **ret_problem);
     /* The edited body, byte-identical outside the edits; the same slice when nothing changes. */
@@ -137,9 +141,6 @@ struct dialect {
                                  const struct request_edits *edits, struct arena *arena);
     /* The path with another model in it; NULL: this dialect's paths name none. */
     struct slice (*edit_path)(struct slice path, const char *model, struct arena *arena);
-    /* Reads an event or the document of `meter` (internal to meter_feed/meter_finish). */
-    void (*read_event)(struct meter *meter, struct slice raw_event, struct event_cut *ret_cut);
-    void (*read_document)(struct meter *meter, struct slice document);
     /* An error body in the provider's own shape and the HTTP status the SDKs take as typed and final (wire.md's table):
      * appended to `body`, which takes at least ERROR_BYTES_MAX more. `message` is complete English with hint; past
      * 2,000 bytes it is cut. request_id may be NULL. */
@@ -168,7 +169,8 @@ bool meter_feed(struct meter *meter, struct slice bytes, struct buffer *out) MUS
 bool meter_finish(struct meter *meter, struct buffer *out) MUST_USE;
 /* What was used and how it is known: provider's numbers; else an estimate from the bytes (never 0 for output seen; what
  * the provider did say of an answer that was cut is kept) or from the request's units. USAGE_NONE, all 0: nothing was
- * answered, or only an error, or the job is pending. `facts` are those of the request that was sent. May be called
+ * answered, or only an error, or the job is pending, or has ended with nothing done. ESTIMATED, all 0: a job is done
+ * and nobody says what it used: its hold is the estimate. `facts` are those of the request that was sent. May be called
  * before meter_finish (an aborted answer). */
 enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage);
 void meter_done(struct meter *meter);

@@ -21,24 +21,6 @@ static const struct endpoint *find_endpoint(struct slice method, struct slice pa
     return dialect_match_endpoint(endpoints, method, path);
 }
 
-/* The model is part of the path; nothing of the body is needed but that it is JSON. */
-static const struct request_format format = {NULL, 0, "", ""};
-
-static enum error read_request(const struct endpoint *endpoint, const struct dialect_request *request,
-                               struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
-{
-    (void)endpoint;
-    return dialect_read_by_table(&format, request->body, request->depth_max, arena, ret_facts, ret_problem);
-}
-
-static struct slice edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
-                                 const struct request_edits *edits, struct arena *arena)
-{
-    (void)endpoint;
-    (void)facts, (void)edits, (void)arena;
-    return body;
-}
-
 /* ---- errors: google.rpc.Code ---- */
 
 static const struct error_override error_overrides[] = {
@@ -81,8 +63,8 @@ const struct dialect dialect_gemini = {
     .name = "gemini",
     .api_prefix = "/v1beta",
     .find_endpoint = find_endpoint,
-    .read_request = read_request,
-    .edit_request = edit_request,
+    .read_request = dialect_read_request,
+    .edit_request = dialect_edit_request,
     .write_error = write_error,
     .write_stream_error = write_stream_error,
 };

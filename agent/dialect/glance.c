@@ -3,7 +3,10 @@
  * A cheap look into an answer that nobody has validated: which member names occur, and how much output text there is.
  * It decides whether an event is worth a scan, and is the ground of estimates; never of a provider's numbers.
  */
+#include "base/check.h"
 #include "dialect/internal.h"
+
+#include <stdio.h>
 
 /* The inside of the string whose opening quote is at `at`; its end is the closing quote, or the text's end. */
 static const char *string_end(const char *at, const char *end)
@@ -37,7 +40,8 @@ static bool name_is_in(struct slice name, const char *const *names)
     return false;
 }
 
-void dialect_glance(struct slice text, const char *const *text_members, struct glance *ret_glance)
+void dialect_glance(struct slice text, const char *const *text_members, const char *usage_member,
+                    struct glance *ret_glance)
 {
     struct glance glance = {0};
     const char *at = text.data, *end = text.data + text.length;
@@ -47,7 +51,7 @@ void dialect_glance(struct slice text, const char *const *text_members, struct g
         at = close < end ? skip_space(close + 1, end) : end;
         if (at == end || *at != ':')
             continue;
-        glance.has_usage |= slice_is(name, "usage");
+        glance.has_usage |= slice_is(name, usage_member);
         glance.has_error |= slice_is(name, "error");
         at = skip_space(at + 1, end);
         if (at == end || *at != '"')
@@ -76,13 +80,15 @@ static struct slice object_at(const char *at, const char *end)
 }
 
 /* Inside a string the name would be written with backslashes, so that no text of a model is taken for usage. */
-struct slice dialect_search_usage(struct slice document)
+struct slice dialect_search_usage(struct slice document, const char *usage_member)
 {
-    static const char name[] = "\"usage\"";
+    char name[64];
+    int length = snprintf(name, sizeof name, "\"%s\"", usage_member);
+    check(length > 0 && (size_t)length < sizeof name);
     struct slice found = {NULL, 0};
     const char *at = document.data, *end = document.data + document.length;
-    while (at < end && (at = memmem(at, (size_t)(end - at), name, sizeof name - 1))) {
-        at = skip_space(at + sizeof name - 1, end);
+    while (at < end && (at = memmem(at, (size_t)(end - at), name, (size_t)length))) {
+        at = skip_space(at + length, end);
         if (at < end && *at == ':')
             at = skip_space(at + 1, end);
         if (at < end && *at == '{')

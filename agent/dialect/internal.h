@@ -1,36 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the dialects share: tables of endpoints, request members and errors, and the look into an answer. Included by
- * agent/dialect only. */
+/* What the dialects share: tables of endpoints, formats, request members and errors, and the look into an answer.
+ * Included by agent/dialect only. */
 #ifndef DIALECT_INTERNAL_H
 #define DIALECT_INTERNAL_H
 
 #include "dialect/dialect.h"
+
+struct reading;
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini;
 
 /* ---- endpoints ---- */
 struct endpoint_row {
     const char *method; /* NULL: any */
-    const char *suffix; /* the path's end, at a '/' or ':'; compatible providers have all sorts of prefixes */
-    bool has_children;  /* and what lies below it: /models/NAME */
+    const char *suffix; /* the path's end, at a '/' or ':'; compatible providers have all sorts of prefixes. "*" is any
+                           one segment: "/responses/<any>/cancel" */
+    bool has_children;  /* and what lies below it: /models/NAME (no "*" then) */
     struct endpoint endpoint;
 };
 /* The first row that matches; the table ends with {NULL, "", …}, which always does. */
 const struct endpoint *dialect_match_endpoint(const struct endpoint_row *rows, struct slice method, struct slice path);
 
+/* ---- formats ---- */
+
+/* How an endpoint's request is read and its answer metered. What is NULL is not there: a format without `request` and
+ * `read` looks at no request, one without `read_document` passes a document on unread. */
+struct format {
+    const struct request_format *request; /* members by table */
+    bool takes_form;                      /* the same members may come as fields of multipart/form-data */
+    bool injects_usage;                   /* streams have usage only when stream_options ask for it */
+    /* What the table cannot say: after it has filled `facts`, or instead. An error says why in reading->problem. */
+    enum error (*read)(struct reading *reading, struct request_facts *facts);
+    void (*read_event)(struct meter *meter, struct slice raw_event, struct event_cut *ret_cut);
+    void (*read_document)(struct meter *meter, struct slice document);
+    /* An answer without usage, or cut before its last word: completes `usage`, which has what the provider did say.
+     * NULL: tokens from the bytes of text (dialect_estimate_tokens). */
+    void (*estimate)(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
+};
+
+/* The functions of every dialect: behind endpoint->format. */
+enum error dialect_read_request(const struct endpoint *endpoint, const struct dialect_request *request,
+                                struct arena *arena, struct request_facts *ret_facts,
+                                const char **ret_problem) MUST_USE;
+struct slice dialect_edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
+                                  const struct request_edits *edits, struct arena *arena);
+
 /* ---- requests ---- */
-enum member_type { MEMBER_STRING, MEMBER_ARRAY, MEMBER_BOOLEAN, MEMBER_COUNT, MEMBER_OBJECT };
+enum member_type {
+    MEMBER_STRING,
+    MEMBER_ARRAY,
+    MEMBER_BOOLEAN,
+    MEMBER_COUNT, /* an integer >= 1 */
+    MEMBER_OBJECT,
+    MEMBER_TEXT, /* a string or an array */
+    MEMBER_ANY,
+};
 enum member_role {
+    ROLE_NONE, /* its type is checked; `read` may look at it (dialect_find_value, dialect_find_text) */
     ROLE_MODEL,
-    ROLE_MESSAGES,
+    ROLE_MESSAGES, /* as ROLE_NONE */
     ROLE_STREAM,
     ROLE_STREAM_OPTIONS,
     ROLE_INCLUDE_USAGE,
     ROLE_CHOICES,
     ROLE_OUTPUT_MAX,
+    ROLE_PARENT, /* the object that the output limit stands in: generationConfig */
     ROLE_TOOLS,
     ROLE_THINKING,
     ROLE_PREDICTION,
+    ROLE_BACKGROUND,
+    ROLE_PREVIOUS_ID, /* refers outside, too */
+    ROLE_OUTSIDE,     /* when given, the body's bytes do not bound the input */
 };
 struct request_member {
     const char *path;
@@ -41,16 +81,28 @@ struct request_member {
 };
 struct request_format {
     const struct request_member *members;
-    size_t member_count;
-    const char *output_max_member; /* to insert when the request has none */
+    size_t member_count;           /* at most 24 */
+    const char *output_max_member; /* to insert when the request has none: "max_tokens",
+                                      "generationConfig.maxOutputTokens"; NULL: the endpoint knows no limit */
     const char *conflict;          /* said when two members bound the output */
 };
-enum error dialect_read_by_table(const struct request_format *format, struct slice body, unsigned depth_max,
-                                 struct arena *arena, struct request_facts *ret_facts,
-                                 const char **ret_problem) MUST_USE;
-struct slice dialect_edit_by_table(const struct request_format *format, struct slice body,
-                                   const struct request_facts *facts, const struct request_edits *edits,
-                                   struct arena *arena);
+
+/* A request while it is read. */
+struct reading {
+    const struct endpoint *endpoint;
+    const struct dialect_request *request;
+    const struct request_format *format; /* the table; NULL: none */
+    const struct json_value *values;     /* one per member of it; NULL: a form, or no table */
+    const struct form *form;             /* multipart/form-data; NULL: JSON */
+    struct arena *arena;
+    const char *problem;
+};
+/* The value of a member of the table, when it was given (null is not); else NULL, and always for a form. */
+const struct json_value *dialect_find_value(const struct reading *reading, const char *path);
+/* The text of a member of the table or a field of the form; false when it is absent, no string or too long. */
+bool dialect_find_text(const struct reading *reading, const char *name, char *text, size_t bytes_max);
+/* Marks of parts whose tokens are not in the body, anywhere in these bytes of JSON. */
+bool dialect_refers_outside(struct slice body);
 
 /* ---- answers ---- */
 
@@ -59,12 +111,20 @@ struct glance {
     uint64_t text_bytes; /* of string members that carry output */
     bool has_usage, has_error;
 };
-/* text_members: names ended by NULL. */
-void dialect_glance(struct slice text, const char *const *text_members, struct glance *ret_glance);
+/* text_members: names ended by NULL; usage_member: the name that announces usage: "usage", "usageMetadata". */
+void dialect_glance(struct slice text, const char *const *text_members, const char *usage_member,
+                    struct glance *ret_glance);
 
-/* The bytes of the object that is the value of a member "usage", in a document that is no valid JSON as a whole (an
- * answer with half a surrogate pair is still billed). Empty when there is none. */
-struct slice dialect_search_usage(struct slice document);
+/* The bytes of the object that is the value of the last member of that name, in a document that is no valid JSON as a
+ * whole (an answer with half a surrogate pair is still billed). Empty when there is none. */
+struct slice dialect_search_usage(struct slice document, const char *usage_member);
+
+/* The default estimate: output from the bytes of text, input from those of the request. */
+void dialect_estimate_tokens(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
+/* The estimate of what is billed by the piece: the request's own units, where the answer said nothing of them. */
+void dialect_estimate_units(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
+/* Subtracts at most what is there, and returns it: parts that contradict the whole must not make a number wrap. */
+uint64_t dialect_take_part(uint64_t *whole, uint64_t part);
 
 /* Integers found by json_scan; false (and untouched) when absent, null or no non-negative integer. */
 bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens);

@@ -11,8 +11,9 @@ enum { BYTES_PER_TOKEN = 4 }; /* English and JSON: three to five */
 void meter_init(struct meter *meter, const struct dialect *dialect, const struct endpoint *endpoint,
                 bool is_event_stream, bool hides_usage, size_t document_bytes_max, size_t event_bytes_max)
 {
+    bool was_injected = hides_usage && endpoint->format && endpoint->format->injects_usage;
     *meter = (struct meter){
-        .dialect = dialect, .endpoint = endpoint, .is_event_stream = is_event_stream, .hides_usage = hides_usage};
+        .dialect = dialect, .endpoint = endpoint, .is_event_stream = is_event_stream, .hides_usage = was_injected};
     sse_splitter_init(&meter->splitter, event_bytes_max);
     buffer_init(&meter->document, document_bytes_max);
 }
@@ -102,7 +103,7 @@ static void visit_event(void *context, struct slice raw)
     struct visit *visit = context;
     struct meter *meter = visit->meter;
     struct event_cut cut = {.kind = CUT_NOTHING};
-    meter->dialect->read_event(meter, raw, &cut);
+    meter->endpoint->format->read_event(meter, raw, &cut);
     if (visit->out && !append_cut(meter, raw, &cut, visit->out))
         meter->has_failed = true;
     if (meter->scratch && arena_bytes(meter->scratch)) { /* several data lines: rare, and not to be kept */
@@ -133,7 +134,8 @@ static bool feed_document(struct meter *meter, struct slice bytes, struct buffer
 
 static bool is_read(const struct meter *meter)
 {
-    return meter->endpoint->kind == ENDPOINT_METERED && meter->dialect->read_event;
+    const struct format *format = meter->endpoint->format;
+    return format && (meter->is_event_stream ? format->read_event != NULL : format->read_document != NULL);
 }
 
 bool meter_feed(struct meter *meter, struct slice bytes, struct buffer *out)
@@ -151,7 +153,7 @@ bool meter_finish(struct meter *meter, struct buffer *out)
         return true;
     if (!meter->is_event_stream) {
         if (!meter->document_overflowed && buffer_length(&meter->document))
-            meter->dialect->read_document(meter, buffer_contents(&meter->document));
+            meter->endpoint->format->read_document(meter, buffer_contents(&meter->document));
         return true;
     }
     struct visit visit = {meter, meter->hides_usage ? out : NULL};
@@ -182,27 +184,54 @@ static uint64_t estimate_output(const struct meter *meter)
 
 static bool has_input(const struct usage *usage)
 {
-    return usage->input || usage->cache_read || usage->cache_write || usage->cache_write_1h || usage->input_audio;
+    return usage->input || usage->cache_read || usage->cache_write || usage->cache_write_1h || usage->input_audio ||
+           usage->input_image;
+}
+
+uint64_t dialect_take_part(uint64_t *whole, uint64_t part)
+{
+    uint64_t taken = part < *whole ? part : *whole;
+    *whole -= taken;
+    return taken;
+}
+
+void dialect_estimate_tokens(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
+{
+    uint64_t output = estimate_output(meter), known = usage->output + usage->output_audio + usage->output_image;
+    if (known < output)
+        usage->output += output - known;
+    if (!has_input(usage))
+        usage->input = divide_up(facts->text_bytes, BYTES_PER_TOKEN);
+}
+
+void dialect_estimate_units(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
+{
+    (void)meter;
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side == SIDE_UNIT && usage->of[i] == 0)
+            usage->of[i] = facts->units.of[i];
+}
+
+/* Nothing was answered, or it costs nothing, or is not known yet. */
+static bool has_no_usage(const struct meter *meter)
+{
+    const struct endpoint *endpoint = meter->endpoint;
+    if (!endpoint->format || meter->job == JOB_PENDING ||
+        (endpoint->kind != ENDPOINT_METERED && !(endpoint->kind == ENDPOINT_JOB && meter->job == JOB_DONE)))
+        return true;
+    return !meter->saw_usage && (meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0));
 }
 
 enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage)
 {
-    struct usage usage = meter->usage;
-    bool is_silent = meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0);
-    if (!is_read(meter) || (!meter->saw_usage && is_silent)) {
-        *ret_usage = (struct usage){0};
+    *ret_usage = (struct usage){0};
+    if (has_no_usage(meter))
         return USAGE_NONE;
-    }
-    if (meter->saw_output_usage) {
-        *ret_usage = usage;
+    *ret_usage = meter->usage;
+    if (meter->saw_output_usage)
         return USAGE_PROVIDER;
-    }
     /* No usage, or the answer was cut before its last word: what is known stays, the rest is estimated. */
-    uint64_t output = estimate_output(meter), known = usage.output + usage.output_audio;
-    if (known < output)
-        usage.output += output - known;
-    if (!has_input(&usage))
-        usage.input = divide_up(facts->text_bytes, BYTES_PER_TOKEN);
-    *ret_usage = usage;
+    const struct format *format = meter->endpoint->format;
+    (format->estimate ? format->estimate : dialect_estimate_tokens)(meter, facts, ret_usage);
     return USAGE_ESTIMATED;
 }

@@ -6,25 +6,6 @@
  */
 #include "dialect/internal.h"
 
-static const struct endpoint_row endpoints[] = {
-    {"POST", "/chat/completions", false, {"chat.completions", ENDPOINT_METERED, API_CHAT, "/chat/completions", NULL}},
-    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
-    {"POST", "/completions", false, {"completions", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {"POST", "/responses", false, {"responses", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {"POST", "/embeddings", false, {"embeddings", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {"POST", "/moderations", false, {"moderations", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "/audio", true, {"audio", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "/images", true, {"images", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
-};
-
-static const struct endpoint *find_endpoint(struct slice method, struct slice path)
-{
-    return dialect_match_endpoint(endpoints, method, path);
-}
-
 /* ---- requests ---- */
 
 static const struct request_member members[] = {
@@ -46,37 +27,13 @@ static const struct request_member members[] = {
     {"functions", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "Invalid type for 'functions': expected an array of objects."},
     {"prediction", ROLE_PREDICTION, MEMBER_OBJECT, false, NULL, "Invalid type for 'prediction': expected an object."},
 };
-static const struct request_format format = {
+static const struct request_format chat_request = {
     members, sizeof members / sizeof *members, "max_completion_tokens",
     "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."};
-
-static enum error read_request(const struct endpoint *endpoint, const struct dialect_request *request,
-                               struct arena *arena, struct request_facts *ret_facts, const char **ret_problem)
-{
-    (void)endpoint;
-    return dialect_read_by_table(&format, request->body, request->depth_max, arena, ret_facts, ret_problem);
-}
-
-static struct slice edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
-                                 const struct request_edits *edits, struct arena *arena)
-{
-    (void)endpoint;
-    struct request_edits applied = *edits;
-    applied.inject_usage &= facts->is_streaming; /* an error otherwise: stream_options need stream */
-    return dialect_edit_by_table(&format, body, facts, &applied, arena);
-}
 
 /* ---- usage ---- */
 
 static const char *const text_members[] = {"content", "reasoning_content", "reasoning", "refusal", "arguments", NULL};
-
-/* Subtracts at most what is there: parts that contradict the whole must not make a number wrap. */
-static uint64_t take_part(uint64_t *whole, uint64_t part)
-{
-    uint64_t taken = part < *whole ? part : *whole;
-    *whole -= taken;
-    return taken;
-}
 
 /* `object`: the usage object itself. Each one seen replaces the one before: what repeats is cumulative. */
 static bool read_usage(struct meter *meter, struct slice object)
@@ -110,10 +67,10 @@ static bool read_usage(struct meter *meter, struct slice object)
         all - out - in == thought)
         out += thought;
     struct usage usage = {.input = in, .output = out};
-    usage.cache_read = take_part(&usage.input, read);
-    usage.cache_write = take_part(&usage.input, write);
-    usage.input_audio = take_part(&usage.input, heard);
-    usage.output_audio = take_part(&usage.output, spoken);
+    usage.cache_read = dialect_take_part(&usage.input, read);
+    usage.cache_write = dialect_take_part(&usage.input, write);
+    usage.input_audio = dialect_take_part(&usage.input, heard);
+    usage.output_audio = dialect_take_part(&usage.output, spoken);
     meter->usage = usage;
     meter->saw_usage = meter->saw_output_usage = true;
     return true;
@@ -206,7 +163,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
         meter->saw_terminal = true;
         return;
     }
-    dialect_glance(raw, text_members, &glance);
+    dialect_glance(raw, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
     if (!glance.has_usage && !glance.has_error)
@@ -218,7 +175,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
         hide_usage(&answer, name, data, ret_cut);
         return;
     }
-    struct slice usage = dialect_search_usage(data);
+    struct slice usage = dialect_search_usage(data, "usage");
     if (usage.length)
         read_usage(meter, usage);
 }
@@ -227,15 +184,45 @@ static void read_document(struct meter *meter, struct slice document)
 {
     struct glance glance;
     struct answer_members answer;
-    dialect_glance(document, text_members, &glance);
+    dialect_glance(document, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     if (scan_answer(meter, document, &answer)) {
         meter->saw_terminal = true;
         return;
     }
-    struct slice usage = dialect_search_usage(document);
+    struct slice usage = dialect_search_usage(document, "usage");
     if (usage.length)
         read_usage(meter, usage);
+}
+
+/* ---- endpoints ---- */
+
+static const struct format chat_format = {
+    .request = &chat_request,
+    .injects_usage = true,
+    .read_event = read_event,
+    .read_document = read_document,
+};
+static const struct endpoint_row endpoints[] = {
+    {"POST",
+     "/chat/completions",
+     false,
+     {"chat.completions", ENDPOINT_METERED, API_CHAT, "/chat/completions", &chat_format}},
+    {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {"POST", "/completions", false, {"completions", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/responses", false, {"responses", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/embeddings", false, {"embeddings", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {"POST", "/moderations", false, {"moderations", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/audio", true, {"audio", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/images", true, {"images", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/files", true, {"files", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+    {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
+};
+
+static const struct endpoint *find_endpoint(struct slice method, struct slice path)
+{
+    return dialect_match_endpoint(endpoints, method, path);
 }
 
 /* ---- errors ---- */
@@ -292,10 +279,8 @@ const struct dialect dialect_openai = {
     .name = "openai",
     .api_prefix = "/v1",
     .find_endpoint = find_endpoint,
-    .read_request = read_request,
-    .edit_request = edit_request,
-    .read_event = read_event,
-    .read_document = read_document,
+    .read_request = dialect_read_request,
+    .edit_request = dialect_edit_request,
     .write_error = write_error,
     .write_stream_error = write_stream_error,
 };
