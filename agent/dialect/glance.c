@@ -79,6 +79,19 @@ static struct slice object_at(const char *at, const char *end)
     return (struct slice){NULL, 0};
 }
 
+bool dialect_next_object(struct slice array, size_t *at, struct slice *ret_object)
+{
+    const char *end = array.data + array.length, *from = array.data + *at;
+    for (; from < end && *from != '{'; from++)
+        if (*from == '"')
+            from = string_end(from, end);
+    if (from >= end)
+        return false;
+    *ret_object = object_at(from, end);
+    *at = ret_object->length ? (size_t)(from - array.data) + ret_object->length : array.length;
+    return ret_object->length > 0;
+}
+
 /* Inside a string the name would be written with backslashes, so that no text of a model is taken for usage. */
 struct slice dialect_search_usage(struct slice document, const char *usage_member)
 {

@@ -124,19 +124,13 @@ static size_t find_object_open(struct slice body)
     return at < body.length && body.data[at] == '{' ? at + 1 : 0;
 }
 
-/* Members and types of parts whose tokens are not in the body: OpenAI "Images and vision", "File inputs", "Tools";
- * Anthropic "Vision", "Files API", "Web search tool". A quote inside a JSON string is escaped, so prose does not match.
- */
-static const char *const outside_marks[] = {"_url\"",       "\"file",          "\"url\"",      "\"image\"",
-                                            "\"document\"", "\"input_audio\"", "\"web_search", "\"code_execution",
-                                            "\"mcp",        "\"container\""};
-
-bool dialect_refers_outside(struct slice body)
+/* The whole of the member that holds the turns. */
+static struct json_place find_messages(const struct request_format *format, const struct json_value *values)
 {
-    for (size_t i = 0; i < sizeof outside_marks / sizeof *outside_marks; i++)
-        if (memmem(body.data, body.length, outside_marks[i], strlen(outside_marks[i])))
-            return true;
-    return false;
+    for (size_t i = 0; i < format->member_count; i++)
+        if (format->members[i].role == ROLE_MESSAGES && values[i].kind > JSON_KIND_NULL)
+            return place_of(&values[i]);
+    return (struct json_place){0, 0};
 }
 
 static enum error read_table(struct reading *reading, struct json_value *values, struct request_facts *facts)
@@ -158,7 +152,9 @@ static enum error read_table(struct reading *reading, struct json_value *values,
         return error;
     }
     facts->object_open = find_object_open(body);
-    facts->refers_outside = dialect_refers_outside(body);
+    unsigned marks = dialect_find_marks(body, find_messages(format, values));
+    facts->refers_outside = marks & MARK_OUTSIDE;
+    facts->is_continued = marks & MARK_CONTINUED;
     facts->is_fast = json_string_is(&speed, "fast");
     if (!json_get_string(&tier, facts->service_tier, sizeof facts->service_tier))
         facts->service_tier[0] = '\0';

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which conversation a request belongs to: a hash of what all its turns begin with, the instructions and the first
+ * message of the user, as bytes. For routing alone (who forges one, stays at a target of his own choice): fast, not
+ * cryptographic. Called by the formats that have messages.
+ */
+#include "dialect/internal.h"
+
+/* Eight bytes at a time; the constant is the 64-bit golden ratio, odd. */
+void dialect_hash(uint64_t *hash, struct slice bytes)
+{
+    const uint64_t factor = 0x9e3779b97f4a7c15u;
+    uint64_t value = *hash ^ (bytes.length * factor);
+    while (bytes.length) {
+        uint64_t word = 0;
+        size_t length = bytes.length < sizeof word ? bytes.length : sizeof word;
+        memcpy(&word, bytes.data, length);
+        value = (value ^ word) * factor;
+        value ^= value >> 29;
+        bytes = slice_from(bytes, length);
+    }
+    *hash = value;
+}
+
+bool dialect_message_is_of(struct slice message, const char *role)
+{
+    struct json_value value;
+    const struct json_query query = {"role", &value};
+    /* As every SDK writes it; else it is scanned. */
+    struct slice rest = slice_has_prefix(message, "{\"role\":\"") ? slice_from(message, 9) : (struct slice){NULL, 0};
+    if (rest.length)
+        return slice_has_prefix(rest, role) && slice_from(rest, strlen(role)).length &&
+               rest.data[strlen(role)] == '"';
+    return json_scan(message, 1024, &query, 1, NULL) == ERROR_OK && json_string_is(&value, role);
+}
+
+uint64_t dialect_hash_conversation(struct slice instructions, struct slice messages)
+{
+    uint64_t hash = 0;
+    size_t at = 0;
+    struct slice message;
+    if (messages.length && messages.data[0] == '"') { /* Responses: `input` may be the user's text alone */
+        dialect_hash(&hash, instructions);
+        dialect_hash(&hash, messages);
+        return hash ? hash : 1;
+    }
+    dialect_hash(&hash, instructions);
+    while (dialect_next_object(messages, &at, &message)) {
+        dialect_hash(&hash, message);
+        if (dialect_message_is_of(message, "user"))
+            return hash ? hash : 1;
+    }
+    return 0;
+}
