@@ -27,6 +27,11 @@ enum planted_bug {
     PLANT_MIN_IGNORED,         /* 17: less than amount_min is granted */
     PLANT_DEADLINE_MISSED,     /* 18: a hold past its deadline is not settled */
     PLANT_DISK_LOW_IGNORED,    /* 19: holds are granted on a nearly full disk */
+    PLANT_JOB_OUTSIDE,         /* 20: the row of a job is written in a transaction of its own */
+    PLANT_JOB_RECOVERED,       /* 21: a start settles the holds of jobs too */
+    PLANT_JOB_LEFT,            /* 22: the job stays when its hold is resolved */
+    PLANT_JOB_BY_WALL_CLOCK,   /* 23: a clock that jumps forward ends a job */
+    PLANT_JOB_TAKEN_TWICE,     /* 24: a second hold for the same job is answered as deferred */
 };
 
 #ifdef PLANT

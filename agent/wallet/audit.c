@@ -18,6 +18,7 @@ static const char *const titles[INVARIANT_COUNT] = {
     [INVARIANT_WITHIN_HOLD] = "nothing posted above its hold without an alarm",
     [INVARIANT_ACCOUNTS] = "accounts equal the journal",
     [INVARIANT_CHAIN] = "journal complete and unchanged",
+    [INVARIANT_JOBS] = "each job names one open hold, each deferred hold has one job",
     [INVARIANT_BUDGETS] = "each hold counted in its budgets, none above its limit",
 };
 
@@ -42,9 +43,9 @@ static void print(struct report *report, const char *format, ...)
 static void print_totals(struct report *report, const struct verification *verification)
 {
     char pending[MONEY_TEXT_MAX], posted[MONEY_TEXT_MAX];
-    print(report, "transfers %llu, open holds %u, pending %s USD, posted %s USD\n",
+    print(report, "transfers %llu, open holds %u, of jobs %u, pending %s USD, posted %s USD\n",
           (unsigned long long)verification->transfers, HASH_COUNT(verification->holds),
-          money_format((struct money){(int64_t)verification->totals[0]}, pending),
+          HASH_COUNT(verification->deferred), money_format((struct money){(int64_t)verification->totals[0]}, pending),
           money_format((struct money){(int64_t)verification->totals[2]}, posted));
 }
 
@@ -85,6 +86,6 @@ enum error wallet_audit(const char *directory, char *report, size_t report_bytes
               finding->violations ? ": " : "", finding->first);
     }
     print_totals(&out, &verification);
-    holds_free(&verification.holds);
+    verification_free(&verification);
     return verification_is_clean(&verification) ? ERROR_OK : ERROR_STORE_CORRUPT;
 }

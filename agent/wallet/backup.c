@@ -36,7 +36,7 @@ enum error backup_audit(const struct tables *tables, uint64_t *ret_transfers, ch
     for (unsigned i = 0; i < INVARIANT_COUNT && !error; i++)
         if (verification.findings[i].violations)
             error = refuse(why, why_bytes, ERROR_STORE_CORRUPT, "its audit fails", verification.findings[i].first);
-    holds_free(&verification.holds);
+    verification_free(&verification);
     if (!error && verification.head.sequence == 0 && verification.transfers)
         error = refuse(why, why_bytes, ERROR_STORE_CORRUPT, "its audit fails", "it has no head");
     if (!error)
@@ -175,7 +175,7 @@ enum error wallet_backup(struct wallet_ledger *ledger, const char *directory, ch
     return backup_make(&ledger->tables, ledger->options.directory, directory, &facts, why, why_bytes);
 }
 
-enum error ledger_backup_before_migration(struct wallet_ledger *ledger)
+enum error ledger_backup_before_migration(struct wallet_ledger *ledger, unsigned schema)
 {
     char directory[PATH_MAX], time[DIRECTORY_TIME_MAX], why[BACKUP_WHY_MAX] = "";
     struct backup_facts facts;
@@ -183,7 +183,7 @@ enum error ledger_backup_before_migration(struct wallet_ledger *ledger)
     enum error error = ERROR_REQUEST_INVALID;
     /* Killed and started again within the second, it meets its own copy: the next second has another name. */
     for (int64_t i = 0; i < 10 && error == ERROR_REQUEST_INVALID; i++) {
-        snprintf(directory, sizeof directory, "%s.schema-1-%s", ledger->options.directory,
+        snprintf(directory, sizeof directory, "%s.schema-%u-%s", ledger->options.directory, schema,
                  directory_time(now_ns + i * 1000000000, time));
         error = backup_make(&ledger->tables, ledger->options.directory, directory, &facts, why, sizeof why);
     }

@@ -29,14 +29,20 @@ static void check_totals(const struct wallet_ledger *ledger)
     check(pending == 0 && posted == 0);
 }
 
+static void add_holds(const struct hold *holds, __int128 *held, __int128 *counted)
+{
+    for (const struct hold *hold = holds; hold; hold = hold->hh.next) {
+        *held += hold->amount;
+        *counted += (__int128)hold->amount * hold->linked_count;
+    }
+}
+
 /* What is held is what the open holds say, in the wallets and in the budgets. */
 static void check_holds(const struct wallet_ledger *ledger)
 {
     __int128 held = 0, counted = 0;
-    for (const struct hold *hold = ledger->holds; hold; hold = hold->hh.next) {
-        held += hold->amount;
-        counted += (__int128)hold->amount * hold->linked_count;
-    }
+    add_holds(ledger->holds, &held, &counted);
+    add_holds(ledger->deferred, &held, &counted);
     for (uint32_t i = 0; i < ledger->account_count; i++) {
         const struct account *account = ledger->accounts[i];
         if (account->kind == ACCOUNT_WALLET)
@@ -53,7 +59,9 @@ static void check_all(struct wallet_ledger *ledger)
     check(ledger_verify(&ledger->tables, false, true, &verification) == ERROR_OK);
     check(verification_is_clean(&verification));
     check(HASH_COUNT(verification.holds) == HASH_COUNT(ledger->holds));
-    holds_free(&verification.holds);
+    check(HASH_COUNT(verification.deferred) == HASH_COUNT(ledger->deferred));
+    check(HASH_COUNT(ledger->deferred) == HASH_COUNT(ledger->jobs));
+    verification_free(&verification);
 }
 
 void ledger_check_batch(struct wallet_ledger *ledger)
@@ -62,7 +70,8 @@ void ledger_check_batch(struct wallet_ledger *ledger)
         check_account(ledger, ledger->touched[i]);
     if (ledger->account_count <= ACCOUNTS_CHECKED_MAX)
         check_totals(ledger);
-    if (ledger->account_count <= ACCOUNTS_CHECKED_MAX && HASH_COUNT(ledger->holds) <= HOLDS_CHECKED_MAX)
+    if (ledger->account_count <= ACCOUNTS_CHECKED_MAX &&
+        HASH_COUNT(ledger->holds) + HASH_COUNT(ledger->deferred) <= HOLDS_CHECKED_MAX)
         check_holds(ledger);
     if (ledger->head.sequence - ledger->transfers_at_verification < VERIFY_EVERY)
         return;

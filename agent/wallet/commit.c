@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One transaction with everything the batch changed: transfers and their details, ids, balances, new names and words,
- * the head of the chain, and from time to time the anchor. All of it is there after a crash, or none. The rows are
- * ready before the transaction begins, so that losing a deadlock against a reader only means writing them again.
+ * One transaction with everything the batch changed: transfers and their details, ids, jobs, balances, new names and
+ * words, the head of the chain, and from time to time the anchor. All of it is there after a crash, or none. The rows
+ * are ready before the transaction begins, so that losing a deadlock against a reader only means writing them again.
  */
 #include "wallet/internal.h"
 
@@ -17,23 +17,33 @@ static enum error put_book(struct wallet_ledger *ledger, struct store_transactio
     return store_put(ledger->tables.book, transaction, book_key(key, what, number), value);
 }
 
-static bool takes_id(const unsigned char row[TRANSFER_ROW_BYTES])
-{
-    bool is_first = row[0] == TRANSFER_PENDING || row[0] == TRANSFER_FUND || row[0] == TRANSFER_ADJUST;
-    return is_first && !(row[2] & TRANSFER_LINKED);
-}
-
 static enum error put_ids(struct wallet_ledger *ledger, struct store_transaction *transaction)
 {
     enum error error = ERROR_OK;
     for (unsigned i = 0; i < ledger->row_count && !error; i++) {
         const unsigned char *row = ledger->rows[i].transfer;
         const struct row_key key = row_key_of(ledger->rows_first + i);
-        if (takes_id(row))
+        if (transfer_takes_id((enum transfer_kind)row[0], row[2]))
             error = store_put(ledger->tables.ids, transaction, row_slice(row + 4, sizeof(struct id)),
                               row_slice(key.bytes, sizeof key.bytes));
     }
     return error;
+}
+
+/* One that began and ended in this batch never has a row. */
+static enum error put_jobs(struct wallet_ledger *ledger, struct store_transaction *transaction)
+{
+    enum error error = ERROR_OK;
+    for (const struct job *job = ledger->changed_jobs; job && !error; job = job->next_changed) {
+        const struct row_key key = row_key_of(job->sequence);
+        const struct slice key_slice = row_slice(key.bytes, sizeof key.bytes);
+        if (!job->is_ended)
+            error =
+                store_put(ledger->tables.jobs, transaction, key_slice, row_slice(job->hold.bytes, sizeof job->hold));
+        else if (job->is_written && !PLANTED(PLANT_JOB_LEFT))
+            error = store_delete(ledger->tables.jobs, transaction, key_slice);
+    }
+    return error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error;
 }
 
 /* Table by table: the pages of one table stay warm, and its inserts are in key order. */
@@ -125,10 +135,12 @@ static enum error try_commit(struct wallet_ledger *ledger, const struct anchor *
 {
     struct store_transaction *transaction;
     enum error error = PLANTED(PLANT_ID_OUTSIDE) ? put_ids(ledger, NULL) : ERROR_OK;
+    error = error || !PLANTED(PLANT_JOB_OUTSIDE) ? error : put_jobs(ledger, NULL);
     error = error ? error : store_begin(ledger->tables.store, &transaction);
     if (error)
         return error;
     error = put_transfers(ledger, transaction);
+    error = error || PLANTED(PLANT_JOB_OUTSIDE) ? error : put_jobs(ledger, transaction);
     error = error || PLANTED(PLANT_ID_OUTSIDE) ? error : put_ids(ledger, transaction);
     error = error ? error : put_names(ledger, transaction);
     error = error ? error : put_balances(ledger, transaction);

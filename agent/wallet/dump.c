@@ -4,11 +4,12 @@
  * strings in USD. What the chain of hashes covers is there byte for byte ("detail"); the readable members beside it
  * are for readers. Memory does not grow with the journal.
  *
- *   {"ledger":{"schema":2,"environment":"dev"}}
+ *   {"ledger":{"schema":3,"environment":"dev"}}
  *   {"account":3,"kind":"wallet","name":"team","debits_pending":"0", … ,"transfers":12,"last":40}
  *   {"word":1,"text":"gpt-5.4-nano"}
  *   {"transfer":1,"kind":"fund","basis":"none","id":"…","time_ns":…,"amount":"5","debit":0,"credit":3, … ,"hash":"…"}
- *   {"sums":{"accounts":4,"transfers":40,"pending":"0","posted":"5","hash":"…"}}
+ *   {"job":31,"id":"…","provider":"openai","key":"resp_…","note":"…","deadline_s":…}   (of a DEFER whose hold is open)
+ *   {"sums":{"accounts":4,"transfers":40,"jobs":1,"pending":"0","posted":"5","hash":"…"}}
  */
 #include "wallet/backup.h"
 
@@ -31,7 +32,7 @@ struct dump {
     int64_t end_ns;
     bool is_late;
     enum error error;
-    uint64_t accounts, transfers;
+    uint64_t accounts, transfers, jobs;
     __int128 pending, posted; /* all debits */
     unsigned char hash[HASH_BYTES];
 };
@@ -253,12 +254,49 @@ static enum error write_journal(struct dump *dump)
     return error ? error : dump->error;
 }
 
+/* ---- what is open for long ---- */
+
+static bool write_job(void *context, struct slice key, struct slice value)
+{
+    struct dump *dump = context;
+    unsigned char bytes[DETAIL_BYTES_MAX];
+    struct wallet_job job;
+    struct id hold;
+    char id[ID_TEXT_MAX];
+    size_t length;
+    enum error error = store_get(dump->tables->details, NULL, key, bytes, sizeof bytes, &length);
+    if (error == ERROR_NOT_FOUND || value.length != sizeof hold ||
+        (!error && !job_parse(row_slice(bytes, length), &job)))
+        error = ERROR_STORE_CORRUPT;
+    dump->error = error;
+    if (error)
+        return false;
+    memcpy(&hold, value.data, sizeof hold);
+    begin(dump);
+    write_number(dump, "job", row_key_parse(key));
+    json_write_member_string(&dump->line, "id", id_format(hold, id));
+    json_write_member_string(&dump->line, "provider", job.provider);
+    json_write_member_string(&dump->line, "key", job.key);
+    json_write_member_string(&dump->line, "note", job.note);
+    json_write_member_integer(&dump->line, "deadline_s", job.deadline_s);
+    dump->jobs++;
+    return end(dump);
+}
+
+static enum error write_jobs(struct dump *dump)
+{
+    const struct slice none = {NULL, 0};
+    enum error error = store_scan(dump->tables->jobs, NULL, none, none, false, write_job, dump);
+    return error ? error : dump->error;
+}
+
 static bool write_sums(struct dump *dump)
 {
     begin(dump);
     json_write_raw(&dump->line, "\"sums\":{");
     write_number(dump, "accounts", dump->accounts);
     write_number(dump, "transfers", dump->transfers);
+    write_number(dump, "jobs", dump->jobs);
     write_sum(dump, "pending", dump->pending);
     write_sum(dump, "posted", dump->posted);
     write_hex(dump, "hash", row_slice(dump->hash, HASH_BYTES));
@@ -282,6 +320,7 @@ enum error dump_write(const struct tables *tables, int64_t end_ns, FILE *out)
     error = error ? error : write_book(&dump, 'n', write_account);
     error = error ? error : write_book(&dump, 'w', write_word);
     error = error ? error : write_journal(&dump);
+    error = error || dump.is_late ? error : write_jobs(&dump);
     if (error || dump.is_late)
         write_end(&dump, error);
     else if (!write_sums(&dump))

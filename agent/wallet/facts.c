@@ -36,6 +36,7 @@ void ledger_publish(struct wallet_ledger *ledger)
         publish_new(ledger, ledger->accounts[ledger->published_count]);
     for (unsigned i = 0; i < ledger->touched_count; i++)
         ledger->published[ledger->touched[i]->number]->balance = ledger->touched[i]->balance;
+    jobs_publish(ledger);
     pthread_mutex_unlock(&ledger->publish_lock);
 }
 
@@ -43,6 +44,7 @@ void ledger_unpublish(struct wallet_ledger *ledger)
 {
     HASH_CLEAR(hh, ledger->published_wallets);
     buckets_free(&ledger->published_budgets);
+    jobs_unpublish(ledger);
     for (uint32_t i = 0; i < ledger->published_count; i++)
         free(ledger->published[i]);
     free(ledger->published);
@@ -172,11 +174,14 @@ static enum error read_note(struct wallet_ledger *ledger, const struct transfer 
     unsigned char bytes[DETAIL_BYTES_MAX];
     const struct row_key key = row_key_of(transfer->sequence);
     size_t length;
-    if (transfer->kind != TRANSFER_FUND && transfer->kind != TRANSFER_ADJUST)
+    struct wallet_job job;
+    if (transfer_resolves(transfer->kind) || !transfer_has_detail(transfer->kind))
         return ERROR_OK;
     enum error error =
         store_get(ledger->tables.details, NULL, row_slice(key.bytes, sizeof key.bytes), bytes, sizeof bytes, &length);
-    if (!error)
+    if (!error && transfer->kind == TRANSFER_DEFER && job_parse(row_slice(bytes, length), &job))
+        snprintf(note, WALLET_NOTE_MAX, "%.*s", WALLET_NOTE_MAX - 1, job.key);
+    else if (!error)
         detail_note(row_slice(bytes, length), note);
     return error == ERROR_NOT_FOUND ? ERROR_STORE_CORRUPT : error;
 }

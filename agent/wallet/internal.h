@@ -31,6 +31,7 @@ enum {
     LINGER_NS = 5000000,            /* a settle that nobody waits for may wait this long for company */
     LINGER_OPERATIONS_MAX = 256,
     COMMIT_TRIES_MAX = 10,
+    JOBS_MAX = 100000, /* open at once: some 60 MB, and what a start reads one by one */
 };
 
 enum { BASE_ACCOUNTS = 3 }; /* funding, adjustment, write-off: numbers 0, 1, 2 in every ledger */
@@ -53,10 +54,27 @@ struct hold {
     int64_t amount, floor;
     int64_t made_ns; /* monotonic; 0 in a verification */
     bool is_unenforced;
+    struct job *job; /* it is deferred; else NULL */
     unsigned linked_count;
     uint32_t linked[WALLET_BUDGETS_MAX]; /* buckets; their PENDINGs are the next sequences */
     uint32_t allowance;
     UT_hash_handle hh; /* in the order in which they were made */
+};
+
+/* What a deferred hold waits for. The ledger thread makes and frees it; other threads read it under the publish lock,
+ * from the commit of its DEFER to that of its end. Nothing that they read changes meanwhile. */
+struct job {
+    uint64_t sequence; /* of the DEFER */
+    struct id hold;
+    uint32_t wallet;
+    int64_t held, deadline_s;
+    int64_t made_ns;              /* wall clock: of the DEFER */
+    int64_t due_ns;               /* monotonic, of the ledger thread; 0 in a verification */
+    bool is_written, is_ended;    /* its row is on disk; it ends with this batch */
+    bool is_changed;              /* by this batch */
+    struct job *next_changed;     /* of this batch */
+    UT_hash_handle hh, published; /* by label */
+    char text[]; /* its label, "provider/key" (a provider has no "/"), and after the NUL the caller's note */
 };
 
 /* The buckets of one budget, ascending. */
@@ -98,7 +116,7 @@ struct published {
 
 struct tables {
     struct store *store;
-    struct store_table *transfers, *details, *ids, *book;
+    struct store_table *transfers, *details, *ids, *jobs, *book;
 };
 
 struct wallet_ledger {
@@ -110,7 +128,9 @@ struct wallet_ledger {
     uint32_t account_count, account_capacity, accounts_written; /* names on disk */
     uint32_t unanchored_count;
     struct bucket_list *budgets;
-    struct hold *holds;
+    struct hold *holds, *deferred; /* open: those of this life, those of jobs */
+    struct job *jobs, *changed_jobs;
+    int64_t jobs_due_ns; /* monotonic: none is due before */
     struct word *words;
     uint32_t word_count, words_written; /* numbers from 1 */
     struct recent *recent_by_id, recents[RECENT_MAX];
@@ -144,6 +164,8 @@ struct wallet_ledger {
     struct published **published, *published_wallets; /* by account number */
     uint32_t published_count, published_capacity;
     struct bucket_list *published_budgets;
+    struct job *published_jobs, **jobs_by_deadline; /* by label; sorted, as many as there are */
+    uint32_t jobs_by_deadline_capacity;
 
     pthread_mutex_t chores_lock; /* a leaf lock */
     pthread_cond_t chores_wanted;
@@ -198,6 +220,8 @@ void buckets_free(struct bucket_list **lists);
 /* transfers.c: appends to the batch and looks back */
 /* Fills sequence, time, chain and previous, and the resolution; returns the sequence. memo and note: or NULL. */
 uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note);
+/* The same, of a DEFER. */
+uint64_t transfers_add_defer(struct wallet_ledger *ledger, struct transfer *transfer, const struct wallet_job *job);
 enum error transfers_read(struct wallet_ledger *ledger, uint64_t sequence, struct transfer *ret_transfer) MUST_USE;
 /* NOT_FOUND, or the transfer that took this id and, for a hold, its resolution (0: open). */
 enum error transfers_find(struct wallet_ledger *ledger, struct id id, uint64_t *ret_sequence,
@@ -215,7 +239,34 @@ void holds_remove(struct hold **holds, struct hold *hold);
 void holds_free(struct hold **holds);
 uint64_t holds_oldest(const struct hold *holds); /* 0: none */
 
+/* jobs.c: in memory; a live ledger has one set, a verification builds its own */
+/* Its text is filled; `job` belongs to hold->job. NULL: that provider and key have one already. */
+struct job *jobs_add(struct job **jobs, struct hold *hold, const struct transfer *defer, const struct wallet_job *job);
+struct job *jobs_find(struct job *jobs, const char *provider, const char *key);
+void jobs_remove(struct job **jobs, struct job *job);
+void jobs_free(struct job **jobs);
+/* The hold of a job goes from one set to the other. */
+void jobs_move_hold(struct hold **holds, struct hold **deferred, struct hold *hold);
+
+/* defer.c */
+enum error ledger_defer(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
+/* With its hold. */
+void ledger_end_job(struct wallet_ledger *ledger, struct job *job);
+/* At start: the jobs of the verification; their deadlines count from now on. */
+void ledger_take_jobs(struct wallet_ledger *ledger, struct job *jobs);
+
+/* sweep.c: deadlines */
+void ledger_sweep(struct wallet_ledger *ledger); /* on the ledger thread, at most each second */
+/* At start: what passed its deadline meanwhile. */
+enum error ledger_expire_jobs(struct wallet_ledger *ledger) MUST_USE;
+
 /* operate.c, reserve.c, resolve.c */
+/* An open one, deferred or not. */
+static inline struct hold *ledger_find_hold(struct wallet_ledger *ledger, struct id id)
+{
+    struct hold *hold = holds_find(ledger->holds, id);
+    return hold || !ledger->deferred ? hold : holds_find(ledger->deferred, id);
+}
 void ledger_operate(struct wallet_ledger *ledger, struct wallet_operation *operation);
 /* What this id did before. NOT_FOUND: nothing. OK: *ret_transfer, and *ret_resolution when it was a hold. */
 enum error ledger_find_earlier(struct wallet_ledger *ledger, const struct wallet_operation *operation,
@@ -228,6 +279,11 @@ enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *op
 void ledger_publish(struct wallet_ledger *ledger);
 void ledger_unpublish(struct wallet_ledger *ledger);
 
+/* job_facts.c: the jobs that other threads see. Their changes of a batch that was committed; under the publish lock. */
+void jobs_publish(struct wallet_ledger *ledger);
+void jobs_publish_all(struct wallet_ledger *ledger); /* at start */
+void jobs_unpublish(struct wallet_ledger *ledger);
+
 /* commit.c: one transaction with everything the batch changed; then the batch is empty */
 enum error ledger_commit(struct wallet_ledger *ledger) MUST_USE;
 
@@ -237,13 +293,15 @@ enum error ledger_put_schema(struct wallet_ledger *ledger) MUST_USE; /* of a new
 enum error ledger_read_schema(const struct tables *tables, unsigned *ret_schema) MUST_USE;
 /* To LEDGER_SCHEMA, with a backup before; *ret_from is what it was. Killed on the way it runs again. */
 enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from) MUST_USE;
-/* backup.c: a copy of the ledger as it was, in <directory>.schema-1-TIME. Before the threads are started. */
-enum error ledger_backup_before_migration(struct wallet_ledger *ledger) MUST_USE;
+/* backup.c: a copy of the ledger as it was, in <directory>.schema-N-TIME. Before the threads are started. */
+enum error ledger_backup_before_migration(struct wallet_ledger *ledger, unsigned schema) MUST_USE;
 
 /* thread.c */
 void ledger_start_threads(struct wallet_ledger *ledger);
 void ledger_stop_threads(struct wallet_ledger *ledger);
 bool ledger_has_room(const struct wallet_ledger *ledger); /* in the batch, for one more operation */
+/* On the ledger thread: what there is to commit, and a look at the log. */
+enum error ledger_commit_batch(struct wallet_ledger *ledger) MUST_USE;
 /* Fail-stop, from any thread; tells options.stopped, once. */
 void ledger_stop(struct wallet_ledger *ledger, enum error why);
 /* Tells options.noted, from any thread. */
@@ -272,6 +330,7 @@ enum invariant {
     INVARIANT_ACCOUNTS,      /* 5 */
     INVARIANT_CHAIN,         /* 6 */
     INVARIANT_BUDGETS,       /* 7 */
+    INVARIANT_JOBS,          /* 8 */
     INVARIANT_COUNT
 };
 struct finding {
@@ -281,13 +340,15 @@ struct finding {
 struct verification {
     struct finding findings[INVARIANT_COUNT];
     uint64_t transfers;
-    struct hold *holds; /* that are open; the caller frees or takes them */
-    struct head head;   /* as recomputed */
+    struct hold *holds, *deferred; /* that are open; the caller frees or takes them */
+    struct job *jobs;              /* of the deferred ones; as they */
+    struct head head;              /* as recomputed */
     bool has_unenforced;
     __int128 totals[4]; /* debits and credits, pending and posted */
 };
 enum error ledger_verify(const struct tables *tables, bool from_anchor, bool with_ids,
                          struct verification *ret_verification) MUST_USE;
+void verification_free(struct verification *verification);
 bool verification_is_clean(const struct verification *verification);
 /* Test builds: the cheap invariants after each batch, all of them every 10,000 transfers. Panics. */
 void ledger_check_batch(struct wallet_ledger *ledger);

@@ -6,6 +6,8 @@
  *
  *   1 → 2  budgets: accounts of two new kinds, linked transfers, memos with program and project. All that schema 1
  *          wrote is valid in schema 2 (rows.c parses memos by length), so only the number changes.
+ *   2 → 3  jobs: transfers of a new kind and a table that is empty until the first. Opening made the table; schema 2
+ * knows nothing of it, so that a migration killed before its transaction has changed nothing.
  */
 #include "wallet/internal.h"
 
@@ -77,7 +79,7 @@ enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from)
     error = check_environment(ledger);
     error = error ? error : get_row(&ledger->tables, 'h', head, sizeof head, &length);
     if (!error)
-        error = ledger_backup_before_migration(ledger);
+        error = ledger_backup_before_migration(ledger, schema);
     else if (error == ERROR_NOT_FOUND)
         error = ERROR_OK; /* its making was interrupted: there is nothing to keep */
     return error ? error : ledger_put_schema(ledger);

@@ -2,7 +2,7 @@
 /*
  * What an operation may do: validate, decide, move money in memory, add its transfers to the batch. Runs on the ledger
  * thread only. Nothing here reaches the disk or the caller; a refusal leaves no trace. What resolves a hold is in
- * resolve.c, what makes one in reserve.c.
+ * resolve.c, what makes one in reserve.c, what leaves one to a job in defer.c.
  */
 #include "wallet/internal.h"
 
@@ -89,16 +89,21 @@ static enum error adjust(struct wallet_ledger *ledger, struct wallet_operation *
     return ERROR_OK;
 }
 
+/* Then the operation need not name it. */
+static bool knows_wallet_by_hold(const struct wallet_operation *operation)
+{
+    return operation->kind == WALLET_SETTLE || operation->kind == WALLET_VOID || operation->kind == WALLET_DEFER;
+}
+
 static enum error run(struct wallet_ledger *ledger, struct wallet_operation *operation)
 {
     static enum error (*const operations[])(struct wallet_ledger *, struct wallet_operation *) = {
         [WALLET_RESERVE] = ledger_reserve, [WALLET_SETTLE] = ledger_settle,
         [WALLET_VOID] = ledger_void,       [WALLET_FUND] = fund,
-        [WALLET_ADJUST] = adjust,
+        [WALLET_ADJUST] = adjust,          [WALLET_DEFER] = ledger_defer,
     };
-    bool resolves = operation->kind == WALLET_SETTLE || operation->kind == WALLET_VOID;
     check((unsigned)operation->kind < sizeof operations / sizeof *operations);
-    if (!resolves && !book_name_is_valid(operation->wallet, sizeof operation->wallet))
+    if (!knows_wallet_by_hold(operation) && !book_name_is_valid(operation->wallet, sizeof operation->wallet))
         return ERROR_REQUEST_INVALID;
     return operations[operation->kind](ledger, operation);
 }
@@ -111,8 +116,8 @@ void ledger_operate(struct wallet_ledger *ledger, struct wallet_operation *opera
     operation->error = run(ledger, operation);
     if (operation->error == ERROR_STORE_IO || operation->error == ERROR_STORE_CORRUPT)
         ledger->broken = operation->error;
-    if (operation->kind == WALLET_SETTLE || operation->kind == WALLET_VOID)
-        return; /* they know the wallet by their hold */
+    if (knows_wallet_by_hold(operation))
+        return;
     const struct account *wallet = book_find(ledger, ACCOUNT_WALLET, operation->wallet);
     if (wallet)
         operation->available.nano = balance_available(&wallet->balance);

@@ -104,8 +104,12 @@ static void resolve_linked(struct wallet_ledger *ledger, const struct hold *hold
 static void forget(struct wallet_ledger *ledger, struct hold *hold, uint64_t resolution, enum wallet_basis basis)
 {
     transfers_remember_resolution(ledger, hold, resolution);
-    if (!PLANTED(PLANT_DOUBLE_POST) || basis == BASIS_RECOVERED) /* a start goes on until none is left */
-        holds_remove(&ledger->holds, hold);
+    if (PLANTED(PLANT_DOUBLE_POST) && basis != BASIS_RECOVERED) /* a start goes on until none is left */
+        return;
+    struct hold **holds = hold->job ? &ledger->deferred : &ledger->holds;
+    if (hold->job)
+        ledger_end_job(ledger, hold->job);
+    holds_remove(holds, hold);
 }
 
 static void make_memo(struct wallet_ledger *ledger, const struct wallet_operation *operation, struct memo *ret_memo)
@@ -202,7 +206,7 @@ static bool has_room(const struct wallet_ledger *ledger, const struct hold *hold
 
 enum error ledger_settle(struct wallet_ledger *ledger, struct wallet_operation *operation)
 {
-    struct hold *hold = holds_find(ledger->holds, operation->id);
+    struct hold *hold = ledger_find_hold(ledger, operation->id);
     if (operation->amount.nano < 0)
         return ERROR_AMOUNT_INVALID;
     if (!hold)
@@ -222,7 +226,7 @@ enum error ledger_settle(struct wallet_ledger *ledger, struct wallet_operation *
 
 enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *operation)
 {
-    struct hold *hold = holds_find(ledger->holds, operation->id);
+    struct hold *hold = ledger_find_hold(ledger, operation->id);
     if (operation->bytes_were_sent && !PLANTED(PLANT_VOID_AFTER_DISPATCH))
         return ERROR_INTERNAL; /* what was sent may be billed: it settles, never voids */
     if (!hold)

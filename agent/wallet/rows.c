@@ -75,7 +75,7 @@ void transfer_format(const struct transfer *transfer, unsigned char row[TRANSFER
 bool transfer_parse(struct slice key, struct slice row, struct transfer *ret_transfer)
 {
     const unsigned char *in = bytes_of(row);
-    if (key.length != 8 || row.length != TRANSFER_ROW_BYTES || in[0] < TRANSFER_PENDING || in[0] > TRANSFER_WRITE_OFF ||
+    if (key.length != 8 || row.length != TRANSFER_ROW_BYTES || in[0] < TRANSFER_PENDING || in[0] >= TRANSFER_KINDS ||
         in[1] > BASIS_NONE || in[2] > TRANSFER_FLAGS)
         return false;
     struct transfer transfer = {.sequence = row_key_parse(key), .kind = in[0], .basis = in[1], .flags = in[2]};
@@ -186,6 +186,43 @@ void note_format(const char *note, struct detail *ret_detail)
     ret_detail->length = 1 + length;
 }
 
+/* 'j', deadline, length of provider and key, both, and the rest is the note. */
+void job_format(const struct wallet_job *job, struct detail *ret_detail)
+{
+    const size_t provider_bytes = strnlen(job->provider, sizeof job->provider - 1);
+    const size_t key_bytes = strnlen(job->key, sizeof job->key - 1),
+                 note_bytes = strnlen(job->note, sizeof job->note - 1);
+    unsigned char *out = ret_detail->bytes;
+    *out++ = 'j';
+    out = write_number(out, (uint64_t)job->deadline_s, 8);
+    *out++ = (unsigned char)provider_bytes;
+    *out++ = (unsigned char)key_bytes;
+    memcpy(out, job->provider, provider_bytes);
+    memcpy(out + provider_bytes, job->key, key_bytes);
+    memcpy(out + provider_bytes + key_bytes, job->note, note_bytes);
+    ret_detail->length = 11 + provider_bytes + key_bytes + note_bytes;
+}
+
+bool job_parse(struct slice row, struct wallet_job *ret_job)
+{
+    const unsigned char *in = bytes_of(row) + 1;
+    if (row.length < 11 || row.length > JOB_DETAIL_BYTES_MAX || row.data[0] != 'j')
+        return false;
+    struct wallet_job job = {.deadline_s = (int64_t)read_number(&in, 8)};
+    const size_t provider_bytes = *in++, key_bytes = *in++;
+    if (!provider_bytes || provider_bytes >= sizeof job.provider || !key_bytes || key_bytes >= sizeof job.key ||
+        row.length < 11 + provider_bytes + key_bytes || memchr(in, '\0', row.length - 11))
+        return false;
+    const size_t note_bytes = row.length - 11 - provider_bytes - key_bytes;
+    if (note_bytes >= sizeof job.note)
+        return false;
+    memcpy(job.provider, in, provider_bytes);
+    memcpy(job.key, in + provider_bytes, key_bytes);
+    memcpy(job.note, in + provider_bytes + key_bytes, note_bytes);
+    *ret_job = job;
+    return true;
+}
+
 uint64_t detail_resolution(struct slice row)
 {
     const unsigned char *in = bytes_of(row);
@@ -220,11 +257,11 @@ void transfer_hash(uint64_t sequence, struct slice row, struct slice detail, uns
 
 bool transfer_has_detail(enum transfer_kind kind)
 {
-    return transfer_resolves(kind) || kind == TRANSFER_FUND || kind == TRANSFER_ADJUST;
+    return transfer_resolves(kind) || kind == TRANSFER_FUND || kind == TRANSFER_ADJUST || kind == TRANSFER_DEFER;
 }
 
 const char *transfer_kind_name(enum transfer_kind kind)
 {
-    static const char *const names[] = {"", "pending", "post", "void", "fund", "adjust", "write-off"};
+    static const char *const names[] = {"", "pending", "post", "void", "fund", "adjust", "write-off", "defer"};
     return names[kind];
 }

@@ -4,8 +4,10 @@
  * at or below 100 bytes, so that they lie inline in 512-byte pages (ledger.md); a change of layout is a new schema.
  *
  *   transfers  sequence → struct transfer                        the journal: immutable, hash-chained
- *   details    sequence → resolution and memo of a hold (of a linked one: its resolution), or the note of FUND, ADJUST
+ *   details    sequence → resolution and memo of a hold (of a linked one: its resolution), the note of FUND, ADJUST, or
+ *              the job of a DEFER (rare, so it may take an overflow page)
  *   ids        id       → sequence                               idempotency
+ *   jobs       sequence of a DEFER → id of its hold              while that is open; what else is to know: the journal
  *   book       'a' number → struct balance      'n' number → kind, name      'w' number → word of the memo dictionary
  *              'h' → head of the chain          's' → schema                 'e' → environment
  *              'k' → anchor                     'l' number → struct balance at the anchor
@@ -23,9 +25,10 @@ enum {
     MEMO_ROW_BYTES = 65,
     MEMO_ROW_BYTES_1 = 57, /* schema 1: without program and project */
     LINK_ROW_BYTES = 9,
-    DETAIL_BYTES_MAX = 1 + WALLET_NOTE_MAX,
+    JOB_DETAIL_BYTES_MAX = 11 + 31 + (WALLET_JOB_KEY_MAX - 1) + (WALLET_JOB_NOTE_MAX - 1),
+    DETAIL_BYTES_MAX = JOB_DETAIL_BYTES_MAX,
     HASH_BYTES = 32,
-    LEDGER_SCHEMA = 2,
+    LEDGER_SCHEMA = 3,
 };
 
 enum transfer_kind {
@@ -35,6 +38,8 @@ enum transfer_kind {
     TRANSFER_FUND,
     TRANSFER_ADJUST,
     TRANSFER_WRITE_OFF, /* directly follows the POST whose usage beat both hold and wallet */
+    TRANSFER_DEFER,     /* an open hold is a job's from here on; moves no money */
+    TRANSFER_KINDS
 };
 
 /* LINKED: counts the hold against a budget, moves no money. The linked PENDINGs of a hold directly follow it, its
@@ -58,10 +63,10 @@ struct transfer {
     enum transfer_kind kind;
     enum wallet_basis basis;
     unsigned flags;
-    struct id id; /* POST, VOID and WRITE_OFF carry the id of their hold */
+    struct id id; /* POST, VOID, WRITE_OFF and DEFER carry the id of their hold */
     int64_t time_ns, amount;
     uint32_t debit, credit;          /* accounts */
-    uint64_t related;                /* POST, VOID, WRITE_OFF: the hold */
+    uint64_t related;                /* POST, VOID, WRITE_OFF, DEFER: the hold */
     int64_t floor;                   /* PENDING; shares its place in the row with `related` */
     int64_t limit;                   /* linked PENDING: the budget's limit as asked; the same place */
     uint64_t previous;               /* transfer of the same wallet, 0: none */
@@ -125,6 +130,9 @@ bool anchor_parse(struct slice row, struct anchor *ret_anchor);
 void memo_format(const struct memo *memo, struct detail *ret_detail);
 void link_format(uint64_t resolution, struct detail *ret_detail); /* of a linked hold */
 void note_format(const char *note, struct detail *ret_detail);
+/* provider, key, note and deadline_s; the rest of a wallet_job is the hold's. Its strings fit. */
+void job_format(const struct wallet_job *job, struct detail *ret_detail);
+bool job_parse(struct slice row, struct wallet_job *ret_job);
 /* The resolution in a detail row of a hold, linked or not; 0 when it is no such row. */
 uint64_t detail_resolution(struct slice row);
 /* The note in a detail row; "" when it is no such row. */
@@ -134,6 +142,11 @@ void detail_note(struct slice row, char note[WALLET_NOTE_MAX]);
 void transfer_hash(uint64_t sequence, struct slice row, struct slice detail, unsigned char ret_hash[HASH_BYTES]);
 
 bool transfer_has_detail(enum transfer_kind kind);
+/* The others carry their hold's. */
+static inline bool transfer_takes_id(enum transfer_kind kind, unsigned flags)
+{
+    return !(flags & TRANSFER_LINKED) && (kind == TRANSFER_PENDING || kind == TRANSFER_FUND || kind == TRANSFER_ADJUST);
+}
 static inline bool transfer_is_linked(const struct transfer *transfer)
 {
     return (transfer->flags & TRANSFER_LINKED) != 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The four tables of a ledger and their store. Used by wallet_open, wallet_audit, and for copies.
+ * The five tables of a ledger and their store. Used by wallet_open, wallet_audit, and for copies.
  */
 #include "wallet/backup.h"
 
@@ -11,6 +11,7 @@ static enum error open_tables(const char *directory, enum store_kind kind, struc
     error = error ? error : store_table_open(tables.store, "transfers", &tables.transfers);
     error = error ? error : store_table_open(tables.store, "details", &tables.details);
     error = error ? error : store_table_open(tables.store, "ids", &tables.ids);
+    error = error ? error : store_table_open(tables.store, "jobs", &tables.jobs);
     error = error ? error : store_table_open(tables.store, "book", &tables.book);
     if (error)
         tables_close(&tables);
@@ -34,6 +35,7 @@ void tables_close(struct tables *tables)
     store_table_close(tables->transfers);
     store_table_close(tables->details);
     store_table_close(tables->ids);
+    store_table_close(tables->jobs);
     store_table_close(tables->book);
     store_close(tables->store);
     *tables = (struct tables){0};

@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { NS_PER_S = 1000000000, SWEEP_EVERY_NS = NS_PER_S, SWEEP_HOLDS_MAX = 64, NOTE_TEXT_MAX = 200 };
+enum { NS_PER_S = 1000000000, SWEEP_EVERY_NS = NS_PER_S, NOTE_TEXT_MAX = 320 };
 
 /* What was taken from the mailbox and not run yet. */
 struct queue {
@@ -148,7 +148,7 @@ static void look_at_log(struct wallet_ledger *ledger)
         chores_want_checkpoint(ledger);
 }
 
-static enum error commit(struct wallet_ledger *ledger)
+enum error ledger_commit_batch(struct wallet_ledger *ledger)
 {
     if (ledger->broken)
         return ledger->broken;
@@ -212,7 +212,7 @@ static void finish_batch(struct wallet_ledger *ledger, struct batch *batch)
 {
     if (PLANTED(PLANT_EARLY_REPLY))
         reply(ledger, batch);
-    enum error error = commit(ledger);
+    enum error error = ledger_commit_batch(ledger);
     if (error) {
         ledger_stop(ledger, error);
         refuse_batch(batch);
@@ -246,51 +246,9 @@ static void run_batch(struct wallet_ledger *ledger, struct queue *queue)
     reply(ledger, &batch);
 }
 
-/* ---- holds past their deadline ---- */
-
-static struct wallet_operation settle_whole(const struct hold *hold)
+static bool may_become_due(const struct wallet_ledger *ledger)
 {
-    return (struct wallet_operation){
-        .kind = WALLET_SETTLE, .id = hold->id, .amount = {hold->amount}, .basis = BASIS_WORST};
-}
-
-static void note_expired(struct wallet_ledger *ledger, const struct wallet_operation *settles, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        char id[ID_TEXT_MAX], amount[MONEY_TEXT_MAX];
-        if (settles[i].error == ERROR_OK)
-            ledger_note(ledger, WALLET_NOTE_HOLD_EXPIRED, "hold %s was open for more than %u s: settled whole, %s USD",
-                        id_format(settles[i].id, id), ledger->options.hold_deadline_s,
-                        money_format(settles[i].amount, amount));
-    }
-}
-
-/* Nobody asked for these settles: whoever forgot the hold finds it resolved. The oldest hold is the first of the hash.
- */
-static void sweep(struct wallet_ledger *ledger)
-{
-    const int64_t deadline_ns = (int64_t)ledger->options.hold_deadline_s * NS_PER_S;
-    const int64_t now_ns = clock_monotonic_ns();
-    struct wallet_operation settles[SWEEP_HOLDS_MAX];
-    unsigned count = 0;
-    if (!deadline_ns || now_ns - ledger->swept_ns < SWEEP_EVERY_NS || atomic_load(&ledger->is_stopped) ||
-        PLANTED(PLANT_DEADLINE_MISSED))
-        return;
-    ledger->swept_ns = now_ns;
-    ledger->now_ns = clock_wall_ns();
-    for (; ledger->holds && count < SWEEP_HOLDS_MAX && ledger_has_room(ledger); count++) {
-        if (now_ns - ledger->holds->made_ns < deadline_ns)
-            break;
-        settles[count] = settle_whole(ledger->holds);
-        ledger_operate(ledger, &settles[count]);
-        if (settles[count].error)
-            break;
-    }
-    enum error error = count ? commit(ledger) : ERROR_OK;
-    if (error)
-        ledger_stop(ledger, error);
-    else
-        note_expired(ledger, settles, count);
+    return ledger->deferred || (ledger->options.hold_deadline_s && ledger->holds);
 }
 
 static void *ledger_main(void *context)
@@ -299,9 +257,9 @@ static void *ledger_main(void *context)
     struct queue queue = {.last = &queue.first};
     while (!queue.is_stopping || queue.first) {
         if (!queue.first)
-            wait_for_mail(ledger, ledger->options.hold_deadline_s && ledger->holds ? SWEEP_EVERY_NS : -1);
+            wait_for_mail(ledger, may_become_due(ledger) ? SWEEP_EVERY_NS : -1);
         take(ledger, &queue);
-        sweep(ledger);
+        ledger_sweep(ledger);
         if (!queue.first)
             continue;
         linger(ledger, &queue);

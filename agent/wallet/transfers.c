@@ -15,7 +15,8 @@ static struct account *wallet_of(const struct wallet_ledger *ledger, const struc
     return debit->kind == ACCOUNT_WALLET ? debit : credit->kind == ACCOUNT_WALLET ? credit : NULL;
 }
 
-static void make_detail(struct batch_row *row, const struct transfer *transfer, struct memo *memo, const char *note)
+static void make_detail(struct batch_row *row, const struct transfer *transfer, struct memo *memo, const char *note,
+                        const struct wallet_job *job)
 {
     row->detail.length = 0;
     row->detail.key = transfer_resolves(transfer->kind) ? transfer->related : transfer->sequence;
@@ -26,6 +27,8 @@ static void make_detail(struct batch_row *row, const struct transfer *transfer, 
         memo_format(memo, &row->detail);
     } else if (note) {
         note_format(note, &row->detail);
+    } else if (job) {
+        job_format(job, &row->detail);
     }
 }
 
@@ -36,10 +39,11 @@ static void count_on(struct wallet_ledger *ledger, struct account *account, uint
     book_mark(ledger, account);
 }
 
-uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note)
+static uint64_t add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note,
+                    const struct wallet_job *job)
 {
     check(ledger->row_count < ROWS_MAX);
-    check(transfer_is_linked(transfer) || transfer_has_detail(transfer->kind) == (memo || note));
+    check(transfer_is_linked(transfer) || transfer_has_detail(transfer->kind) == (memo || note || job));
     struct batch_row *row = &ledger->rows[ledger->row_count];
     struct account *wallet = wallet_of(ledger, transfer);
     transfer->sequence = ledger->head.sequence + 1;
@@ -47,7 +51,7 @@ uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, 
     transfer->previous = wallet ? wallet->balance.last : 0;
     memcpy(transfer->chain, ledger->head.hash, HASH_BYTES);
     transfer_format(transfer, row->transfer);
-    make_detail(row, transfer, memo, note);
+    make_detail(row, transfer, memo, note, job);
     if (ledger->row_count++ == 0)
         ledger->rows_first = transfer->sequence;
     ledger->head.sequence = transfer->sequence;
@@ -57,6 +61,16 @@ uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, 
     count_on(ledger, ledger->accounts[transfer->debit], transfer->sequence);
     count_on(ledger, ledger->accounts[transfer->credit], transfer->sequence);
     return transfer->sequence;
+}
+
+uint64_t transfers_add(struct wallet_ledger *ledger, struct transfer *transfer, struct memo *memo, const char *note)
+{
+    return add(ledger, transfer, memo, note, NULL);
+}
+
+uint64_t transfers_add_defer(struct wallet_ledger *ledger, struct transfer *transfer, const struct wallet_job *job)
+{
+    return add(ledger, transfer, NULL, NULL, job);
 }
 
 enum error transfers_read(struct wallet_ledger *ledger, uint64_t sequence, struct transfer *ret_transfer)

@@ -120,17 +120,23 @@ static void compare_account(struct walk *walk, uint32_t number)
         verify_find_fault(walk, INVARIANT_HOLDS, "account %u has another sum pending than its open holds", number);
 }
 
-static void compare_accounts(struct walk *walk)
+static void add_holds(struct walk *walk, const struct hold *holds)
 {
-    struct verification *result = walk->result;
-    for (const struct hold *hold = result->holds; hold; hold = hold->hh.next) {
-        result->has_unenforced |= hold->is_unenforced;
+    for (const struct hold *hold = holds; hold; hold = hold->hh.next) {
+        walk->result->has_unenforced |= hold->is_unenforced;
         walk->accounts[hold->wallet].held_debit += hold->amount;
         walk->accounts[hold->counterparty].held_credit += hold->amount;
         walk->accounts[hold->allowance].held_credit += (__int128)hold->amount * hold->linked_count;
         for (unsigned i = 0; i < hold->linked_count; i++)
             walk->accounts[hold->linked[i]].held_debit += hold->amount;
     }
+}
+
+static void compare_accounts(struct walk *walk)
+{
+    struct verification *result = walk->result;
+    add_holds(walk, result->holds);
+    add_holds(walk, result->deferred);
     for (uint32_t i = 0; i < walk->account_count; i++) {
         compare_account(walk, i);
         result->has_unenforced |= verify_available(&walk->accounts[i].stored) < 0;
@@ -169,22 +175,31 @@ enum error ledger_verify(const struct tables *tables, bool from_anchor, bool wit
     enum error error = store_scan(tables->book, NULL, none, none, false, read_book, &walk);
     start_walk(&walk, from_anchor);
     const struct row_key first = row_key_of(walk.expected);
+    error = error ? error : verify_load_jobs(&walk);
     if (!error)
         error = store_scan(tables->transfers, NULL, row_slice(first.bytes, sizeof first.bytes), none, false,
                            verify_walk_transfer, &walk);
     error = error ? error : walk.error;
     error = error ? error : compare_ids(&walk);
+    error = error ? error : verify_compare_jobs(&walk);
     if (!error) {
         verify_finish_ending(&walk, NULL);
         compare_head(&walk);
         compare_accounts(&walk);
         *ret_verification = result;
     } else {
-        holds_free(&result.holds);
+        verification_free(&result);
     }
     verify_free_budgets(&walk);
     free(walk.accounts);
     return error;
+}
+
+void verification_free(struct verification *verification)
+{
+    holds_free(&verification->holds);
+    holds_free(&verification->deferred);
+    jobs_free(&verification->jobs);
 }
 
 bool verification_is_clean(const struct verification *verification)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What verify.c (the book and the sums), verify_walk.c (one transfer after the other) and verify_budgets.c share.
+ * What verify.c (the book and the sums), verify_walk.c (one transfer after the other), verify_budgets.c and
+ * verify_jobs.c share.
  */
 #ifndef WALLET_VERIFY_H
 #define WALLET_VERIFY_H
@@ -65,6 +66,16 @@ void verify_linked_money(struct walk *walk, const struct transfer *transfer); /*
 void verify_begin_ending(struct walk *walk, const struct transfer *transfer, const struct hold *hold);
 void verify_finish_ending(struct walk *walk, const struct transfer *transfer);
 
+/* verify_jobs.c */
+void verify_defer(struct walk *walk, const struct transfer *transfer, struct slice detail);
+/* A deferred hold from before the walk, that ends after the anchor, into result->holds. NULL: there is none. */
+struct hold *verify_reopen_hold(struct walk *walk, const struct transfer *resolution);
+enum error verify_load_jobs(struct walk *walk) MUST_USE; /* those from before the walk */
+enum error verify_compare_jobs(struct walk *walk) MUST_USE;
+
+/* verify_walk.c */
+enum error verify_read_detail(struct walk *walk, const struct transfer *transfer, unsigned char bytes[DETAIL_BYTES_MAX],
+                              struct slice *ret_detail) MUST_USE;
 /* For store_scan over the journal; context is the walk, whose `error` stops it. */
 bool verify_walk_transfer(void *context, struct slice key, struct slice row);
 

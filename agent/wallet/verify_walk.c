@@ -5,6 +5,8 @@
  */
 #include "wallet/verify.h"
 
+#include <stdlib.h>
+
 static unsigned long long number_of(const struct transfer *transfer)
 {
     return (unsigned long long)transfer->sequence;
@@ -64,6 +66,11 @@ static void walk_posted(struct walk *walk, const struct transfer *transfer, stru
         verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet", number_of(transfer));
 }
 
+static bool is_posted(enum transfer_kind kind)
+{
+    return kind == TRANSFER_FUND || kind == TRANSFER_ADJUST || kind == TRANSFER_WRITE_OFF;
+}
+
 static void walk_money(struct walk *walk, const struct transfer *transfer, const struct hold *hold)
 {
     if (transfer->debit >= walk->account_count || transfer->credit >= walk->account_count || transfer->amount < 0) {
@@ -81,7 +88,7 @@ static void walk_money(struct walk *walk, const struct transfer *transfer, const
         verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu moves money into a budget", number_of(transfer));
     else if (transfer->kind == TRANSFER_PENDING)
         walk_pending(walk, transfer, &debit->computed, &credit->computed);
-    else if (!transfer_resolves(transfer->kind))
+    else if (is_posted(transfer->kind))
         walk_posted(walk, transfer, debit, credit);
     else if (hold)
         walk_resolution(walk, transfer, hold, &debit->computed, &credit->computed);
@@ -113,9 +120,13 @@ static struct hold *walk_hold(struct walk *walk, const struct transfer *transfer
             holds_add(&result->holds, transfer);
         return NULL;
     }
+    if (transfer->kind == TRANSFER_DEFER)
+        verify_defer(walk, transfer, detail);
     if (!transfer_resolves(transfer->kind))
         return NULL;
     struct hold *hold = holds_find(result->holds, transfer->id);
+    hold = hold ? hold : holds_find(result->deferred, transfer->id);
+    hold = hold ? hold : verify_reopen_hold(walk, transfer);
     if (!hold && transfer->sequence > walk->anchor.head.sequence)
         verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu resolves a hold that is not open", number_of(transfer));
     if (detail_resolution(detail) != transfer->sequence)
@@ -137,7 +148,7 @@ static void walk_chain(struct walk *walk, const struct transfer *transfer, struc
         verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is not what the anchor says", number_of(transfer));
 }
 
-static enum error read_detail(struct walk *walk, const struct transfer *transfer, unsigned char bytes[DETAIL_BYTES_MAX],
+enum error verify_read_detail(struct walk *walk, const struct transfer *transfer, unsigned char bytes[DETAIL_BYTES_MAX],
                               struct slice *ret_detail)
 {
     size_t length = 0;
@@ -157,8 +168,7 @@ static enum error check_id(struct walk *walk, const struct transfer *transfer)
 {
     struct row_key key = {{0}};
     size_t length = 0;
-    if (!walk->with_ids || transfer_is_linked(transfer) || transfer_resolves(transfer->kind) ||
-        transfer->kind == TRANSFER_WRITE_OFF)
+    if (!walk->with_ids || !transfer_takes_id(transfer->kind, transfer->flags))
         return ERROR_OK;
     walk->ids++;
     enum error error = store_get(walk->tables->ids, NULL, row_slice(transfer->id.bytes, sizeof transfer->id.bytes),
@@ -168,6 +178,16 @@ static enum error check_id(struct walk *walk, const struct transfer *transfer)
     if (error || row_key_parse(row_slice(key.bytes, length)) != transfer->sequence)
         verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu cannot be found by its id", number_of(transfer));
     return ERROR_OK;
+}
+
+static void remove_hold(struct verification *result, struct hold *hold)
+{
+    struct job *job = hold->job;
+    holds_remove(job ? &result->deferred : &result->holds, hold);
+    if (job) {
+        jobs_remove(&result->jobs, job);
+        free(job);
+    }
 }
 
 bool verify_walk_transfer(void *context, struct slice key, struct slice row)
@@ -182,17 +202,19 @@ bool verify_walk_transfer(void *context, struct slice key, struct slice row)
         walk->expected = row_key_parse(key) + 1;
         return true;
     }
-    walk->error = read_detail(walk, &transfer, bytes, &detail);
+    walk->error = verify_read_detail(walk, &transfer, bytes, &detail);
     walk->error = walk->error ? walk->error : check_id(walk, &transfer);
     if (walk->error)
         return false;
     walk_chain(walk, &transfer, row, detail);
     struct hold *hold = walk_hold(walk, &transfer, detail);
+    if (walk->error)
+        return false;
     if (transfer.sequence > walk->anchor.head.sequence)
         walk_money(walk, &transfer, hold);
     if (hold) {
         verify_begin_ending(walk, &transfer, hold);
-        holds_remove(&walk->result->holds, hold);
+        remove_hold(walk->result, hold);
     }
     walk->before = transfer;
     walk->result->transfers++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger's life: open (load, verify, resolve what a crash left open), close, and the small questions. See
- * internal.h for the picture of the whole.
+ * The ledger's life: open (load, verify, resolve what a crash left open and no job keeps), close, and the small
+ * questions. See internal.h for the picture of the whole.
  */
 #include "wallet/internal.h"
 
@@ -25,14 +25,20 @@ static enum error recover_hold(struct wallet_ledger *ledger, const struct hold *
     return operation.error;
 }
 
+/* Those of jobs are none: their requests have had their answer. */
+static struct hold *find_lost_hold(const struct wallet_ledger *ledger)
+{
+    return ledger->holds || !PLANTED(PLANT_JOB_RECOVERED) ? ledger->holds : ledger->deferred;
+}
+
 static enum error recover_holds(struct wallet_ledger *ledger, bool in_full, unsigned *ret_recovered)
 {
     enum error error = ERROR_OK;
     unsigned recovered = 0;
     ledger->now_ns = clock_wall_ns();
-    while (ledger->holds && !error && !PLANTED(PLANT_HOLDS_FORGOTTEN)) {
-        for (; ledger->holds && ledger_has_room(ledger) && !error; recovered++)
-            error = recover_hold(ledger, ledger->holds, in_full);
+    while (find_lost_hold(ledger) && !error && !PLANTED(PLANT_HOLDS_FORGOTTEN)) {
+        for (; find_lost_hold(ledger) && ledger_has_room(ledger) && !error; recovered++)
+            error = recover_hold(ledger, find_lost_hold(ledger), in_full);
         error = error ? error : ledger_commit(ledger);
     }
     if (!error)
@@ -56,6 +62,8 @@ static enum error verify_at_start(struct wallet_ledger *ledger)
         return error;
     ledger->has_unenforced = verification.has_unenforced;
     ledger->holds = verification.holds;
+    ledger->deferred = verification.deferred;
+    ledger_take_jobs(ledger, verification.jobs);
     return verification_is_clean(&verification) ? ERROR_OK : ERROR_STORE_CORRUPT;
 }
 
@@ -74,6 +82,7 @@ static struct wallet_ledger *ledger_new(const struct wallet_options *options)
     ledger->touched = calloc(TOUCHED_MAX, sizeof(struct account *));
     check(ledger->rows != NULL && ledger->touched != NULL);
     ledger->options = *options;
+    ledger->jobs_due_ns = INT64_MAX;
     ledger->options.directory = copy_text(options->directory);
     ledger->options.environment = copy_text(options->environment);
     ledger->options.backup_directory = copy_text(options->backup_directory);
@@ -85,10 +94,22 @@ static struct wallet_ledger *ledger_new(const struct wallet_options *options)
     return ledger;
 }
 
+/* In the list of changes are those too that ended in a batch that failed. */
+static void free_jobs(struct wallet_ledger *ledger)
+{
+    for (struct job *job = ledger->changed_jobs, *next; job; job = next) {
+        next = job->next_changed;
+        if (job->is_ended)
+            free(job);
+    }
+    jobs_free(&ledger->jobs);
+}
+
 static void ledger_free(struct wallet_ledger *ledger)
 {
     tables_close(&ledger->tables);
     holds_free(&ledger->holds);
+    holds_free(&ledger->deferred);
     transfers_forget(ledger);
     book_free(ledger);
     mailbox_done(&ledger->mailbox);
@@ -96,6 +117,7 @@ static void ledger_free(struct wallet_ledger *ledger)
     pthread_mutex_destroy(&ledger->chores_lock);
     pthread_mutex_destroy(&ledger->publish_lock);
     ledger_unpublish(ledger);
+    free_jobs(ledger);
     free((char *)(uintptr_t)ledger->options.directory);
     free((char *)(uintptr_t)ledger->options.environment);
     free((char *)(uintptr_t)ledger->options.backup_directory);
@@ -116,6 +138,7 @@ enum error wallet_open(const struct wallet_options *options, struct wallet_ledge
         error = create_book(ledger);
     error = error ? error : verify_at_start(ledger);
     error = error ? error : recover_holds(ledger, options->settle_recovered_in_full, &recovered);
+    error = error ? error : ledger_expire_jobs(ledger);
     if (error) {
         ledger_free(ledger);
         return error;

@@ -30,9 +30,10 @@ enum wallet_operation_kind {
                       to what is available, the rest to write-off, ret_alarm set */
     WALLET_VOID,   /* VOID: nothing was sent; the whole hold `id` returns */
     WALLET_DEFER, /* hold `id` becomes a job's (a background response, a batch): it stays open until a SETTLE or VOID of
-                     the hold, or until the job's deadline, across restarts. `job` says which; the same job twice with
-                     the same hold answers as the first time, with another TRANSFER_CONFLICT; TRANSFER_UNKNOWN,
-                     TRANSFER_RESOLVED */
+                     the hold, or until the job's deadline, across restarts. `job` says which; the same provider and
+                     key again with the same hold answer as the first time (whose note and deadline stay), with
+                     another TRANSFER_CONFLICT, as another job for the same hold; TRANSFER_UNKNOWN, TRANSFER_RESOLVED;
+                     OVERLOADED when 100,000 jobs are open. Not refused on a full disk */
     WALLET_FUND,  /* from the funding account to the wallet (created when new and `create`) */
     WALLET_ADJUST, /* an operator's correction, either sign, never below 0 */
 };
@@ -58,14 +59,16 @@ struct wallet_budget {
     struct money limit; /* of all buckets together; MONEY_MAX: counted, never refused (a soft budget) */
 };
 
-/* A job: work that a provider does after its answer. Past the deadline its hold is settled whole (BASIS_WORST, alarm).
- */
+/* A job: work that a provider does after its answer. Past the deadline its hold is settled whole (BASIS_WORST, with
+ * WALLET_NOTE_HOLD_EXPIRED). While the ledger is open what is left is counted by the monotonic clock, so that a wall
+ * clock that jumps ends no job early or late; what passed while it was closed counts by the wall clock, at the next
+ * open (defer.c). limits.hold_deadline_s is not for jobs. */
 enum { WALLET_JOB_KEY_MAX = 128, WALLET_JOB_NOTE_MAX = 256 };
 struct wallet_job {
     char provider[32];
-    char key[WALLET_JOB_KEY_MAX];   /* the provider's id: "resp_…", "batch_…" */
+    char key[WALLET_JOB_KEY_MAX];   /* the provider's id: "resp_…", "batch_…"; ASCII that can be seen */
     char note[WALLET_JOB_NOTE_MAX]; /* the caller's own, e.g. target and model: what it needs to price the job */
-    int64_t deadline_s;             /* wall clock */
+    int64_t deadline_s;             /* wall clock, above 0; one that has passed is at once due */
     /* filled by the ledger */
     struct id hold;
     char wallet[WALLET_NAME_MAX];
@@ -101,7 +104,7 @@ struct wallet_operation {
     /* results */
     enum error error;
     struct money available; /* of the wallet, after */
-    struct money held;      /* RESERVE/SETTLE/VOID: the hold's amount */
+    struct money held;      /* RESERVE/SETTLE/VOID/DEFER: the hold's amount */
     int refused_by;         /* BUDGET_EXHAUSTED: index into budgets; else -1 */
     struct money left;      /* BUDGET_EXHAUSTED: what that budget has left, never below 0 */
     bool alarm;             /* SETTLE above the hold */
@@ -142,10 +145,11 @@ struct wallet_facts {
     uint64_t transfers; /* that touched it */
 };
 
-/* Opens the store, verifies the journal against the accounts, resolves open holds, starts the ledger thread.
- * *ret_recovered counts the holds it resolved. The journal is verified from the last anchor on (at most some 10,000
- * transfers; none after a clean close). Forks: open before starting threads. Errors: as store_open, STORE_SCHEMA,
- * STORE_CORRUPT when an invariant fails or the ledger is another environment's. */
+/* Opens the store, verifies the journal against the accounts, resolves open holds but those of jobs, then those of jobs
+ * that are past their deadline, starts the ledger thread. *ret_recovered counts the former. The journal is verified
+ * from the last anchor on (at most some 10,000 transfers; none after a clean close). Forks: open before starting
+ * threads. Errors: as store_open, STORE_SCHEMA, STORE_CORRUPT when an invariant fails or the ledger is another
+ * environment's. */
 enum error wallet_open(const struct wallet_options *options, struct wallet_ledger **ret_ledger,
                        unsigned *ret_recovered) MUST_USE;
 /* Runs what is queued, checkpoints, closes. NULL is fine. */
@@ -180,7 +184,7 @@ void wallet_find_budget(struct wallet_ledger *ledger, const char *name, uint32_t
 /* The transfers of one wallet (NULL: all, those of budgets too), newest first, at most `max` visits. */
 struct wallet_transfer {
     uint64_t sequence;
-    const char *kind; /* pending post void fund adjust write-off */
+    const char *kind; /* pending post void fund adjust write-off defer */
     bool is_budget;   /* it moves no money: it counts the hold before it against a budget (wallet: its bucket) */
     struct id id;
     int64_t time_ns; /* wall clock */
@@ -188,7 +192,7 @@ struct wallet_transfer {
     char counterparty[WALLET_NAME_MAX];
     struct money amount;
     enum wallet_basis basis;
-    char note[WALLET_NOTE_MAX];
+    char note[WALLET_NOTE_MAX]; /* of a defer: the job's key, cut when it is longer */
 };
 typedef bool wallet_visit(void *context, const struct wallet_transfer *transfer);
 enum error wallet_history(struct wallet_ledger *ledger, const char *wallet, size_t max, wallet_visit *visit,
@@ -208,7 +212,8 @@ enum error wallet_backup(struct wallet_ledger *ledger, const char *directory, ch
  * hashes. ENVIRONMENT_BUSY while an agent runs, NOT_FOUND, STORE_CORRUPT (the backup fails its audit; nothing was
  * changed). */
 enum error wallet_restore(const char *from, const char *directory, char *why, size_t why_bytes) MUST_USE;
-/* The logical dump of a closed ledger: JSON lines, one per account, then one per transfer in order, then the sums. */
+/* The logical dump of a closed ledger: JSON lines, one per account, then one per transfer in order, one per open
+ * job, then the sums. */
 enum error wallet_dump(const char *directory, FILE *out) MUST_USE;
 
 const char *wallet_basis_name(enum wallet_basis basis); /* exact partial estimate worst recovered none */
