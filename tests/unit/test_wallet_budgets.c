@@ -617,7 +617,7 @@ TEST(wallet_says_once_that_it_stopped)
 
 static const unsigned char schema_key[5] = {'s'};
 
-TEST(wallet_migrates_an_older_schema)
+static void migrate_from(unsigned char schema)
 {
     static const struct line lines[] = {
         FUND(1, 100),
@@ -629,7 +629,7 @@ TEST(wallet_migrates_an_older_schema)
     PLAY_ON(ledger, lines);
     EXPECT_INTEGER(notes[WALLET_NOTE_MIGRATED], 0);
     wallet_close(ledger);
-    tamper("book", sizeof schema_key, schema_key, 3, LEDGER_SCHEMA ^ 1);
+    tamper("book", sizeof schema_key, schema_key, 3, LEDGER_SCHEMA ^ schema);
     expect_clean_audit(); /* which changes nothing */
     ledger = open_noted(0, 1);
     EXPECT_INTEGER(notes[WALLET_NOTE_MIGRATED], 1);
@@ -639,9 +639,15 @@ TEST(wallet_migrates_an_older_schema)
     EXPECT_INTEGER(notes[WALLET_NOTE_MIGRATED], 0);
     wallet_close(ledger);
     expect_clean_audit();
-    snprintf(command, sizeof command, "ls '%s' | grep -q '^ledger.schema-1-'", root);
+    snprintf(command, sizeof command, "ls '%s' | grep -q '^ledger.schema-%u-'", root, schema);
     CU_ASSERT_EQUAL(system(command), 0); /* as it was before */
     remove_directory();
+}
+
+TEST(wallet_migrates_an_older_schema)
+{
+    for (unsigned char schema = 1; schema < LEDGER_SCHEMA; schema++)
+        migrate_from(schema);
 }
 
 TEST(wallet_refuses_a_newer_schema)
