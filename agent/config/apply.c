@@ -134,6 +134,17 @@ static void apply_list(struct loader *loader, const struct field *field, const s
     store_list(field, base, elements, count);
 }
 
+static void apply_set(struct loader *loader, const struct field *field, const struct node *node, char *base)
+{
+    unsigned all = 0, one;
+    if (!has_kind(loader, field->name, node, NODE_SEQUENCE) || !is_short_enough(loader, field, node))
+        return;
+    for (const struct node *child = node->first; child; child = child->next)
+        if (has_kind(loader, field->name, child, NODE_SCALAR) && types[field->type].parse(loader, field, child, &one))
+            all |= one;
+    memcpy(base + field->where, &all, sizeof all);
+}
+
 /* One element per entry of the list, good or bad, so that rules.c can pair elements with nodes. */
 static void apply_objects(struct loader *loader, const struct field *field, const struct node *node, char *base)
 {
@@ -164,8 +175,8 @@ static void refuse_unsupported(struct loader *loader, const struct field *field,
 }
 
 static void (*const shapes[])(struct loader *, const struct field *, const struct node *, char *) = {
-    [SHAPE_SCALAR] = apply_scalar,   [SHAPE_LIST] = apply_list,         [SHAPE_OBJECT] = apply_mapping,
-    [SHAPE_OBJECTS] = apply_objects, [SHAPE_NONE] = refuse_unsupported,
+    [SHAPE_SCALAR] = apply_scalar,  [SHAPE_LIST] = apply_list,       [SHAPE_SET] = apply_set,
+    [SHAPE_OBJECT] = apply_mapping, [SHAPE_OBJECTS] = apply_objects, [SHAPE_NONE] = refuse_unsupported,
 };
 
 static void refuse_unknown(struct loader *loader, const struct object *object, const struct node *key)

@@ -9,17 +9,11 @@
 #include "base/digest.h"
 #include "base/zone.h"
 
-static const struct node *value_or_self(const struct node *mapping, const char *name)
-{
-    const struct node *value = node_member(mapping, name);
-    return value ? value : mapping;
-}
-
 static void find_zone(struct loader *loader, struct budget *budget, const struct node *node)
 {
     budget->zone = budget->time_zone ? zone_load(loader->arena, budget->time_zone) : NULL;
     if (budget->time_zone && !budget->zone)
-        report(loader, SEVERITY_ERROR, value_or_self(node, "time_zone"),
+        report(loader, SEVERITY_ERROR, node_value(node, "time_zone"),
                "a name of this machine's time zone database (tzdata), e.g. Europe/Berlin, or UTC",
                "unknown time zone \"%s\"", budget->time_zone);
 }
@@ -42,7 +36,7 @@ static void check_length(struct loader *loader, const struct budget *budget, con
     if (length && budget->period != BUDGET_ROLLING)
         report(loader, SEVERITY_ERROR, length->key, "window: rolling", "\"length\" is for rolling budgets");
     if (!length && budget->period == BUDGET_ROLLING)
-        report(loader, SEVERITY_ERROR, value_or_self(node, "window"), "length: 24h",
+        report(loader, SEVERITY_ERROR, node_value(node, "window"), "length: 24h",
                "a rolling budget needs a \"length\"");
 }
 
@@ -51,7 +45,7 @@ static void check_alerts(struct loader *loader, const struct budget *budget, con
     for (size_t i = 1; i < budget->alert_count; i++) {
         if (budget->alerts[i] > budget->alerts[i - 1])
             continue;
-        report(loader, SEVERITY_ERROR, value_or_self(node, "alerts"), NULL, "\"alerts\" must ascend");
+        report(loader, SEVERITY_ERROR, node_value(node, "alerts"), NULL, "\"alerts\" must ascend");
         return;
     }
 }
@@ -59,40 +53,12 @@ static void check_alerts(struct loader *loader, const struct budget *budget, con
 /* What a scope may name. */
 static const char *wallet_at(const struct settings *settings, size_t i)
 {
-    return i < settings->group_count ? settings->groups[i].wallet : NULL;
-}
-
-static const char *group_at(const struct settings *settings, size_t i)
-{
-    return i < settings->group_count ? settings->groups[i].name : NULL;
+    return i < settings->group_count ? known_name(settings->groups[i].wallet) : NULL;
 }
 
 static const char *provider_at(const struct settings *settings, size_t i)
 {
-    return i < settings->provider_count ? settings->providers[i].id : NULL;
-}
-
-static void check_name(struct loader *loader, const struct node *node, const char *pattern,
-                       const char *(*name_at)(const struct settings *settings, size_t i), enum severity severity)
-{
-    const char *near = NULL, *name;
-    unsigned best = 1000;
-    struct slice asked = slice_of(pattern);
-    bool is_prefix = slice_has_suffix(asked, "*");
-    asked.length -= is_prefix;
-    for (size_t i = 0; (name = name_at(loader->settings, i)); i++) {
-        struct slice known = slice_of(name);
-        if (is_prefix ? known.length >= asked.length && memcmp(known.data, asked.data, asked.length) == 0
-                      : slice_is_equal(known, asked))
-            return;
-        unsigned distance = suggest_distance(asked, known);
-        if (suggest_is_near(asked, known) && distance < best) {
-            near = name;
-            best = distance;
-        }
-    }
-    report(loader, is_prefix ? SEVERITY_WARNING : severity, node, NULL, "there is no %s %s%s%s%s", node->key->text.data,
-           quote(loader, node), near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return i < settings->provider_count ? known_name(settings->providers[i].id) : NULL;
 }
 
 /* Calls carry nothing but names of the policy and its catalogue here; models and projects are free. */
@@ -103,11 +69,12 @@ static void check_scope(struct loader *loader, const struct budget *budget, cons
     const struct {
         const char *key, *pattern, *(*name_at)(const struct settings *settings, size_t i);
     } parts[] = {{"wallet", budget->scope.wallet, wallet_at},
-                 {"group", budget->scope.group, group_at},
+                 {"group", budget->scope.group, group_name_at},
                  {"provider", budget->scope.provider, provider_at}};
     for (size_t i = 0; scope && i < sizeof parts / sizeof *parts; i++)
         if (parts[i].pattern)
-            check_name(loader, node_member(scope, parts[i].key), parts[i].pattern, parts[i].name_at, severity);
+            refuse_unknown_name(loader, node_member(scope, parts[i].key), parts[i].key, parts[i].pattern,
+                                parts[i].name_at, severity);
 }
 
 void budgets_complete_one(struct loader *loader, struct budget *budget, const struct node *node,
@@ -116,7 +83,7 @@ void budgets_complete_one(struct loader *loader, struct budget *budget, const st
     if (node->kind != NODE_MAPPING)
         return;
     budget->origin = origin;
-    budget->place = place_of(loader, value_or_self(node, "id"));
+    budget->place = place_of(loader, node_value(node, "id"));
     find_zone(loader, budget, node);
     check_amounts(loader, budget, node);
     check_length(loader, budget, node);
@@ -129,9 +96,7 @@ void budgets_complete_one(struct loader *loader, struct budget *budget, const st
 void budgets_complete(struct loader *loader, const struct node *root, enum budget_origin origin)
 {
     struct settings *settings = loader->settings;
-    const struct node *list = node_member(root, "budgets");
-    const struct node *node =
-        list && list->kind == NODE_SEQUENCE && list->count == settings->budget_count ? list->first : NULL;
+    const struct node *node = node_first(node_list(root, NULL, "budgets"), settings->budget_count);
     for (size_t i = 0; node && i < settings->budget_count; i++, node = node->next)
         budgets_complete_one(loader, &settings->budgets[i], node, origin,
                              origin == BUDGET_OF_POLICY ? SEVERITY_ERROR : SEVERITY_WARNING);

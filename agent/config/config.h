@@ -118,14 +118,18 @@ struct model_alias {
 struct provider {
     const char *id;
     enum dialect_kind dialect;
-    const char **hosts; /* lower case */
+    const char **hosts; /* lower case; full names only */
     size_t host_count;
-    const char *base_url; /* https://api.openai.com, no trailing slash */
+    /* "*.openai.azure.com": names that only the policy knows. Each one that capture.hosts or the base_url of a target
+     * of this provider says becomes a row of its own after the catalogue's: the same id, that host, https://HOST. */
+    const char **host_patterns;
+    size_t host_pattern_count;
+    const char *base_url; /* https://api.openai.com, no trailing slash; NULL: all its targets say their own */
     const char *ca_file;  /* absolute, NULL: system roots */
     bool local;           /* may resolve to loopback or private addresses */
     enum key_header key_header;
     const char *price_family;
-    const char *api_prefix;      /* "/v1": what stands before an endpoint's own path ("/chat/completions") */
+    const char *api_prefix;      /* "/v1": what stands before an endpoint's own path ("/chat/completions"); or "" */
     bool speaks_responses;       /* openai: it has the Responses API, too; others get such calls translated to chat */
     bool limits_by_max_tokens;   /* openai: its limit of the output is max_tokens, not max_completion_tokens */
     struct model_alias *aliases; /* other names of models, for their prices */

@@ -140,3 +140,20 @@ bool node_is(const struct node *node, const char *text)
 {
     return node && node->kind == NODE_SCALAR && slice_is(node->text, text);
 }
+
+const struct node *node_list(const struct node *root, const char *section, const char *name)
+{
+    const struct node *list = node_member(section ? node_member(root, section) : root, name);
+    return list && list->kind == NODE_SEQUENCE ? list : NULL;
+}
+
+const struct node *node_first(const struct node *list, size_t count)
+{
+    return list && list->kind == NODE_SEQUENCE && list->count == count ? list->first : NULL;
+}
+
+const struct node *node_value(const struct node *mapping, const char *name)
+{
+    const struct node *value = node_member(mapping, name);
+    return value ? value : mapping;
+}

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "base/pattern.h"
 #include "config/budgets.h"
 #include "config/problems.h"
 
@@ -67,28 +68,6 @@ static const struct node *read_mapping(struct loader *loader, const char *file)
         return document->root;
     report(loader, SEVERITY_ERROR, document->root, NULL, "the file must be a mapping (key: value)");
     return NULL;
-}
-
-static void check_catalogue(struct loader *loader, const struct node *root)
-{
-    const struct node *list = node_member(root, "providers");
-    const struct node *node = list && list->kind == NODE_SEQUENCE ? list->first : NULL;
-    const struct settings *settings = loader->settings;
-    for (size_t i = 0; node && i < settings->provider_count; i++, node = node->next) {
-        const struct provider *provider = &settings->providers[i];
-        for (size_t j = 0; provider->id && j < i; j++)
-            if (settings->providers[j].id && strcmp(settings->providers[j].id, provider->id) == 0)
-                report(loader, SEVERITY_ERROR, node, NULL, "provider id \"%s\" is used twice", provider->id);
-        if (provider->base_url && slice_has_prefix(slice_of(provider->base_url), "http:") && !provider->local)
-            report(loader, SEVERITY_ERROR, node_member(node, "base_url"), "https, or local: true",
-                   "\"base_url\" must be https");
-    }
-}
-
-static void load_catalogue(struct loader *loader, const struct node *root)
-{
-    apply_object(loader, &table_providers, root, loader->settings);
-    check_catalogue(loader, root);
 }
 
 /* "policy-config.dev.yaml", "dev.yml", "team-prod.yaml" */
@@ -246,5 +225,8 @@ void config_release(struct settings *settings)
     for (size_t i = 0; i < settings->target_count; i++)
         secret_free(settings->targets[i].secret);
     secret_free(settings->alerts.webhook_secret);
+    for (size_t i = 0; i < settings->rule_count; i++)
+        for (size_t j = 0; settings->rules[i].patterns && j < settings->rules[i].pattern_count; j++)
+            pattern_free(settings->rules[i].patterns[j]);
     arena_free(settings->arena);
 }

@@ -44,7 +44,7 @@ void mask_quote_lines(struct loader *loader, struct document *document, size_t f
 
 /* How a type is read and described. */
 struct type {
-    enum shape { SHAPE_SCALAR, SHAPE_LIST, SHAPE_OBJECT, SHAPE_OBJECTS, SHAPE_NONE } shape;
+    enum shape { SHAPE_SCALAR, SHAPE_LIST, SHAPE_SET, SHAPE_OBJECT, SHAPE_OBJECTS, SHAPE_NONE } shape;
     const char *label;  /* in REFERENCE.md */
     const char *schema; /* members of the JSON schema */
     size_t size;        /* of one value */
@@ -55,6 +55,24 @@ extern const struct type types[TYPE_COUNT];
 /* "policies/x.yaml" and "ca.pem": the absolute path of policies/ca.pem. */
 const char *path_beside(struct loader *loader, const char *file, struct slice path);
 
+/* `member`: offset of a const char * in elements of `size` bytes, which were parsed from the list. */
+void refuse_repeated(struct loader *loader, const struct node *list, const void *elements, size_t size, size_t count,
+                     size_t member, const char *key);
+/* `pattern`, written at the node, must be one of the names that name_at counts up until it says NULL ("": a broken
+ * one); "there is no KIND …, did you mean …?". A prefix that none of them begins with is a warning. */
+void refuse_unknown_name(struct loader *loader, const struct node *node, const char *kind, const char *pattern,
+                         const char *(*name_at)(const struct settings *settings, size_t i), enum severity severity);
+const char *known_name(const char *name); /* "" for NULL */
+const char *group_name_at(const struct settings *settings, size_t i);
+
+/* The catalogue's top-level mapping into loader->settings. */
+void load_catalogue(struct loader *loader, const struct node *root);
+/* Rows for the hosts that only the policy names, of providers whose rows say "*.example.com". */
+void complete_catalogue(struct loader *loader, const struct node *root);
+/* Model groups, projects, data policies. */
+void complete_routing(struct loader *loader, const struct node *root);
+/* policies.rules: what members of a rule must agree on; compiles expressions. */
+void complete_policies(struct loader *loader, const struct node *root);
 /* The price list's top-level mapping into loader->settings. */
 void load_prices(struct loader *loader, const struct node *root);
 /* Checks across settings, on the policy's nodes. */

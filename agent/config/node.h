@@ -50,6 +50,11 @@ bool document_parse(const char *file, char *bytes, size_t length, struct arena *
 
 const struct node *node_member(const struct node *mapping, const char *name); /* NULL: absent or no mapping */
 bool node_is(const struct node *node, const char *text);                      /* a scalar with this text */
+/* The sequence at root.section.name (section NULL: root.name); NULL: absent or none. */
+const struct node *node_list(const struct node *root, const char *section, const char *name);
+/* A list's nodes and the elements that it was parsed into correspond, unless some were refused: NULL then. */
+const struct node *node_first(const struct node *list, size_t count);
+const struct node *node_value(const struct node *mapping, const char *name); /* the member, else the mapping itself */
 /* The nth line without its end; empty when there is none. */
 struct slice document_line(struct document *document, unsigned line);
 

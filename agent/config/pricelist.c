@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The price list: as_of, and families: {family: {model: row}}. Rows end up sorted by family and model, which is what
- * prices/ searches.
+ * prices/ searches, and complete: rows whose name ends in '*' (what units cost at a family's models) go into the
+ * others and are no rows themselves.
  */
 #include "config/loader.h"
 
 #include <stdlib.h>
+
+enum { DEFAULT_ROWS_MAX = 16 /* of a family: each is tried for each of its rows */ };
 
 static int compare_rows(const void *left, const void *right)
 {
@@ -14,18 +17,74 @@ static int compare_rows(const void *left, const void *right)
     return order ? order : strcmp(a->model, b->model);
 }
 
-static void check_tiers(struct loader *loader, const struct price_row *row, const struct node *node)
+static bool has_unit_price(const struct node *node)
 {
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side == SIDE_UNIT && node_member(node, bucket_rows[i].name))
+            return true;
+    return false;
+}
+
+static void check_row(struct loader *loader, const struct price_row *row, const struct node *node)
+{
+    const struct node *input = node_member(node, "input"), *output = node_member(node, "output");
     for (size_t i = 1; i < row->tier_count; i++)
         if (row->tiers[i].above_tokens <= row->tiers[i - 1].above_tokens)
             report(loader, SEVERITY_ERROR, node_member(node, "tiers"), NULL, "tiers must ascend");
-    if (!node_member(node, "input") || !node_member(node, "output"))
-        report(loader, SEVERITY_ERROR, node->key, NULL, "a price row needs \"input\" and \"output\"");
+    if (input && output)
+        return;
+    if (input || output || !has_unit_price(node))
+        report(loader, SEVERITY_ERROR, node->key, "or prices of units alone: {seconds: 100}",
+               "a price row needs \"input\" and \"output\"");
+}
+
+static bool is_default(const struct price_row *row)
+{
+    return slice_has_suffix(slice_of(row->model), "*");
+}
+
+/* How much of its name a default row asks for; 0: it is none for that model. */
+static size_t match_default(const struct price_row *row, const char *model)
+{
+    size_t length = strlen(row->model);
+    return is_default(row) && strncmp(row->model, model, length - 1) == 0 ? length : 0;
+}
+
+/* The longest beginning that has a price of the unit. */
+static void take_default(const struct price_row *rows, size_t count, struct price_row *row, size_t unit)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t matched = rows[i].prices.has[unit] ? match_default(&rows[i], row->model) : 0;
+        if (matched <= longest)
+            continue;
+        longest = matched;
+        row->prices.of[unit] = rows[i].prices.of[unit];
+        row->prices.has[unit] = true;
+    }
+}
+
+/* Fills the family's rows from its default rows, and drops those. Returns how many are left. */
+static size_t apply_default_rows(struct loader *loader, struct price_row *rows, size_t count)
+{
+    struct price_row *defaults = arena_new_array(loader->scratch, struct price_row, DEFAULT_ROWS_MAX);
+    size_t default_count = 0, kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_default(&rows[i]))
+            rows[kept++] = rows[i];
+        else if (default_count < DEFAULT_ROWS_MAX)
+            defaults[default_count++] = rows[i];
+    }
+    for (size_t i = 0; i < kept; i++)
+        for (size_t unit = 0; unit < BUCKET_COUNT; unit++)
+            if (bucket_rows[unit].side == SIDE_UNIT && !rows[i].prices.has[unit])
+                take_default(defaults, default_count, &rows[i], unit);
+    return kept;
 }
 
 static size_t load_family(struct loader *loader, const struct node *family, struct price_row *rows)
 {
-    size_t count = 0;
+    size_t count = 0, default_count = 0;
     for (const struct node *node = family->first; node; node = node->next) {
         if (node->kind != NODE_MAPPING || node->key->kind != NODE_SCALAR || node->key->text.length == 0) {
             report(loader, SEVERITY_ERROR, node, "model: {input: 1, output: 2}", "a price row must be a mapping");
@@ -34,10 +93,13 @@ static size_t load_family(struct loader *loader, const struct node *family, stru
         struct price_row *row = &rows[count++];
         row->family = arena_copy(loader->arena, family->key->text).data;
         row->model = arena_copy(loader->arena, node->key->text).data;
-        apply_object(loader, &table_price, node, row);
-        check_tiers(loader, row, node);
+        apply_object(loader, is_default(row) ? &table_price_default : &table_price, node, row);
+        if (!is_default(row))
+            check_row(loader, row, node);
+        else if (++default_count == DEFAULT_ROWS_MAX + 1)
+            report(loader, SEVERITY_ERROR, node->key, NULL, "a family can have %d default rows", (int)DEFAULT_ROWS_MAX);
     }
-    return count;
+    return apply_default_rows(loader, rows, count);
 }
 
 /* "2026-07-02" */

@@ -22,7 +22,9 @@ static void print_choices(const struct field *field, FILE *stream)
 static void print_type(const struct field *field, FILE *stream)
 {
     bool is_number = field->type == TYPE_UINT32 || field->type == TYPE_UINT64 || field->type == TYPE_MONEY;
-    if (field->type == TYPE_CHOICE)
+    if (types[field->type].shape == SHAPE_SET)
+        fprintf(stream, "%s ", types[field->type].label);
+    if (field->choices)
         print_choices(field, stream);
     else if (is_number)
         fprintf(stream, "%s, %llu to %llu %s", types[field->type].label, (unsigned long long)field->min,
@@ -112,4 +114,5 @@ void config_print_reference(FILE *stream)
           "`price_family`) its models:\n",
           stream);
     print_object(&table_price, "families.FAMILY.MODEL", stream);
+    print_object(&table_price_default, "families.FAMILY.BEGINNING*", stream);
 }

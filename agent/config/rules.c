@@ -7,61 +7,28 @@
 
 #include <stddef.h>
 
-static const struct node *list_of(const struct node *root, const char *section, const char *name)
-{
-    const struct node *list = node_member(section ? node_member(root, section) : root, name);
-    return list && list->kind == NODE_SEQUENCE ? list : NULL;
-}
-
-/* The list's nodes and the array's elements correspond, unless the list was refused as a whole. */
-static const struct node *first_of(const struct node *list, size_t count)
-{
-    return list && list->count == count ? list->first : NULL;
-}
-
-static const struct node *value_or_self(const struct node *mapping, const char *name)
-{
-    const struct node *value = node_member(mapping, name);
-    return value ? value : mapping;
-}
-
-/* `member`: offset of a const char * in elements of `size` bytes. At most 256 elements: comparing all is cheap. */
-static void refuse_repeated(struct loader *loader, const struct node *list, const void *elements, size_t size,
-                            size_t count, size_t member, const char *key)
-{
-    const struct node *node = first_of(list, count);
-    for (size_t i = 0; node && i < count; i++, node = node->next) {
-        const char *const *value = (const char *const *)(const void *)((const char *)elements + i * size + member);
-        const struct node *earlier = list->first;
-        for (size_t j = 0; *value && j < i; j++, earlier = earlier->next) {
-            const char *const *other = (const char *const *)(const void *)((const char *)elements + j * size + member);
-            if (!*other || strcmp(*value, *other) != 0)
-                continue;
-            report(loader, SEVERITY_ERROR, value_or_self(node, key), NULL, "\"%s\" is used twice: %s, first on line %u",
-                   key, *value, value_or_self(earlier, key)->line);
-            break;
-        }
-    }
-}
-
 void refuse_repeated_budgets(struct loader *loader, const struct node *root)
 {
     const struct settings *settings = loader->settings;
-    refuse_repeated(loader, list_of(root, NULL, "budgets"), settings->budgets, sizeof *settings->budgets,
+    refuse_repeated(loader, node_list(root, NULL, "budgets"), settings->budgets, sizeof *settings->budgets,
                     settings->budget_count, offsetof(struct budget, id), "id");
 }
 
 static void unique_names(struct loader *loader, const struct node *root)
 {
     const struct settings *settings = loader->settings;
-    const struct node *groups = list_of(root, NULL, "consumer_groups");
-    refuse_repeated(loader, list_of(root, "providers", "targets"), settings->targets, sizeof *settings->targets,
+    const struct node *groups = node_list(root, NULL, "consumer_groups");
+    refuse_repeated(loader, node_list(root, "providers", "targets"), settings->targets, sizeof *settings->targets,
                     settings->target_count, offsetof(struct target, id), "id");
+    refuse_repeated(loader, node_list(root, NULL, "projects"), settings->projects, sizeof *settings->projects,
+                    settings->project_count, offsetof(struct project, name), "name");
+    refuse_repeated(loader, node_list(root, "policies", "rules"), settings->rules, sizeof *settings->rules,
+                    settings->rule_count, offsetof(struct policy_rule, id), "id");
     refuse_repeated(loader, groups, settings->groups, sizeof *settings->groups, settings->group_count,
                     offsetof(struct consumer_group, name), "name");
     refuse_repeated(loader, groups, settings->groups, sizeof *settings->groups, settings->group_count,
                     offsetof(struct consumer_group, api_key), "api_key");
-    refuse_repeated(loader, list_of(root, NULL, "wallets"), settings->wallets, sizeof *settings->wallets,
+    refuse_repeated(loader, node_list(root, NULL, "wallets"), settings->wallets, sizeof *settings->wallets,
                     settings->wallet_count, offsetof(struct wallet_seed, id), "id");
     refuse_repeated_budgets(loader, root);
 }
@@ -69,13 +36,13 @@ static void unique_names(struct loader *loader, const struct node *root)
 static void one_default_group(struct loader *loader, const struct node *root)
 {
     struct settings *settings = loader->settings;
-    const struct node *list = list_of(root, NULL, "consumer_groups");
-    const struct node *node = first_of(list, settings->group_count);
+    const struct node *list = node_list(root, NULL, "consumer_groups");
+    const struct node *node = node_first(list, settings->group_count);
     size_t defaults = 0;
     for (size_t i = 0; node && i < settings->group_count; i++, node = node->next)
         if (settings->groups[i].is_default && ++defaults > 1)
-            report(loader, SEVERITY_ERROR, value_or_self(node, "default"),
-                   "the default group serves calls that name none", "more than one group is the default");
+            report(loader, SEVERITY_ERROR, node_value(node, "default"), "the default group serves calls that name none",
+                   "more than one group is the default");
     if (list && list->count == 0)
         report(loader, SEVERITY_ERROR, list, NULL, "\"consumer_groups\" must have at least one group");
     if (defaults == 0 && settings->group_count)
@@ -85,22 +52,31 @@ static void one_default_group(struct loader *loader, const struct node *root)
 static void check_base_url(struct loader *loader, const struct target *target, const struct node *node)
 {
     const struct node *url = node_member(node, "base_url");
+    const struct provider *provider = target->provider;
     if (url && slice_has_prefix(url->text, "http:") && !target->local)
         report(loader, SEVERITY_ERROR, url, "https, or local: true for a server on this machine or network",
                "\"base_url\" must be https");
+    if (url && target->base_url && provider && *provider->api_prefix &&
+        slice_has_suffix(slice_of(target->base_url), provider->api_prefix))
+        report(loader, SEVERITY_WARNING, url, "most likely it is to end before that",
+               "\"base_url\" ends with \"%s\", which is added to it", provider->api_prefix);
+    if (!url && provider && !provider->base_url && provider->host_pattern_count)
+        report(loader, SEVERITY_ERROR, node,
+               arena_printf(loader->scratch, "base_url: https://NAME%s", provider->host_patterns[0] + 1),
+               "target lacks \"base_url\": provider \"%s\" has none of its own", provider->id);
 }
 
 static void complete_targets(struct loader *loader, const struct node *root)
 {
     struct settings *settings = loader->settings;
-    const struct node *node = first_of(list_of(root, "providers", "targets"), settings->target_count);
+    const struct node *node = node_first(node_list(root, "providers", "targets"), settings->target_count);
     for (size_t i = 0; node && i < settings->target_count; i++, node = node->next) {
         struct target *target = &settings->targets[i];
         const struct provider *provider = target->provider;
         check_base_url(loader, target, node);
         target->index = (unsigned)i;
         target->line = node->line;
-        target->model_place = place_of(loader, value_or_self(node, "model"));
+        target->model_place = place_of(loader, node_value(node, "model"));
         if (!provider || target->base_url)
             continue;
         target->base_url = provider->base_url; /* where it goes there, it is trusted as there */
@@ -108,7 +84,7 @@ static void complete_targets(struct loader *loader, const struct node *root)
         if (!target->ca_file)
             target->ca_file = provider->ca_file;
     }
-    if (settings->target_count == 0 && !list_of(root, "providers", "targets"))
+    if (settings->target_count == 0 && !node_list(root, "providers", "targets"))
         report(loader, SEVERITY_WARNING, root, "providers: {targets: [...]}",
                "the file lists no targets: no model can be routed");
 }
@@ -117,7 +93,7 @@ static void line_within_head(struct loader *loader, const struct node *root)
 {
     const struct settings *settings = loader->settings;
     if (settings->limits.request_line_bytes_max > settings->limits.head_bytes_max)
-        report(loader, SEVERITY_ERROR, value_or_self(node_member(root, "limits"), "request_line_bytes_max"), NULL,
+        report(loader, SEVERITY_ERROR, node_value(node_member(root, "limits"), "request_line_bytes_max"), NULL,
                "\"request_line_bytes_max\" exceeds \"head_bytes_max\"");
 }
 
@@ -147,7 +123,7 @@ static void compare_tracking(struct loader *loader, const struct node *first, co
 /* It may be written at the top level, inside groups, or both, as long as all say the same. */
 static void one_cost_tracking(struct loader *loader, const struct node *root)
 {
-    const struct node *list = list_of(root, NULL, "consumer_groups");
+    const struct node *list = node_list(root, NULL, "consumer_groups");
     const struct node *top = node_member(root, "cost_tracking");
     for (const struct node *group = list && list->count <= 256 ? list->first : NULL; group; group = group->next) {
         const struct node *tracking = node_member(group, "cost_tracking");
@@ -175,11 +151,11 @@ static bool is_paid_from(const struct settings *settings, const char *wallet)
 static void wallets_are_used(struct loader *loader, const struct node *root)
 {
     const struct settings *settings = loader->settings;
-    const struct node *node = first_of(list_of(root, NULL, "wallets"), settings->wallet_count);
+    const struct node *node = node_first(node_list(root, NULL, "wallets"), settings->wallet_count);
     for (size_t i = 0; node && i < settings->wallet_count; i++, node = node->next)
         if (settings->wallets[i].id && !is_paid_from(settings, settings->wallets[i].id))
-            report(loader, SEVERITY_WARNING, value_or_self(node, "id"), NULL,
-                   "no consumer group pays from wallet \"%s\"", settings->wallets[i].id);
+            report(loader, SEVERITY_WARNING, node_value(node, "id"), NULL, "no consumer group pays from wallet \"%s\"",
+                   settings->wallets[i].id);
 }
 
 static void complete_budgets(struct loader *loader, const struct node *root)
@@ -203,8 +179,9 @@ static void complete_alerts(struct loader *loader, const struct node *root)
 }
 
 static void (*const rules[])(struct loader *loader, const struct node *root) = {
-    unique_names,      one_default_group, complete_targets, line_within_head, per_uid_within_all,
-    one_cost_tracking, pack_is_enabled,   wallets_are_used, complete_budgets, complete_alerts,
+    unique_names,       one_default_group, complete_targets,  line_within_head, per_uid_within_all,
+    one_cost_tracking,  pack_is_enabled,   wallets_are_used,  complete_budgets, complete_alerts,
+    complete_catalogue, complete_routing,  complete_policies,
 };
 
 void check_rules(struct loader *loader, const struct node *root)

@@ -41,12 +41,12 @@ static void print_scalar(const struct field *field, FILE *stream)
 static void print_value(const struct field *field, unsigned indent, FILE *stream)
 {
     enum shape shape = types[field->type].shape;
-    bool is_list = shape == SHAPE_LIST || shape == SHAPE_OBJECTS;
+    bool is_list = shape == SHAPE_LIST || shape == SHAPE_SET || shape == SHAPE_OBJECTS;
     if (is_list)
         fprintf(stream, "\"type\": \"array\", \"maxItems\": %llu, \"items\": {", (unsigned long long)field->max);
     if (field->object)
         print_object(field->object, indent + 1, stream);
-    else if (field->type == TYPE_CHOICE)
+    else if (field->choices)
         print_choices(field->choices, stream);
     else
         print_scalar(field, stream);

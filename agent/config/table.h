@@ -13,23 +13,32 @@ enum field_type {
     TYPE_BOOLEAN,
     TYPE_UINT32,
     TYPE_UINT64,
-    TYPE_NAME,     /* letters, digits, _ . - : what may appear in paths, logs and headers */
-    TYPE_VARIABLE, /* of the environment */
-    TYPE_TEXT,     /* printable, no control characters */
-    TYPE_CHOICE,   /* one word of a list */
-    TYPE_MONEY,    /* USD */
-    TYPE_PRICE,    /* USD per million tokens */
-    TYPE_PATH,     /* relative to the file that says it */
-    TYPE_URL,      /* http(s)://host[:port][/path] */
-    TYPE_API_KEY,  /* kt_cg_… */
-    TYPE_PROVIDER, /* id of the catalogue */
-    TYPE_NETWORK,  /* a.b.0.0/16 within 127.0.0.0/8 */
-    TYPE_PATTERN,  /* text, or a prefix ending in '*' */
-    TYPE_DURATION, /* 24h, 7d: whole hours, in minutes */
-    TYPE_HOSTS,    /* lists from here */
+    TYPE_NAME,          /* letters, digits, _ . - : what may appear in paths, logs and headers */
+    TYPE_VARIABLE,      /* of the environment */
+    TYPE_TEXT,          /* printable, no control characters */
+    TYPE_CHOICE,        /* one word of a list */
+    TYPE_SWITCH,        /* the same of two, into a bool */
+    TYPE_MONEY,         /* USD */
+    TYPE_PRICE,         /* USD per million tokens */
+    TYPE_PATH,          /* relative to the file that says it */
+    TYPE_URL,           /* http(s)://host[:port][/path] */
+    TYPE_API_KEY,       /* kt_cg_… */
+    TYPE_PROVIDER,      /* id of the catalogue */
+    TYPE_NETWORK,       /* a.b.0.0/16 within 127.0.0.0/8 */
+    TYPE_PATTERN,       /* text, or a prefix ending in '*' */
+    TYPE_DURATION,      /* 24h, 7d: whole hours, in minutes */
+    TYPE_PREFIX,        /* of paths: /openai/v1, or nothing */
+    TYPE_HOURS,         /* 22:00-06:00, into two uint32_t: minutes of the day */
+    TYPE_ZONE,          /* a name of the time zone database */
+    TYPE_HOSTS,         /* lists from here */
+    TYPE_HOST_PATTERNS, /* names, or *.example.com */
     TYPE_NAMES,
     TYPE_VARIABLES,
-    TYPE_MODELS, /* names, or prefixes ending in '*' */
+    TYPE_MODELS,   /* names, or prefixes ending in '*' */
+    TYPE_PATTERNS, /* the same of anything */
+    TYPE_TEXTS,
+    TYPE_EXPRESSIONS, /* regular ones: compiled when all of the file is read */
+    TYPE_CHOICES,     /* words of a list, each a bit of one unsigned */
     TYPE_UIDS,
     TYPE_GIDS,
     TYPE_PERCENTS,
@@ -79,7 +88,8 @@ struct object {
     const char *text;
 };
 
-extern const struct object table_policy, table_providers, table_provider, table_price, table_tier, table_pricing;
+extern const struct object table_policy, table_providers, table_provider, table_price, table_price_default, table_tier,
+    table_pricing;
 extern const struct object table_target, table_consumer_group, table_wallet, table_cost_tracking;
 extern const struct object table_budget, table_budgets, table_webhook;
 

@@ -151,23 +151,38 @@ static const char *choice_list(struct loader *loader, const struct choice *choic
     return list;
 }
 
-bool parse_choice(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
+/* NULL: reported. */
+static const struct choice *find_choice(struct loader *loader, const struct field *field, const struct node *node)
 {
     for (const struct choice *choice = field->choices; choice->name; choice++) {
         if (!slice_is(node->text, choice->name))
             continue;
-        if (choice->is_unsupported) {
-            report(loader, SEVERITY_ERROR, node, choice_list(loader, field->choices),
-                   "\"%s: %s\" is not supported by this version yet", field->name, choice->name);
-            return false;
-        }
-        *(unsigned *)ret_value = choice->value;
-        return true;
+        if (!choice->is_unsupported)
+            return choice;
+        report(loader, SEVERITY_ERROR, node, choice_list(loader, field->choices),
+               "\"%s: %s\" is not supported by this version yet", field->name, choice->name);
+        return NULL;
     }
     const struct choice *near = table_suggest_choice(field->choices, node->text);
     report(loader, SEVERITY_ERROR, node, choice_list(loader, field->choices), "\"%s\" cannot be %s%s%s%s", field->name,
            quote(loader, node), near ? ", did you mean \"" : "", near ? near->name : "", near ? "\"?" : "");
-    return false;
+    return NULL;
+}
+
+bool parse_choice(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
+{
+    const struct choice *choice = find_choice(loader, field, node);
+    if (choice)
+        *(unsigned *)ret_value = choice->value;
+    return choice != NULL;
+}
+
+bool parse_switch(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
+{
+    const struct choice *choice = find_choice(loader, field, node);
+    if (choice)
+        *(bool *)ret_value = choice->value != 0;
+    return choice != NULL;
 }
 
 bool parse_money(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
@@ -189,18 +204,19 @@ bool parse_money(struct loader *loader, const struct field *field, const struct 
     return true;
 }
 
-/* 1,000,000 USD per million tokens: a dollar a token is a mistake, and 2^63 pico-USD stay far away. */
+/* 1,000,000 USD per million: a dollar a token (or image) is a mistake, and 2^63 pico-USD stay far away. */
 bool parse_price(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
 {
     struct price price;
     if (price_parse(node->text, &price) != ERROR_OK) {
-        report(loader, SEVERITY_ERROR, node, "USD per million tokens, at most six decimals, e.g. 0.075",
+        report(loader, SEVERITY_ERROR, node, "USD per million, at most six decimals, e.g. 0.075",
                "\"%s\" is no price: %s", field->name, quote(loader, node));
         return false;
     }
     if (price.pico > 1000000000000) {
-        report(loader, SEVERITY_ERROR, node, "prices are in USD per million tokens",
-               "\"%s\" is above 1000000 USD per million tokens", field->name);
+        report(loader, SEVERITY_ERROR, node,
+               "prices are in USD per million tokens (calls, images, seconds, characters)",
+               "\"%s\" is above 1000000 USD per million", field->name);
         return false;
     }
     *(struct price *)ret_value = price;

@@ -29,6 +29,12 @@ VALUE_PARSER(pattern);
 VALUE_PARSER(duration);
 VALUE_PARSER(percent);
 VALUE_PARSER(argument);
+VALUE_PARSER(switch);
+VALUE_PARSER(prefix);
+VALUE_PARSER(hours);
+VALUE_PARSER(zone);
+VALUE_PARSER(host_pattern);
+VALUE_PARSER(expression);
 #undef VALUE_PARSER
 
 /* Decimal digits only, no leading zero: YAML 1.1 would read 010 as 8 and 1_000 as 1000. */

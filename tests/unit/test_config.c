@@ -5,130 +5,12 @@
  */
 #include "base/zone.h"
 #include "config/config.h"
-#include "tests/unit/suite.h"
+#include "tests/unit/config_files.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
-
-static char folder[64];
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *position)
-{
-    (void)status;
-    (void)kind;
-    (void)position;
-    return remove(path);
-}
-
-static void remove_folder(void)
-{
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[4][512];
-    static unsigned turn;
-    char *text = path[turn++ % 4];
-    if (!*folder) {
-        snprintf(folder, sizeof folder, "/tmp/test_config.XXXXXX");
-        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-        atexit(remove_folder);
-    }
-    snprintf(text, sizeof path[0], "%s/%s", folder, name);
-    return text;
-}
-
-static const char *write_bytes(const char *name, const char *bytes, size_t length, mode_t mode)
-{
-    const char *path = path_of(name);
-    unlink(path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, mode);
-    CU_ASSERT_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL_FATAL(write(fd, bytes, length), (ssize_t)length);
-    fchmod(fd, mode);
-    close(fd);
-    return path;
-}
-
-static const char *write_text(const char *name, const char *text)
-{
-    return write_bytes(name, text, strlen(text), 0600);
-}
-
-static char *read_text(const char *path, size_t *ret_length)
-{
-    FILE *file = fopen(path, "rb");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    char *text = calloc(1, 1 << 21);
-    *ret_length = fread(text, 1, (1 << 21) - 1, file);
-    fclose(file);
-    return text;
-}
-
-struct load {
-    enum error error;
-    struct settings *settings;
-    struct config_problems problems;
-};
-
-static struct load load_from(const struct config_sources *sources)
-{
-    struct load load = {0};
-    config_problems_init(&load.problems);
-    load.error = config_load(sources, &load.problems, &load.settings);
-    EXPECT((load.error == ERROR_OK) == (load.settings != NULL), "%s", sources->policy_file);
-    EXPECT((load.error == ERROR_OK) == (load.problems.error_count == 0), "%s", sources->policy_file);
-    return load;
-}
-
-static struct config_sources sources_of(const char *policy)
-{
-    return (struct config_sources){.policy_file = policy,
-                                   .providers_file = "policies/providers.yaml",
-                                   .prices_file = "policies/prices.yaml",
-                                   .environment = -1};
-}
-
-static struct load load(const char *policy)
-{
-    struct config_sources sources = sources_of(policy);
-    return load_from(&sources);
-}
-
-static void done(struct load *load)
-{
-    config_release(load->settings);
-    config_problems_done(&load->problems);
-}
-
-static const struct config_problem *find_problem(const struct load *load, unsigned line, unsigned column,
-                                                 const char *message)
-{
-    for (size_t i = 0; i < load->problems.count; i++) {
-        const struct config_problem *row = &load->problems.rows[i];
-        if (row->place.line == line && row->place.column == column && strcmp(row->message, message) == 0)
-            return row;
-    }
-    fprintf(stderr, "\n    wanted %u:%u %s, have:\n", line, column, message);
-    config_print_problems(&load->problems, stderr);
-    return NULL;
-}
 
 /* ---- good files ---- */
-
-static struct settings *load_good(const char *policy, struct load *ret_load)
-{
-    *ret_load = load(policy);
-    if (ret_load->error)
-        config_print_problems(&ret_load->problems, stderr);
-    CU_ASSERT_EQUAL_FATAL(ret_load->error, ERROR_OK);
-    return ret_load->settings;
-}
 
 TEST(the_dev_file_of_the_design_loads)
 {
@@ -253,11 +135,6 @@ TEST(the_seed_files_are_those_of_the_design)
     expect_file("policies/policy-config.prod.yaml", wanted);
 }
 
-/* Lines 1 to 4 and 5 to 9 of most cases; what is under test begins at line 10. */
-#define GROUP  "consumer_groups:\n  - name: g\n    api_key: kt_cg_g\n    wallet_team_id: w\n"
-#define TARGET "providers:\n  targets:\n    - id: t\n      provider: openai\n      model: gpt-5.4-nano\n"
-#define BOTH   GROUP TARGET
-
 TEST(every_kind_of_value_arrives_where_it_belongs)
 {
     struct load load;
@@ -362,13 +239,6 @@ TEST(the_digest_is_that_of_the_files_bytes)
 
 /* ---- bad files ---- */
 
-struct bad {
-    const char *text;
-    unsigned line, column;
-    const char *message;
-    unsigned errors; /* 0: exactly this one */
-};
-
 static const struct bad bad_yaml[] = {
     {"", 0, 0, "the file is empty", 0},
     {"# nothing\n", 0, 0, "the file is empty", 0},
@@ -426,11 +296,8 @@ static const struct bad bad_settings[] = {
      "\"connections_per_uid_max\" exceeds \"connections_max\"", 0},
     {GROUP "limits: {client_gone: wait}\n", 5, 23, "\"client_gone\" cannot be \"wait\"", 0},
     {GROUP "exports: []\n", 5, 1, "\"exports\" is not supported by this version yet", 0},
-    {GROUP "policies: {rules: []}\n", 5, 12, "\"rules\" is not supported by this version yet", 0},
-    {GROUP "    rate_limits: {requests_per_minute: 3}\n", 5, 5, "\"rate_limits\" is not supported by this version yet",
-     0},
-    {GROUP "model_groups: {}\n", 5, 1, "\"model_groups\" is not supported by this version yet", 0},
-    {GROUP "schedule: {}\n", 5, 1, "\"schedule\" is not supported by this version yet", 0},
+    {GROUP "model_groups: []\n", 5, 1, "unknown key \"model_groups\" in the policy", 0},
+    {GROUP "rate_limits: {}\n", 5, 1, "unknown key \"rate_limits\" in the policy", 0},
     {GROUP "privacy: {}\n", 5, 1, "\"privacy\" is not supported by this version yet", 0},
     {GROUP "capture: {strict: true}\n", 5, 11, "\"strict\" is not supported by this version yet", 0},
     {GROUP "capture: {network: 127.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
@@ -486,8 +353,7 @@ static const struct bad bad_settings[] = {
     {BOTH "      base_url: \"https://a.example/\\r\\nX: y\"\n", 10, 17, "\"base_url\" is no usable URL", 0},
     {BOTH "      pricing: {input: free}\n", 10, 24, "\"input\" is no price: \"free\"", 0},
     {BOTH "      pricing: {input: 0.0000001}\n", 10, 24, "\"input\" is no price: \"0.0000001\"", 0},
-    {BOTH "      pricing: {input: 1000001}\n", 10, 24, "\"input\" is above 1000000 USD per million tokens", 0},
-    {BOTH "      max_price: 1\n", 10, 7, "\"max_price\" is not supported by this version yet", 0},
+    {BOTH "      pricing: {input: 1000001}\n", 10, 24, "\"input\" is above 1000000 USD per million", 0},
     {BOTH "      weight: 0\n", 10, 15, "\"weight\" is out of range: 0", 0},
     {BOTH "      timeout_ms: 999\n", 10, 19, "\"timeout_ms\" is out of range: 999", 0},
     {BOTH "      ca_file: \"a\\0b\"\n", 10, 16, "\"ca_file\" has a control character, or a space at its end", 0},
@@ -498,9 +364,6 @@ static const struct bad bad_settings[] = {
     {BOTH "      secret_key_ref: {env: sk-123456789}\n", 10, 29, "\"env\" must name an environment variable", 0},
     {BOTH "  routing: {strategy: usage_basd}\n", 10, 23,
      "\"strategy\" cannot be \"usage_basd\", did you mean \"usage_based\"?", 0},
-    {BOTH "  routing: {strategy: weighted}\n", 10, 23, "\"strategy: weighted\" is not supported by this version yet",
-     0},
-    {BOTH "  routing: {fallback: {}}\n", 10, 13, "\"fallback\" is not supported by this version yet", 0},
     {BOTH "  routing: {on_unlisted_model: meter}\n", 10, 32, "\"on_unlisted_model\" cannot be \"meter\"", 0},
 };
 
@@ -565,19 +428,6 @@ static const struct bad bad_budgets[] = {
     {GROUP "cost_tracking: {hold: learnt}\n", 5, 23, "\"hold\" cannot be \"learnt\", did you mean \"learned\"?", 0},
 };
 
-static void expect_bad(const struct bad *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct load load_result = load(write_text("case.dev.yaml", rows[i].text));
-        EXPECT(load_result.error == ERROR_SETTINGS_INVALID, "%s", rows[i].text);
-        EXPECT(find_problem(&load_result, rows[i].line, rows[i].column, rows[i].message) != NULL, "%s", rows[i].text);
-        size_t errors = rows[i].errors ? rows[i].errors : 1;
-        EXPECT(load_result.problems.error_count == errors, "%zu errors: %s", load_result.problems.error_count,
-               rows[i].text);
-        done(&load_result);
-    }
-}
-
 TEST(yaml_beyond_plain_data_is_refused_with_its_place)
 {
     expect_bad(bad_yaml, sizeof bad_yaml / sizeof *bad_yaml);
@@ -605,15 +455,6 @@ TEST(all_errors_come_at_once_in_the_files_order)
         if (!load_result.problems.rows[i].is_warning && errors < 5)
             EXPECT_INTEGER(load_result.problems.rows[i].place.line, lines[errors++]);
     done(&load_result);
-}
-
-static const char *print(const struct load *load)
-{
-    static char text[4096];
-    FILE *stream = fmemopen(text, sizeof text - 1, "w");
-    config_print_problems(&load->problems, stream);
-    fclose(stream);
-    return text;
 }
 
 TEST(problems_are_printed_with_line_caret_and_hint)

@@ -69,10 +69,10 @@ static const struct {
     /* the family gpt-5.4: mini, nano, pro and itself; pro is the dearest, and has no cache price */
     {"openai", "gpt-5.4-ultra", PRICE_CEILING, "gpt-5.4-pro", "30", "180", "30", "30", "30", 128000},
     /* whole words only: gpt-4o is no gpt-4, gpt-4oo shares "gpt" with all of them */
-    {"openai", "gpt-4o-mini-2024-07-18", PRICE_CEILING, "gpt-4o-mini", "0.15", "0.6", "0.075", "0.15", "0.15", 16384},
+    {"openai", "gpt-4.1-mini-2099-07-18", PRICE_CEILING, "gpt-4.1-mini", "0.4", "1.6", "0.1", "0.4", "0.4", 32768},
     {"openai", "gpt-4oo", PRICE_CEILING, "gpt-5.4-pro", "30", "180", "30", "30", "30", 272000},
     /* nothing shared: the provider's dearest */
-    {"openai", "davinci", PRICE_CEILING, "o1-pro", "150", "600", "150", "150", "150", 272000},
+    {"openai", "curie", PRICE_CEILING, "o1-pro", "150", "600", "150", "150", "150", 272000},
     {"openai", "", PRICE_CEILING, "o1-pro", "150", "600", "150", "150", "150", 272000},
     /* the free model of the family does not make its unknown sister free */
     {"cohere", "north-mini-code-2", PRICE_CEILING, NULL, "2.5", "10", "2.5", "2.5", "2.5", 32000},
