@@ -35,6 +35,9 @@ static void check_base_url(struct loader *loader, const struct provider *provide
     const struct node *url = node_member(node, "base_url");
     if (provider->base_url && slice_has_prefix(slice_of(provider->base_url), "http:") && !provider->local)
         report(loader, SEVERITY_ERROR, url, "https, or local: true", "\"base_url\" must be https");
+    const struct node *hosts = node_member(node, "hosts");
+    if (!node_first(hosts, provider->host_count + provider->host_pattern_count) && hosts && hosts->count)
+        return; /* some were refused */
     if (!url && (provider->host_count || !provider->host_pattern_count))
         report(loader, SEVERITY_ERROR, node,
                "base_url: https://api.example.com; without it, all hosts must begin with *.",

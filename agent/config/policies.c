@@ -55,8 +55,7 @@ static void compile_expressions(struct loader *loader, struct policy_rule *rule,
         size_t offset, end;
         rule->patterns[i] = pattern_new(rule->pattern_texts[i], problem, sizeof problem, &offset);
         if (!rule->patterns[i])
-            report(loader, SEVERITY_ERROR, child, NULL, "no regular expression: %s (at its byte %zu)", problem,
-                   offset + 1);
+            report(loader, SEVERITY_ERROR, child, NULL, "no regular expression: %s at offset %zu", problem, offset);
         else if (pattern_find(rule->patterns[i], SLICE_LITERAL(""), &offset, &end) != MATCH_NONE)
             report(loader, SEVERITY_WARNING, child, NULL, "the expression matches even an empty text");
     }

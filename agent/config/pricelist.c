@@ -91,8 +91,8 @@ static size_t load_family(struct loader *loader, const struct node *family, stru
             continue;
         }
         struct price_row *row = &rows[count++];
-        row->family = arena_copy(loader->arena, family->key->text).data;
-        row->model = arena_copy(loader->arena, node->key->text).data;
+        *row = (struct price_row){.family = arena_copy(loader->arena, family->key->text).data,
+                                  .model = arena_copy(loader->arena, node->key->text).data}; /* a dropped row's place */
         apply_object(loader, is_default(row) ? &table_price_default : &table_price, node, row);
         if (!is_default(row))
             check_row(loader, row, node);
