@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See policy.h: pure functions over a settings snapshot, called by the steps identify and authorize. */
+/* See policy.h: whose call it is. Pure functions over a settings snapshot, called by the step identify. */
 #include "policy/policy.h"
 
 #include "base/check.h"
@@ -93,55 +93,4 @@ enum error policy_find_group(const struct settings *settings, const struct group
         return ERROR_KEY_REFUSED;
     *ret_answer = answer;
     return ERROR_OK;
-}
-
-/* Exact, or a prefix ending in '*'. */
-static bool is_model_among(const char *model, const char *const *patterns, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(patterns[i]);
-        bool is_prefix = length && patterns[i][length - 1] == '*';
-        if (is_prefix ? !strncmp(model, patterns[i], length - 1) : !strcmp(model, patterns[i]))
-            return true;
-    }
-    return false;
-}
-
-static enum error decide_model(const struct consumer_group *group, const char *model, const char **ret_rule)
-{
-    if (!model[0])
-        return ERROR_OK;
-    if (is_model_among(model, group->denied_models, group->denied_model_count)) {
-        *ret_rule = "consumer_groups[].denied_models";
-        return ERROR_MODEL_DENIED;
-    }
-    if (group->allowed_model_count && !is_model_among(model, group->allowed_models, group->allowed_model_count)) {
-        *ret_rule = "consumer_groups[].allowed_models";
-        return ERROR_MODEL_DENIED;
-    }
-    return ERROR_OK;
-}
-
-static enum error decide_endpoint(const struct settings *settings, const struct policy_question *question,
-                                  struct policy_verdict *verdict)
-{
-    if (question->is_metered || question->is_free)
-        return ERROR_OK;
-    verdict->rule = "capture.unmetered_endpoint";
-    verdict->counts_as_unmetered = true;
-    return settings->capture.unmetered_endpoint == UNLISTED_BLOCK ? ERROR_ENDPOINT_BLOCKED : ERROR_OK;
-}
-
-enum error policy_decide(const struct settings *settings, const struct policy_question *question, struct arena *arena,
-                         struct policy_verdict *ret_verdict)
-{
-    (void)arena;
-    struct policy_verdict verdict = {.rule = "default", .output_tokens_max = -1};
-    enum error error = decide_model(question->group, question->model, &verdict.rule);
-    if (!error)
-        error = decide_endpoint(settings, question, &verdict);
-    if (question->group->output_tokens_max)
-        verdict.output_tokens_max = (int64_t)question->group->output_tokens_max;
-    *ret_verdict = verdict; /* also on refusal: it names the rule */
-    return error;
 }

@@ -61,14 +61,19 @@ struct policy_verdict {
     size_t redact_pattern_count;
 };
 /* The group's models, then policies.rules in order, then the endpoint. MODEL_DENIED, RULE_BLOCKED, ENDPOINT_BLOCKED.
- * The verdict is filled on refusal, too. `arena`: of the exchange. */
+ * The verdict is filled on refusal, too. `arena`: of the exchange. What cannot be known counts against the request: a
+ * pattern that costs too much matches (but for RULE_ALLOW), and a RULE_REDACT blocks (RULE_BLOCKED, with its id and a
+ * message that says why) when its pattern costs too much, when what it matches is in a body that is no JSON, and when
+ * more than POLICY_FLAGS_MAX such rules have keywords or patterns. */
 enum error policy_decide(const struct settings *settings, const struct policy_question *question, struct arena *arena,
                          struct policy_verdict *ret_verdict) MUST_USE;
 
 /* The body with everything that the verdict redacts replaced by "[email]", "[card]" …, in the strings of a JSON body
  * (decoded: \u0040 is an @), all other bytes as they were; the same slice when nothing was found. Identifiers that the
- * provider gave (tool call ids, file ids), names of members, model and role are left alone. *ret_found: "2 email, 1
- * card", arena. */
+ * provider gave (tool call ids, file ids), names of members, model and role are left alone (policy/text.c says how they
+ * and base64 are known). Keywords and patterns become "[redacted]"; a string that a pattern costs too much on becomes
+ * that as a whole. The result holds nothing more to redact. *ret_found: "2 email, 1 card", arena; NULL: nothing. A body
+ * that is no JSON is replaced as a whole. */
 struct slice policy_redact(const struct policy_verdict *verdict, struct slice body, struct arena *arena,
                            const char **ret_found);
 /* Which DETECT_… are in a text. */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of policy/ share: detectors, the texts of a body, and looking into them. Included here only. */
+#ifndef POLICY_INTERNAL_H
+#define POLICY_INTERNAL_H
+
+#include "base/pattern.h"
+#include "policy/policy.h"
+
+/* ---- detectors: hand-written, linear in the text whatever it is ---- */
+struct span {
+    size_t from, to;
+};
+/* The first match that begins at or after `at`. Bytes before `at` are looked at only to see where a word begins. */
+typedef bool detect_find(struct slice text, size_t at, struct span *ret_span);
+detect_find detect_email, detect_phone, detect_card, detect_iban, detect_api_key, detect_private_key;
+
+struct detector {
+    unsigned bit;
+    const char *name, *placeholder;
+    detect_find *find;
+};
+extern const struct detector policy_detectors[DETECT_COUNT];
+
+static inline char detect_byte(struct slice text, size_t at) /* NUL past the end */
+{
+    return at < text.length ? text.data[at] : '\0';
+}
+static inline bool detect_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline bool detect_is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline bool detect_is_alnum(char c)
+{
+    return detect_is_digit(c) || detect_is_letter(c);
+}
+static inline size_t detect_skip_digits(struct slice text, size_t at)
+{
+    while (detect_is_digit(detect_byte(text, at)))
+        at++;
+    return at;
+}
+
+/* Digits in groups: "4111 1111 …", "(030) 123 45-67". */
+enum { GROUPS_MAX = 8, GROUP_DIGITS_MAX = 19 };
+struct digit_groups {
+    size_t count;                  /* as many as have GROUP_DIGITS_MAX digits in all; 0: the first is longer */
+    unsigned lengths[GROUPS_MAX];  /* digits of each */
+    unsigned totals[GROUPS_MAX];   /* of it and all before */
+    size_t ends[GROUPS_MAX];       /* behind its last digit */
+    char separators[GROUPS_MAX];   /* the first byte of what stands behind it when another group follows, else NUL */
+    char digits[GROUP_DIGITS_MAX]; /* of all */
+};
+/* `at` is a digit. `allowed`: ASCII separators; spaces and dashes of Unicode count as ' ' and '-'. */
+void detect_read_groups(struct slice text, size_t at, const char *allowed, struct digit_groups *ret_groups);
+
+/* ---- the texts of a body ---- */
+struct policy_text {
+    struct slice raw;     /* in the body, without its quotes */
+    struct slice decoded; /* the same bytes as raw when it has no escapes */
+    struct slice folded;  /* in lower case, byte for byte as long; NULL until asked for */
+    bool is_word;         /* an identifier: detectors look at it, keywords and patterns do not */
+};
+struct policy_texts {
+    struct policy_text *rows;
+    size_t count;
+    bool is_json; /* else one text, the whole body */
+};
+void policy_read_texts(struct slice body, bool is_json, struct arena *arena, struct policy_texts *ret_texts);
+struct slice policy_text_fold(struct policy_text *text, struct arena *arena);
+/* Lower case for ASCII, Latin, Greek and Cyrillic letters whose two cases are equally long in UTF-8. */
+struct slice policy_fold(struct slice text, struct arena *arena);
+/* One character of a string as JSON writes it: how many raw bytes it takes, and its UTF-8 (1 to 4 bytes). */
+size_t policy_decode_one(const char *raw, char ret_utf8[4], size_t *ret_bytes);
+struct slice policy_decode(struct slice raw, struct arena *arena);
+
+/* ---- what patterns may cost: a call costs at least 100,000 steps (base/pattern.c), as much as 1,600 bytes; so many
+ * tiny strings are dear, and all calls of a pattern on one body share an allowance ---- */
+enum { PATTERN_CALL_BYTES = 1600, PATTERN_BODY_TIMES = 16, PATTERN_BYTES_AT_LEAST = 128 << 20 };
+static inline uint64_t policy_allow_patterns(size_t body_bytes)
+{
+    return PATTERN_BYTES_AT_LEAST + (uint64_t)body_bytes * PATTERN_BODY_TIMES;
+}
+/* False: it is used up. */
+static inline bool policy_spend_pattern(uint64_t *bytes_left, size_t bytes)
+{
+    uint64_t cost = (uint64_t)bytes + PATTERN_CALL_BYTES;
+    bool is_enough = cost <= *bytes_left;
+    *bytes_left = is_enough ? *bytes_left - cost : 0;
+    return is_enough;
+}
+
+/* ---- looking into them, each detector at most once ---- */
+struct inspection {
+    struct slice body;
+    bool is_json;
+    struct arena *arena;
+    struct policy_texts texts; /* rows NULL: not read yet */
+    bool has_looked, has_keyword, has_pattern;
+    unsigned detected_done, detected;
+};
+unsigned inspect_detect(struct inspection *inspection, unsigned wanted);
+bool inspect_find_keyword(struct inspection *inspection, const struct policy_rule *rule);
+/* FAILED before FOUND when `all` texts are looked at; else the first of either. */
+enum pattern_match inspect_match_patterns(struct inspection *inspection, const struct policy_rule *rule, bool all);
+/* Can what is found be replaced: the body is JSON, indeed. */
+bool inspect_is_redactable(struct inspection *inspection);
+/* "email, card, keyword"; "" nothing; NULL: nothing was looked for. */
+const char *inspect_describe(const struct inspection *inspection);
+
+#endif
