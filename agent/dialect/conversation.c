@@ -29,8 +29,7 @@ bool dialect_message_is_of(struct slice message, const char *role)
     /* As every SDK writes it; else it is scanned. */
     struct slice rest = slice_has_prefix(message, "{\"role\":\"") ? slice_from(message, 9) : (struct slice){NULL, 0};
     if (rest.length)
-        return slice_has_prefix(rest, role) && slice_from(rest, strlen(role)).length &&
-               rest.data[strlen(role)] == '"';
+        return slice_has_prefix(rest, role) && slice_from(rest, strlen(role)).length && rest.data[strlen(role)] == '"';
     return json_scan(message, 1024, &query, 1, NULL) == ERROR_OK && json_string_is(&value, role);
 }
 

@@ -73,6 +73,7 @@ struct request_facts {
     uint64_t conversation;   /* the same for all turns of one (instructions and first user message); 0: none */
     char previous_id[128];   /* previous_response_id: the state is at the provider that gave it; "" when absent */
     struct usage units;     /* the most of each UNIT bucket that it can be billed: images, characters, tool calls … */
+    bool bills_calls;       /* each call of units.tool_calls is billed with the answer, which does not count them */
     char price_variant[64]; /* "1024x1024/hd": the price list may have a row MODEL/VARIANT; "" when absent */
     struct batch_facts batch;
     /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */

@@ -4,7 +4,7 @@
  * through the dialects; what a member is called is in the endpoint's table.
  */
 #include "base/check.h"
-#include "dialect/internal.h"
+#include "dialect/form.h"
 
 enum { SPLICES_MAX = 4 };
 
@@ -107,10 +107,20 @@ static void insert_output_max(struct splices *splices, struct slice body, const 
                           arena_printf(splices->arena, "\"%.*s\":{%s}", (int)(dot - member), member, text));
 }
 
+/* The name that the caller wants, when this endpoint knows it: max_tokens is no member of a Responses request. */
+static const char *name_output_max(const struct request_format *format, const struct request_facts *facts)
+{
+    for (size_t i = 0; facts->output_max_member && i < format->member_count; i++)
+        if (format->members[i].role == ROLE_OUTPUT_MAX &&
+            strcmp(format->members[i].path, facts->output_max_member) == 0)
+            return facts->output_max_member;
+    return format->output_max_member;
+}
+
 static void bound_output(const struct request_format *format, struct splices *splices, struct slice body,
                          const struct request_facts *facts, int64_t tokens_max)
 {
-    const char *member = facts->output_max_member ? facts->output_max_member : format->output_max_member;
+    const char *member = name_output_max(format, facts);
     if (facts->has_no_limit || !member || (facts->output_tokens_max >= 0 && facts->output_tokens_max <= tokens_max))
         return;
     if (facts->output_max_value.length)
@@ -128,6 +138,15 @@ static void set_model(struct splices *splices, struct slice body, const struct r
         splice_add_member(splices, body, facts->object_open, arena_printf(splices->arena, "\"model\":%s", quoted));
 }
 
+/* Gemini's model is in the path. */
+static bool has_model_member(const struct request_format *format)
+{
+    for (size_t i = 0; i < format->member_count; i++)
+        if (format->members[i].role == ROLE_MODEL)
+            return true;
+    return false;
+}
+
 struct slice dialect_edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                   const struct request_edits *edits, struct arena *arena)
 {
@@ -135,9 +154,9 @@ struct slice dialect_edit_request(const struct endpoint *endpoint, struct slice 
     const struct format *format = endpoint->format;
     if (!format || !format->request || (!facts->is_form && facts->object_open == 0))
         return body;
-    bool is_named = edits->model && strcmp(edits->model, facts->model) != 0;
+    bool is_named = edits->model && strcmp(edits->model, facts->model) != 0 && has_model_member(format->request);
     if (facts->is_form)
-        return body;
+        return is_named ? form_edit_model(body, facts, edits->model, arena) : body;
     /* stream_options are an error without stream */
     if (edits->inject_usage && format->injects_usage && facts->is_streaming && !facts->asks_usage)
         inject_usage(&splices, body, facts);

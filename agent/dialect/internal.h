@@ -27,8 +27,13 @@ const struct endpoint *dialect_match_endpoint(const struct endpoint_row *rows, s
  * `read` looks at no request, one without `read_document` passes a document on unread. */
 struct format {
     const struct request_format *request; /* members by table */
-    bool takes_form;                      /* the same members may come as fields of multipart/form-data */
-    bool injects_usage;                   /* streams have usage only when stream_options ask for it */
+    enum {
+        BODY_JSON,
+        BODY_JSON_OR_FORM,
+        BODY_FORM
+    } body;             /* form: the members are fields of multipart/form-data. FORM:
+                           what is no form is not looked at */
+    bool injects_usage; /* streams have usage only when stream_options ask for it */
     /* What the table cannot say: after it has filled `facts`, or instead. An error says why in reading->problem. */
     enum error (*read)(struct reading *reading, struct request_facts *facts);
     void (*read_event)(struct meter *meter, struct slice raw_event, struct event_cut *ret_cut);

@@ -13,7 +13,8 @@ struct mark_row {
 };
 
 /* OpenAI "Images and vision", "File inputs", "Tools"; Anthropic "Vision", "Files API", "Web search tool"; Gemini
- * "Files", "Grounding", "Context caching". Then what earlier turns left behind: tool calls, their results, reasoning. */
+ * "Files", "Grounding", "Context caching". Then what earlier turns left behind: tool calls, their results, reasoning.
+ */
 static const struct mark_row rows[] = {
     {"file", MARK_OUTSIDE},
     {"url\"", MARK_OUTSIDE},

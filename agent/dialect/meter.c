@@ -222,16 +222,29 @@ static bool has_no_usage(const struct meter *meter)
     return !meter->saw_usage && (meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0));
 }
 
+/* The answer counts pieces of a kind that the request is not billed by (images of a model that is billed by tokens):
+ * what it should have said is missing. */
+static bool is_beside_the_point(const struct usage *usage, const struct request_facts *facts)
+{
+    return (usage->images && !facts->units.images) || (usage->seconds && !facts->units.seconds);
+}
+
 enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage)
 {
     *ret_usage = (struct usage){0};
     if (has_no_usage(meter))
         return USAGE_NONE;
-    *ret_usage = meter->usage;
-    if (meter->saw_output_usage)
-        return USAGE_PROVIDER;
-    /* No usage, or the answer was cut before its last word: what is known stays, the rest is estimated. */
     const struct format *format = meter->endpoint->format;
-    (format->estimate ? format->estimate : dialect_estimate_tokens)(meter, facts, ret_usage);
-    return USAGE_ESTIMATED;
+    bool is_known = meter->saw_output_usage && !is_beside_the_point(&meter->usage, facts);
+    *ret_usage = meter->usage;
+    if (!facts->units.images)
+        ret_usage->images = 0;
+    if (!facts->units.seconds)
+        ret_usage->seconds = 0;
+    /* No usage, or the answer was cut before its last word: what is known stays, the rest is estimated. */
+    if (!is_known)
+        (format->estimate ? format->estimate : dialect_estimate_tokens)(meter, facts, ret_usage);
+    if (facts->bills_calls && ret_usage->tool_calls == 0)
+        ret_usage->tool_calls = facts->units.tool_calls;
+    return is_known ? USAGE_PROVIDER : USAGE_ESTIMATED;
 }

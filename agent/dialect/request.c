@@ -4,7 +4,7 @@
  * format. Called by flow/ through the dialects. A form's fields are read by the same table (form.c).
  */
 #include "base/check.h"
-#include "dialect/internal.h"
+#include "dialect/form.h"
 
 enum { MEMBERS_MAX = 24 };
 
@@ -162,6 +162,20 @@ static enum error read_table(struct reading *reading, struct json_value *values,
     return reading->problem ? ERROR_BODY_INCOMPLETE : ERROR_OK;
 }
 
+static enum error read_form(struct reading *reading, struct form *form, struct request_facts *facts)
+{
+    const struct slice body = reading->request->body;
+    enum error error = form_parse(reading->request->content_type, body, form, &reading->problem);
+    if (error)
+        return error;
+    const char *line_end = memmem(body.data, body.length, "\r\n", 2);
+    reading->form = form;
+    facts->is_form = facts->has_no_limit = true;
+    facts->object_open = line_end ? (size_t)(line_end - body.data) : body.length;
+    facts->text_bytes = form->text_bytes;
+    return reading->format ? form_take_members(reading, facts) : ERROR_OK;
+}
+
 const struct json_value *dialect_find_value(const struct reading *reading, const char *path)
 {
     for (size_t i = 0; reading->values && i < reading->format->member_count; i++)
@@ -173,7 +187,27 @@ const struct json_value *dialect_find_value(const struct reading *reading, const
 bool dialect_find_text(const struct reading *reading, const char *name, char *text, size_t bytes_max)
 {
     const struct json_value *value = dialect_find_value(reading, name);
+    const struct form_field *field = reading->form ? form_find(reading->form, name) : NULL;
+    if (field && field->value.length && field->value.length < bytes_max) {
+        memcpy(text, field->value.data, field->value.length);
+        text[field->value.length] = '\0';
+        return true;
+    }
     return value && json_get_string(value, text, bytes_max);
+}
+
+static enum error read_body(struct reading *reading, const struct format *format, struct json_value *values,
+                            struct form *form, struct request_facts *facts)
+{
+    enum error error = ERROR_OK;
+    if (format->body != BODY_JSON && form_is_announced(reading->request->content_type)) {
+        error = read_form(reading, form, facts);
+    } else if (reading->format && format->body != BODY_FORM) {
+        check(reading->format->member_count <= MEMBERS_MAX);
+        reading->values = values;
+        error = read_table(reading, values, facts);
+    }
+    return error || !format->read ? error : format->read(reading, facts);
 }
 
 enum error dialect_read_request(const struct endpoint *endpoint, const struct dialect_request *request,
@@ -181,18 +215,12 @@ enum error dialect_read_request(const struct endpoint *endpoint, const struct di
 {
     const struct format *format = endpoint->format;
     struct json_value values[MEMBERS_MAX];
+    struct form form;
     struct reading reading = {.endpoint = endpoint, .request = request, .arena = arena, .problem = ""};
     struct request_facts facts = {.choices = 1, .output_tokens_max = -1, .text_bytes = request->body.length};
-    enum error error = ERROR_OK;
     reading.format = format ? format->request : NULL;
     facts.has_no_limit = !reading.format || !reading.format->output_max_member;
-    if (reading.format) {
-        check(reading.format->member_count <= MEMBERS_MAX);
-        reading.values = values;
-        error = read_table(&reading, values, &facts);
-    }
-    if (!error && format && format->read)
-        error = format->read(&reading, &facts);
+    enum error error = format ? read_body(&reading, format, values, &form, &facts) : ERROR_OK;
     if (error)
         *ret_problem = reading.problem;
     else
