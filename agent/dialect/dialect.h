@@ -94,6 +94,7 @@ struct request_edits {
     int64_t output_tokens_max; /* set or lower to this; -1: leave */
 };
 
+enum { METER_COUNTS = 16 };
 /* Reads one answer as it streams. Zero-initialised by meter_init. */
 struct meter {
     const struct dialect *dialect;
@@ -113,6 +114,7 @@ struct meter {
     bool has_failed;     /* `out` was full while usage is hidden */
     bool hid_last_event; /* from the client */
     struct usage usage;
+    uint64_t counts[METER_COUNTS]; /* what the format must keep between events to make `usage` of it */
     char served_model[128], service_tier[32];
     char answer_id[128]; /* "resp_…", "batch_…", "file-…"; "" when it has none */
     /* Of a background response or a batch. DONE: it has ended, and `usage` is what all of it used. */

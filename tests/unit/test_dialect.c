@@ -48,8 +48,8 @@ TEST(endpoints_are_found)
         {DIALECT_GEMINI, "GET", "/v1beta/models", "models", ENDPOINT_FREE},
         {DIALECT_GEMINI, "GET", "/v1beta/models/gemini-2.5-pro", "models", ENDPOINT_FREE},
         {DIALECT_GEMINI, "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "generateContent",
-         ENDPOINT_UNMETERED},
-        {DIALECT_GEMINI, "POST", "/v1beta/models/g:streamGenerateContent", "streamGenerateContent", ENDPOINT_UNMETERED},
+         ENDPOINT_METERED},
+        {DIALECT_GEMINI, "POST", "/v1beta/models/g:streamGenerateContent", "streamGenerateContent", ENDPOINT_METERED},
         {DIALECT_GEMINI, "POST", "/v1beta/models/g", "other", ENDPOINT_UNMETERED},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a Gemini answer used (ai.google.dev/api/generate-content, "UsageMetadata"). Every chunk of a stream carries the
+ * usage so far: each count that comes replaces the one before. promptTokenCount is the whole prompt, what came from the
+ * cache included; tokens of tools and thoughts stand beside prompt and candidates. A stream has no last word but
+ * finishReason: as server-sent events it just ends, as a JSON array it is closed. Called by the meter.
+ */
+#include "dialect/gemini.h"
+
+enum { CANDIDATES_MAX = 64 }; /* the API's most is 8 */
+
+static const char *const text_members[] = {"text", "code", "output", NULL};
+
+/* ---- usage ---- */
+
+/* meter->counts: what usageMetadata said last. */
+enum count {
+    COUNT_PROMPT,
+    COUNT_CACHED,
+    COUNT_TOOLS,
+    COUNT_CANDIDATES,
+    COUNT_THOUGHTS,
+    COUNT_TOTAL,
+    COUNT_PLAIN, /* from here on: read otherwise */
+    COUNT_AUDIO_IN = COUNT_PLAIN,
+    COUNT_AUDIO_CACHED,
+    COUNT_AUDIO_OUT,
+    COUNT_IMAGE_OUT,
+    COUNT_SAID,     /* which of the plain ones were said, a bit each */
+    COUNT_SEEN,     /* candidates seen, a bit each */
+    COUNT_FINISHED, /* … and those that have their finishReason */
+    COUNT_COUNT
+};
+_Static_assert((int)COUNT_COUNT <= (int)METER_COUNTS, "the meter keeps them");
+
+/* The tokens of one modality in a ModalityTokenCount[]; untouched when it is not listed. */
+static void take_modality(const struct json_value *details, const char *modality, uint64_t *tokens)
+{
+    struct json_value element, name, count;
+    const struct json_query queries[] = {{"modality", &name}, {"tokenCount", &count}};
+    size_t at = 0;
+    while (details->kind == JSON_KIND_ARRAY && json_next_element(details->raw, &at, &element))
+        if (element.kind == JSON_KIND_OBJECT && !json_scan(element.raw, 8, queries, 2, NULL) &&
+            json_string_is(&name, modality))
+            dialect_take_tokens(&count, tokens);
+}
+
+static bool was_said(const uint64_t counts[], enum count count)
+{
+    return counts[COUNT_SAID] >> count & 1;
+}
+
+/* What the total has beyond prompt and tools. */
+static uint64_t count_by_total(const uint64_t counts[])
+{
+    uint64_t rest = counts[COUNT_PROMPT] + counts[COUNT_TOOLS]; /* both fit in int64: no wrap, here and below */
+    return counts[COUNT_TOTAL] > rest ? counts[COUNT_TOTAL] - rest : 0;
+}
+
+/* Some backends count thoughts into the candidates: then the total says so. Where candidates are not counted at all,
+ * they are what the total has beyond the rest. */
+static uint64_t count_output(const uint64_t counts[])
+{
+    uint64_t by_total = count_by_total(counts), candidates = counts[COUNT_CANDIDATES],
+             thoughts = counts[COUNT_THOUGHTS];
+    if (!was_said(counts, COUNT_CANDIDATES))
+        return by_total > thoughts ? by_total : thoughts;
+    return by_total == candidates && candidates >= thoughts ? candidates : candidates + thoughts;
+}
+
+/* Images and video that are read cost what text costs; audio has its own price, and so has what is made. */
+static void set_usage(struct meter *meter)
+{
+    const uint64_t *counts = meter->counts;
+    struct usage *usage = &meter->usage;
+    uint64_t heard = counts[COUNT_AUDIO_IN];
+    (void)dialect_take_part(&heard, counts[COUNT_AUDIO_CACHED]);
+    usage->input = counts[COUNT_PROMPT];
+    usage->cache_read = dialect_take_part(&usage->input, counts[COUNT_CACHED]);
+    usage->input_audio = dialect_take_part(&usage->input, heard);
+    usage->input += counts[COUNT_TOOLS];
+    usage->output = count_output(counts);
+    usage->output_audio = dialect_take_part(&usage->output, counts[COUNT_AUDIO_OUT]);
+    usage->output_image = dialect_take_part(&usage->output, counts[COUNT_IMAGE_OUT]);
+}
+
+/* `object`: usageMetadata. A count that it lacks stays: they only grow. */
+static void read_usage(struct meter *meter, struct slice object)
+{
+    struct json_value plain[COUNT_PLAIN], prompt_details, cache_details, output_details, tier;
+    const struct json_query queries[] = {
+        {"promptTokenCount", &plain[COUNT_PROMPT]},       {"cachedContentTokenCount", &plain[COUNT_CACHED]},
+        {"toolUsePromptTokenCount", &plain[COUNT_TOOLS]}, {"candidatesTokenCount", &plain[COUNT_CANDIDATES]},
+        {"thoughtsTokenCount", &plain[COUNT_THOUGHTS]},   {"totalTokenCount", &plain[COUNT_TOTAL]},
+        {"promptTokensDetails", &prompt_details},         {"cacheTokensDetails", &cache_details},
+        {"candidatesTokensDetails", &output_details},     {"serviceTier", &tier},
+    };
+    uint64_t *counts = meter->counts;
+    if (json_scan(object, 16, queries, sizeof queries / sizeof *queries, NULL))
+        return;
+    for (int i = 0; i < COUNT_PLAIN; i++)
+        if (dialect_take_tokens(&plain[i], &counts[i]))
+            counts[COUNT_SAID] |= (uint64_t)1 << i;
+    take_modality(&prompt_details, "AUDIO", &counts[COUNT_AUDIO_IN]);
+    take_modality(&cache_details, "AUDIO", &counts[COUNT_AUDIO_CACHED]);
+    take_modality(&output_details, "AUDIO", &counts[COUNT_AUDIO_OUT]);
+    take_modality(&output_details, "IMAGE", &counts[COUNT_IMAGE_OUT]);
+    gemini_take_tier(&tier, meter->service_tier, sizeof meter->service_tier);
+    if (!counts[COUNT_SAID])
+        return;
+    set_usage(meter);
+    meter->saw_usage = true;
+}
+
+/* ---- what else a chunk says ---- */
+
+/* Grounding: Gemini 3 bills each search it made (empty queries excepted), its predecessors bill a grounded answer once;
+ * Google Maps is billed by the answer (ai.google.dev/gemini-api/docs/pricing). */
+static bool is_billed_by_answer(const char *model)
+{
+    return strncmp(model, "gemini-1", 8) == 0 || strncmp(model, "gemini-2", 8) == 0;
+}
+
+static uint64_t count_searches(const struct json_value *searches)
+{
+    struct json_value query;
+    uint64_t count = 0;
+    size_t at = 0;
+    while (json_next_element(searches->raw, &at, &query))
+        count += query.kind == JSON_KIND_STRING && !json_string_is(&query, "");
+    return count;
+}
+
+static bool has_maps(const struct json_value *chunks)
+{
+    struct json_value chunk, maps;
+    const struct json_query query = {"maps", &maps};
+    size_t at = 0;
+    while (json_next_element(chunks->raw, &at, &chunk))
+        if (!json_scan(chunk.raw, 128, &query, 1, NULL) && maps.kind == JSON_KIND_OBJECT)
+            return true;
+    return false;
+}
+
+struct grounding {
+    uint64_t searches;
+    bool has_maps;
+};
+
+static void read_candidate(struct meter *meter, struct slice candidate, struct grounding *grounding)
+{
+    struct json_value reason, index, searches, chunks;
+    const struct json_query queries[] = {{"finishReason", &reason},
+                                         {"index", &index},
+                                         {"groundingMetadata.webSearchQueries", &searches},
+                                         {"groundingMetadata.groundingChunks", &chunks}};
+    uint64_t number = 0;
+    if (json_scan(candidate, 128, queries, sizeof queries / sizeof *queries, NULL))
+        return;
+    dialect_take_tokens(&index, &number);
+    uint64_t bit = (uint64_t)1 << (number < CANDIDATES_MAX ? number : CANDIDATES_MAX - 1);
+    meter->counts[COUNT_SEEN] |= bit;
+    if (reason.kind == JSON_KIND_STRING && !json_string_is(&reason, "FINISH_REASON_UNSPECIFIED"))
+        meter->counts[COUNT_FINISHED] |= bit;
+    if (searches.kind == JSON_KIND_ARRAY)
+        grounding->searches += count_searches(&searches);
+    if (chunks.kind == JSON_KIND_ARRAY)
+        grounding->has_maps |= has_maps(&chunks);
+}
+
+/* Grounding is repeated, not added to: the chunk that names most counts. */
+static void take_grounding(struct meter *meter, const struct grounding *grounding)
+{
+    uint64_t calls = grounding->searches;
+    if (calls && is_billed_by_answer(meter->served_model))
+        calls = 1;
+    calls += grounding->has_maps;
+    if (meter->usage.tool_calls < calls)
+        meter->usage.tool_calls = calls;
+}
+
+static void read_candidates(struct meter *meter, struct slice candidates)
+{
+    struct grounding grounding = {0};
+    struct json_value candidate;
+    size_t at = 0;
+    while (json_next_element(candidates, &at, &candidate))
+        if (candidate.kind == JSON_KIND_OBJECT)
+            read_candidate(meter, candidate.raw, &grounding);
+    take_grounding(meter, &grounding);
+    meter->saw_terminal = meter->counts[COUNT_SEEN] && meter->counts[COUNT_SEEN] == meter->counts[COUNT_FINISHED];
+}
+
+/* The count of the output is final when the answer is whole, and when it does not leave out the text that was seen. */
+static void settle_chunk(struct meter *meter)
+{
+    const uint64_t *counts = meter->counts;
+    bool is_counted = was_said(counts, COUNT_CANDIDATES) || count_by_total(counts) > 0 || meter->output_text_bytes == 0;
+    meter->saw_output_usage = meter->saw_usage && meter->saw_terminal && is_counted;
+}
+
+static void take_model(struct meter *meter, const struct json_value *model)
+{
+    static const char prefix[] = "models/";
+    char *name = meter->served_model;
+    dialect_take_text(model, name, sizeof meter->served_model);
+    if (strncmp(name, prefix, sizeof prefix - 1) == 0)
+        memmove(name, name + sizeof prefix - 1, strlen(name + sizeof prefix - 1) + 1);
+}
+
+/* A GenerateContentResponse: an answer, or a chunk of a stream. False: no valid JSON. */
+static bool read_chunk(struct meter *meter, struct slice chunk)
+{
+    struct json_value usage, candidates, model, id, block, error;
+    const struct json_query queries[] = {{"usageMetadata", &usage},
+                                         {"candidates", &candidates},
+                                         {"modelVersion", &model},
+                                         {"responseId", &id},
+                                         {"promptFeedback.blockReason", &block},
+                                         {"error", &error}};
+    if (json_scan(chunk, 128, queries, sizeof queries / sizeof *queries, NULL))
+        return false;
+    take_model(meter, &model);
+    dialect_take_text(&id, meter->answer_id, sizeof meter->answer_id);
+    meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    if (usage.kind == JSON_KIND_OBJECT)
+        read_usage(meter, usage.raw);
+    if (candidates.kind == JSON_KIND_ARRAY)
+        read_candidates(meter, candidates.raw);
+    meter->saw_terminal |= block.kind == JSON_KIND_STRING;
+    settle_chunk(meter);
+    return true;
+}
+
+/* ---- streams ---- */
+
+static void take_output(struct meter *meter, struct slice text)
+{
+    static const char call[] = "\"functionCall\"";
+    struct glance glance;
+    dialect_glance(text, text_members, "usageMetadata", &glance);
+    meter->output_text_bytes += glance.text_bytes;
+    meter->output_events += glance.text_bytes > 0 || memmem(text.data, text.length, call, sizeof call - 1);
+}
+
+/* No valid JSON, but billed: half a surrogate pair, a cut. A text would write these names with backslashes. */
+static void read_damaged(struct meter *meter, struct slice chunk)
+{
+    static const char finish[] = "\"finishReason\"";
+    struct slice usage = dialect_search_usage(chunk, "usageMetadata");
+    if (usage.length)
+        read_usage(meter, usage);
+    meter->saw_terminal |= usage.length && memmem(chunk.data, chunk.length, finish, sizeof finish - 1);
+    settle_chunk(meter);
+}
+
+void gemini_read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
+{
+    struct slice name, data;
+    (void)ret_cut; /* nothing is ever hidden */
+    take_output(meter, raw);
+    dialect_parse_event(meter, raw, &name, &data);
+    if (data.length && !read_chunk(meter, data))
+        read_damaged(meter, data);
+}
+
+/* ---- documents: an answer, or a stream as a JSON array of chunks ---- */
+
+/* The chunk at `*at`, which moves behind it; false when none is whole. */
+static bool next_chunk(struct slice text, size_t *at, struct slice *ret_chunk)
+{
+    const char *first = memchr(text.data + *at, '{', text.length - *at);
+    size_t depth = 0, from = first ? (size_t)(first - text.data) : text.length;
+    bool is_in_string = false;
+    for (size_t i = from; i < text.length; i++) {
+        char c = text.data[i];
+        if (is_in_string) {
+            i += c == '\\';
+            is_in_string = c != '"';
+        } else if (c == '"') {
+            is_in_string = true;
+        } else if (c == '{') {
+            depth++;
+        } else if (c == '}' && --depth == 0) {
+            *ret_chunk = (struct slice){text.data + from, i + 1 - from};
+            *at = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_array(struct slice document)
+{
+    size_t at = 0;
+    while (at < document.length && strchr(" \t\r\n", document.data[at]))
+        at++;
+    return at < document.length && document.data[at] == '[';
+}
+
+/* Chunk by chunk: an array that was cut is as good as a stream that was cut. */
+static void read_array(struct meter *meter, struct slice document)
+{
+    struct slice chunk;
+    size_t at = 0;
+    while (next_chunk(document, &at, &chunk))
+        if (!read_chunk(meter, chunk))
+            read_damaged(meter, chunk);
+}
+
+void gemini_read_document(struct meter *meter, struct slice document)
+{
+    take_output(meter, document);
+    if (is_array(document)) {
+        read_array(meter, document);
+        return;
+    }
+    if (!read_chunk(meter, document)) {
+        read_damaged(meter, document);
+        return;
+    }
+    meter->saw_terminal = true;
+    settle_chunk(meter);
+}
+
+/* Of an array that nobody let end, the chunks that came are known. */
+void gemini_estimate(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
+{
+    struct meter read = *meter;
+    struct slice document = buffer_contents(&meter->document);
+    if (!meter->is_event_stream && !meter->saw_usage && !meter->saw_terminal && document.length) {
+        read.output_text_bytes = read.output_events = 0; /* it may have been read already, at its end */
+        gemini_read_document(&read, document);
+        *usage = read.usage;
+    }
+    dialect_estimate_tokens(&read, facts, usage);
+}
