@@ -266,30 +266,6 @@ void gemini_read_event(struct meter *meter, struct slice raw, struct event_cut *
 
 /* ---- documents: an answer, or a stream as a JSON array of chunks ---- */
 
-/* The chunk at `*at`, which moves behind it; false when none is whole. */
-static bool next_chunk(struct slice text, size_t *at, struct slice *ret_chunk)
-{
-    const char *first = memchr(text.data + *at, '{', text.length - *at);
-    size_t depth = 0, from = first ? (size_t)(first - text.data) : text.length;
-    bool is_in_string = false;
-    for (size_t i = from; i < text.length; i++) {
-        char c = text.data[i];
-        if (is_in_string) {
-            i += c == '\\';
-            is_in_string = c != '"';
-        } else if (c == '"') {
-            is_in_string = true;
-        } else if (c == '{') {
-            depth++;
-        } else if (c == '}' && --depth == 0) {
-            *ret_chunk = (struct slice){text.data + from, i + 1 - from};
-            *at = i + 1;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_array(struct slice document)
 {
     size_t at = 0;
@@ -303,7 +279,7 @@ static void read_array(struct meter *meter, struct slice document)
 {
     struct slice chunk;
     size_t at = 0;
-    while (next_chunk(document, &at, &chunk))
+    while (dialect_next_object(document, &at, &chunk))
         if (!read_chunk(meter, chunk))
             read_damaged(meter, chunk);
 }

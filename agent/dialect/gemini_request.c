@@ -206,31 +206,18 @@ static bool has_mark(struct slice text, const char *const *marks)
     return false;
 }
 
-enum { HASHED_BYTES_MAX = 4096 }; /* of a string: images are strings, too */
-
-static uint64_t add_bytes(uint64_t hash, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++) /* FNV-1a */
-        hash = (hash ^ at[i]) * 1099511628211u;
-    return hash;
-}
-
 /* Strings, whatever members they stand in: clients write one turn in several shapes. */
 static bool add_string(void *context, const struct json_value *value, struct slice name)
 {
-    uint64_t *hash = context, length = value->raw.length;
-    if (slice_is(name, "role"))
-        return true;
-    *hash = add_bytes(*hash, value->raw.data, length < HASHED_BYTES_MAX ? length : HASHED_BYTES_MAX);
-    *hash = add_bytes(*hash, &length, sizeof length);
+    if (!slice_is(name, "role"))
+        dialect_hash(context, value->raw);
     return true;
 }
 
 /* Instructions and first content are the same in every turn. */
 static uint64_t hash_conversation(const struct json_value *system, const struct json_value *contents)
 {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = 0;
     struct json_value first = *contents;
     size_t at = 0;
     if (contents->kind == JSON_KIND_ARRAY && !json_next_element(contents->raw, &at, &first))

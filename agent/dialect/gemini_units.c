@@ -153,36 +153,6 @@ void gemini_read_predictions(struct meter *meter, struct slice document)
 
 /* ---- edits ---- */
 
-/* Every request of a batch names its model. */
-static struct slice replace_models(struct slice body, const char *model, struct arena *arena)
-{
-    struct json_value requests = {.kind = JSON_KIND_ABSENT}, request, found;
-    const struct json_query all = {"requests", &requests}, one = {"model", &found};
-    size_t at = 0, from = 0, count = 0, to = 0;
-    if (json_scan(body, 1024, &all, 1, NULL) || requests.kind != JSON_KIND_ARRAY)
-        return body;
-    while (json_next_element(requests.raw, &at, &request))
-        count++;
-    struct buffer quoted;
-    buffer_init(&quoted, 6 * strlen(model) + 2);
-    json_write_string(&quoted, slice_of(model));
-    struct slice name = buffer_contents(&quoted);
-    char *edited = arena_alloc(arena, body.length + count * name.length);
-    for (at = 0; json_next_element(requests.raw, &at, &request);) {
-        if (json_scan(request.raw, 1024, &one, 1, NULL) || found.kind == JSON_KIND_ABSENT)
-            continue;
-        size_t start = requests.offset + request.offset + found.offset;
-        memcpy(edited + to, body.data + from, start - from);
-        to += start - from;
-        memcpy(edited + to, name.data, name.length);
-        to += name.length;
-        from = start + found.raw.length;
-    }
-    memcpy(edited + to, body.data + from, body.length - from);
-    buffer_done(&quoted);
-    return (struct slice){edited, to + body.length - from};
-}
-
 /* The model is the path's (gemini_edit_path); a body that repeats it must say the same. */
 struct slice gemini_edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena)
@@ -192,6 +162,6 @@ struct slice gemini_edit_request(const struct endpoint *endpoint, struct slice b
     const char *model = is_renamed ? gemini_resource_of(edits->model, arena) : NULL;
     applied.model = model && facts->model_value.length ? model : NULL;
     if (model && endpoint->format == &gemini_batch_embed)
-        return replace_models(body, model, arena);
+        return dialect_replace_in_each(body, "requests", "model", model, arena);
     return dialect_edit_request(endpoint, body, facts, &applied, arena);
 }

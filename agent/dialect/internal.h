@@ -38,6 +38,9 @@ struct format {
     enum error (*read)(struct reading *reading, struct request_facts *facts);
     void (*read_event)(struct meter *meter, struct slice raw_event, struct event_cut *ret_cut);
     void (*read_document)(struct meter *meter, struct slice document);
+    /* JSON lines, however many: each line as it comes, without its end, never empty; read_document gets what is behind
+     * the last line's end (mostly nothing), at the end. A line past the bound is counted in document_overflowed. */
+    void (*read_line)(struct meter *meter, struct slice line);
     /* An answer without usage, or cut before its last word: completes `usage`, which has what the provider did say.
      * NULL: tokens from the bytes of text (dialect_estimate_tokens). */
     void (*estimate)(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
@@ -49,6 +52,11 @@ enum error dialect_read_request(const struct endpoint *endpoint, const struct di
                                 const char **ret_problem) MUST_USE;
 struct slice dialect_edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                   const struct request_edits *edits, struct arena *arena);
+
+/* The body with `text` (quoted) in place of a member of each object of an array of the body: "requests",
+ * "params.model". Objects that lack it stay as they are. */
+struct slice dialect_replace_in_each(struct slice body, const char *array, const char *member, const char *text,
+                                     struct arena *arena);
 
 /* ---- requests ---- */
 enum member_type {
@@ -148,6 +156,9 @@ bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens);
 void dialect_take_text(const struct json_value *value, char *text, size_t bytes_max);
 /* The event's name and data; joined in meter->scratch when there are several data lines. */
 void dialect_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data);
+
+/* Feeds bytes of JSON lines to the format's read_line. */
+void dialect_feed_lines(struct meter *meter, struct slice bytes);
 
 /* ---- errors ---- */
 struct error_shape {

@@ -125,7 +125,9 @@ static bool feed_stream(struct meter *meter, struct slice bytes, struct buffer *
 
 static bool feed_document(struct meter *meter, struct slice bytes, struct buffer *out)
 {
-    if (!meter->document_overflowed && !buffer_append(&meter->document, bytes)) {
+    if (meter->endpoint->format->read_line)
+        dialect_feed_lines(meter, bytes);
+    else if (!meter->document_overflowed && !buffer_append(&meter->document, bytes)) {
         meter->document_overflowed = true;
         buffer_reset(&meter->document, 0);
     }
@@ -152,8 +154,9 @@ bool meter_finish(struct meter *meter, struct buffer *out)
     if (!is_read(meter))
         return true;
     if (!meter->is_event_stream) {
-        if (!meter->document_overflowed && buffer_length(&meter->document))
-            meter->endpoint->format->read_document(meter, buffer_contents(&meter->document));
+        const struct format *format = meter->endpoint->format;
+        if (format->read_line || (!meter->document_overflowed && buffer_length(&meter->document)))
+            format->read_document(meter, buffer_contents(&meter->document));
         return true;
     }
     struct visit visit = {meter, meter->hides_usage ? out : NULL};
