@@ -21,7 +21,8 @@ bool messages_read_system(struct work *work, json_t *system, void *into);
 bool responses_read_input(struct work *work, json_t *input, void *into);
 
 /* What the writers share. */
-/* Names of tools fit the target (letters, digits, _ and -), and each is used once; the chosen tool is one of them. */
+/* Letters, digits, _ and -; and of tools each name once, and the chosen tool is one of them. */
+bool target_check_name(struct work *work, const char *place, struct slice name, size_t length_max) MUST_USE;
 bool target_check_tools(struct work *work, size_t name_length_max) MUST_USE;
 /* The texts of `parts`, an empty line between two; what is no text is left out. */
 struct slice target_join_text(struct work *work, const struct parts *parts);

@@ -208,6 +208,8 @@ static bool write_format(struct work *work, json_t *body)
         tree_put_text(format, "type", slice_of("json_object"));
         return true;
     }
+    if (!target_check_name(work, conversation->format_place, conversation->schema_name, NAME_LENGTH_MAX))
+        return false;
     tree_put_text(format, "type", slice_of("json_schema"));
     json_t *schema = tree_put(format, "json_schema", json_object());
     tree_put_text(schema, "name", conversation->schema_name);

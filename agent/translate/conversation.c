@@ -223,19 +223,19 @@ static bool close_calls(struct pairing *pairing, struct turn *turn)
     return true;
 }
 
+static bool refuse_open(struct pairing *pairing, struct slice id)
+{
+    for (const struct part *part = pairing->caller->parts.first; part; part = part->next)
+        if (part->kind == PART_CALL && slice_is_equal(part->id, id))
+            return work_refuse_at(pairing->work, part->place, "the next turn has no result of this tool call");
+    return false;
+}
+
 static bool are_calls_closed(struct pairing *pairing)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach(
-        pairing->open, name,
-        value) for (struct part *part = pairing->caller->parts.first; part;
-                    part = part->next) if (part->kind == PART_CALL && json_is_string(value) &&
-                                           slice_is_equal(
-                                               part->id,
-                                               tree_text(value))) return work_refuse_at(pairing->work, part->place,
-                                                                                        "the next turn has no result "
-                                                                                        "of this tool call");
+    for (void *at = json_object_iter(pairing->open); at; at = json_object_iter_next(pairing->open, at))
+        if (json_is_string(json_object_iter_value(at)))
+            return refuse_open(pairing, tree_text(json_object_iter_value(at)));
     json_object_clear(pairing->open);
     return true;
 }

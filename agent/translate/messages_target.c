@@ -158,7 +158,7 @@ static void trim_last(struct conversation *conversation)
     struct part *part = conversation->last->role == ROLE_ASSISTANT ? conversation->last->parts.last : NULL;
     if (!part || part->kind != PART_TEXT)
         return;
-    while (strchr(" \t\r\n", part->text.data[part->text.length - 1]))
+    while (part->text.length && memchr(" \t\r\n", part->text.data[part->text.length - 1], 4))
         part->text.length--;
 }
 
@@ -239,6 +239,8 @@ static bool write_schema_tool(struct work *work, json_t *tools, json_t *body)
     if (conversation->tools)
         return work_refuse_at(work, conversation->format_place, "a schema for the answer cannot be given beside tools");
     struct slice name = conversation->schema_name;
+    if (!target_check_name(work, conversation->format_place, name, NAME_LENGTH_MAX))
+        return false;
     json_t *tool = add_tool(tools, name, conversation->schema_description);
     if (!write_schema(work, tool, conversation->schema, conversation->format_place))
         return false;
@@ -254,15 +256,14 @@ static bool write_schema_tool(struct work *work, json_t *tools, json_t *body)
 static void write_former_tools(struct work *work, json_t *tools, json_t *body)
 {
     json_t *names = tree_add(work->owned, json_object());
-    size_t index;
-    json_t *tool;
-    json_array_foreach(tools, index, tool) tree_put_copy(names, json_string_value(tree_get(tool, "name")), tool);
+    for (size_t i = 0; i < json_array_size(tools); i++)
+        tree_put_copy(names, json_string_value(tree_get(json_array_get(tools, i), "name")), json_array_get(tools, i));
     bool has_tools = json_array_size(tools) > 0;
     for (const struct turn *turn = work->conversation.first; turn; turn = turn->next) {
         for (const struct part *part = turn->parts.first; part; part = part->next) {
             if (part->kind != PART_CALL || json_object_getn(names, part->name.data, part->name.length))
                 continue;
-            tool = add_tool(tools, part->name, (struct slice){NULL, 0});
+            json_t *tool = add_tool(tools, part->name, (struct slice){NULL, 0});
             tree_put_text(tree_put(tool, "input_schema", json_object()), "type", slice_of("object"));
             tree_put_copy(names, json_string_value(tree_get(tool, "name")), tool);
         }

@@ -14,19 +14,18 @@ static bool fits_name(struct slice name, size_t length_max)
     return name.length > 0 && name.length <= length_max;
 }
 
-static bool check_name(struct work *work, const char *place, struct slice name, size_t length_max)
+bool target_check_name(struct work *work, const char *place, struct slice name, size_t length_max)
 {
     if (fits_name(name, length_max))
         return true;
-    return work_refuse_at(
-        work, place,
-        arena_printf(work->arena, "the name of a tool is 1 to %zu letters, digits, _ and - there", length_max));
+    return work_refuse_at(work, place,
+                          arena_printf(work->arena, "a name is 1 to %zu letters, digits, _ and - there", length_max));
 }
 
 static bool check_definitions(struct work *work, size_t length_max, json_t *names)
 {
     for (const struct tool *tool = work->conversation.tools; tool; tool = tool->next) {
-        if (!check_name(work, tool->place, tool->name, length_max))
+        if (!target_check_name(work, tool->place, tool->name, length_max))
             return false;
         if (json_object_getn(names, tool->name.data, tool->name.length))
             return work_refuse_at(work, tool->place, "two tools have the same name");
@@ -51,7 +50,7 @@ static bool check_calls(struct work *work, size_t length_max)
 {
     for (const struct turn *turn = work->conversation.first; turn; turn = turn->next)
         for (const struct part *part = turn->parts.first; part; part = part->next)
-            if (part->kind == PART_CALL && !check_name(work, part->place, part->name, length_max))
+            if (part->kind == PART_CALL && !target_check_name(work, part->place, part->name, length_max))
                 return false;
     return true;
 }

@@ -112,11 +112,11 @@ static const struct member *find_member(struct members members, const char *name
 
 static bool refuse_unknown(struct work *work, json_t *object, struct members members)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach(
-        object, name, value) if (!find_member(members, name) &&
-                                 !json_is_null(value)) return work_refuse_member(work, name, "this member is unknown");
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        const char *name = json_object_iter_key(at);
+        if (!find_member(members, name) && !json_is_null(json_object_iter_value(at)))
+            return work_refuse_member(work, name, "this member is unknown");
+    }
     return true;
 }
 
