@@ -195,7 +195,8 @@ int translate_error(enum api from, enum api to, int status, struct slice documen
         write_openai(&body, message, error.type[0] ? error.type : kind.openai_type, error.param,
                      error.type[0] || error.code[0] ? error.code : kind.openai_code);
     }
-    (void)!buffer_append(out, buffer_contents(&body)); /* full: the client goes by the status */
+    if (!buffer_append(out, buffer_contents(&body)))
+        buffer_reset(&body, 0); /* nothing: the client goes by the status */
     buffer_done(&body);
     arena_free(arena);
     return status;

@@ -96,7 +96,7 @@ static void on_event(void *context, struct slice raw_event)
         return;
     sse_parse_event(raw_event, translation->scratch, &name, &data);
     if (data.length && translation->reader->read_event(answer, name, data))
-        (void)answer_flush(answer, translation->out); /* a failure stays in the answer */
+        check(answer_flush(answer, translation->out) || answer->problem); /* which fails the feed */
 }
 
 static bool feed_stream(struct translation *translation, struct slice bytes, struct buffer *out)
