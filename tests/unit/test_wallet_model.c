@@ -61,7 +61,12 @@ static void move_clocks(void)
         uint32_t back = (uint32_t)next_random(STEP_BACK_MINUTES_MAX);
         minute = minute > back ? minute - back : 0;
     }
-    if (next_random(2000) == 0)
+}
+
+/* Between batches only: a deadline is told in the wall clock of the moment at which the ledger hears of it. */
+static void move_wall_clock(unsigned operations)
+{
+    if (next_random(2000) < operations)
         atomic_store(&wall_skipped_ns, (int64_t)next_random(172800) * 1000000000 - INT64_C(86400) * 1000000000);
 }
 
@@ -143,7 +148,9 @@ static struct answer make_money(struct wallet_operation *operation)
 
 static struct answer make_unknown(struct wallet_operation *operation)
 {
-    operation->kind = next_random(2) ? WALLET_SETTLE : WALLET_VOID;
+    static const enum wallet_operation_kind kinds[] = {WALLET_SETTLE, WALLET_VOID, WALLET_DEFER};
+    operation->kind = kinds[next_random(3)];
+    operation->job = (struct wallet_job){.provider = "openai", .key = "unknown", .deadline_s = 1};
     return answer_for(ERROR_TRANSFER_UNKNOWN, NULL, 0, false);
 }
 
@@ -193,6 +200,27 @@ static struct answer make_resolution(struct wallet_operation *operation)
     return model_settle(operation, hold);
 }
 
+/* Deadlines are at half past an hour, a restart at a full one (go_to_full_hour): none is due while the ledger is open,
+ * and which are due at the start is no question of milliseconds. */
+static struct answer make_defer(struct wallet_operation *operation)
+{
+    static const int64_t hours[] = {1, 5, 12, 24, 72, 10000};
+    const unsigned span = hold_count < 30 ? hold_count : 30;
+    struct model_hold *hold = &holds[hold_count - 1 - next_random(next_random(6) ? span : hold_count)];
+    const unsigned job = hold->is_deferred && next_random(2) ? hold->job : (unsigned)next_random(JOBS);
+    const int64_t hour = clock_wall_ns() / 1000000000 / 3600;
+    operation->kind = WALLET_DEFER;
+    operation->id = hold->id;
+    operation->job.deadline_s = (hour + hours[next_random(6)]) * 3600 + 1800;
+    snprintf(operation->job.provider, sizeof operation->job.provider, "provider-%u", job % 3);
+    snprintf(operation->job.key, sizeof operation->job.key, "job_%u", job);
+    snprintf(
+        operation->job.note, sizeof operation->job.note, "%.*s", (int)next_random(WALLET_JOB_NOTE_MAX),
+        "a note that is as long as it may be, or shorter: 000000000000000000000000000000000000000000000000000000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000");
+    return model_defer(hold, job, operation->job.deadline_s);
+}
+
 static struct answer make_operation(struct wallet_operation *operation)
 {
     move_clocks();
@@ -202,6 +230,8 @@ static struct answer make_operation(struct wallet_operation *operation)
         return make_money(operation);
     case 1:
         return make_unknown(operation);
+    case 2:
+        return hold_count ? make_defer(operation) : make_reserve(operation);
     default:
         return hold_count && next_random(2) ? make_resolution(operation) : make_reserve(operation);
     }
@@ -238,6 +268,7 @@ static unsigned run_batch(struct wallet_ledger *ledger, unsigned count)
     static struct wallet_operation operations[BATCH];
     static struct answer wanted[BATCH];
     unsigned wrong = 0;
+    move_wall_clock(count);
     for (unsigned i = 0; i < count; i++) {
         wanted[i] = make_operation(&operations[i]);
         operations[i].reply_to = &replies;
@@ -264,6 +295,30 @@ static void expect_wallets(struct wallet_ledger *ledger)
         EXPECT_INTEGER(facts.spent.nano, wallets[i].spent);
         EXPECT_INTEGER(facts.funded.nano, wallets[i].funded);
     }
+}
+
+/* What is open is found, and listed in order; what has ended is not. */
+static unsigned expect_jobs(struct wallet_ledger *ledger)
+{
+    static struct wallet_job listed[JOBS];
+    unsigned wrong = 0, open = 0;
+    for (unsigned i = 0; i < JOBS; i++) {
+        char provider[16], key[16];
+        struct wallet_job job = {.key = ""};
+        snprintf(provider, sizeof provider, "provider-%u", i % 3);
+        snprintf(key, sizeof key, "job_%u", i);
+        const enum error error = wallet_find_job(ledger, provider, key, &job);
+        const struct model_hold *hold = is_job_open(i) ? &holds[job_holds[i] - 1] : NULL;
+        open += hold != NULL;
+        wrong += hold ? error || memcmp(&job.hold, &hold->id, sizeof job.hold) != 0 || job.held.nano != hold->amount ||
+                            job.deadline_s != hold->deadline_s
+                      : error != ERROR_NOT_FOUND;
+    }
+    EXPECT(wrong == 0, "%u jobs are not as they should be", wrong);
+    EXPECT_INTEGER(wallet_list_jobs(ledger, listed, JOBS), open);
+    for (unsigned i = 1; i < open; i++)
+        wrong += listed[i - 1].deadline_s > listed[i].deadline_s;
+    return wrong;
 }
 
 static unsigned expect_budget(struct wallet_ledger *ledger, const struct model_budget *budget)
@@ -327,6 +382,12 @@ static void expect_clean_audit(const char *directory)
     EXPECT(error == ERROR_OK, "%s\n%s", error_row(error)->name, report);
 }
 
+static void go_to_full_hour(void)
+{
+    const int64_t into_s = clock_wall_ns() / 1000000000 % 3600;
+    atomic_fetch_add(&wall_skipped_ns, (3600 - into_s) * 1000000000);
+}
+
 /* From one opening to the next closing. Returns how many operations ran. */
 static unsigned long run_life(const char *directory, unsigned long operations, bool is_first, unsigned *wrong)
 {
@@ -334,16 +395,18 @@ static unsigned long run_life(const char *directory, unsigned long operations, b
     const struct wallet_options options = {
         .directory = directory, .environment = "dev", .settle_recovered_in_full = in_full};
     struct wallet_ledger *ledger = NULL;
-    unsigned recovered = 0, expected = is_first ? 0 : model_recover(in_full);
+    go_to_full_hour();
+    unsigned recovered = 0, expected = is_first ? 0 : model_recover(in_full, clock_wall_ns() / 1000000000);
     unsigned long done = 0;
     CU_ASSERT_EQUAL_FATAL(wallet_open(&options, &ledger, &recovered), ERROR_OK);
     EXPECT_INTEGER(recovered, expected);
     expect_wallets(ledger);
-    *wrong += expect_budgets(ledger);
+    *wrong += expect_budgets(ledger) + expect_jobs(ledger);
     while (done < operations && !*wrong) {
         unsigned count = 1 + (unsigned)next_random(next_random(2) ? BATCH : 8);
         *wrong += run_batch(ledger, count);
         *wrong += expect_budgets(ledger);
+        *wrong += next_random(8) == 0 ? expect_jobs(ledger) : 0;
         done += count;
     }
     expect_wallets(ledger);

@@ -8,7 +8,7 @@
 
 #include "wallet/wallet.h"
 
-enum { WALLETS = 4, BUDGETS = 5, BUDGETS_PER_HOLD = 3, HOLDS_MAX = 1 << 21, SLOTS_MAX = 1 << 18 };
+enum { WALLETS = 4, BUDGETS = 5, BUDGETS_PER_HOLD = 3, HOLDS_MAX = 1 << 21, SLOTS_MAX = 1 << 18, JOBS = 200 };
 
 struct model_hold {
     struct id id;
@@ -20,7 +20,9 @@ struct model_hold {
     } counted[BUDGETS_PER_HOLD];
     uint8_t counted_count, wallet;
     enum { OPEN, SETTLED, VOIDED } state;
-    bool is_alarm, is_unenforced;
+    bool is_alarm, is_unenforced, is_deferred;
+    uint32_t job;       /* its number, as of the newest that had it */
+    int64_t deadline_s; /* of the job, wall clock */
 };
 
 struct model_wallet {
@@ -49,6 +51,7 @@ static struct model_budget budgets[BUDGETS] = {
 };
 static struct model_hold *holds;
 static unsigned hold_count;
+static unsigned job_holds[JOBS]; /* which hold has the job, plus one */
 static int64_t written_off;
 static uint64_t transfer_count;
 
@@ -222,17 +225,43 @@ static inline struct answer model_void(const struct wallet_operation *operation,
     return answer_for(ERROR_OK, &wallets[hold->wallet], hold->amount, false);
 }
 
-/* After a restart. Returns how many were open. */
-static inline unsigned model_recover(bool in_full)
+/* ---- jobs ---- */
+
+static inline bool is_job_open(unsigned job)
+{
+    const struct model_hold *hold = job_holds[job] ? &holds[job_holds[job] - 1] : NULL;
+    return hold && hold->state == OPEN;
+}
+
+static inline struct answer model_defer(struct model_hold *hold, unsigned job, int64_t deadline_s)
+{
+    const struct model_wallet *wallet = &wallets[hold->wallet];
+    const bool is_mine = job_holds[job] == (unsigned)(hold - holds) + 1;
+    if (hold->state != OPEN)
+        return answer_for(ERROR_TRANSFER_RESOLVED, wallet, hold->amount, false);
+    if (hold->is_deferred || is_job_open(job))
+        return answer_for(is_mine ? ERROR_OK : ERROR_TRANSFER_CONFLICT, wallet, hold->amount, false);
+    hold->is_deferred = true;
+    hold->job = job;
+    hold->deadline_s = deadline_s;
+    job_holds[job] = (unsigned)(hold - holds) + 1;
+    transfer_count++;
+    return answer_for(ERROR_OK, wallet, hold->amount, false);
+}
+
+/* After a restart, at this moment of the wall clock. Returns how many were open, but for those of jobs. */
+static inline unsigned model_recover(bool in_full, int64_t now_s)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < hold_count; i++)
-        if (holds[i].state == OPEN) {
-            end_hold(&holds[i], in_full ? holds[i].amount : holds[i].floor);
-            holds[i].state = SETTLED;
-            holds[i].settled = -1; /* settled on another basis: no later settle is the same */
-            count++;
-        }
+    for (unsigned i = 0; i < hold_count; i++) {
+        struct model_hold *hold = &holds[i];
+        if (hold->state != OPEN || (hold->is_deferred && hold->deadline_s > now_s))
+            continue;
+        end_hold(hold, in_full || hold->is_deferred ? hold->amount : hold->floor);
+        hold->state = SETTLED;
+        hold->settled = -1; /* settled on another basis: no later settle is the same */
+        count += !hold->is_deferred;
+    }
     return count;
 }
 
