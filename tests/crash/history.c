@@ -56,6 +56,11 @@ struct money history_limit_of(unsigned budget)
     return budget == 0 ? MONEY_MAX : (struct money){400 * (int64_t)budget};
 }
 
+void history_name_job(const struct history_entry *entry, char key[WALLET_JOB_KEY_MAX])
+{
+    snprintf(key, WALLET_JOB_KEY_MAX, "resp_%u", (unsigned)(entry - history->entries));
+}
+
 uint64_t random_next(uint64_t below)
 {
     random_state ^= random_state << 13;

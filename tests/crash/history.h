@@ -25,7 +25,8 @@ struct history_entry {
     int64_t settled;            /* asked for */
     unsigned budgets;           /* a bit per budget */
     uint32_t bucket;
-    _Atomic enum answer made, settle, void_;
+    bool is_brief; /* its job's deadline is at once over */
+    _Atomic enum answer made, settle, void_, defer;
 };
 
 struct history {
@@ -45,6 +46,7 @@ struct history_entry *history_add(enum history_kind kind, int64_t amount);
 uint64_t history_asked(void); /* in all ledgers */
 void history_name_budget(unsigned budget, char name[WALLET_BUDGET_NAME_MAX]);
 struct money history_limit_of(unsigned budget);
+void history_name_job(const struct history_entry *entry, char key[WALLET_JOB_KEY_MAX]);
 
 uint64_t random_next(uint64_t below);
 void random_set(uint64_t seed);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checking child: opens what a crash left and compares it with the history. What was acknowledged is there, once;
- * nothing is there that was not asked; amounts are what was asked for and granted; no hold is open; wallets and budgets
- * are not overspent, and budgets show what was settled; the audit is clean.
+ * nothing is there that was not asked; amounts are what was asked for and granted; no hold is open but a job's, which
+ * is found by its key; wallets and budgets are not overspent, and budgets show what was settled and what jobs hold; the
+ * audit is clean.
  */
 #include "tests/crash/work.h"
 
@@ -17,7 +18,8 @@ enum { WALLETS_MAX = 4096, REPORT_MAX = 4096 };
 
 struct found {
     struct history_entry *entry;
-    unsigned pending, post, void_, fund, adjust, recovered;
+    unsigned pending, post, void_, fund, adjust, recovered, defer, expired;
+    bool is_job;
     int64_t made_amount, settled_amount;
 };
 
@@ -44,7 +46,9 @@ static bool count_transfer(void *context, const struct wallet_transfer *transfer
         violate(NULL, "a transfer that nobody asked for");
         return true;
     }
-    const bool is_recovery = transfer->basis == BASIS_RECOVERED;
+    unsigned *post = transfer->basis == BASIS_RECOVERED ? &there->recovered
+                     : transfer->basis == BASIS_WORST   ? &there->expired
+                                                        : &there->post;
     const struct {
         const char *kind;
         unsigned *count;
@@ -53,7 +57,8 @@ static bool count_transfer(void *context, const struct wallet_transfer *transfer
         {"pending", &there->pending, &there->made_amount},
         {"fund", &there->fund, &there->made_amount},
         {"adjust", &there->adjust, &there->made_amount},
-        {"post", is_recovery ? &there->recovered : &there->post, &there->settled_amount},
+        {"post", post, &there->settled_amount},
+        {"defer", &there->defer, NULL},
         {"void", &there->void_, NULL},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -71,7 +76,7 @@ static void check_found(const struct found *there)
 {
     const struct history_entry *entry = there->entry;
     const unsigned made = there->pending + there->fund + there->adjust;
-    const unsigned resolved = there->post + there->void_ + there->recovered;
+    const unsigned resolved = there->post + there->void_ + there->recovered + there->expired;
     const unsigned right = entry->kind == HISTORY_HOLD      ? there->pending
                            : entry->kind == HISTORY_FUNDING ? there->fund
                                                             : there->adjust;
@@ -87,16 +92,47 @@ static void check_found(const struct found *there)
         {entry->void_ == GRANTED && !there->void_, "an acknowledged void is lost"},
         {there->post && entry->settle == NOT_ASKED, "a settle that nobody asked for"},
         {there->void_ && entry->void_ == NOT_ASKED, "a void that nobody asked for"},
-        {there->pending && resolved != 1, "a hold is resolved never or twice"},
+        {there->pending && resolved + there->is_job != 1, "a hold is resolved never or twice"},
+        {entry->defer == GRANTED && !there->defer, "an acknowledged job is lost"},
+        {there->defer && entry->defer == NOT_ASKED, "a job that nobody asked for"},
+        {there->defer > 1, "a hold became a job twice"},
+        {there->defer && there->recovered, "a start settled the hold of a job"},
+        {there->is_job && (!there->defer || entry->is_brief), "a job without its transfer, or past its deadline"},
+        {there->expired && (!there->defer || !entry->is_brief), "a job was taken before its deadline"},
         {!there->pending && resolved, "a resolution without a hold"},
         {made && (there->made_amount > entry->amount || there->made_amount < entry->amount_min),
          "a transfer has another amount than was granted"},
         {there->post && there->settled_amount != entry->settled, "a settle has another amount than was asked"},
-        {there->recovered && there->settled_amount != there->made_amount, "a recovered hold was not charged whole"},
+        {(there->recovered || there->expired) && there->settled_amount != there->made_amount,
+         "a recovered hold or a late job was not charged whole"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (rules[i].is_wrong)
             violate(entry, rules[i].what);
+}
+
+/* Before the others: what is still open, and as whose. */
+static void find_job(struct wallet_ledger *ledger, struct found *there)
+{
+    char key[WALLET_JOB_KEY_MAX];
+    struct wallet_job job;
+    history_name_job(there->entry, key);
+    if (there->entry->kind != HISTORY_HOLD || wallet_find_job(ledger, "openai", key, &job))
+        return;
+    there->is_job = true;
+    if (memcmp(&job.hold, &there->entry->id, sizeof job.hold) != 0 || job.held.nano != there->made_amount)
+        violate(there->entry, "a job holds something else than it was given");
+}
+
+static void check_jobs(struct wallet_ledger *ledger)
+{
+    size_t open = 0;
+    for (unsigned i = 0; i < found_count; i++) {
+        find_job(ledger, &found[i]);
+        open += found[i].is_job;
+    }
+    if (wallet_list_jobs(ledger, NULL, 0) != open)
+        violate(NULL, "a job that nobody knows");
 }
 
 static void check_wallets(struct wallet_ledger *ledger)
@@ -104,12 +140,16 @@ static void check_wallets(struct wallet_ledger *ledger)
     struct wallet_facts *facts = calloc(WALLETS_MAX, sizeof *facts);
     check(facts != NULL);
     size_t count = wallet_list(ledger, facts, WALLETS_MAX);
+    int64_t held = 0;
+    for (unsigned i = 0; i < found_count; i++)
+        held -= found[i].is_job ? found[i].made_amount : 0;
     for (size_t i = 0; i < count && i < WALLETS_MAX; i++) {
-        if (facts[i].held.nano != 0)
-            violate(NULL, "a hold survived the restart unresolved");
+        held += facts[i].held.nano;
         if (facts[i].available.nano < 0)
             violate(NULL, "a wallet is overspent");
     }
+    if (held != 0)
+        violate(NULL, "wallets hold something else than the open jobs");
     free(facts);
 }
 
@@ -118,17 +158,19 @@ static void check_budget(struct wallet_ledger *ledger, unsigned budget)
 {
     struct wallet_budget_facts facts = {0};
     char name[WALLET_BUDGET_NAME_MAX];
-    int64_t spent = 0;
+    int64_t spent = 0, held = 0;
     for (unsigned i = 0; i < found_count; i++)
-        if (found[i].entry->bucket == history->bucket && found[i].entry->budgets >> budget & 1)
+        if (found[i].entry->bucket == history->bucket && found[i].entry->budgets >> budget & 1) {
             spent += found[i].settled_amount;
+            held += found[i].is_job ? found[i].made_amount : 0;
+        }
     history_name_budget(budget, name);
     wallet_find_budget(ledger, name, history->bucket, history->bucket, &facts);
-    if (facts.held.nano != 0)
-        violate(NULL, "a budget holds something after the restart");
+    if (facts.held.nano != held)
+        violate(NULL, "a budget holds something else than its open jobs");
     if (facts.spent.nano != spent)
         violate(NULL, "a budget shows another use than its holds");
-    if (facts.spent.nano > history_limit_of(budget).nano)
+    if (facts.spent.nano > history_limit_of(budget).nano - facts.held.nano)
         violate(NULL, "a hard budget is overspent");
 }
 
@@ -143,6 +185,7 @@ static void compare(struct wallet_ledger *ledger)
     qsort(found, count, sizeof *found, order_found);
     if (wallet_history(ledger, NULL, SIZE_MAX, count_transfer, NULL))
         violate(NULL, "the journal cannot be read");
+    check_jobs(ledger);
     for (unsigned i = 0; i < count; i++)
         check_found(&found[i]);
     check_wallets(ledger);

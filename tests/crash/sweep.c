@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fault sweep: `sweep DIRECTORY SEED [FAULT]`, under powercut.so. A fixed scenario (open, fund, adjust, reserve,
- * settle, void, back up, close, open again, reserve, close) runs once for every call it makes: the Nth write, sync,
- * open, truncation, rename, removal, mkdir or allocation of our own fails. It may end well, refuse, stop, or panic in
- * words; it may not crash or hang, and after a power cut on top nothing acknowledged may be missing. Called by
- * scripts/crash.
+ * leave a hold to a job, settle, void, close, open again, reserve, settle the job, close) runs once for every call it
+ * makes: the Nth write, sync, open, truncation, rename, removal, mkdir or allocation of our own fails. It may end well,
+ * refuse, stop, or panic in words; it may not crash or hang, and after a power cut on top nothing acknowledged may be
+ * missing. Called by scripts/crash.
  */
 #include "base/check.h"
 #include "tests/crash/child.h"
@@ -83,6 +83,16 @@ static bool resolve(struct wallet_ledger *ledger, struct history_entry *entry, e
     return work_run(ledger, entry, &operation) == ERROR_OK;
 }
 
+static bool defer(struct wallet_ledger *ledger, struct history_entry *entry)
+{
+    struct wallet_operation operation = of_kind(WALLET_DEFER, 0);
+    operation.job = (struct wallet_job){.provider = "openai", .note = "sweep", .deadline_s = INT64_C(4102444800)};
+    history_name_job(entry, operation.job.key);
+    return work_run(ledger, entry, &operation) == ERROR_OK;
+}
+
+static struct history_entry *left_to_job; /* in the first opening; NULL when that failed */
+
 static bool spend(struct wallet_ledger *ledger)
 {
     struct history_entry *entry, *settled, *voided;
@@ -90,7 +100,9 @@ static bool spend(struct wallet_ledger *ledger)
     is_well = make(ledger, WALLET_ADJUST, HISTORY_ADJUSTMENT, -10, false, &entry) && is_well;
     is_well = make(ledger, WALLET_RESERVE, HISTORY_HOLD, 100, true, &settled) && is_well;
     is_well = make(ledger, WALLET_RESERVE, HISTORY_HOLD, 200, false, &voided) && is_well;
-    is_well = make(ledger, WALLET_RESERVE, HISTORY_HOLD, 300, true, &entry) && is_well;
+    is_well = make(ledger, WALLET_RESERVE, HISTORY_HOLD, 250, true, &entry) && is_well;
+    is_well = make(ledger, WALLET_RESERVE, HISTORY_HOLD, 50, true, &left_to_job) && is_well;
+    is_well = defer(ledger, left_to_job) && is_well;
     is_well = resolve(ledger, settled, WALLET_SETTLE, 60) && is_well;
     return resolve(ledger, voided, WALLET_VOID, 0) && is_well;
 }
@@ -111,7 +123,9 @@ static bool open_and(const char *directory, bool (*then)(struct wallet_ledger *l
 static bool reserve_again(struct wallet_ledger *ledger)
 {
     struct history_entry *entry;
-    return make(ledger, WALLET_RESERVE, HISTORY_HOLD, 40, true, &entry);
+    bool is_well = make(ledger, WALLET_RESERVE, HISTORY_HOLD, 40, true, &entry);
+    is_well = defer(ledger, entry) && is_well;
+    return left_to_job && resolve(ledger, left_to_job, WALLET_SETTLE, 20) && is_well;
 }
 
 static void run_scenario(const char *directory)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The working child: opens the ledger, sends it fundings, adjustments, holds (with budgets, some content with less) and
- * their resolutions, up to 64 at once, closes it and begins again, until it is killed. What was asked is in the shared
- * history before it is submitted, the answer is there the moment it is given.
+ * The working child: opens the ledger, sends it fundings, adjustments, holds (with budgets, some content with less),
+ * jobs that they become, and their resolutions (of jobs from earlier lives too), up to 64 at once, closes it and begins
+ * again, until it is killed. What was asked is in the shared history before it is submitted, the answer is there the
+ * moment it is given.
  */
 #include "tests/crash/work.h"
 
@@ -59,8 +60,10 @@ static void submit(struct wallet_ledger *ledger, struct job *job, struct history
 
 enum error work_run(struct wallet_ledger *ledger, struct history_entry *entry, struct wallet_operation *operation)
 {
-    bool settles = operation->kind == WALLET_SETTLE, voids = operation->kind == WALLET_VOID;
-    _Atomic enum answer *answer = settles ? &entry->settle : voids ? &entry->void_ : &entry->made;
+    _Atomic enum answer *answer = operation->kind == WALLET_SETTLE  ? &entry->settle
+                                  : operation->kind == WALLET_VOID  ? &entry->void_
+                                  : operation->kind == WALLET_DEFER ? &entry->defer
+                                                                    : &entry->made;
     operation->id = entry->id;
     atomic_store(answer, ASKED);
     wallet_run(ledger, operation);
@@ -118,6 +121,18 @@ static void ask_resolution(struct wallet_ledger *ledger, struct job *job, struct
     submit(ledger, job, entry, is_void ? &entry->void_ : &entry->settle);
 }
 
+/* One in eight is over before it begins: taken whole by a sweep or the next start. */
+static void ask_defer(struct wallet_ledger *ledger, struct job *job, struct history_entry *entry)
+{
+    if (atomic_load(&entry->defer) == NOT_ASKED)
+        entry->is_brief = random_next(8) == 0; /* asked again: the same */
+    job->operation = (struct wallet_operation){
+        .kind = WALLET_DEFER,
+        .job = {.provider = "openai", .note = "crash", .deadline_s = entry->is_brief ? 1 : INT64_C(4102444800)}};
+    history_name_job(entry, job->operation.job.key);
+    submit(ledger, job, entry, &entry->defer);
+}
+
 /* A void after bytes were sent must be refused, whatever else goes on. */
 static void ask_forbidden(struct wallet_ledger *ledger, const struct history_entry *entry)
 {
@@ -153,14 +168,25 @@ static bool is_open(const struct history_entry *entry)
     return entry->kind == HISTORY_HOLD && atomic_load(&entry->made) == GRANTED;
 }
 
+/* Something of this life; or what an earlier one has left to a job. */
+static struct history_entry *pick_entry(unsigned first)
+{
+    const unsigned count = atomic_load(&history->count);
+    struct history_entry *entry = &history->entries[random_next(count)];
+    if (random_next(8) == 0 && entry->defer == GRANTED && !entry->is_brief)
+        return entry;
+    return &history->entries[first + random_next(count - first)];
+}
+
 static void work_round(struct wallet_ledger *ledger, unsigned first)
 {
     unsigned jobs_wanted = 1 + (unsigned)random_next(IN_FLIGHT_MAX);
     for (unsigned i = 0; i < jobs_wanted; i++) {
-        unsigned count = atomic_load(&history->count);
-        struct history_entry *entry = &history->entries[first + random_next(count - first)];
+        struct history_entry *entry = pick_entry(first);
         if (!is_open(entry) || random_next(2))
             ask_new(ledger, &jobs[i]);
+        else if (random_next(4) == 0)
+            ask_defer(ledger, &jobs[i], entry);
         else
             ask_resolution(ledger, &jobs[i], entry);
     }
@@ -176,7 +202,7 @@ static bool has_room(void)
     return atomic_load(&history->count) + IN_FLIGHT_MAX + 4 < HISTORY_ENTRIES_MAX;
 }
 
-/* From one opening to the next: only holds of this life can still be resolved. */
+/* From one opening to the next: only holds of this life, and of jobs, can still be resolved. */
 static bool live(const char *directory)
 {
     struct wallet_options options = work_options;
