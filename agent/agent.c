@@ -10,6 +10,7 @@
 #include "notify.h"
 #include "startup.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -32,6 +33,7 @@ struct agent {
     struct journal *journal;
     struct identity *identity;
     struct routing *routing;
+    struct ratelimit *ratelimit;
     struct certificates *certificates;
     struct listener *listener;
     struct alerts *alerts;
@@ -182,6 +184,7 @@ static void make_loops(struct agent *agent)
                                                   .journal = agent->journal,
                                                   .identity = agent->identity,
                                                   .routing = agent->routing,
+                                                  .ratelimit = agent->ratelimit,
                                                   .retain_settings = retain_settings,
                                                   .context = agent};
     agent->loops = loops_new(agent->settings, &agent->flow_services);
@@ -201,6 +204,7 @@ static enum error open_services(struct agent *agent)
     if (error)
         return error;
     agent->routing = routing_new();
+    agent->ratelimit = startup_load_ratelimit(options);
     make_loops(agent);
     error = startup_open_listener(options, agent->settings, &agent->names, agent->certificates,
                                   &agent->listener_handler, &agent->listener);
@@ -225,6 +229,7 @@ static enum error open_control(struct agent *agent)
                                   .ledger = agent->ledger,
                                   .journal = agent->journal,
                                   .certificates = agent->certificates,
+                                  .routing = agent->routing,
                                   .retain_settings = retain_settings,
                                   .reload = reload,
                                   .change_budgets = change_budgets,
@@ -241,6 +246,8 @@ static void close_services(struct agent *agent)
         listener_close(agent->listener);
     loops_free(agent->loops);
     routing_free(agent->routing);
+    startup_save_ratelimit(agent->options, agent->ratelimit);
+    ratelimit_free(agent->ratelimit);
     if (agent->identity)
         identity_close(agent->identity);
     certificates_free(agent->certificates);
@@ -254,11 +261,14 @@ static void close_services(struct agent *agent)
 
 static void serve_until_stopped(struct agent *agent)
 {
+    static const struct timespec minute = {60, 0};
     sigset_t signals;
     startup_block_signals(&signals);
     while (!atomic_load(&agent->is_ledger_stopped)) {
-        int number = 0;
-        if (sigwait(&signals, &number) != 0)
+        int number = sigtimedwait(&signals, NULL, &minute);
+        if (number < 0 && errno == EAGAIN)
+            startup_save_ratelimit(agent->options, agent->ratelimit);
+        if (number < 0)
             continue;
         if (number == SIGTERM || number == SIGINT)
             break;

@@ -263,3 +263,27 @@ int startup_exit_code(enum error error)
             return codes[i].code;
     return EX_SOFTWARE;
 }
+
+static void find_ratelimit_file(const struct agent_options *options, char path[512])
+{
+    snprintf(path, 512, "%s/rate-limits", options->state);
+}
+
+struct ratelimit *startup_load_ratelimit(const struct agent_options *options)
+{
+    struct ratelimit *ratelimit = ratelimit_new();
+    char path[512];
+    find_ratelimit_file(options, path);
+    ratelimit_load(ratelimit, path);
+    return ratelimit;
+}
+
+void startup_save_ratelimit(const struct agent_options *options, struct ratelimit *ratelimit)
+{
+    char path[512];
+    if (!ratelimit)
+        return;
+    find_ratelimit_file(options, path);
+    if (ratelimit_save(ratelimit, path))
+        log_event(EVENT_AGENT_FAILED, NULL, "%s cannot be written: a restart forgets today's rate limits", path);
+}

@@ -11,6 +11,7 @@
 #include "identity/identity.h"
 #include "journal/journal.h"
 #include "net/net.h"
+#include "ratelimit/ratelimit.h"
 #include "wallet/wallet.h"
 
 #include <signal.h>
@@ -47,6 +48,9 @@ enum error startup_open_listener(const struct agent_options *options, const stru
                                  const struct listener_handler *handler, struct listener **ret_listener) MUST_USE;
 /* Each group's wallet gets its starting credit once. */
 void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
+/* The day's counts of rate limits, kept in the state directory. */
+struct ratelimit *startup_load_ratelimit(const struct agent_options *options);
+void startup_save_ratelimit(const struct agent_options *options, struct ratelimit *ratelimit);
 bool startup_has_same_names(const struct startup_names *names, const struct settings *settings);
 void startup_free_names(struct startup_names *names);
 /* "ready" to the launcher, READY=1 to the service manager (sd_notify protocol). */

@@ -6,4 +6,7 @@
 /* Runs the tool with the arguments after its name; returns the exit code (sysexits). */
 int tools_run(const char *name, int argc, char **argv);
 
+/* tool_explain.c */
+int tool_explain(int argc, char **argv);
+
 #endif

@@ -35,6 +35,16 @@ static const struct command commands[] = {
      1, 1, false},
     {"events", "", "the latest calls, one line each", events_command, NULL, OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0,
      false},
+    {"targets", "", "where requests can go, and how each place does", targets_command, NULL, OPTIONS_QUERY, 0, 0,
+     false},
+    {"jobs", "", "what providers still work on, and the money held for it", jobs_command,
+     "Background responses and batches: their hold stays until a later call of the program finds them ended, or is\n"
+     "taken whole at the time shown.\n",
+     OPTIONS_QUERY, 0, 0, false},
+    {"explain", "FILE < REQUEST", "which rule, which target, which hold a request would meet", explain_command,
+     "FILE is a policy; the request is its JSON body on standard input. Options: --host, --path, --group, --project,\n"
+     "--providers, --prices, --json. Nothing is sent and no agent is needed. Exit code 1: it would be refused.\n",
+     OPTIONS_PASS, 1, -1, false},
     {"check", "FILE…", "find every mistake in policy files", check_command, NULL, OPTIONS_PASS, 1, -1, false},
     {"reload", "", "put the changed policy file in force", reload_command,
      "A file with mistakes changes nothing: exit code 65.\n", OPTIONS_QUERY, 0, 0, false},

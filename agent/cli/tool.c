@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tollgate check, audit, restore and dump: what needs no running agent is done by the agent's program itself, in our
- * place. The last three need a stopped one, because one process owns a ledger.
+ * tollgate check, explain, audit, restore and dump: what needs no running agent is done by the agent's program itself,
+ * in our place. The last three need a stopped one, because one process owns a ledger.
  */
 #include "cli/cli.h"
 
@@ -33,6 +33,11 @@ static int tool_exec(const struct cli *cli, const char *tool, const struct text_
 int check_command(struct cli *cli)
 {
     return tool_exec(cli, "check", &cli->arguments);
+}
+
+int explain_command(struct cli *cli)
+{
+    return tool_exec(cli, "explain", &cli->arguments);
 }
 
 /* tool --state DIR ARGUMENTS… */

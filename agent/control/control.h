@@ -14,6 +14,8 @@
  *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event
+ *   report GET  /v1/targets                  {"targets": [{id, provider, model, breaker, requests, tokens, …}]}
+ *   report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held, deadline}]}
  *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
  *   admin  POST /v1/wallets/NAME/fund        {amount, note?, create?, id?} → the wallet's row and the transfer's id
  *   admin  POST /v1/wallets/NAME/adjust      {amount, note, id?} → likewise
@@ -33,6 +35,7 @@
 #include "config/config.h"
 #include "journal/journal.h"
 #include "net/net.h"
+#include "routing/routing.h"
 #include "wallet/wallet.h"
 
 struct control;
@@ -47,6 +50,7 @@ struct control_services {
     struct wallet_ledger *ledger;
     struct journal *journal;
     struct certificates *certificates;
+    struct routing *routing;
     struct settings *(*retain_settings)(void *context);
     /* Loads the policy file anew. The text (problems, warnings) is appended to `text`. */
     enum error (*reload)(void *context, struct buffer *text);

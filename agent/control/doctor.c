@@ -25,7 +25,13 @@ static void check_targets(struct call *call, const struct settings *settings)
     for (size_t i = 0; i < settings->target_count; i++) {
         const struct target *target = &settings->targets[i];
         const char *name = arena_printf(call->arena, "target %s", target->id);
-        if (target->secret)
+        struct routing_state state;
+        bool is_known = routing_find_state(call->services->routing, target, settings, &state);
+        if (target->secret && is_known && state.is_model_missing)
+            write_check(&call->body, name, "warning",
+                        arena_printf(call->arena, "%s does not know the model %s", target->provider->id, target->model),
+                        "correct the target's model, or ask the provider for access; until then others are asked");
+        else if (target->secret)
             write_check(&call->body, name, "ok", arena_printf(call->arena, "%s at %s", target->model, target->base_url),
                         "");
         else

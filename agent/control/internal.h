@@ -56,6 +56,8 @@ int control_get_wallet(struct call *call);
 int control_change_wallet(struct call *call);
 int control_list_budgets(struct call *call);
 int control_list_alerts(struct call *call);
+int control_list_targets(struct call *call);
+int control_list_jobs(struct call *call);
 int control_set_budget(struct call *call);
 int control_unset_budget(struct call *call);
 int control_list_events(struct call *call);

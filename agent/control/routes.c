@@ -59,6 +59,8 @@ static const struct route_row {
     {"GET", "/v1/wallets", AUDIENCE_READER, control_list_wallets},
     {"GET", "/v1/wallets/", AUDIENCE_READER, control_get_wallet},
     {"GET", "/v1/budgets", AUDIENCE_READER, control_list_budgets},
+    {"GET", "/v1/targets", AUDIENCE_READER, control_list_targets},
+    {"GET", "/v1/jobs", AUDIENCE_READER, control_list_jobs},
     {"GET", "/v1/alerts", AUDIENCE_READER, control_list_alerts},
     {"GET", "/v1/events", AUDIENCE_READER, control_list_events},
     {"GET", "/v1/events/", AUDIENCE_READER, control_get_event},

@@ -31,6 +31,15 @@ static struct money remaining(const struct exchange *exchange)
     return left;
 }
 
+static size_t add_limits(struct exchange *exchange, struct http_field *fields, size_t count)
+{
+    char policy[320], state[320];
+    ratelimit_format(&exchange->limits.answer, policy, sizeof policy, state, sizeof state);
+    add(fields, &count, "ratelimit-policy", arena_strdup(exchange->arena, policy));
+    add(fields, &count, "ratelimit", arena_strdup(exchange->arena, state));
+    return count;
+}
+
 size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, size_t count, bool with_cost)
 {
     const struct attempt *attempt = exchange->attempt_count ? exchange_attempt(exchange) : NULL;
@@ -47,6 +56,10 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
         add(fields, &count, "tollgate-cost", money_text(exchange, attempt->charge));
         add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, remaining(exchange)));
     }
+    if (attempt && attempt->rendition->is_translated)
+        add(fields, &count, "tollgate-translated", attempt->rendition->endpoint->name);
+    if (exchange->limits.answer.count)
+        count = add_limits(exchange, fields, count);
     if (session_will_close(exchange->session))
         add(fields, &count, "connection", "close");
     return count;
@@ -63,6 +76,13 @@ static const char *error_message(struct exchange *exchange)
                         is_recorded ? exchange->id_text : "");
 }
 
+/* Limits and resting targets: only where it is soon. */
+static bool may_pass(const struct exchange *exchange, const struct error_row *row)
+{
+    bool is_timed = exchange->error == ERROR_RATE_LIMITED || exchange->error == ERROR_TARGETS_BUSY;
+    return row->retryable && (!is_timed || exchange->retry_after_s);
+}
+
 void answer_error(struct exchange *exchange)
 {
     const struct error_row *row = error_row(exchange->error);
@@ -77,7 +97,9 @@ void answer_error(struct exchange *exchange)
     size_t count = 0;
     add(fields, &count, "content-type", "application/json");
     add(fields, &count, "content-length", arena_printf(exchange->arena, "%zu", buffer_length(&body)));
-    add(fields, &count, "x-should-retry", row->retryable ? NULL : "false");
+    add(fields, &count, "x-should-retry", may_pass(exchange, row) ? NULL : "false");
+    if (exchange->retry_after_s)
+        add(fields, &count, "retry-after", arena_printf(exchange->arena, "%u", exchange->retry_after_s));
     count = answer_add_fields(exchange, fields, count, false);
     if (row->fault == FAULT_WALLET)
         add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, exchange->wallet_available));

@@ -26,12 +26,14 @@ static struct prices_memory *shared_memory(void)
 
 /* The dearest service level that the request does not rule out. OpenAI and those like it: "auto", and no word at all,
  * leave it to the account's settings at the provider ("service_tier"). Anthropic: fast prices are for `speed: "fast"`
- * alone. */
-static const char *dearest_tier(const struct exchange *exchange)
+ * alone. A batch is half price by its endpoint. */
+static const char *dearest_tier(const struct rendition *rendition)
 {
     static const char *const cheap[] = {"default", "standard", "standard_only", "flex", "batch"};
-    const struct request_facts *facts = &exchange->facts;
-    if (exchange->dialect->kind == DIALECT_ANTHROPIC)
+    const struct request_facts *facts = &rendition->facts;
+    if (facts->batch.requests)
+        return "batch";
+    if (rendition->dialect->kind == DIALECT_ANTHROPIC)
         return facts->is_fast ? "fast" : "";
     for (size_t i = 0; i < sizeof cheap / sizeof *cheap; i++)
         if (strcmp(facts->service_tier, cheap[i]) == 0)
@@ -39,30 +41,46 @@ static const char *dearest_tier(const struct exchange *exchange)
     return "priority";
 }
 
-/* Bytes bound the tokens of a byte-level tokenizer, what the provider adds comes on top; what lies outside the body is
- * bounded by the model's window alone. No list knows a longer window than WINDOW_DEFAULT of a model without naming it.
- */
-static uint64_t bound_input(const struct exchange *exchange, struct attempt *attempt)
+/* No list knows a longer window than WINDOW_DEFAULT of a model without naming it. */
+static uint64_t window_of(const struct price_quote *quote)
 {
     enum { WINDOW_DEFAULT = 2000000 };
-    const struct request_facts *facts = &exchange->facts;
-    uint64_t bytes = exchange->outgoing.body.length, tokens = bytes + facts->added_tokens, learned;
-    uint64_t window = attempt->quote.context_tokens ? attempt->quote.context_tokens : WINDOW_DEFAULT;
+    return quote->context_tokens ? quote->context_tokens : WINDOW_DEFAULT;
+}
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static uint64_t multiply_saturated(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+/* Bytes bound the tokens of a byte-level tokenizer, what the provider adds comes on top; what lies outside the body is
+ * bounded by the model's window alone. */
+static uint64_t bound_input(const struct exchange *exchange, const struct bound_question *question, struct bound *bound)
+{
+    const struct request_facts *facts = &question->rendition->facts;
+    uint64_t bytes = question->body_bytes, tokens = bytes + facts->added_tokens, learned;
+    uint64_t window = window_of(&bound->quote);
     if (facts->refers_outside)
         return window > tokens ? window : tokens;
     if (exchange->settings->cost_tracking.hold != HOLD_LEARNED ||
-        !prices_memory_find(shared_memory(), attempt->provider->id, attempt->model, bytes, &learned) ||
+        !prices_memory_find(shared_memory(), question->provider->id, question->model, bytes, &learned) ||
         learned >= tokens)
         return tokens;
-    attempt->bound.is_learned = true;
+    bound->is_learned = true;
     return learned;
 }
 
 /* Anthropic refuses a limit that thinking alone would use up. A prediction's rejected tokens are billed and not
  * limited: such a request, and one that asks for less than the floor, is not clamped. */
-static uint64_t find_least(const struct exchange *exchange, uint64_t asked)
+static uint64_t find_least(const struct exchange *exchange, const struct request_facts *facts, uint64_t asked)
 {
-    const struct request_facts *facts = &exchange->facts;
     uint64_t least = exchange->settings->cost_tracking.clamp_tokens_min;
     if (!exchange->settings->cost_tracking.clamp || facts->prediction_bytes)
         return 0;
@@ -72,67 +90,76 @@ static uint64_t find_least(const struct exchange *exchange, uint64_t asked)
     return least < asked ? least : 0;
 }
 
-static struct price_bound bound_of(const struct attempt *attempt, uint64_t output_tokens)
+/* All requests of a batch together; it is not clamped. */
+static void fill_batch(const struct batch_facts *batch, struct bound *bound)
 {
-    return (struct price_bound){.input_tokens = attempt->bound.input_tokens,
-                                .output_tokens = output_tokens,
-                                .choices = attempt->bound.choices,
-                                .units = attempt->exchange->facts.units,
-                                .service_tier = attempt->bound.service_tier};
+    bound->most.input_tokens =
+        add_saturated(batch->input_tokens, multiply_saturated(batch->outside, window_of(&bound->quote)));
+    bound->most.output_tokens =
+        add_saturated(batch->output_tokens, multiply_saturated(batch->unlimited, bound->quote.output_tokens_max));
+    bound->most.choices = 1;
 }
 
-static enum error price(const struct attempt *attempt, uint64_t output_tokens, struct money *ret_bound)
+static void fill_request(const struct exchange *exchange, const struct bound_question *question, struct bound *bound)
 {
-    const struct price_bound bound = bound_of(attempt, output_tokens);
-    return prices_bound(&attempt->quote, &bound, ret_bound);
+    const struct request_facts *facts = &question->rendition->facts;
+    uint64_t asked = question->limit >= 0 ? (uint64_t)question->limit : bound->quote.output_tokens_max;
+    bound->most.input_tokens = bound_input(exchange, question, bound);
+    bound->most.choices = facts->choices > 0 ? (uint64_t)facts->choices : 1;
+    if (question->rendition->endpoint->api == API_EMBEDDINGS)
+        return; /* there is no output to bill */
+    bound->most.output_tokens = asked + facts->prediction_bytes;
+    if (question->rendition->endpoint->api != API_OTHER)
+        bound->output_tokens_least = find_least(exchange, facts, asked);
 }
 
-enum error bound_find(struct exchange *exchange, struct attempt *attempt)
+static enum error price(const struct bound *bound, uint64_t output_tokens, struct money *ret_cost)
 {
-    const struct request_facts *facts = &exchange->facts;
-    struct wallet_operation *reserve = &attempt->reserve;
-    enum error error = prices_find(exchange->settings, attempt->provider, attempt->model, facts->price_variant,
-                                   attempt->target ? &attempt->target->pricing : NULL, &attempt->quote);
+    struct price_bound most = bound->most;
+    most.output_tokens = output_tokens;
+    return prices_bound(&bound->quote, &most, ret_cost);
+}
+
+enum error bound_find(const struct exchange *exchange, const struct bound_question *question, struct bound *ret_bound)
+{
+    const struct request_facts *facts = &question->rendition->facts;
+    struct bound bound = {.most = {.units = facts->units, .service_tier = dearest_tier(question->rendition)}};
+    enum error error = prices_find(exchange->settings, question->provider, question->model, facts->price_variant,
+                                   question->target ? &question->target->pricing : NULL, &bound.quote);
     if (error)
         return error;
-    attempt->is_priced = true;
-    attempt->bound.service_tier = dearest_tier(exchange);
-    attempt->bound.input_tokens = bound_input(exchange, attempt);
-    attempt->bound.choices = facts->choices > 0 ? (uint64_t)facts->choices : 1;
-    uint64_t asked = exchange->outgoing.output_tokens_max >= 0 ? (uint64_t)exchange->outgoing.output_tokens_max
-                                                               : attempt->quote.output_tokens_max;
-    attempt->bound.output_tokens = asked + facts->prediction_bytes;
-    attempt->bound.output_tokens_least = find_least(exchange, asked);
-    error = price(attempt, attempt->bound.output_tokens, &reserve->amount);
+    if (facts->batch.requests)
+        fill_batch(&facts->batch, &bound);
+    else
+        fill_request(exchange, question, &bound);
+    error = price(&bound, bound.most.output_tokens, &bound.cost);
     if (!error)
-        error = price(attempt, 0, &reserve->floor);
-    if (!error && attempt->bound.output_tokens_least)
-        error = price(attempt, attempt->bound.output_tokens_least, &reserve->amount_min);
+        error = price(&bound, 0, &bound.floor);
+    if (!error && bound.output_tokens_least)
+        error = price(&bound, bound.output_tokens_least, &bound.cost_least);
+    *ret_bound = bound;
     return error;
 }
 
-int64_t bound_find_limit(const struct attempt *attempt, struct money granted)
+int64_t bound_find_limit(const struct bound *bound, struct money granted)
 {
-    const uint64_t least = attempt->bound.output_tokens_least;
-    const struct price_bound most = bound_of(attempt, attempt->bound.output_tokens);
+    const uint64_t least = bound->output_tokens_least;
     check(least > 0);
-    uint64_t limit = prices_find_output_limit(&attempt->quote, &most, least, granted);
+    uint64_t limit = prices_find_output_limit(&bound->quote, &bound->most, least, granted);
     struct money cost;
-    check(limit >= least && price(attempt, limit, &cost) == ERROR_OK && money_compare(cost, granted) <= 0);
+    check(limit >= least && price(bound, limit, &cost) == ERROR_OK && money_compare(cost, granted) <= 0);
     return (int64_t)limit;
 }
 
 void bound_learn(const struct exchange *exchange, const struct attempt *attempt)
 {
-    const struct usage *usage = &attempt->usage;
-    if (exchange->settings->cost_tracking.hold != HOLD_LEARNED || exchange->facts.refers_outside ||
-        attempt->status != 200 || attempt->usage_source != USAGE_PROVIDER)
+    if (exchange->settings->cost_tracking.hold != HOLD_LEARNED || !attempt->rendition || attempt->status != 200 ||
+        attempt->rendition->facts.refers_outside || attempt->usage_source != USAGE_PROVIDER)
         return;
-    const uint64_t parts[] = {usage->input, usage->cache_read, usage->cache_write, usage->cache_write_1h,
-                              usage->input_audio};
     uint64_t tokens = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (__builtin_add_overflow(tokens, parts[i], &tokens))
-            return;
-    prices_memory_learn(shared_memory(), attempt->provider->id, attempt->model, exchange->outgoing.body.length, tokens);
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side == SIDE_PROMPT)
+            tokens = add_saturated(tokens, attempt->usage.of[i]);
+    if (tokens < UINT64_MAX)
+        prices_memory_learn(shared_memory(), attempt->provider->id, attempt->model, attempt->body.length, tokens);
 }

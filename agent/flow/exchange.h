@@ -16,6 +16,7 @@
 #include "http/http.h"
 #include "policy/policy.h"
 #include "prices/prices.h"
+#include "translate/translate.h"
 
 enum step {
 #define STEP(name, is_tail) STEP_##name,
@@ -35,32 +36,67 @@ enum outcome {
 
 enum { ATTEMPTS_MAX = 3 };
 
+/* The request as one api has it: as it came (redacted where a rule says so), or translated. See renditions.c. */
+struct rendition {
+    const struct dialect *dialect;
+    const struct endpoint *endpoint;
+    struct slice body;
+    struct request_facts facts;
+    bool is_translated;
+    struct translate_facts translation;
+    enum error error; /* it cannot be had: `problem` says why */
+    const char *problem;
+};
+/* Those that a request may be translated to; chat has two names for the limit of the output. */
+enum rendition_kind { RENDITION_CHAT, RENDITION_CHAT_MAX_TOKENS, RENDITION_MESSAGES, RENDITION_COUNT };
+
+/* What a request can cost at most at one target, and how that was found. See bound.c. */
+struct bound {
+    struct price_quote quote;
+    struct price_bound most;
+    struct money cost, cost_least, floor; /* least: with its output clamped to output_tokens_least; floor: its input */
+    uint64_t output_tokens_least;         /* the clamp goes no lower; 0: this request is not clamped */
+    bool is_learned;                      /* the input is not the hard bound, but what was learned */
+};
+
 /* One try at one target: its own hold, transfer, usage and basis. */
 struct attempt {
     struct exchange *exchange;
-    const struct target *target;     /* NULL: passed to the called provider */
-    const struct provider *provider; /* who is asked and paid */
-    const char *model;               /* as sent */
-    struct price_quote quote;
+    const struct target *target;       /* NULL: passed to the called provider */
+    const struct provider *provider;   /* who is asked and paid */
+    const char *model;                 /* as sent */
+    const struct rendition *rendition; /* the request as this target wants it */
+    struct slice body;                 /* the rendition's with what this target and the policy change in it */
+    struct slice path;
+    bool asks_usage; /* stream_options were injected: the program shall not see what comes of it */
+    bool is_plain;   /* they are not, since the target refused them */
     bool is_priced;
-    struct {                                           /* how the hold was found */
-        uint64_t input_tokens, output_tokens, choices; /* output: per choice, as asked or the model's maximum */
-        uint64_t output_tokens_least;                  /* the clamp goes no lower; 0: this request is not clamped */
-        const char *service_tier;
-        bool is_learned; /* the input is not the hard bound, but what was learned */
-    } bound;
+    struct bound bound;
     const struct budget *budgets[WALLET_BUDGETS_MAX]; /* that count it, rows of reserve.budgets */
     struct budget_window windows[WALLET_BUDGETS_MAX];
     struct money hold;
     struct wallet_operation reserve, resolve; /* resolve: the settle or void */
     enum attempt_phase { ATTEMPT_NEW, ATTEMPT_RESERVING, ATTEMPT_ANSWERED, ATTEMPT_FAILED } phase;
-    bool is_held, is_resolved, is_loaded; /* loaded: counted in routing's load */
-    bool hold_exceeded;                   /* the usage cost more than the hold */
+    bool is_held, is_resolved;
+    uint64_t ticket;        /* counted in routing's load; 0: not, or no longer */
+    bool is_deferred;       /* its hold became a job's */
+    bool is_undeferrable;   /* the ledger would not have it */
+    uint64_t load_estimate; /* tokens counted there */
+    bool hold_exceeded;     /* the usage cost more than the hold */
     /* forward */
     struct upstream_transfer *transfer;
     struct upstream_result result;
-    bool is_done; /* result is valid */
-    int status;   /* of the provider's answer, 0 before its head */
+    bool is_done;       /* result is valid */
+    int status;         /* of the provider's answer, 0 before its head */
+    bool is_looking;    /* an error's body is held back: it decides whether another target is asked */
+    struct buffer look; /* that body */
+    enum attempt_failure {
+        FAILURE_NONE,
+        FAILURE_TARGET,        /* refused, cut, timed out, overloaded: counts for its breaker */
+        FAILURE_MODEL_MISSING, /* it does not know the model */
+        FAILURE_WINDOW,        /* the request is too long for it */
+        FAILURE_STREAM_OPTIONS /* it takes no stream_options: asked again without */
+    } failure;
     /* relay, settle */
     struct usage usage;
     enum usage_source usage_source;
@@ -111,18 +147,35 @@ struct exchange {
     } principal;
     struct identity_lookup lookup;
 
-    const struct endpoint *endpoint; /* authorize */
-    struct request_facts facts;
+    const struct endpoint
+        *endpoint; /* authorize: `rendition` is what came in, `redacted` says what was taken out of it */
+    struct rendition rendition;
+    const char *redacted;
     struct policy_verdict verdict;
+    struct {
+        struct ratelimit_answer answer;
+        bool is_taken;
+        int64_t taken_ns;
+        uint64_t tokens;
+    } limits;
+    struct job_reference { /* a call that asks after a job */
+        const char *id;    /* the provider's; NULL: this is no such call */
+        bool is_known;     /* its hold is open */
+        struct wallet_job job;
+        const char *model, *service_tier;
+        const struct target *target; /* NULL: it went to the called provider itself */
+    } job;
 
     struct route route; /* route */
+    struct rendition *renditions[RENDITION_COUNT];
+    uint64_t conversation; /* where it began is remembered under this; 0: none */
 
-    struct { /* reserve: what will be sent, per attempt */
-        struct slice body;
-        bool hides_usage;
+    struct {                       /* reserve: of the attempt */
         int64_t output_tokens_max; /* -1: none is sent */
         int64_t clamped_to;        /* output_tokens_max where less was granted than asked for; -1: it was not */
     } outgoing;
+    unsigned next_target; /* of the route */
+    bool is_cheaper;      /* money was short, and a cheaper target took it */
     struct attempt attempts[ATTEMPTS_MAX];
     unsigned attempt_count;
     struct money wallet_available; /* after the last reserve */
@@ -137,6 +190,8 @@ struct exchange {
 
     struct { /* relay */
         struct meter meter;
+        struct translation *translation; /* NULL: the bytes go on as they are */
+        struct buffer raw;               /* the target's bytes on their way into it */
         bool is_metered, is_started, head_written, is_blocked, is_complete, is_draining;
         enum relay_mode mode;
         struct buffer out;
@@ -148,7 +203,7 @@ struct exchange {
         unsigned waiting;
         bool is_started, alarm;
     } charge;
-    uint64_t load_estimate; /* tokens counted in routing's load */
+    uint32_t retry_after_s; /* with a refusal that may pass; 0: none is sent */
     int status_sent;        /* what the program saw, 0 when nothing */
     uint64_t answer_bytes;
 };
@@ -172,7 +227,7 @@ struct exchange *exchange_new(struct flow_worker *worker, struct session *sessio
 /* Sets the error and its detail (printf into the arena) and returns OUTCOME_FAIL. */
 enum outcome exchange_fail(struct exchange *exchange, enum error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The decision of the current step in words. */
+/* The decision of the current step in words; a step that runs again adds to what it said. */
 void exchange_note(struct exchange *exchange, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct attempt *exchange_attempt(struct exchange *exchange); /* the current one */
 /* The program is gone: abort or drain, by policy. */
@@ -187,20 +242,71 @@ const char *flow_outcome_name(enum outcome outcome);
 #include "flow/steps.def"
 #undef STEP
 
+/* receive.c: whose name was called; what only capture.hosts lists is a provider of its own. */
+void receive_find_provider(struct exchange *exchange, const char *name);
+
 /* answer.c: the program's side of an error, and the fields every answer carries. */
 void answer_error(struct exchange *exchange);
 size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, size_t count, bool with_cost);
-enum { ANSWER_FIELDS_MAX = 12 }; /* how many it may add */
+enum { ANSWER_FIELDS_MAX = 16 }; /* how many it may add */
 
 /* relay.c */
 bool relay_body(struct exchange *exchange, struct slice bytes);
 void relay_writable(struct exchange *exchange);
 
-/* bound.c: what this attempt can cost at most. The quote, the bound, and of its reserve: amount, amount_min, floor.
- * PRICE_UNKNOWN, AMOUNT_OVERFLOW. */
-enum error bound_find(struct exchange *exchange, struct attempt *attempt) MUST_USE;
-/* The greatest output limit whose bound is within what was granted (at least amount_min). */
-int64_t bound_find_limit(const struct attempt *attempt, struct money granted);
+/* renditions.c: the request as a target wants it, made when first asked for; never NULL, `error` says that it cannot
+ * be. */
+const struct rendition *rendition_find(struct exchange *exchange, const struct target *target);
+/* What came in, read anew from `body`. */
+enum error rendition_read(struct exchange *exchange, struct slice body, struct rendition *ret_rendition) MUST_USE;
+
+/* route.c: under which the place of a provider's identifier is remembered; never 0. */
+uint64_t route_hash(const char *id);
+/* Money is short: any target of the environment whose bound is less becomes the route. */
+bool route_find_cheaper(struct exchange *exchange, struct money than);
+/* SDKs sleep through a Retry-After: what takes longer is said to be final. */
+enum { RETRY_AFTER_SECONDS_MAX = 60 };
+
+/* outgoing.c: what is sent. */
+/* Body and path of the attempt: model, usage flag, output limit (-1: none). */
+void outgoing_make(struct exchange *exchange, struct attempt *attempt, int64_t limit);
+const char *outgoing_url(struct exchange *exchange, const struct attempt *attempt);
+size_t outgoing_fields(struct exchange *exchange, const struct attempt *attempt, struct http_field **ret_fields);
+
+/* fallback.c: has this answer (or its absence) failed so that another target may do better? May start to look. */
+enum attempt_failure fallback_judge(struct exchange *exchange, struct attempt *attempt);
+/* Is there another try? */
+bool fallback_is_left(const struct exchange *exchange);
+/* Ends the attempt: its transfer, its load. */
+void fallback_give_up(struct exchange *exchange, struct attempt *attempt, enum attempt_failure failure);
+/* The attempt no longer counts as load; what came of it goes to the breaker. Idempotent. */
+void fallback_end_load(struct exchange *exchange, struct attempt *attempt);
+
+/* jobs.c: background responses and batches. */
+/* Which job a call asks after, and where that is. */
+void job_find(struct exchange *exchange);
+/* Makes the attempt's resolve a DEFER when its work goes on at the provider. */
+bool job_defer(struct exchange *exchange, struct attempt *attempt);
+/* The answer says that the job has ended: its charge into the attempt, its hold into the attempt's resolve. */
+bool job_settle(struct exchange *exchange, struct attempt *attempt);
+/* The bound of the file that a batch names; false: this agent has not seen it. */
+bool job_find_file(const char *id, struct batch_facts *ret_batch);
+void job_remember_file(const char *id, const struct batch_facts *batch);
+
+/* bound.c: what a request can cost at most at a target (NULL: at the called provider itself). `limit` of its output as
+ * it would be sent, -1: none. PRICE_UNKNOWN, AMOUNT_OVERFLOW. */
+struct bound_question {
+    const struct rendition *rendition;
+    const struct provider *provider;
+    const struct target *target;
+    const char *model;
+    size_t body_bytes;
+    int64_t limit;
+};
+enum error bound_find(const struct exchange *exchange, const struct bound_question *question,
+                      struct bound *ret_bound) MUST_USE;
+/* The greatest output limit whose bound is within what was granted (at least cost_least). */
+int64_t bound_find_limit(const struct bound *bound, struct money granted);
 /* The usage is known: what `hold: learned` learns from it. */
 void bound_learn(const struct exchange *exchange, const struct attempt *attempt);
 

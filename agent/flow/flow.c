@@ -35,7 +35,7 @@ struct exchange *exchange_new(struct flow_worker *worker, struct session *sessio
     id_format(exchange->id, exchange->id_text);
     exchange->started_wall_ns = clock_wall_ns();
     exchange->started_ns = clock_monotonic_ns();
-    exchange->facts.output_tokens_max = -1;
+    exchange->rendition.facts.output_tokens_max = -1;
     exchange->answer.content_length = -1;
     list_append(&worker->exchanges, &exchange->link);
     return exchange;
@@ -47,8 +47,12 @@ static void exchange_free(struct exchange *exchange)
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         check(!exchange->attempts[i].transfer && (!exchange->attempts[i].is_held || exchange->attempts[i].is_resolved));
     timer_disarm(worker->loop, &exchange->relay.drain_timer);
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        buffer_done(&exchange->attempts[i].look);
     if (exchange->relay.is_started) {
         meter_done(&exchange->relay.meter);
+        translation_free(exchange->relay.translation);
+        buffer_done(&exchange->relay.raw);
         buffer_done(&exchange->relay.out);
     }
     list_remove(&exchange->link);
@@ -74,10 +78,12 @@ enum outcome exchange_fail(struct exchange *exchange, enum error error, const ch
 
 void exchange_note(struct exchange *exchange, const char *format, ...)
 {
+    struct step_note *note = &exchange->notes[exchange->step];
     va_list arguments;
     va_start(arguments, format);
-    exchange->notes[exchange->step].text = arena_vprintf(exchange->arena, format, arguments);
+    const char *text = arena_vprintf(exchange->arena, format, arguments);
     va_end(arguments);
+    note->text = note->text ? arena_printf(exchange->arena, "%s; %s", note->text, text) : text;
 }
 
 struct attempt *exchange_attempt(struct exchange *exchange)

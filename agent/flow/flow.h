@@ -11,6 +11,7 @@
 #include "identity/identity.h"
 #include "journal/journal.h"
 #include "net/net.h"
+#include "ratelimit/ratelimit.h"
 #include "routing/routing.h"
 #include "upstream/upstream.h"
 #include "wallet/wallet.h"
@@ -21,6 +22,7 @@ struct flow_services {
     struct journal *journal;
     struct identity *identity;
     struct routing *routing;
+    struct ratelimit *ratelimit;
     /* The settings in force, retained for the caller. Any thread. */
     struct settings *(*retain_settings)(void *context);
     void *context;
@@ -45,6 +47,17 @@ struct listener_handler flow_listener_handler(struct flow_workers *workers);
 void flow_worker_drain(struct flow_worker *worker, void (*drained)(void *context), void *context);
 /* Ends open exchanges now: holds are settled, events recorded. On the worker's loop. */
 void flow_worker_abort(struct flow_worker *worker);
+
+/* What would become of a request, see explain.c. */
+struct flow_question {
+    const char *host, *path;     /* "api.openai.com", "/v1/chat/completions" */
+    struct slice body;           /* JSON */
+    const char *group, *project; /* NULL: the default, none */
+    uid_t uid;
+};
+/* Appends one JSON object: the verdict, the targets in order with the hold of each, what was left out and why. False:
+ * it would be refused ("refused" says how). */
+bool flow_explain(struct settings *settings, const struct flow_question *question, struct buffer *out);
 
 /* The governed host's row of the catalogue; NULL for a name that only capture.hosts lists. */
 const struct provider *flow_find_provider(const struct settings *settings, const char *host);

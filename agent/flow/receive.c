@@ -10,7 +10,7 @@ static const struct {
 } browser_fields[] = {{"sec-fetch-site"}, {"access-control-request-method"}, {"access-control-request-headers"}};
 
 /* The governed name tells the provider; a name that only capture.hosts lists passes as an uncatalogued provider. */
-static void find_provider(struct exchange *exchange, const char *name)
+void receive_find_provider(struct exchange *exchange, const char *name)
 {
     exchange->host = arena_strdup(exchange->arena, name);
     exchange->provider = flow_find_provider(exchange->settings, name);
@@ -66,7 +66,7 @@ enum outcome step_receive(struct exchange *exchange)
     if (exchange->is_client_gone)
         return exchange_fail(exchange, ERROR_CLIENT_GONE, "the client left before its request was complete");
     if (!exchange->host)
-        find_provider(exchange, session_name(session));
+        receive_find_provider(exchange, session_name(session));
     if (exchange->error == ERROR_HTTP_TIMEOUT) /* the session's timer says so */
         return refuse(exchange, ERROR_HTTP_TIMEOUT, "the request did not arrive in time");
     struct session_input *input = session_input(session);

@@ -58,6 +58,16 @@ static void write_hold(struct buffer *out, const struct attempt *attempt)
     json_write_raw(out, "]");
 }
 
+static const char *failure_name(enum attempt_failure failure)
+{
+    static const char *const names[] = {[FAILURE_NONE] = "none",
+                                        [FAILURE_TARGET] = "target",
+                                        [FAILURE_MODEL_MISSING] = "model_missing",
+                                        [FAILURE_WINDOW] = "context_window",
+                                        [FAILURE_STREAM_OPTIONS] = "stream_options"};
+    return names[failure];
+}
+
 static void write_attempt(struct buffer *out, const struct attempt *attempt)
 {
     json_write_raw(out, "{");
@@ -65,8 +75,8 @@ static void write_attempt(struct buffer *out, const struct attempt *attempt)
     json_write_member_string(out, "provider", attempt->provider->id);
     json_write_member_string(out, "model", attempt->model);
     if (attempt->is_priced) {
-        json_write_member_string(out, "price_basis", prices_basis_name(attempt->quote.basis));
-        json_write_member_string(out, "price_model", attempt->quote.list_model);
+        json_write_member_string(out, "price_basis", prices_basis_name(attempt->bound.quote.basis));
+        json_write_member_string(out, "price_model", attempt->bound.quote.list_model);
     }
     write_hold(out, attempt);
     write_money(out, "charge", attempt->charge);
@@ -77,6 +87,15 @@ static void write_attempt(struct buffer *out, const struct attempt *attempt)
     json_write_member_integer(out, "connect_us", attempt->result.connect_ns / 1000);
     json_write_member_integer(out, "first_byte_us", attempt->result.first_byte_ns / 1000);
     json_write_member_integer(out, "total_us", attempt->result.total_ns / 1000);
+    if (attempt->rendition->is_translated) {
+        json_write_member_string(out, "translated_to", attempt->rendition->endpoint->name);
+        if (attempt->rendition->translation.dropped && attempt->rendition->translation.dropped[0])
+            json_write_member_string(out, "dropped", attempt->rendition->translation.dropped);
+    }
+    if (attempt->failure)
+        json_write_member_string(out, "failure", failure_name(attempt->failure));
+    if (attempt->is_deferred)
+        json_write_member_string(out, "job", attempt->resolve.job.key);
     if (attempt->result.error)
         json_write_member_string(out, "error", attempt->result.detail);
     json_write_raw(out, "}");
@@ -105,15 +124,59 @@ static void write_request(struct buffer *out, const struct exchange *exchange)
     json_write_member_string(out, "endpoint", exchange->endpoint ? exchange->endpoint->name : NULL);
     write_slice(out, "method", exchange->request->method);
     write_slice(out, "path", exchange->request->path); /* the query may hold a key: never recorded */
-    json_write_member_boolean(out, "stream", exchange->facts.is_streaming);
-    json_write_member_string(out, "model", exchange->facts.model);
+    json_write_member_boolean(out, "stream", exchange->rendition.facts.is_streaming);
+    json_write_member_string(out, "model", exchange->rendition.facts.model);
     json_write_member_integer(out, "request_bytes", (int64_t)exchange->request->body.length);
     json_write_member_boolean(out, "unmetered", exchange->endpoint && exchange->endpoint->kind == ENDPOINT_UNMETERED);
 }
 
+static void write_route(struct buffer *out, const struct exchange *exchange)
+{
+    const struct route *route = &exchange->route;
+    if (!route->reason)
+        return;
+    json_write_member(out, "route");
+    json_write_raw(out, "{");
+    json_write_member_string(out, "reason", route->reason);
+    json_write_member_string(out, "strategy", route->strategy);
+    if (route->model_group)
+        json_write_member_string(out, "model_group", route->model_group);
+    json_write_member_boolean(out, "rerouted", route->is_rerouted);
+    json_write_member_boolean(out, "cheaper", exchange->is_cheaper);
+    json_write_member(out, "left_out");
+    json_write_raw(out, "{");
+    for (size_t i = 0; i < route->left_out_count; i++) {
+        char why[ROUTE_LEFT_OUT_TEXT_MAX];
+        json_write_member_string(out, route->left_out[i].target->id, routing_format_left_out(&route->left_out[i], why));
+    }
+    json_write_raw(out, "}}");
+}
+
+static void write_verdict(struct buffer *out, const struct exchange *exchange)
+{
+    const struct policy_verdict *verdict = &exchange->verdict;
+    json_write_member_string(out, "rule", verdict->rule);
+    if (verdict->flag_count) {
+        json_write_member(out, "rules");
+        json_write_raw(out, "[");
+        for (size_t i = 0; i < verdict->flag_count; i++) {
+            json_write_raw(out, i ? "," : "");
+            json_write_string(out, slice_of(verdict->flags[i]));
+        }
+        json_write_raw(out, "]");
+    }
+    if (verdict->found && verdict->found[0])
+        json_write_member_string(out, "found", verdict->found);
+    if (exchange->redacted)
+        json_write_member_string(out, "redacted", exchange->redacted);
+}
+
 static void write_result(struct buffer *out, struct exchange *exchange)
 {
-    json_write_member_string(out, "rule", exchange->verdict.rule);
+    write_verdict(out, exchange);
+    write_route(out, exchange);
+    if (exchange->job.id)
+        json_write_member_string(out, "job", exchange->job.id);
     json_write_member_integer(out, "status", exchange->status_sent);
     json_write_member_string(out, "error", exchange->error ? error_row(exchange->error)->code : NULL);
     json_write_member_string(out, "error_detail", exchange->error_detail);

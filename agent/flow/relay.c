@@ -9,6 +9,21 @@
 
 enum { METER_DOCUMENT_BYTES_MAX = 32 << 20, METER_EVENT_BYTES_MAX = 4 << 20, HIDDEN_BYTES_KEPT = 64 << 10 };
 
+/* Of a translated answer only what has a meaning in every api; the rest speaks of the target's. */
+static bool is_common(struct slice name)
+{
+    static const char *const names[] = {"retry-after", "retry-after-ms", "x-should-retry", "cache-control"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_is_like(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool is_translated(const struct exchange *exchange)
+{
+    return exchange->attempts[exchange->attempt_count - 1].rendition->is_translated;
+}
+
 /* The provider's fields that the program gets: not hop-by-hop, not the framing (we write our own). */
 static size_t copy_answer_fields(struct exchange *exchange, struct http_field *fields)
 {
@@ -17,7 +32,7 @@ static size_t copy_answer_fields(struct exchange *exchange, struct http_field *f
     for (size_t i = 0; i < exchange->answer.field_count; i++) {
         struct slice name = exchange->answer.fields[i].name;
         if (http_field_is_hop_by_hop(name, connection) || slice_is_like(name, "content-length") ||
-            slice_is_like(name, "alt-svc"))
+            slice_is_like(name, "alt-svc") || (is_translated(exchange) && !is_common(name)))
             continue;
         fields[count++] = exchange->answer.fields[i];
     }
@@ -34,8 +49,13 @@ static bool has_no_body(const struct exchange *exchange)
 static void write_head(struct exchange *exchange, struct buffer *out, int64_t length, bool with_cost)
 {
     struct http_field *fields =
-        arena_new_array(exchange->arena, struct http_field, exchange->answer.field_count + ANSWER_FIELDS_MAX + 1);
+        arena_new_array(exchange->arena, struct http_field, exchange->answer.field_count + ANSWER_FIELDS_MAX + 2);
     size_t count = copy_answer_fields(exchange, fields);
+    if (is_translated(exchange))
+        fields[count++] = (struct http_field){SLICE_LITERAL("content-type"),
+                                              slice_of(exchange->relay.translation
+                                                           ? translation_content_type(exchange->relay.translation)
+                                                           : "application/json")};
     if (length >= 0)
         fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
                                               slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
@@ -60,7 +80,8 @@ static void send_two(struct exchange *exchange, struct slice first, struct slice
 static void start_streaming(struct exchange *exchange)
 {
     struct buffer *scratch = &exchange->worker->scratch;
-    bool keeps_length = exchange->answer.content_length >= 0 && !exchange->relay.meter.hides_usage;
+    bool keeps_length =
+        exchange->answer.content_length >= 0 && !exchange->relay.meter.hides_usage && !exchange->relay.translation;
     exchange->relay.mode = keeps_length ? RELAY_LENGTH : RELAY_CHUNKED;
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);
     write_head(exchange, scratch, keeps_length ? exchange->answer.content_length : -1, false);
@@ -90,23 +111,93 @@ static void send_out(struct exchange *exchange)
     buffer_reset(&exchange->relay.out, HIDDEN_BYTES_KEPT);
 }
 
+static void begin_translation(struct exchange *exchange, const struct attempt *attempt)
+{
+    const struct translate_answer answer = {
+        .facts = &attempt->rendition->translation,
+        .model = attempt->model,
+        .id = exchange->id_text,
+        .created_s = exchange->started_wall_ns / 1000000000,
+        .is_event_stream = exchange->answer.is_event_stream,
+        .document_bytes_max = METER_DOCUMENT_BYTES_MAX,
+        .event_bytes_max = METER_EVENT_BYTES_MAX,
+    };
+    exchange->relay.translation = translation_new(&answer);
+}
+
+static bool is_read(const struct exchange *exchange)
+{
+    return exchange->endpoint->kind == ENDPOINT_METERED || exchange->endpoint->kind == ENDPOINT_JOB ||
+           exchange->rendition.facts.batch.requests;
+}
+
+static void take(struct exchange *exchange, struct slice bytes);
+
 static void begin_relay(struct exchange *exchange)
 {
     struct attempt *attempt = exchange_attempt(exchange);
     const struct settings *settings = exchange->settings;
-    bool is_metered = exchange->endpoint->kind == ENDPOINT_METERED && attempt->status == 200;
+    bool is_metered = is_read(exchange) && attempt->status == 200;
     exchange->relay.is_started = true;
     exchange->relay.is_metered = is_metered;
-    meter_init(&exchange->relay.meter, exchange->dialect, exchange->endpoint, exchange->answer.is_event_stream,
-               is_metered && exchange->answer.is_event_stream && exchange->outgoing.hides_usage,
+    meter_init(&exchange->relay.meter, attempt->rendition->dialect, attempt->rendition->endpoint,
+               exchange->answer.is_event_stream, is_metered && exchange->answer.is_event_stream && attempt->asks_usage,
                METER_DOCUMENT_BYTES_MAX, METER_EVENT_BYTES_MAX);
-    buffer_init(&exchange->relay.out, (size_t)METER_EVENT_BYTES_MAX * 2 + settings->limits.stream_buffer_bytes_max);
+    size_t out_bytes_max = (size_t)METER_EVENT_BYTES_MAX * 2 + settings->limits.stream_buffer_bytes_max;
+    if (attempt->rendition->is_translated) {
+        buffer_init(&exchange->relay.raw, out_bytes_max);
+        out_bytes_max += (size_t)METER_DOCUMENT_BYTES_MAX * 2;
+        if (attempt->status < 400)
+            begin_translation(exchange, attempt);
+    }
+    buffer_init(&exchange->relay.out, out_bytes_max);
     exchange->relay.mode = RELAY_BUFFERED;
     if (exchange->is_client_gone) /* before the head: it is drained, nobody reads it */
         return;
-    if (exchange->answer.is_event_stream ||
-        exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max || has_no_body(exchange))
+    bool is_document = attempt->rendition->is_translated && !exchange->answer.is_event_stream;
+    if (exchange->answer.is_event_stream || has_no_body(exchange) ||
+        (!is_document && exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max))
         start_streaming(exchange);
+    if (buffer_length(&attempt->look)) /* an error that was looked at first */
+        take(exchange, buffer_contents(&attempt->look));
+}
+
+/* Meters the target's bytes; what the program shall see of them goes to `out`. */
+static bool pass(struct exchange *exchange, struct slice bytes)
+{
+    struct buffer *out = &exchange->relay.out, *raw = &exchange->relay.raw;
+    if (!exchange->relay.translation)
+        return exchange->relay.is_metered ? meter_feed(&exchange->relay.meter, bytes, out) : buffer_append(out, bytes);
+    buffer_reset(raw, HIDDEN_BYTES_KEPT);
+    return meter_feed(&exchange->relay.meter, bytes, raw) &&
+           translation_feed(exchange->relay.translation, buffer_contents(raw), out);
+}
+
+static const char *problem_of(const struct exchange *exchange)
+{
+    const char *problem = exchange->relay.translation ? translation_problem(exchange->relay.translation) : "";
+    return problem[0] ? problem : "an event of the provider's stream exceeds its bound";
+}
+
+static void take(struct exchange *exchange, struct slice bytes)
+{
+    struct buffer *out = &exchange->relay.out;
+    if (exchange->error)
+        return; /* the stream is already broken for the program: read and forget */
+    if (!pass(exchange, bytes)) {
+        exchange->error = ERROR_UPSTREAM_MALFORMED;
+        exchange->error_detail = problem_of(exchange);
+        return;
+    }
+    if (exchange->is_client_gone) {
+        buffer_reset(out, HIDDEN_BYTES_KEPT);
+        return;
+    }
+    if (exchange->relay.mode == RELAY_BUFFERED && !is_translated(exchange) &&
+        buffer_length(out) > exchange->settings->limits.buffered_answer_bytes_max)
+        start_streaming(exchange);
+    if (exchange->relay.mode != RELAY_BUFFERED)
+        send_out(exchange);
 }
 
 bool relay_body(struct exchange *exchange, struct slice bytes)
@@ -114,28 +205,11 @@ bool relay_body(struct exchange *exchange, struct slice bytes)
     check(!exchange->is_running && exchange->relay.is_started);
     if (exchange->relay.is_blocked && !exchange->is_client_gone)
         return false;
-    if (exchange->error)
-        return true; /* the stream is already broken for the program: read and forget */
-    struct buffer *out = &exchange->relay.out;
-    bool passed =
-        exchange->relay.is_metered ? meter_feed(&exchange->relay.meter, bytes, out) : buffer_append(out, bytes);
-    if (!passed) {
-        exchange->error = ERROR_UPSTREAM_MALFORMED;
-        exchange->error_detail = "an event of the provider's stream exceeds its bound";
-        return true;
-    }
-    if (exchange->is_client_gone) {
-        buffer_reset(out, HIDDEN_BYTES_KEPT);
-        return true;
-    }
+    bool was_gone = exchange->is_client_gone;
     exchange->is_running = true; /* a write may find the client gone: that is acted on after it */
-    if (exchange->relay.mode == RELAY_BUFFERED &&
-        buffer_length(out) > exchange->settings->limits.buffered_answer_bytes_max)
-        start_streaming(exchange);
-    if (exchange->relay.mode != RELAY_BUFFERED)
-        send_out(exchange);
+    take(exchange, bytes);
     exchange->is_running = false;
-    if (exchange->is_client_gone)
+    if (exchange->is_client_gone && !was_gone)
         exchange_client_gone(exchange);
     return true;
 }
@@ -156,11 +230,40 @@ static void read_usage(struct exchange *exchange, struct attempt *attempt)
     attempt->usage_source = USAGE_NONE;
     if (!exchange->relay.is_metered)
         return;
-    attempt->usage_source = meter_result(&exchange->relay.meter, &exchange->facts, &attempt->usage);
+    attempt->usage_source = meter_result(&exchange->relay.meter, &attempt->rendition->facts, &attempt->usage);
     bool is_whole = attempt->result.error == ERROR_OK && !exchange->error;
     attempt->basis = attempt->usage_source != USAGE_PROVIDER          ? (is_whole ? BASIS_ESTIMATE : BASIS_PARTIAL)
                      : is_whole || exchange->relay.meter.saw_terminal ? BASIS_EXACT
                                                                       : BASIS_PARTIAL;
+}
+
+/* An error of the target in the shape of the program's api. */
+static void translate_failure(struct exchange *exchange, const struct attempt *attempt)
+{
+    struct buffer document;
+    struct buffer *out = &exchange->relay.out;
+    buffer_init(&document, (size_t)METER_DOCUMENT_BYTES_MAX);
+    exchange->answer.status = translate_error(attempt->rendition->translation.from, attempt->rendition->translation.to,
+                                              attempt->status, buffer_contents(out), exchange->id_text, &document);
+    buffer_done(out);
+    *out = document;
+}
+
+static bool finish_bytes(struct exchange *exchange)
+{
+    const struct attempt *attempt = exchange_attempt(exchange);
+    struct buffer *out = &exchange->relay.out, *raw = &exchange->relay.raw;
+    if (exchange->relay.translation) {
+        buffer_reset(raw, HIDDEN_BYTES_KEPT);
+        bool is_whole = attempt->result.error == ERROR_OK && !exchange->error;
+        return meter_finish(&exchange->relay.meter, raw) &&
+               (!is_whole || translation_finish(exchange->relay.translation, out));
+    }
+    if (exchange->relay.is_metered && !meter_finish(&exchange->relay.meter, out))
+        return false;
+    if (attempt->rendition->is_translated && !attempt->result.error)
+        translate_failure(exchange, attempt);
+    return true;
 }
 
 static void send_buffered(struct exchange *exchange)
@@ -192,10 +295,10 @@ static void break_stream(struct exchange *exchange)
 static enum outcome finish_relay(struct exchange *exchange, struct attempt *attempt)
 {
     struct upstream_result *result = &attempt->result;
-    bool passed = !exchange->relay.is_metered || meter_finish(&exchange->relay.meter, &exchange->relay.out);
+    bool passed = finish_bytes(exchange);
     if (!exchange->error && (result->error || !passed)) {
         exchange->error = result->error ? result->error : ERROR_UPSTREAM_MALFORMED;
-        exchange->error_detail = error_row(exchange->error)->text;
+        exchange->error_detail = result->error ? error_row(exchange->error)->text : problem_of(exchange);
     }
     read_usage(exchange, attempt);
     if (exchange->is_client_gone) {

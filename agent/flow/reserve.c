@@ -1,47 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reserve: begins an attempt. Makes what will be sent (`outgoing`: model, usage flag, output limit), and holds the
- * upper bound of its cost in the wallet and its budgets, durably, before a byte leaves. Where they grant less, the
- * output limit is lowered to what the grant pays.
+ * Reserve: begins an attempt. Makes what will be sent (the target's rendition of the request: model, usage flag, output
+ * limit), and holds the upper bound of its cost in the wallet and its budgets, durably, before a byte leaves. Where
+ * they grant less, the output limit is lowered to what the grant pays; where they cannot even do that, a cheaper
+ * target.
  */
 #include "flow/exchange.h"
 
 #include "base/check.h"
 
-static struct attempt *begin_attempt(struct exchange *exchange)
+/* The next target of the route that takes one more request; NULL: none does. `is_plain`: the same one again. */
+static const struct target *take_target(struct exchange *exchange, const struct attempt *before, bool is_plain,
+                                        uint64_t *ret_ticket)
+{
+    struct routing *routing = exchange->worker->services->routing;
+    const uint64_t estimate = exchange->rendition.facts.text_bytes / 4 + 1;
+    if (is_plain)
+        return (*ret_ticket = routing_begin(routing, before->target, exchange->settings, estimate)) ? before->target
+                                                                                                    : NULL;
+    while (exchange->next_target < exchange->route.count) {
+        const struct target *target = exchange->route.targets[exchange->next_target++];
+        *ret_ticket = routing_begin(routing, target, exchange->settings, estimate);
+        if (*ret_ticket)
+            return target;
+    }
+    return NULL;
+}
+
+/* False: there is no target to try. */
+static bool begin_attempt(struct exchange *exchange)
 {
     check(exchange->attempt_count < ATTEMPTS_MAX);
+    const struct attempt *before = exchange->attempt_count ? exchange_attempt(exchange) : NULL;
+    bool is_plain = before && before->failure == FAILURE_STREAM_OPTIONS;
+    uint64_t ticket = 0;
+    const struct target *target = exchange->route.is_pass || (is_plain && !before->target)
+                                      ? NULL
+                                      : take_target(exchange, before, is_plain, &ticket);
+    if (!target && !exchange->route.is_pass)
+        return false;
     struct attempt *attempt = &exchange->attempts[exchange->attempt_count++];
     attempt->exchange = exchange;
     attempt->basis = BASIS_NONE;
-    if (!exchange->route.is_pass)
-        attempt->target = exchange->route.targets[exchange->attempt_count - 1];
-    attempt->provider = attempt->target ? attempt->target->provider : exchange->provider;
-    bool is_rewritten = attempt->target && exchange->endpoint->kind == ENDPOINT_METERED;
-    attempt->model = is_rewritten ? attempt->target->model : exchange->facts.model;
-    return attempt;
+    attempt->target = target;
+    attempt->ticket = ticket;
+    attempt->load_estimate = exchange->rendition.facts.text_bytes / 4 + 1;
+    attempt->is_plain = is_plain;
+    attempt->provider = target ? target->provider : exchange->provider;
+    attempt->rendition = target ? rendition_find(exchange, target) : &exchange->rendition;
+    bool is_renamed = target && exchange->endpoint->kind == ENDPOINT_METERED && !exchange->route.keeps_model &&
+                      exchange->rendition.facts.batch.requests == 0;
+    attempt->model = is_renamed ? target->model : exchange->rendition.facts.model;
+    check(attempt->rendition->error == ERROR_OK);
+    return true;
 }
 
-/* The program's request with what this target and the policy change in it. `limit`: of the output, -1: none. */
-static void make_outgoing(struct exchange *exchange, const struct attempt *attempt, int64_t limit)
+/* A translated request whose program named no limit has one of ours: never more than the model's own. */
+static int64_t limit_of(const struct exchange *exchange, const struct attempt *attempt)
 {
-    const struct request_facts *facts = &exchange->facts;
-    struct request_facts named = *facts;
-    struct request_edits edits = {.output_tokens_max = -1};
-    if (strcmp(attempt->model, facts->model))
-        edits.model = attempt->model;
-    edits.inject_usage = exchange->dialect->kind == DIALECT_OPENAI && facts->is_streaming && !facts->asks_usage;
-    if (limit >= 0 && (facts->output_tokens_max < 0 || facts->output_tokens_max > limit))
-        edits.output_tokens_max = limit;
-    /* OpenAI's reasoning models know no max_tokens; many who speak its dialect know nothing else. */
-    if (!facts->output_max_member && strcmp(attempt->provider->price_family, "openai") != 0)
-        named.output_max_member = "max_tokens";
-    exchange->outgoing.body =
-        exchange->dialect->edit_request(exchange->endpoint, exchange->request->body, &named, &edits, exchange->arena);
-    exchange->outgoing.hides_usage = edits.inject_usage;
-    exchange->outgoing.output_tokens_max =
-        edits.output_tokens_max >= 0 ? edits.output_tokens_max : facts->output_tokens_max;
-    exchange->outgoing.clamped_to = -1;
+    struct price_quote quote;
+    int64_t limit = exchange->verdict.output_tokens_max;
+    if (!attempt->rendition->is_translated || exchange->rendition.facts.output_tokens_max >= 0 ||
+        prices_find(exchange->settings, attempt->provider, attempt->model, NULL,
+                    attempt->target ? &attempt->target->pricing : NULL, &quote))
+        return limit;
+    int64_t most = quote.output_tokens_max > INT64_MAX ? INT64_MAX : (int64_t)quote.output_tokens_max;
+    return limit >= 0 && limit < most ? limit : most;
 }
 
 static void reserved(struct wallet_operation *operation)
@@ -51,20 +75,11 @@ static void reserved(struct wallet_operation *operation)
     flow_run(attempt->exchange);
 }
 
-static void start_load(struct exchange *exchange, struct attempt *attempt)
-{
-    if (!attempt->target)
-        return;
-    exchange->load_estimate = exchange->facts.text_bytes / 4 + 1;
-    attempt->is_loaded = routing_begin(exchange->worker->services->routing, attempt->target, exchange->settings,
-                                       exchange->load_estimate);
-}
-
 /* Less was granted than asked for: the limit that it pays goes into the request. */
 static void clamp(struct exchange *exchange, struct attempt *attempt)
 {
-    int64_t limit = bound_find_limit(attempt, attempt->hold);
-    make_outgoing(exchange, attempt, limit);
+    int64_t limit = bound_find_limit(&attempt->bound, attempt->hold);
+    outgoing_make(exchange, attempt, limit);
     check(exchange->outgoing.output_tokens_max == limit);
     exchange->outgoing.clamped_to = limit;
 }
@@ -74,31 +89,53 @@ static void note_hold(struct exchange *exchange, const struct attempt *attempt)
     char text[MONEY_TEXT_MAX];
     const char *clamped = "";
     if (exchange->outgoing.clamped_to >= 0)
-        clamped =
-            arena_printf(exchange->arena,
-                         "; clamped: output limited to %lld tokens of %llu, which is what the "
-                         "money pays",
-                         (long long)exchange->outgoing.clamped_to, (unsigned long long)attempt->bound.output_tokens);
+        clamped = arena_printf(exchange->arena,
+                               "; clamped: output limited to %lld tokens of %llu, which is what the "
+                               "money pays",
+                               (long long)exchange->outgoing.clamped_to,
+                               (unsigned long long)attempt->bound.most.output_tokens);
     exchange_note(exchange, "held %s USD of %s%s (price %s%s%s%s)%s", money_format(attempt->hold, text),
                   exchange->principal.wallet,
                   attempt->reserve.budget_count
                       ? arena_printf(exchange->arena, ", counted in %u budgets", attempt->reserve.budget_count)
                       : "",
-                  prices_basis_name(attempt->quote.basis), attempt->quote.list_model ? ", as " : "",
-                  attempt->quote.list_model ? attempt->quote.list_model : "",
+                  prices_basis_name(attempt->bound.quote.basis), attempt->bound.quote.list_model ? ", as " : "",
+                  attempt->bound.quote.list_model ? attempt->bound.quote.list_model : "",
                   attempt->bound.is_learned ? "; input as learned, no hard bound" : "", clamped);
+}
+
+static enum outcome start_attempt(struct exchange *exchange);
+
+/* Money is short: a cheaper target of the environment, where the policy wants that (ledger.md: after the clamp). */
+static bool may_be_cheaper(const struct exchange *exchange, enum error error)
+{
+    return (error == ERROR_WALLET_EXHAUSTED || error == ERROR_BUDGET_EXHAUSTED) &&
+           exchange->settings->cost_tracking.cheaper_target && exchange->attempt_count < ATTEMPTS_MAX &&
+           exchange->rendition.facts.batch.requests == 0;
+}
+
+static enum outcome refuse(struct exchange *exchange, struct attempt *attempt, enum error error)
+{
+    fallback_end_load(exchange, attempt);
+    enum outcome outcome = refuse_reserve(exchange, attempt, error);
+    if (!may_be_cheaper(exchange, error) || !route_find_cheaper(exchange, attempt->reserve.amount))
+        return outcome;
+    exchange_note(exchange, "%s cannot be paid (%s), a cheaper target", attempt->target->id, error_row(error)->code);
+    exchange->error = ERROR_OK;
+    exchange->error_detail = NULL;
+    exchange->is_cheaper = true;
+    return start_attempt(exchange);
 }
 
 static enum outcome finish_reserve(struct exchange *exchange, struct attempt *attempt)
 {
     exchange->wallet_available = attempt->reserve.available;
     if (attempt->reserve.error)
-        return refuse_reserve(exchange, attempt, attempt->reserve.error);
+        return refuse(exchange, attempt, attempt->reserve.error);
     attempt->is_held = true;
     attempt->hold = attempt->reserve.held;
     if (money_compare(attempt->hold, attempt->reserve.amount) < 0)
         clamp(exchange, attempt);
-    start_load(exchange, attempt);
     note_hold(exchange, attempt);
     return OUTCOME_NEXT;
 }
@@ -106,10 +143,20 @@ static enum outcome finish_reserve(struct exchange *exchange, struct attempt *at
 static enum outcome start_reserve(struct exchange *exchange, struct attempt *attempt)
 {
     struct wallet_operation *operation = &attempt->reserve;
-    enum error error = bound_find(exchange, attempt);
+    const struct bound_question question = {.rendition = attempt->rendition,
+                                            .provider = attempt->provider,
+                                            .target = exchange->route.keeps_model ? NULL : attempt->target,
+                                            .model = attempt->model,
+                                            .body_bytes = attempt->body.length,
+                                            .limit = exchange->outgoing.output_tokens_max};
+    enum error error = bound_find(exchange, &question, &attempt->bound);
     if (error)
-        return refuse_reserve(exchange, attempt, error);
+        return refuse(exchange, attempt, error);
+    attempt->is_priced = true;
     operation->kind = WALLET_RESERVE;
+    operation->amount = attempt->bound.cost;
+    operation->amount_min = attempt->bound.cost_least;
+    operation->floor = attempt->bound.floor;
     operation->id = id_with_attempt(exchange->id, exchange->attempt_count);
     operation->is_unenforced = !exchange->settings->cost_tracking.wallet_enforcement;
     snprintf(operation->wallet, sizeof operation->wallet, "%s", exchange->principal.wallet);
@@ -145,13 +192,49 @@ static enum outcome check_unheld(struct exchange *exchange, struct attempt *atte
 
 static enum outcome reserve_nothing(struct exchange *exchange, struct attempt *attempt)
 {
-    bool is_free = exchange->endpoint->kind == ENDPOINT_FREE;
-    exchange->outgoing.body = exchange->request->body;
-    exchange->outgoing.clamped_to = -1;
-    if (!is_free && exchange->settings->cost_tracking.enabled && check_unheld(exchange, attempt) == OUTCOME_FAIL)
+    bool may_be_billed = exchange->endpoint->kind == ENDPOINT_UNMETERED;
+    if (may_be_billed && exchange->settings->cost_tracking.enabled && check_unheld(exchange, attempt) == OUTCOME_FAIL) {
+        fallback_end_load(exchange, attempt);
         return OUTCOME_FAIL;
-    exchange_note(exchange, "nothing held: %s", is_free ? "the provider does not bill this endpoint" : "not metered");
-    start_load(exchange, attempt);
+    }
+    exchange_note(exchange, "nothing held: %s",
+                  may_be_billed ? "not metered"
+                  : exchange->endpoint->kind == ENDPOINT_JOB
+                      ? "it asks after a job, whose hold stays until the job ends"
+                      : "the provider does not bill this endpoint");
+    return OUTCOME_NEXT;
+}
+
+static enum outcome start_attempt(struct exchange *exchange)
+{
+    if (!begin_attempt(exchange))
+        return exchange_fail(exchange, exchange->attempt_count ? ERROR_NO_TARGET : ERROR_TARGETS_BUSY, "%s",
+                             exchange->attempt_count ? "no other target could be asked, see the attempts"
+                                                     : "every target of this request rests or is at its limit");
+    struct attempt *attempt = exchange_attempt(exchange);
+    outgoing_make(exchange, attempt, limit_of(exchange, attempt));
+    if (exchange->settings->cost_tracking.enabled && exchange->endpoint->kind != ENDPOINT_FREE)
+        budgets_match(exchange, attempt);
+    if (exchange->endpoint->kind != ENDPOINT_METERED)
+        return reserve_nothing(exchange, attempt);
+    if (exchange->settings->cost_tracking.enabled)
+        return start_reserve(exchange, attempt);
+    exchange_note(exchange, "nothing held: cost_tracking is off");
+    return OUTCOME_NEXT;
+}
+
+/* OpenAI's batches name a file: what is in it was read when it was uploaded. */
+static enum outcome find_batch(struct exchange *exchange)
+{
+    struct request_facts *facts = &exchange->rendition.facts;
+    if (!facts->batch.input_file[0] || facts->batch.requests)
+        return OUTCOME_NEXT;
+    char file[sizeof facts->batch.input_file];
+    snprintf(file, sizeof file, "%s", facts->batch.input_file);
+    if (!job_find_file(file, &facts->batch) && exchange->settings->cost_tracking.enabled)
+        return exchange_fail(exchange, ERROR_BATCH_UNKNOWN, "%s: %s", file, error_row(ERROR_BATCH_UNKNOWN)->text);
+    snprintf(facts->batch.input_file, sizeof facts->batch.input_file, "%s", file);
+    snprintf(facts->model, sizeof facts->model, "%s", facts->batch.model);
     return OUTCOME_NEXT;
 }
 
@@ -162,15 +245,5 @@ enum outcome step_reserve(struct exchange *exchange)
         return finish_reserve(exchange, attempt);
     if (exchange->is_client_gone)
         return exchange_fail(exchange, ERROR_CLIENT_GONE, "the client left before its request was sent");
-    attempt = begin_attempt(exchange);
-    if (exchange->settings->cost_tracking.enabled && exchange->endpoint->kind != ENDPOINT_FREE)
-        budgets_match(exchange, attempt);
-    if (exchange->endpoint->kind != ENDPOINT_METERED)
-        return reserve_nothing(exchange, attempt);
-    make_outgoing(exchange, attempt, exchange->verdict.output_tokens_max);
-    if (exchange->settings->cost_tracking.enabled)
-        return start_reserve(exchange, attempt);
-    start_load(exchange, attempt);
-    exchange_note(exchange, "nothing held: cost_tracking is off");
-    return OUTCOME_NEXT;
+    return find_batch(exchange) == OUTCOME_FAIL ? OUTCOME_FAIL : start_attempt(exchange);
 }

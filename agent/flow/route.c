@@ -1,25 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Route: which targets, in which order. The step only asks; routing/ decides. */
+/*
+ * Route: which targets, in which order. The step only asks; routing/ decides, and asks back what other services know:
+ * whether a target can be spoken to, and what the request can cost there.
+ */
 #include "flow/exchange.h"
+
+static bool can_speak(void *context, const struct target *target, const char **ret_why)
+{
+    const struct rendition *rendition = rendition_find(context, target);
+    *ret_why = rendition->problem;
+    return rendition->error == ERROR_OK;
+}
+
+static bool find_cost(void *context, const struct target *target, struct route_cost *ret_cost)
+{
+    struct exchange *exchange = context;
+    const struct rendition *rendition = rendition_find(exchange, target);
+    struct bound bound;
+    *ret_cost = (struct route_cost){.input_tokens = rendition->facts.text_bytes / 4 + 1};
+    if (exchange->endpoint->kind != ENDPOINT_METERED)
+        return true;
+    const struct bound_question question = {.rendition = rendition,
+                                            .provider = target->provider,
+                                            .target = target,
+                                            .model = target->model,
+                                            .body_bytes = rendition->body.length,
+                                            .limit = exchange->verdict.output_tokens_max};
+    enum error error = bound_find(exchange, &question, &bound);
+    if (error == ERROR_PRICE_UNKNOWN)
+        return exchange->settings->cost_tracking.enabled == false;
+    ret_cost->bound = error ? MONEY_MAX : bound.cost;
+    ret_cost->context_tokens = bound.quote.row ? bound.quote.context_tokens : 0;
+    return true;
+}
+
+/* FNV-1a (draft-eastlake-fnv): identifiers of a provider, never secrets. */
+uint64_t route_hash(const char *id)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *id; id++)
+        hash = (hash ^ (unsigned char)*id) * 0x100000001b3u;
+    return hash ? hash : 1;
+}
+
+/* What is at one provider: a conversation's state, a file, a job. */
+static const char *find_anchor(const struct exchange *exchange)
+{
+    const struct request_facts *facts = &exchange->rendition.facts;
+    if (exchange->job.id)
+        return exchange->job.id;
+    if (facts->previous_id[0])
+        return facts->previous_id;
+    return facts->batch.input_file[0] ? facts->batch.input_file : NULL;
+}
+
+static struct route_request question_of(struct exchange *exchange)
+{
+    const struct request_facts *facts = &exchange->rendition.facts;
+    const char *anchor = find_anchor(exchange);
+    exchange->conversation = anchor ? route_hash(anchor) : facts->conversation;
+    return (struct route_request){
+        .settings = exchange->settings,
+        .group = exchange->principal.group.group,
+        .project = exchange->principal.claim.project,
+        .provider = exchange->provider,
+        .api = exchange->endpoint->api,
+        .model = facts->model,
+        .tokens_estimate = facts->text_bytes / 4 + 1,
+        .conversation = exchange->conversation,
+        .is_continued = facts->is_continued,
+        .must_stay = anchor != NULL,
+        .context = exchange,
+        .can_speak = can_speak,
+        .find_cost = find_cost,
+    };
+}
+
+/* "openai-b: breaker open for 12 s; haiku: no secret" */
+static const char *describe_left_out(struct exchange *exchange, const struct route *route)
+{
+    const char *text = "";
+    for (size_t i = 0; i < route->left_out_count; i++) {
+        char why[ROUTE_LEFT_OUT_TEXT_MAX];
+        text = arena_printf(exchange->arena, "%s%s%s: %s", text, i ? "; " : "", route->left_out[i].target->id,
+                            routing_format_left_out(&route->left_out[i], why));
+    }
+    return text;
+}
+
+static enum outcome refuse(struct exchange *exchange, enum error error)
+{
+    const char *left_out = describe_left_out(exchange, &exchange->route);
+    const char *model = exchange->rendition.facts.model;
+    if (error == ERROR_TARGETS_BUSY && exchange->route.retry_after_s <= RETRY_AFTER_SECONDS_MAX)
+        exchange->retry_after_s = exchange->route.retry_after_s;
+    return exchange_fail(exchange, error, "%s (model %s at %s)%s%s", error_row(error)->text, model[0] ? model : "-",
+                         exchange->provider->id, left_out[0] ? ": " : "", left_out);
+}
+
+static void note_route(struct exchange *exchange)
+{
+    const struct route *route = &exchange->route;
+    const char *targets = "", *left_out = describe_left_out(exchange, route);
+    for (size_t i = 0; i < route->count; i++)
+        targets = arena_printf(exchange->arena, "%s%s%s", targets, i ? ", then " : "", route->targets[i]->id);
+    bool is_choice = route->strategy && route->count > 1;
+    exchange_note(exchange, "%s%s%s: %s%s%s%s%s", route->reason, route->model_group ? " " : "",
+                  route->model_group ? route->model_group : "", route->is_pass ? exchange->provider->id : targets,
+                  is_choice ? " by " : "", is_choice ? route->strategy : "", left_out[0] ? "; left out: " : "",
+                  left_out);
+}
 
 enum outcome step_route(struct exchange *exchange)
 {
-    const struct route_request request = {
-        .settings = exchange->settings,
-        .provider = exchange->provider,
-        .model = exchange->facts.model,
-        .tokens_estimate = exchange->facts.text_bytes / 4 + 1,
-    };
+    job_find(exchange);
+    const struct route_request request = question_of(exchange);
     enum error error = routing_choose(exchange->worker->services->routing, &request, &exchange->route);
     if (error)
-        return exchange_fail(exchange, error, "%s (model %s at %s)", error_row(error)->text,
-                             exchange->facts.model[0] ? exchange->facts.model : "-", exchange->provider->id);
+        return refuse(exchange, error);
     if (exchange->route.is_pass && exchange->principal.group.key_is_placeholder)
         return exchange_fail(
             exchange, ERROR_NO_SECRET,
             "%s would be asked with the program's own key, but the program has only the placeholder key",
             exchange->provider->id);
-    exchange_note(exchange, "%s: %s", exchange->route.reason,
-                  exchange->route.is_pass ? exchange->provider->id : exchange->route.targets[0]->id);
+    note_route(exchange);
     return OUTCOME_NEXT;
+}
+
+bool route_find_cheaper(struct exchange *exchange, struct money than)
+{
+    struct route_request request = question_of(exchange);
+    struct route route;
+    request.wants_any_model = true;
+    request.cheaper_than = than;
+    if (request.must_stay || exchange->route.is_pass ||
+        routing_choose(exchange->worker->services->routing, &request, &route) || route.count == 0)
+        return false;
+    exchange->route = route;
+    exchange->next_target = 0;
+    return true;
 }

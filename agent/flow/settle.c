@@ -18,7 +18,18 @@ static void assume_usage(struct exchange *exchange, struct attempt *attempt)
     }
     attempt->basis = BASIS_ESTIMATE;
     attempt->usage_source = USAGE_ESTIMATED;
-    attempt->usage = (struct usage){.input = exchange->facts.text_bytes / 4 + 1};
+    attempt->usage = (struct usage){.input = attempt->rendition->facts.text_bytes / 4 + 1};
+}
+
+/* The tier that the answer says it was served at; of a batch and its answer, the batch's. */
+static const char *service_tier_of(const struct exchange *exchange, const struct attempt *attempt)
+{
+    if (exchange->job.is_known)
+        return exchange->job.service_tier;
+    if (attempt->rendition->facts.batch.requests)
+        return "batch";
+    bool is_current = attempt == &exchange->attempts[exchange->attempt_count - 1];
+    return is_current && exchange->relay.is_started ? exchange->relay.meter.service_tier : "";
 }
 
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
@@ -34,8 +45,7 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
         assume_usage(exchange, attempt);
     if (attempt->basis == BASIS_WORST || attempt->usage_source == USAGE_NONE)
         return;
-    if (prices_cost(&attempt->quote, &attempt->usage,
-                    exchange->relay.is_started ? exchange->relay.meter.service_tier : "", &attempt->charge)) {
+    if (prices_cost(&attempt->bound.quote, &attempt->usage, service_tier_of(exchange, attempt), &attempt->charge)) {
         attempt->basis = BASIS_WORST;
         attempt->charge = attempt->hold;
     }
@@ -52,10 +62,17 @@ static void take_expired(struct exchange *exchange, struct attempt *attempt)
     attempt->charge = attempt->hold;
 }
 
+static void take_undeferred(struct exchange *exchange, struct attempt *attempt);
+
 static void resolved(struct wallet_operation *operation)
 {
     struct attempt *attempt = list_entry(operation, struct attempt, resolve);
     struct exchange *exchange = attempt->exchange;
+    if (operation->error && operation->kind == WALLET_DEFER) {
+        exchange->charge.waiting--;
+        take_undeferred(exchange, attempt);
+        return;
+    }
     if (operation->error == ERROR_TRANSFER_RESOLVED)
         take_expired(exchange, attempt);
     else if (operation->error)
@@ -78,43 +95,94 @@ static void fill_memo(const struct exchange *exchange, const struct attempt *att
              slash ? slash + 1 : executable);
     snprintf(memo->project, sizeof memo->project, "%.*s", (int)sizeof memo->project - 1,
              exchange->principal.claim.project);
-    memo->tokens_input = attempt->usage.input + attempt->usage.input_audio;
+    memo->tokens_input = attempt->usage.input + attempt->usage.input_audio + attempt->usage.input_image;
     memo->tokens_cache_read = attempt->usage.cache_read;
     memo->tokens_cache_write = attempt->usage.cache_write + attempt->usage.cache_write_1h;
-    memo->tokens_output = attempt->usage.output + attempt->usage.output_audio;
+    memo->tokens_output = attempt->usage.output + attempt->usage.output_audio + attempt->usage.output_image;
     memo->pid = (uint32_t)exchange->principal.claim.pid;
+}
+
+static void submit(struct exchange *exchange, struct attempt *attempt)
+{
+    attempt->resolve.reply_to = loop_mailbox(exchange->worker->loop);
+    attempt->resolve.done = resolved;
+    exchange->charge.waiting++;
+    wallet_submit(exchange->worker->services->ledger, &attempt->resolve);
 }
 
 static void resolve_attempt(struct exchange *exchange, struct attempt *attempt)
 {
     struct wallet_operation *operation = &attempt->resolve;
     bool is_void = !attempt->result.bytes_were_sent;
-    settle_compute_charge(exchange, attempt);
-    operation->kind = is_void ? WALLET_VOID : WALLET_SETTLE;
     operation->id = attempt->reserve.id;
     memcpy(operation->wallet, attempt->reserve.wallet, sizeof operation->wallet);
     snprintf(operation->provider, sizeof operation->provider, "%.*s", (int)sizeof operation->provider - 1,
              attempt->provider->id);
+    attempt->is_resolved = true;
+    if (!is_void && !attempt->is_undeferrable && job_defer(exchange, attempt)) {
+        submit(exchange, attempt);
+        return;
+    }
+    settle_compute_charge(exchange, attempt);
+    operation->kind = is_void ? WALLET_VOID : WALLET_SETTLE;
     operation->amount = is_void ? MONEY_ZERO : attempt->charge;
     operation->basis = is_void ? BASIS_NONE : attempt->basis;
     if (!is_void)
         fill_memo(exchange, attempt, &operation->memo);
-    operation->reply_to = loop_mailbox(exchange->worker->loop);
-    operation->done = resolved;
-    attempt->is_resolved = true;
-    exchange->charge.waiting++;
-    wallet_submit(exchange->worker->services->ledger, operation);
+    submit(exchange, attempt);
 }
 
-static void end_load(struct exchange *exchange, struct attempt *attempt)
+/* The hold could not become a job's: it is taken whole, as of anything whose use is not known. */
+static void take_undeferred(struct exchange *exchange, struct attempt *attempt)
 {
-    if (!attempt->is_loaded)
+    log_event(EVENT_LEDGER_FAILED, exchange->id_text, "the hold of job %s is taken whole: %s", attempt->resolve.job.key,
+              error_row(attempt->resolve.error)->text);
+    attempt->is_undeferrable = true;
+    attempt->is_deferred = false;
+    attempt->basis = BASIS_WORST;
+    attempt->charge = attempt->hold;
+    memset(&attempt->resolve, 0, sizeof attempt->resolve);
+    resolve_attempt(exchange, attempt);
+}
+
+/* An attempt that held nothing, but whose answer ends a job. */
+static void settle_job(struct exchange *exchange, struct attempt *attempt)
+{
+    if (!job_settle(exchange, attempt))
         return;
-    uint64_t used =
-        attempt->usage.input + attempt->usage.cache_read + attempt->usage.cache_write + attempt->usage.output;
-    const struct routing_outcome outcome = {.tokens_estimate = exchange->load_estimate, .tokens_used = used};
-    routing_end(exchange->worker->services->routing, attempt->target, exchange->settings, &outcome);
-    attempt->is_loaded = false;
+    fill_memo(exchange, attempt, &attempt->resolve.memo);
+    submit(exchange, attempt);
+}
+
+/* Rate limits count what was used instead of what was thought; a call that reached nobody used nothing. */
+static void settle_limits(struct exchange *exchange)
+{
+    if (!exchange->limits.is_taken)
+        return;
+    uint64_t used = 0;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        for (size_t j = 0; j < BUCKET_COUNT; j++)
+            if (bucket_rows[j].side != SIDE_UNIT &&
+                __builtin_add_overflow(used, exchange->attempts[i].usage.of[j], &used))
+                used = UINT64_MAX;
+    ratelimit_settle(exchange->worker->services->ratelimit, exchange->principal.group.group->name,
+                     exchange->limits.taken_ns, exchange->limits.tokens, used);
+}
+
+/* Where this conversation goes on, and where the answer (a response, a file, a batch) will be asked for by its id. */
+static void remember_places(struct exchange *exchange)
+{
+    struct routing *routing = exchange->worker->services->routing;
+    const struct attempt *attempt = exchange->attempt_count ? exchange_attempt(exchange) : NULL;
+    if (!attempt || !attempt->target || attempt->status != 200)
+        return;
+    routing_remember(routing, exchange->conversation, attempt->target);
+    if (!exchange->relay.is_started || !exchange->relay.meter.answer_id[0])
+        return;
+    const char *id = exchange->relay.meter.answer_id;
+    routing_remember(routing, route_hash(id), attempt->target);
+    if (exchange->rendition.facts.batch.requests && exchange->endpoint->kind == ENDPOINT_FREE)
+        job_remember_file(id, &exchange->rendition.facts.batch);
 }
 
 static void start_settle(struct exchange *exchange)
@@ -125,11 +193,15 @@ static void start_settle(struct exchange *exchange)
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
         struct attempt *attempt = &exchange->attempts[i];
         check(!attempt->transfer);
-        end_load(exchange, attempt);
+        fallback_end_load(exchange, attempt);
         bound_learn(exchange, attempt);
         if (attempt->is_held)
             resolve_attempt(exchange, attempt);
+        else
+            settle_job(exchange, attempt);
     }
+    settle_limits(exchange);
+    remember_places(exchange);
     struct session *session = exchange->session;
     exchange->session = NULL;
     if (!session)
