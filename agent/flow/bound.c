@@ -120,6 +120,18 @@ static enum error price(const struct bound *bound, uint64_t output_tokens, struc
     return prices_bound(&bound->quote, &most, ret_cost);
 }
 
+struct bound_question bound_ask(const struct exchange *exchange, const struct rendition *rendition,
+                                const struct target *target)
+{
+    int64_t limit = rendition->facts.output_tokens_max, most = exchange->verdict.output_tokens_max;
+    return (struct bound_question){.rendition = rendition,
+                                   .provider = target->provider,
+                                   .target = target,
+                                   .model = target->model,
+                                   .body_bytes = rendition->body.length,
+                                   .limit = most >= 0 && (limit < 0 || most < limit) ? most : limit};
+}
+
 enum error bound_find(const struct exchange *exchange, const struct bound_question *question, struct bound *ret_bound)
 {
     const struct request_facts *facts = &question->rendition->facts;

@@ -303,6 +303,9 @@ struct bound_question {
     size_t body_bytes;
     int64_t limit;
 };
+/* The question before there is an attempt: the rendition's own limit, or the policy's where that is lower. */
+struct bound_question bound_ask(const struct exchange *exchange, const struct rendition *rendition,
+                                const struct target *target);
 enum error bound_find(const struct exchange *exchange, const struct bound_question *question,
                       struct bound *ret_bound) MUST_USE;
 /* The greatest output limit whose bound is within what was granted (at least cost_least). */

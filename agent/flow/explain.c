@@ -50,12 +50,7 @@ static void write_target(struct exchange *exchange, const struct target *target,
 {
     const struct rendition *rendition = rendition_find(exchange, target);
     struct bound bound;
-    const struct bound_question question = {.rendition = rendition,
-                                            .provider = target->provider,
-                                            .target = target,
-                                            .model = target->model,
-                                            .body_bytes = rendition->body.length,
-                                            .limit = exchange->verdict.output_tokens_max};
+    const struct bound_question question = bound_ask(exchange, rendition, target);
     json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");
     json_write_member_string(out, "target", target->id);
     json_write_member_string(out, "provider", target->provider->id);

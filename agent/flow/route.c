@@ -20,12 +20,7 @@ static bool find_cost(void *context, const struct target *target, struct route_c
     *ret_cost = (struct route_cost){.input_tokens = rendition->facts.text_bytes / 4 + 1};
     if (exchange->endpoint->kind != ENDPOINT_METERED)
         return true;
-    const struct bound_question question = {.rendition = rendition,
-                                            .provider = target->provider,
-                                            .target = target,
-                                            .model = target->model,
-                                            .body_bytes = rendition->body.length,
-                                            .limit = exchange->verdict.output_tokens_max};
+    const struct bound_question question = bound_ask(exchange, rendition, target);
     enum error error = bound_find(exchange, &question, &bound);
     if (error == ERROR_PRICE_UNKNOWN)
         return exchange->settings->cost_tracking.enabled == false;
