@@ -23,7 +23,7 @@ unsigned policy_detect(struct slice text, unsigned wanted)
     unsigned found = 0;
     struct span span;
     for (size_t i = 0; i < DETECT_COUNT; i++)
-        if ((wanted & policy_detectors[i].bit) && policy_detectors[i].find(text, 0, &span))
+        if ((wanted & policy_detectors[i].bit) && policy_detectors[i].find(text, &span))
             found |= policy_detectors[i].bit;
     return found;
 }

@@ -25,13 +25,13 @@ static bool is_local(char c)
     return detect_is_alnum(c) || (c && strchr("._%+-'", c));
 }
 
-static size_t find_local(struct slice text, size_t floor, size_t at)
+static size_t find_local(struct slice text, size_t at)
 {
     size_t from = at;
     for (;;) {
-        if (from > floor && is_local(text.data[from - 1]))
+        if (from > 0 && is_local(text.data[from - 1]))
             from--;
-        else if (from >= floor + 2 && is_continuation(text.data[from - 1]) && is_latin_lead(text.data[from - 2]))
+        else if (from >= 2 && is_continuation(text.data[from - 1]) && is_latin_lead(text.data[from - 2]))
             from -= 2;
         else
             break;
@@ -90,14 +90,14 @@ static size_t find_domain_end(struct slice text, size_t from)
 }
 
 /* Neither side of an @ has one: every byte is looked at for two of them at most. */
-bool detect_email(struct slice text, size_t at, struct span *ret_span)
+bool detect_email(struct slice text, struct span *ret_span)
 {
-    for (size_t next = at; next < text.length; next++) {
+    for (size_t next = 0; next < text.length; next++) {
         const char *sign = memchr(text.data + next, '@', text.length - next);
         if (!sign)
             return false;
         next = (size_t)(sign - text.data);
-        size_t from = find_local(text, at, next), to = find_domain_end(text, next + 1);
+        size_t from = find_local(text, next), to = find_domain_end(text, next + 1);
         bool is_repository = next - from == 3 && memcmp(text.data + from, "git", 3) == 0; /* git@host:path */
         if (from < next && to && !is_repository) {
             *ret_span = (struct span){from, to};
@@ -217,13 +217,14 @@ static size_t find_national_end(struct slice text, const struct digit_groups *gr
     return find_trunk_end(text, groups, is_area_marked || groups->separators[0] == '/');
 }
 
-/* Is this where a number can begin, seen from what is before. */
-static bool is_start_of_number(struct slice text, size_t at)
+/* Is this where a number can begin, seen from what is before. A national one is not part of a longer row of groups (an
+ * IBAN, a column of numbers). */
+static bool is_start_of_number(struct slice text, size_t at, bool is_international)
 {
     if (at == 0)
         return true;
     char before = text.data[at - 1];
-    if (before == ':' || before == '(')
+    if (before == ':' || before == '(' || (before == ' ' && !is_international))
         return at < 2 || !detect_is_digit(text.data[at - 2]);
     return !detect_is_alnum(before) && !strchr("._-/$#,+", before);
 }
@@ -232,7 +233,7 @@ static bool find_phone_at(struct slice text, size_t at, struct span *ret_span)
 {
     struct digit_groups groups;
     bool is_international = text.data[at] == '+';
-    if (!is_start_of_number(text, at))
+    if (!is_start_of_number(text, at, is_international))
         return false;
     size_t digit = at + is_international, end;
     if (!detect_is_digit(detect_byte(text, digit)) || (is_international && text.data[digit] == '0'))
@@ -249,14 +250,14 @@ static bool find_phone_at(struct slice text, size_t at, struct span *ret_span)
     return end != 0;
 }
 
-bool detect_phone(struct slice text, size_t at, struct span *ret_span)
+bool detect_phone(struct slice text, struct span *ret_span)
 {
-    for (size_t next = at; next < text.length; next++) {
+    for (size_t next = 0; next < text.length; next++) {
         bool is_digit = detect_is_digit(text.data[next]);
         if (!is_digit && text.data[next] != '+')
             continue;
         struct span span;
-        if (find_phone_at(text, next, &span) && span.from >= at) {
+        if (find_phone_at(text, next, &span)) {
             *ret_span = span;
             return true;
         }

@@ -137,9 +137,9 @@ static size_t find_key_end(struct slice text, size_t at)
     return 0;
 }
 
-bool detect_api_key(struct slice text, size_t at, struct span *ret_span)
+bool detect_api_key(struct slice text, struct span *ret_span)
 {
-    for (size_t next = at; next < text.length; next++) {
+    for (size_t next = 0; next < text.length; next++) {
         size_t end = find_key_end(text, next);
         if (end) {
             *ret_span = (struct span){next, end};
@@ -208,8 +208,9 @@ static size_t find_cut_end(struct slice text, size_t at)
     }
 }
 
-bool detect_private_key(struct slice text, size_t at, struct span *ret_span)
+bool detect_private_key(struct slice text, struct span *ret_span)
 {
+    size_t at = 0;
     while (at < text.length) {
         const char *found = memmem(text.data + at, text.length - at, "-----BEGIN ", 11);
         if (!found)

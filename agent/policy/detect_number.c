@@ -82,18 +82,19 @@ static size_t find_card_end(struct slice text, size_t at)
     struct digit_groups groups;
     size_t end = 0;
     detect_read_groups(text, at, " -", &groups);
+    bool is_phone = at && text.data[at - 1] == '+'; /* up to 15 digits */
     for (size_t i = 0; i < groups.count && (i == 0 || groups.lengths[i - 1] >= 3); i++) {
         unsigned length = groups.totals[i];
-        if (length >= 13 && is_end(text, groups.ends[i]) && has_issuer(groups.digits, length) &&
+        if (length >= (is_phone ? 16 : 13) && is_end(text, groups.ends[i]) && has_issuer(groups.digits, length) &&
             is_luhn(groups.digits, length))
             end = groups.ends[i];
     }
     return end;
 }
 
-bool detect_card(struct slice text, size_t at, struct span *ret_span)
+bool detect_card(struct slice text, struct span *ret_span)
 {
-    for (size_t next = at; next < text.length; next++) {
+    for (size_t next = 0; next < text.length; next++) {
         if (!detect_is_digit(text.data[next]))
             continue;
         size_t end = is_start(text, next) ? find_card_end(text, next) : 0;
@@ -163,9 +164,9 @@ static size_t find_iban_end(struct slice text, size_t at, unsigned length)
     return remainder == 1 && !detect_is_alnum(detect_byte(text, next)) ? next : 0;
 }
 
-bool detect_iban(struct slice text, size_t at, struct span *ret_span)
+bool detect_iban(struct slice text, struct span *ret_span)
 {
-    for (size_t next = at; next + 4 < text.length; next++) {
+    for (size_t next = 0; next + 4 < text.length; next++) {
         if (!detect_is_letter(text.data[next]) || !detect_is_letter(text.data[next + 1]) ||
             !detect_is_digit(text.data[next + 2]) || !detect_is_digit(text.data[next + 3]) ||
             (next && detect_is_alnum(text.data[next - 1])))

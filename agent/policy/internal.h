@@ -10,8 +10,8 @@
 struct span {
     size_t from, to;
 };
-/* The first match that begins at or after `at`. Bytes before `at` are looked at only to see where a word begins. */
-typedef bool detect_find(struct slice text, size_t at, struct span *ret_span);
+/* The first match. */
+typedef bool detect_find(struct slice text, struct span *ret_span);
 detect_find detect_email, detect_phone, detect_card, detect_iban, detect_api_key, detect_private_key;
 
 struct detector {
@@ -20,6 +20,15 @@ struct detector {
     detect_find *find;
 };
 extern const struct detector policy_detectors[DETECT_COUNT];
+/* The first match from `at` on, the end of the one before: what follows is a text of its own, as it is once that one is
+ * replaced. */
+static inline bool detect_next(const struct detector *detector, struct slice text, size_t at, struct span *ret_span)
+{
+    bool is_found = detector->find(slice_from(text, at), ret_span);
+    if (is_found)
+        *ret_span = (struct span){at + ret_span->from, at + ret_span->to};
+    return is_found;
+}
 
 static inline char detect_byte(struct slice text, size_t at) /* NUL past the end */
 {

@@ -51,7 +51,7 @@ struct policy_verdict {
     const char *rule;    /* "policies.rules[no-opus]", "consumer_groups[product-dev].denied_models", "default" …: what
                             refused, or allowed, or lowered. Static, settings or arena memory */
     const char *message; /* what a blocking rule says besides, NULL: nothing */
-    const char *found;   /* what was found, never the text itself: "email, card"; NULL: nothing was looked for */
+    const char *found;   /* what was found, never the text itself: "email, card"; "": nothing; NULL: not looked for */
     int64_t output_tokens_max;           /* lowered bound for the request, -1: leave */
     bool counts_as_unmetered;            /* an endpoint we cannot meter, allowed: flagged in the event */
     const char *flags[POLICY_FLAGS_MAX]; /* ids of RULE_FLAG, RULE_LIMIT and RULE_REDACT rules that matched */

@@ -109,7 +109,7 @@ static void find_detected(struct redaction *redaction, struct slice text)
         struct span span = {0, 0};
         if (!(redaction->verdict->redact & policy_detectors[label].bit))
             continue;
-        while (policy_detectors[label].find(text, span.to, &span))
+        while (detect_next(&policy_detectors[label], text, span.to, &span))
             add_finding(redaction, text, span, label);
     }
 }

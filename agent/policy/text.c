@@ -96,7 +96,7 @@ static bool is_data_url(struct slice raw)
 static bool begins_with_key(struct slice raw)
 {
     struct span span;
-    return detect_api_key(raw, 0, &span) && span.from == 0;
+    return detect_api_key(raw, &span) && span.from == 0;
 }
 
 /* What providers' identifiers are made of: call_…, toolu_…, file-…, files/…, functions.name:0, https://…/files/… */
