@@ -55,6 +55,29 @@ static bool add(struct cost *cost, uint64_t tokens, struct price price)
     return true;
 }
 
+/* What is counted in units. PRICE_UNKNOWN when one was used that nobody has a price for; one that only a tier has a
+ * price for counts as that, so that what a bound could price its cost can, whichever tier it ends in. */
+static enum error add_units(struct cost *cost, const struct price_quote *quote, const struct price_set *set,
+                            const struct usage *usage)
+{
+    for (size_t i = 0; i < BUCKET_COUNT; i++) {
+        if (bucket_rows[i].side != SIDE_UNIT || usage->of[i] == 0)
+            continue;
+        if (!quote->standard.has[i])
+            return ERROR_PRICE_UNKNOWN;
+        if (!add(cost, usage->of[i], set->of[i]))
+            return ERROR_AMOUNT_OVERFLOW;
+    }
+    return ERROR_OK;
+}
+
+/* Rounded up. Of tokens only: what the providers halve for batches and slow answers are the prices of tokens, fees for
+ * tools stay. */
+static struct cost half_of(struct cost cost)
+{
+    return (struct cost){(cost.pico + 1) / 2};
+}
+
 /* Everything that the provider counts as prompt; saturates. */
 static uint64_t prompt_of(const struct usage *usage)
 {
@@ -72,11 +95,12 @@ enum error prices_cost(const struct price_quote *quote, const struct usage *usag
     struct price_set set = prices_at(quote, prompt_of(usage), speed);
     struct cost cost = {0};
     for (size_t i = 0; i < BUCKET_COUNT; i++)
-        if (!add(&cost, usage->of[i], set.of[i]))
+        if (bucket_rows[i].side != SIDE_UNIT && !add(&cost, usage->of[i], set.of[i]))
             return ERROR_AMOUNT_OVERFLOW;
     if (speed == SPEED_HALF)
-        cost.pico = (cost.pico + 1) / 2;
-    return cost_to_money(cost, ret_cost);
+        cost = half_of(cost);
+    enum error error = add_units(&cost, quote, &set, usage);
+    return error ? error : cost_to_money(cost, ret_cost);
 }
 
 static struct price dearer(struct price a, struct price b)
@@ -108,6 +132,12 @@ static struct price_set dearest_up_to(const struct price_quote *quote, uint64_t 
     return set;
 }
 
+/* Half is certain only where the endpoint is that of batches; "flex" may be answered at the standard price. */
+static bool is_batch(const char *service_tier)
+{
+    return service_tier && strcmp(service_tier, "batch") == 0;
+}
+
 enum error prices_bound(const struct price_quote *quote, const struct price_bound *bound, struct money *ret_bound)
 {
     struct price_set set = dearest_up_to(quote, bound->input_tokens, speed_of(bound->service_tier));
@@ -118,7 +148,10 @@ enum error prices_bound(const struct price_quote *quote, const struct price_boun
     if (!add(&cost, bound->input_tokens, dearest_rate(&set, SIDE_PROMPT)) ||
         !add(&cost, output_tokens, dearest_rate(&set, SIDE_OUTPUT)))
         return ERROR_AMOUNT_OVERFLOW;
-    return cost_to_money(cost, ret_bound);
+    if (is_batch(bound->service_tier))
+        cost = half_of(cost);
+    enum error error = add_units(&cost, quote, &set, &bound->units);
+    return error ? error : cost_to_money(cost, ret_bound);
 }
 
 uint64_t prices_find_output_limit(const struct price_quote *quote, const struct price_bound *bound, uint64_t least,

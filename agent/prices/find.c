@@ -2,6 +2,7 @@
 /* Which price a model has: the target's own, the list's, or the ceiling of its family. */
 #include "prices/prices.h"
 
+#include "prices/names.h"
 #include "prices/set.h"
 
 #include <stdlib.h>
@@ -39,7 +40,10 @@ static unsigned shared_words(const char *a, const char *b)
 
 static bool is_free(const struct price_row *row)
 {
-    return row->prices.input.pico == 0 && row->prices.output.pico == 0;
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (row->prices.has[i] && row->prices.of[i].pico > 0)
+            return false;
+    return true;
 }
 
 /* By output, which is what most requests cost, then input. */
@@ -106,8 +110,25 @@ static void take_family_limits(const struct settings *settings, const char *fami
         quote->context_tokens = context;
 }
 
+/* A unit that the model has no price for: the dearest of the provider's family. One that nobody has stays unknown, and
+ * is an error once it is used. */
+static void take_family_units(const struct settings *settings, const char *family, struct price_quote *quote)
+{
+    struct price_set units = {0};
+    for (size_t i = 0; i < settings->price_count; i++)
+        if (strcmp(settings->prices[i].family, family) == 0)
+            units = price_set_dearest(&units, &settings->prices[i].prices);
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side == SIDE_UNIT && units.has[i] && !quote->listed.has[i]) {
+            quote->listed.of[i] = units.of[i];
+            quote->listed.has[i] = true;
+        }
+}
+
 static void complete(const struct settings *settings, const char *family, struct price_quote *quote)
 {
+    if (settings->cost_tracking.unknown_price != UNKNOWN_PRICE_BLOCK)
+        take_family_units(settings, family, quote);
     struct price_set set = price_set_overlay(&quote->listed, &quote->pinned);
     quote->standard = price_set_fill(&set, quote->hour_is_double);
     quote->list_model = quote->row ? quote->row->model : NULL;
@@ -118,16 +139,19 @@ static void complete(const struct settings *settings, const char *family, struct
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
                        const char *variant, const struct price_set *pricing, struct price_quote *ret_quote)
 {
-    (void)variant;
+    struct price_names names;
+    prices_list_names(provider, model, variant, &names);
     struct price_quote quote = {.hour_is_double = provider->dialect == DIALECT_ANTHROPIC};
     if (pricing)
         quote.pinned = *pricing;
     bool is_pinned = quote.pinned.has_input && quote.pinned.has_output;
-    const struct price_row *row = find_row(settings, provider->price_family, model);
+    const struct price_row *row = NULL;
+    for (size_t i = 0; i < names.count && !row; i++)
+        row = find_row(settings, provider->price_family, names.rows[i]);
     if (row)
         take_row(&quote, row);
     else if (!is_pinned && (settings->cost_tracking.unknown_price == UNKNOWN_PRICE_BLOCK ||
-                            !find_ceiling(settings, provider->price_family, model, &quote)))
+                            !find_ceiling(settings, provider->price_family, names.plain, &quote)))
         return ERROR_PRICE_UNKNOWN;
     quote.basis = is_pinned || (row && price_set_has_any(&quote.pinned)) ? PRICE_PINNED
                   : row                                                  ? PRICE_LISTED

@@ -21,11 +21,13 @@ struct price_quote {
     enum price_basis basis;
     const char *list_model;      /* the row used (CEILING: the dearest of the family), NULL for PINNED without a row */
     const struct price_row *row; /* the same; NULL for PINNED without a row */
-    struct price_set standard;   /* every member filled in: a missing cache or audio price is the input (output) price,
-                                    a missing cache_write is 1.25 times and a missing cache_write_1h twice the input
-                                    price in Anthropic's dialect */
+    struct price_set standard;   /* every token's price filled in: a missing cache or audio price is the input (output)
+                                    price, a missing cache_write is 1.25 times and a missing cache_write_1h twice the
+                                    input price in Anthropic's dialect. A unit's price that the list has for no model
+                                    of the family is unknown: its has_ stays false */
     struct price_set pinned; /* what the target's pricing says: goes before the list, its tiers and its fast prices */
-    struct price_set listed; /* what the list says, has_ members only (CEILING: the dearest of each in the family) */
+    struct price_set listed; /* what the list says, has_ members only (CEILING: the dearest of each in the family; a
+                                unit that it has no price for: the family's dearest, unless the policy blocks) */
     bool hour_is_double; /* Anthropic: writing to the one-hour cache costs twice the input price, to the other 1.25 */
     uint64_t output_tokens_max; /* the model's maximum; unknown: the greatest of its family, at least
                                    PRICES_OUTPUT_TOKENS_DEFAULT, at most the model's own window. Never 0 */
@@ -36,15 +38,16 @@ struct price_quote {
 enum { PRICES_OUTPUT_TOKENS_DEFAULT = 131072 };
 
 /* The price of `model` at a provider; pricing and variant may be NULL. A variant ("1024x1024/hd") is looked for as a
- * row MODEL/VARIANT first. A model that the provider's aliases name is priced as what they say. PRICE_UNKNOWN: there is
- * none, and the policy blocks or the list has no price of that family at all. CEILING: the dearest list price of the
- * longest matching family (names sharing the longest '-'-delimited prefix), else of the provider's; families that are
- * free do not count, so that the unknown is never free. */
+ * row MODEL/VARIANT first. A model that the provider's aliases name is priced as what they say. A dated name that has
+ * no row of its own has that of the undated one (prices/names.c). PRICE_UNKNOWN: there is none, and the policy blocks
+ * or the list has no price of that family at all. CEILING: the dearest list price of the longest matching family (names
+ * sharing the longest '-'-delimited prefix), else of the provider's; families that are free do not count, so that the
+ * unknown is never free. */
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
                        const char *variant, const struct price_set *pricing, struct price_quote *ret_quote) MUST_USE;
 /* What the usage costs: the tier reached by the whole prompt, the service tier billed ("priority", "fast": the fast
- * prices; "flex", "batch": half; "" and all others: standard). AMOUNT_OVERFLOW; PRICE_UNKNOWN: units were used that
- * have no price, not even a ceiling. */
+ * prices; "flex", "batch": half the tokens' prices, units in full; "" and all others: standard). AMOUNT_OVERFLOW;
+ * PRICE_UNKNOWN: units were used that have no price, not even a ceiling. */
 enum error prices_cost(const struct price_quote *quote, const struct usage *usage, const char *service_tier,
                        struct money *ret_cost) MUST_USE;
 /* What a request can use at most. */

@@ -18,11 +18,11 @@ struct price_set price_set_overlay(const struct price_set *under, const struct p
 struct price_set price_set_dearest(const struct price_set *a, const struct price_set *b)
 {
     struct price_set set = *a;
-    for (size_t i = 0; i < BUCKET_COUNT; i++)
-        if (b->of[i].pico > a->of[i].pico) {
+    for (size_t i = 0; i < BUCKET_COUNT; i++) {
+        if (b->has[i] && b->of[i].pico > a->of[i].pico)
             set.of[i] = b->of[i];
-            set.has[i] = true;
-        }
+        set.has[i] |= b->has[i];
+    }
     return set;
 }
 

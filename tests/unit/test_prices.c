@@ -69,7 +69,8 @@ static const struct {
     /* the family gpt-5.4: mini, nano, pro and itself; pro is the dearest, and has no cache price */
     {"openai", "gpt-5.4-ultra", PRICE_CEILING, "gpt-5.4-pro", "30", "180", "30", "30", "30", 128000},
     /* whole words only: gpt-4o is no gpt-4, gpt-4oo shares "gpt" with all of them */
-    {"openai", "gpt-4.1-mini-2099-07-18", PRICE_CEILING, "gpt-4.1-mini", "0.4", "1.6", "0.1", "0.4", "0.4", 32768},
+    {"openai", "gpt-4o-mini-2024-07-18", PRICE_LISTED, "gpt-4o-mini", "0.15", "0.6", "0.075", "0.15", "0.15", 16384},
+    {"openai", "gpt-4.1-mini-maxi", PRICE_CEILING, "gpt-4.1-mini", "0.4", "1.6", "0.1", "0.4", "0.4", 32768},
     {"openai", "gpt-4oo", PRICE_CEILING, "gpt-5.4-pro", "30", "180", "30", "30", "30", 272000},
     /* nothing shared: the provider's dearest */
     {"openai", "curie", PRICE_CEILING, "o1-pro", "150", "600", "150", "150", "150", 272000},
@@ -94,6 +95,124 @@ TEST(prices_are_found)
         EXPECT(quote.standard.cache_write_1h.pico == price(found[i].cache_write_1h).pico, "%s 1h", model);
         EXPECT(quote.output_tokens_max == found[i].output_tokens_max, "%s max %llu", model,
                (unsigned long long)quote.output_tokens_max);
+    }
+    config_release(settings);
+}
+
+/* Which row a name has: its own; else without its date, when a whole date is all that differs; an alias's. */
+TEST(names_are_found_under_their_alias_their_variant_and_without_their_date)
+{
+    static struct price_row rows[] = {
+        {.family = "f", .model = "chat"},         {.family = "f", .model = "chat-2025-01-01"},
+        {.family = "f", .model = "chat-preview"}, {.family = "f", .model = "flash"},
+        {.family = "f", .model = "image"},        {.family = "f", .model = "image/1024x1024/hd"},
+        {.family = "f", .model = "opus-4"},       {.family = "f", .model = "variants/only"},
+    };
+    static struct model_alias aliases[] = {
+        {"best", "opus-4"}, {"chat-old", "chat"}, {"loop", "best"}, {"flash", "chat"}};
+    static const struct {
+        const char *model, *variant, *row; /* NULL: the ceiling */
+    } wanted[] = {
+        {"chat", NULL, "chat"},
+        {"chat", "", "chat"},
+        {"chat-2025-01-01", NULL, "chat-2025-01-01"}, /* its own goes first */
+        {"chat-2025-01-02", NULL, "chat"},
+        {"chat-20250102", NULL, "chat"},
+        {"chat@20250102", NULL, "chat"},
+        {"chat-latest", NULL, "chat"},
+        {"opus-4-20250929", NULL, "opus-4"},
+        {"models/image", NULL, "image"},
+        {"models/opus-4-latest", NULL, "opus-4"},
+        {"chat-preview-09-2025", NULL, "chat-preview"}, /* before chat */
+        {"opus-4-preview-09-2025", NULL, "opus-4"},
+        {"models/opus-4-preview-05-06", NULL, "opus-4"},
+        {"best", NULL, "opus-4"},
+        {"models/best", NULL, "opus-4"},
+        {"chat-old", NULL, "chat"},
+        {"flash", NULL, "chat"}, /* the alias goes before the list */
+        {"loop", NULL, NULL},    /* one step only */
+        {"best-2025-01-02", NULL, NULL},
+        {"image", "1024x1024/hd", "image/1024x1024/hd"},
+        {"image-2025-04-15", "1024x1024/hd", "image/1024x1024/hd"},
+        {"image", "1024x1024/low", "image"},
+        {"image", NULL, "image"},
+        {"variants", "only", "variants/only"},
+        {"variants", "other", NULL},
+        {"variants", NULL, NULL},
+        /* what is no date, or not all that differs */
+        {"chat-2025-13-01", NULL, NULL},
+        {"chat-2025-00-10", NULL, NULL},
+        {"chat-1025-01-01", NULL, NULL},
+        {"chat-2025-01-1", NULL, NULL},
+        {"chat-0613", NULL, NULL},
+        {"chat-2411", NULL, NULL},
+        {"chat-32k", NULL, NULL},
+        {"chat-09-2025", NULL, NULL},
+        {"chat-05-06", NULL, NULL},
+        {"opus-4-preview", NULL, NULL},
+        {"chat-mini-2025-01-01", NULL, NULL},
+        {"chat2025-01-01", NULL, NULL},
+        {"chat-2025-01-01-x", NULL, NULL},
+        {"my-chat", NULL, NULL},
+        {"-2025-01-01", NULL, NULL},
+        {"-latest", NULL, NULL},
+        {"-preview-09-2025", NULL, NULL},
+        {"models/", NULL, NULL},
+        {"", "", NULL},
+        {"", "x", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        rows[i].prices =
+            (struct price_set){.input = {1000 + (int64_t)i}, .output = {1000}, .has_input = true, .has_output = true};
+    struct settings settings = {.prices = rows, .price_count = sizeof rows / sizeof *rows};
+    const struct provider provider = {
+        .price_family = "f", .aliases = aliases, .alias_count = sizeof aliases / sizeof *aliases};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct price_quote quote;
+        CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, wanted[i].model, wanted[i].variant, NULL, &quote),
+                              ERROR_OK);
+        EXPECT(quote.basis == (wanted[i].row ? PRICE_LISTED : PRICE_CEILING), "%s: %s", wanted[i].model,
+               quote.list_model);
+        if (wanted[i].row)
+            EXPECT_STRING(quote.list_model, wanted[i].row);
+    }
+    /* the family of a name is that of what it stands for */
+    struct price_quote quote;
+    static struct model_alias unlisted = {"nick", "opus-4-x"};
+    const struct provider nicknamed = {.price_family = "f", .aliases = &unlisted, .alias_count = 1};
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &nicknamed, "nick", NULL, NULL, &quote), ERROR_OK);
+    EXPECT_STRING(quote.list_model, "opus-4");
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &nicknamed, "models/opus-4-y", NULL, NULL, &quote), ERROR_OK);
+    EXPECT_STRING(quote.list_model, "opus-4");
+    char *long_one = malloc(100001);
+    memset(long_one, 'a', 100000);
+    long_one[100000] = '\0';
+    CU_ASSERT_EQUAL(prices_find(&settings, &provider, long_one, long_one, NULL, &quote), ERROR_OK);
+    EXPECT_INTEGER(quote.basis, PRICE_CEILING);
+    free(long_one);
+}
+
+TEST(dated_names_of_the_real_list)
+{
+    static const struct {
+        const char *provider, *model, *row;
+    } names[] = {
+        {"openai", "gpt-4o-2024-08-06", "gpt-4o-2024-08-06"},
+        {"openai", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"}, /* dearer than gpt-4o: its own row */
+        {"openai", "gpt-4o-2026-01-01", "gpt-4o"},
+        {"anthropic", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929"},
+        {"anthropic", "claude-sonnet-4-5-20260101", "claude-sonnet-4-5"},
+        {"google", "models/gemini-2.5-flash", "gemini-2.5-flash"},
+        {"google", "gemini-2.5-flash-preview-09-2025", "gemini-2.5-flash"},
+        {"google", "models/gemini-2.5-flash-lite-preview-06-17", "gemini-2.5-flash-lite"},
+        {"google", "gemini-2.5-flash-preview-tts", "gemini-2.5-flash-preview-tts"},
+        {"google", "gemini-flash-latest", "gemini-flash-latest"},
+    };
+    struct settings *settings = load();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct price_quote quote = quote_of(settings, names[i].provider, names[i].model);
+        EXPECT(quote.basis == PRICE_LISTED, "%s", names[i].model);
+        EXPECT_STRING(quote.list_model, names[i].row);
     }
     config_release(settings);
 }
@@ -341,6 +460,210 @@ TEST(no_usage_within_the_bound_costs_more_than_it)
     }
     EXPECT(checked > 20000, "%llu", (unsigned long long)checked);
     config_release(settings);
+}
+
+/* ---- units ---- */
+
+/* Tool calls have a price in the family, images one of a variant, seconds one at a model; characters none. */
+static struct price_row unit_rows[] = {
+    {.family = "f", .model = "chat"},   {.family = "f", .model = "image"},  {.family = "f", .model = "image/hd"},
+    {.family = "f", .model = "search"}, {.family = "f", .model = "speech"}, {.family = "g", .model = "other"},
+};
+
+static struct settings unit_settings(void)
+{
+    enum { CHAT, IMAGE, IMAGE_HD, SEARCH, SPEECH, OTHER };
+    for (size_t i = 0; i < sizeof unit_rows / sizeof *unit_rows; i++)
+        unit_rows[i].prices = (struct price_set){.has_input = true, .has_output = true};
+    unit_rows[CHAT].prices.input = unit_rows[OTHER].prices.input = price("1");
+    unit_rows[CHAT].prices.output = unit_rows[OTHER].prices.output = price("2");
+    unit_rows[CHAT].prices.tool_calls = price("10000");
+    unit_rows[SEARCH].prices.tool_calls = price("25000");
+    unit_rows[IMAGE].prices.images = price("40000");
+    unit_rows[IMAGE_HD].prices.images = price("80000");
+    unit_rows[SPEECH].prices.seconds = price("100");
+    unit_rows[OTHER].prices.characters = price("15");
+    unit_rows[CHAT].prices.has_tool_calls = unit_rows[SEARCH].prices.has_tool_calls = true;
+    unit_rows[IMAGE].prices.has_images = unit_rows[IMAGE_HD].prices.has_images = true;
+    unit_rows[SPEECH].prices.has_seconds = unit_rows[OTHER].prices.has_characters = true;
+    return (struct settings){.prices = unit_rows, .price_count = sizeof unit_rows / sizeof *unit_rows};
+}
+
+TEST(units_cost_what_they_cost_and_the_unknown_the_dearest)
+{
+    static const struct {
+        const char *model, *variant;
+        struct usage usage;
+        enum error error;
+        const char *cost;
+    } rows[] = {
+        {"chat", NULL, {.input = MILLION, .tool_calls = 3}, ERROR_OK, "1.03"},
+        {"image", NULL, {.images = 2}, ERROR_OK, "0.08"},
+        {"image", "hd", {.images = 2}, ERROR_OK, "0.16"},
+        {"image", "low", {.images = 2}, ERROR_OK, "0.08"},
+        {"speech", NULL, {.seconds = 60}, ERROR_OK, "0.006"},
+        /* listed, but not that: the dearest of the family */
+        {"chat", NULL, {.images = 1}, ERROR_OK, "0.08"},
+        {"image", NULL, {.tool_calls = 1}, ERROR_OK, "0.025"},
+        {"unknown", NULL, {.tool_calls = 1, .images = 1, .seconds = 1}, ERROR_OK, "0.1051"},
+        {"image-2", NULL, {.images = 1}, ERROR_OK, "0.04"}, /* of the longest matching names */
+        /* nobody has that: an error, but only once it is used */
+        {"chat", NULL, {.characters = 1}, ERROR_PRICE_UNKNOWN, NULL},
+        {"unknown", NULL, {.characters = 1}, ERROR_PRICE_UNKNOWN, NULL},
+        {"chat", NULL, {.output = MILLION}, ERROR_OK, "2"},
+        {"chat", NULL, {.tool_calls = UINT64_MAX}, ERROR_AMOUNT_OVERFLOW, NULL},
+    };
+    struct settings settings = unit_settings();
+    const struct provider provider = {.price_family = "f"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct price_quote quote;
+        struct money cost = {42}, bound = {42};
+        const struct usage *usage = &rows[i].usage;
+        CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, rows[i].model, rows[i].variant, NULL, &quote),
+                              ERROR_OK);
+        EXPECT_INTEGER(prices_cost(&quote, usage, "", &cost), rows[i].error);
+        EXPECT_INTEGER(prices_bound(&quote, &(struct price_bound){usage->input, usage->output, 1, *usage, ""}, &bound),
+                       rows[i].error);
+        if (rows[i].error) {
+            CU_ASSERT(cost.nano == 42 && bound.nano == 42);
+            continue;
+        }
+        expect_money(cost, rows[i].cost, rows[i].model);
+        expect_money(bound, rows[i].cost, rows[i].model);
+    }
+}
+
+TEST(units_without_a_price_are_not_made_up_when_the_policy_blocks)
+{
+    struct settings settings = unit_settings();
+    const struct provider provider = {.price_family = "f"};
+    struct price_quote quote;
+    struct money money;
+    settings.cost_tracking.unknown_price = UNKNOWN_PRICE_BLOCK;
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, "chat", NULL, NULL, &quote), ERROR_OK);
+    CU_ASSERT(quote.standard.has_tool_calls && !quote.standard.has_images && quote.standard.images.pico == 0);
+    EXPECT_INTEGER(prices_cost(&quote, &(struct usage){.tool_calls = 1}, "", &money), ERROR_OK);
+    EXPECT_INTEGER(prices_cost(&quote, &(struct usage){.images = 1}, "", &money), ERROR_PRICE_UNKNOWN);
+    EXPECT_INTEGER(prices_find(&settings, &provider, "unknown", NULL, NULL, &quote), ERROR_PRICE_UNKNOWN);
+    /* a target's own price goes before all */
+    struct price_set pricing = {.images = price("5"), .has_images = true};
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, "chat", NULL, &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(prices_cost(&quote, &(struct usage){.images = MILLION}, "", &money), ERROR_OK);
+    expect_money(money, "5", "pinned");
+    settings.cost_tracking.unknown_price = UNKNOWN_PRICE_CEILING;
+    pricing.images = price("0"); /* an explicit 0 is 0, also in a family that has a price */
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, "chat", NULL, &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(prices_cost(&quote, &(struct usage){.images = MILLION}, "", &money), ERROR_OK);
+    expect_money(money, "0", "pinned at 0");
+    /* a target priced as a whole, of a model that no list knows: units are the family's */
+    pricing = (struct price_set){.has_input = true, .has_output = true};
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, "at-home", NULL, &pricing, &quote), ERROR_OK);
+    EXPECT_INTEGER(prices_cost(&quote, &(struct usage){.input = 5, .tool_calls = 2}, "", &money), ERROR_OK);
+    expect_money(money, "0.05", "pinned tokens, tool calls of the family");
+    EXPECT_INTEGER(prices_cost(&quote, &(struct usage){.characters = 2}, "", &money), ERROR_PRICE_UNKNOWN);
+}
+
+TEST(half_prices_are_of_tokens_and_believed_of_batches_alone)
+{
+    static const struct {
+        const char *service_tier, *cost, *bound;
+    } rows[] = {{"", "3.01", "3.01"},
+                {"batch", "1.51", "1.51"},
+                {"flex", "1.51", "3.01"},
+                {"default", "3.01", "3.01"},
+                {NULL, "3.01", "3.01"}};
+    struct settings settings = unit_settings();
+    const struct provider provider = {.price_family = "f"};
+    const struct usage usage = {.input = MILLION, .output = MILLION, .tool_calls = 1};
+    struct price_quote quote;
+    struct money money;
+    CU_ASSERT_EQUAL_FATAL(prices_find(&settings, &provider, "chat", NULL, NULL, &quote), ERROR_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        EXPECT_INTEGER(prices_cost(&quote, &usage, rows[i].service_tier, &money), ERROR_OK);
+        expect_money(money, rows[i].cost, rows[i].service_tier ? rows[i].service_tier : "NULL");
+        EXPECT_INTEGER(
+            prices_bound(&quote, &(struct price_bound){MILLION, MILLION, 1, usage, rows[i].service_tier}, &money),
+            ERROR_OK);
+        expect_money(money, rows[i].bound, rows[i].service_tier ? rows[i].service_tier : "NULL");
+    }
+}
+
+/* A price list of anything: each member there or not, tiers and fast prices that go up or down. */
+static void random_prices(struct price_set *set, uint64_t *state, bool is_complete)
+{
+    *set = (struct price_set){0};
+    for (size_t b = 0; b < BUCKET_COUNT; b++) {
+        set->has[b] = next_random(state) % 3 == 0;
+        if (set->has[b])
+            set->of[b].pico = (int64_t)(next_random(state) % 4 ? next_random(state) % 50000000 : 0);
+    }
+    if (!is_complete)
+        return;
+    set->has_input = set->has_output = true;
+    set->input.pico = (int64_t)(next_random(state) % 9000000);
+    set->output.pico = (int64_t)(next_random(state) % 9000000);
+}
+
+/* The promise of a hold, with every bucket and unit, over lists that no provider would print. */
+TEST(no_usage_of_any_bucket_within_the_bound_costs_more_than_it)
+{
+    enum { ROWS = 6 };
+    static const char *const tiers[] = {"", "priority", "flex", "batch", "default", "fast"};
+    static const char *const names[ROWS] = {"a-1", "a-1/x", "a-2", "b-1", "b-2", "c"};
+    static const char *const asked[] = {"a-1", "a-3", "b-1-2025-01-01", "c", "d", ""};
+    uint64_t state = 20250101, checked = 0, unknown = 0;
+    for (unsigned list = 0; list < 400; list++) {
+        struct price_tier steps[ROWS][2];
+        struct price_row rows[ROWS];
+        for (size_t i = 0; i < ROWS; i++) {
+            rows[i] = (struct price_row){
+                .family = "f", .model = names[i], .tiers = steps[i], .tier_count = next_random(&state) % 3};
+            random_prices(&rows[i].prices, &state, true);
+            random_prices(&rows[i].fast, &state, false);
+            random_prices(&steps[i][0].prices, &state, false);
+            random_prices(&steps[i][1].prices, &state, false);
+            steps[i][0].above_tokens = next_random(&state) % 1000;
+            steps[i][1].above_tokens = 1000 + next_random(&state) % 1000;
+        }
+        struct settings settings = {.prices = rows, .price_count = ROWS};
+        for (unsigned round = 0; round < 100; round++) {
+            struct provider provider = {.price_family = "f", .dialect = round % 2 ? DIALECT_ANTHROPIC : DIALECT_OPENAI};
+            struct price_set pricing;
+            struct price_quote quote;
+            struct usage use = {0};
+            struct price_bound most = {.choices = 1 + next_random(&state) % 3,
+                                       .service_tier = tiers[next_random(&state) % 6]};
+            random_prices(&pricing, &state, false);
+            if (prices_find(&settings, &provider, asked[next_random(&state) % 6], round % 3 ? "x" : NULL,
+                            round % 5 ? NULL : &pricing, &quote) != ERROR_OK)
+                continue;
+            uint64_t output = 0;
+            for (size_t b = 0; b < BUCKET_COUNT; b++) {
+                use.of[b] = next_random(&state) % 3 ? next_random(&state) % 700 : 0;
+                if (bucket_rows[b].side == SIDE_UNIT)
+                    most.units.of[b] = use.of[b] + next_random(&state) % 2;
+                else if (bucket_rows[b].side == SIDE_PROMPT)
+                    most.input_tokens += use.of[b];
+                else
+                    output += use.of[b];
+            }
+            most.input_tokens += next_random(&state) % 500;
+            most.output_tokens = (output + most.choices - 1) / most.choices;
+            struct money cost, bound;
+            enum error bound_error = prices_bound(&quote, &most, &bound);
+            enum error error = prices_cost(&quote, &use, most.service_tier, &cost);
+            /* what cannot be priced at the end was refused at the beginning */
+            EXPECT(!error || bound_error == error, "cost %d, bound %d", error, bound_error);
+            unknown += bound_error == ERROR_PRICE_UNKNOWN;
+            if (error || bound_error)
+                continue;
+            checked++;
+            if (money_compare(cost, bound) > 0)
+                EXPECT(false, "list %u, round %u, tier \"%s\": %lld > %lld", list, round, most.service_tier,
+                       (long long)cost.nano, (long long)bound.nano);
+        }
+    }
+    EXPECT(checked > 10000 && unknown > 100, "%llu, %llu", (unsigned long long)checked, (unsigned long long)unknown);
 }
 
 /* What the clamp rests on: the limit found is affordable, the next is not. */
