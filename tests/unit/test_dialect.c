@@ -3,8 +3,7 @@
  * The dialects: what a request asks for and how it is edited, what an answer used (to the token, however it is cut),
  * what the client sees of it, and the shapes of errors.
  */
-#include "dialect/dialect.h"
-#include "suite.h"
+#include "dialect_answers.h"
 
 #include <jansson.h>
 
@@ -28,16 +27,54 @@ TEST(endpoints_are_found)
         {DIALECT_OPENAI, "POST", "/chat/completions", "chat.completions", ENDPOINT_METERED},
         {DIALECT_OPENAI, "POST", "/v1/chat/completions/", "chat.completions", ENDPOINT_METERED},
         {DIALECT_OPENAI, "GET", "/v1/chat/completions", "other", ENDPOINT_UNMETERED},
-        {DIALECT_OPENAI, "POST", "/v1/xchat/completions", "completions", ENDPOINT_UNMETERED},
-        {DIALECT_OPENAI, "POST", "/v1/completions", "completions", ENDPOINT_UNMETERED},
-        {DIALECT_OPENAI, "POST", "/v1/responses", "responses", ENDPOINT_UNMETERED},
-        {DIALECT_OPENAI, "POST", "/v1/embeddings", "embeddings", ENDPOINT_UNMETERED},
-        {DIALECT_OPENAI, "POST", "/v1/audio/speech", "audio", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/xchat/completions", "completions", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/openai/deployments/gpt-4o/chat/completions", "chat.completions", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/api/v1/chat/completions", "chat.completions", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/completions", "completions", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses", "responses", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses/", "responses", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses/compact", "responses.compact", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses/input_tokens", "responses.input_tokens", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "GET", "/v1/responses/resp_1", "responses.retrieve", ENDPOINT_JOB},
+        {DIALECT_OPENAI, "GET", "/v1/responses/resp_1/", "responses.retrieve", ENDPOINT_JOB},
+        {DIALECT_OPENAI, "POST", "/v1/responses/resp_1/cancel", "responses.cancel", ENDPOINT_JOB},
+        {DIALECT_OPENAI, "GET", "/v1/responses/resp_1/input_items", "responses.input_items", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "DELETE", "/v1/responses/resp_1", "responses.delete", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "GET", "/v1/responses", "other", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses/resp_1", "other", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses/a/b/cancel", "other", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/responses//cancel", "other", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/embeddings", "embeddings", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/moderations", "moderations", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "POST", "/v1/audio/speech", "audio.speech", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/audio/transcriptions", "audio.transcriptions", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/audio/translations", "audio.translations", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "GET", "/v1/audio/voices", "audio", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/images/generations", "images.generations", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/images/edits", "images.edits", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/images/variations", "images.variations", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "POST", "/v1/images/other", "images", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/files", "files", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "GET", "/v1/files/file-1/content", "files", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "DELETE", "/v1/files/file-1", "files", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "POST", "/v1/files/file-1", "other", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/batches", "batches", ENDPOINT_METERED},
+        {DIALECT_OPENAI, "GET", "/v1/batches", "batches.list", ENDPOINT_FREE},
+        {DIALECT_OPENAI, "GET", "/v1/batches/batch_1", "batches.retrieve", ENDPOINT_JOB},
+        {DIALECT_OPENAI, "POST", "/v1/batches/batch_1/cancel", "batches.cancel", ENDPOINT_JOB},
+        {DIALECT_OPENAI, "POST", "/v1/batches/batch_1", "batches", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/vector_stores", "vector_stores", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "GET", "/v1/vector_stores/vs_1/files", "vector_stores", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/threads/t/runs", "threads", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/fine_tuning/jobs", "fine_tuning", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/realtime/sessions", "realtime", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/uploads", "uploads", ENDPOINT_UNMETERED},
         {DIALECT_OPENAI, "GET", "/v1/models", "models", ENDPOINT_FREE},
         {DIALECT_OPENAI, "GET", "/v1/models/gpt-4o", "models", ENDPOINT_FREE},
         {DIALECT_OPENAI, "GET", "/v1/models-x", "other", ENDPOINT_UNMETERED},
         {DIALECT_OPENAI, "DELETE", "/v1/models/ft:mine", "other", ENDPOINT_UNMETERED},
         {DIALECT_OPENAI, "POST", "/v1/models", "other", ENDPOINT_UNMETERED},
+        {DIALECT_OPENAI, "POST", "/v1/rerank", "other", ENDPOINT_UNMETERED},
         {DIALECT_OPENAI, "GET", "/", "other", ENDPOINT_UNMETERED},
         {DIALECT_ANTHROPIC, "POST", "/v1/messages", "messages", ENDPOINT_METERED},
         {DIALECT_ANTHROPIC, "POST", "/v1/messages/count_tokens", "count_tokens", ENDPOINT_FREE},
@@ -288,66 +325,6 @@ TEST(requests_are_edited_by_splices)
 
 /* ---- metering ---- */
 
-struct result {
-    char text[512]; /* source and buckets, as one line */
-    struct buffer out;
-    bool is_complete, has_failed;
-};
-
-static struct result meter_run(enum dialect_kind kind, bool is_stream, bool hides, struct slice bytes, size_t cut,
-                               size_t step)
-{
-    static const char *const sources[] = {"none", "provider", "estimated", "recovered"};
-    struct result result = {0};
-    struct meter meter;
-    struct usage usage;
-    buffer_init(&result.out, 1 << 20);
-    meter_init(&meter, dialect_of(kind), endpoint_of(kind), is_stream, hides, 1 << 18, 1 << 16);
-    for (size_t at = 0, length = cut; at < bytes.length; at += length, length = step) {
-        length = length > bytes.length - at ? bytes.length - at : length;
-        char *copy = malloc(length); /* ASan sees reads past a chunk */
-        memcpy(copy, bytes.data + at, length);
-        result.has_failed |= !meter_feed(&meter, (struct slice){copy, length}, &result.out);
-        free(copy);
-        if (!hides && !result.has_failed) /* bytes go on at once */
-            CU_ASSERT(buffer_length(&result.out) == at + length);
-    }
-    result.has_failed |= !meter_finish(&meter, &result.out);
-    enum usage_source source = meter_result(&meter, &(struct request_facts){.text_bytes = 401}, &usage);
-    snprintf(result.text, sizeof result.text,
-             "%s in=%llu read=%llu write=%llu write_1h=%llu audio=%llu out=%llu out_audio=%llu%s%s%s%s%s%s",
-             sources[source], (unsigned long long)usage.input, (unsigned long long)usage.cache_read,
-             (unsigned long long)usage.cache_write, (unsigned long long)usage.cache_write_1h,
-             (unsigned long long)usage.input_audio, (unsigned long long)usage.output,
-             (unsigned long long)usage.output_audio, meter.saw_terminal ? " whole" : "",
-             meter.saw_error ? " error" : "", meter.served_model[0] ? " model=" : "", meter.served_model,
-             meter.service_tier[0] ? " tier=" : "", meter.service_tier);
-    meter_done(&meter);
-    return result;
-}
-
-static void expect_metered(const char *label, enum dialect_kind kind, bool is_stream, bool hides, struct slice bytes,
-                           const char *wanted, const char *seen)
-{
-    size_t stride = bytes.length > 3000 ? bytes.length / 300 : 1;
-    for (size_t cut = 1; cut <= bytes.length; cut += stride) {
-        for (int pass = 0; pass < 2; pass++) { /* two pieces; and a piece, then three bytes at a time */
-            if (pass == 1 && cut % 17 != 1)
-                continue;
-            struct result result = meter_run(kind, is_stream, hides, bytes, cut, pass ? 3 : bytes.length);
-            EXPECT(!result.has_failed, "%s: failed, cut at %zu", label, cut);
-            EXPECT(strcmp(result.text, wanted) == 0, "%s, cut at %zu:\n      got %s\n   wanted %s", label, cut,
-                   result.text, wanted);
-            EXPECT(slice_is(buffer_contents(&result.out), seen), "%s, cut at %zu: the client sees\n" SLICE_FORMAT,
-                   label, cut, SLICE_ARGUMENTS(buffer_contents(&result.out)));
-            bool goes_on = strcmp(result.text, wanted) == 0;
-            buffer_done(&result.out);
-            if (!goes_on)
-                return; /* one report per row is enough */
-        }
-    }
-}
-
 struct document_row {
     const char *document, *wanted;
 };
@@ -357,7 +334,8 @@ static void expect_documents(enum dialect_kind kind, const struct document_row *
     for (size_t i = 0; i < count; i++) {
         char label[64];
         snprintf(label, sizeof label, "document %zu", i);
-        expect_metered(label, kind, false, i % 2, slice_of(rows[i].document), rows[i].wanted, rows[i].document);
+        const struct answer answer = {.kind = kind, .endpoint = endpoint_of(kind), .hides = i % 2};
+        expect_metered(label, &answer, slice_of(rows[i].document), rows[i].wanted, rows[i].document);
     }
 }
 
@@ -517,7 +495,9 @@ static void expect_streams(enum dialect_kind kind, const struct stream_row *rows
     for (size_t i = 0; i < count; i++) {
         char label[64];
         snprintf(label, sizeof label, "stream %zu", i);
-        expect_metered(label, kind, true, rows[i].hides, slice_of(rows[i].stream), rows[i].wanted,
+        const struct answer answer = {
+            .kind = kind, .endpoint = endpoint_of(kind), .is_stream = true, .hides = rows[i].hides};
+        expect_metered(label, &answer, slice_of(rows[i].stream), rows[i].wanted,
                        rows[i].seen ? rows[i].seen : rows[i].stream);
     }
 }
@@ -729,8 +709,9 @@ TEST(meter_long_streams)
     }
     CU_ASSERT(buffer_append(&stream, SLICE_LITERAL("data: {\"choices\":[]," USAGE "}\n\ndata: [DONE]\n\n")));
     CU_ASSERT(buffer_append(&seen, SLICE_LITERAL("data: [DONE]\n\n\0")));
-    expect_metered("long stream", DIALECT_OPENAI, true, true, buffer_contents(&stream), METERED " whole",
-                   buffer_contents(&seen).data);
+    const struct answer answer = {
+        .kind = DIALECT_OPENAI, .endpoint = endpoint_of(DIALECT_OPENAI), .is_stream = true, .hides = true};
+    expect_metered("long stream", &answer, buffer_contents(&stream), METERED " whole", buffer_contents(&seen).data);
     buffer_done(&stream);
     buffer_done(&seen);
     free(filler);
@@ -776,40 +757,6 @@ TEST(meter_bounds)
     buffer_done(&out);
 }
 
-/* ---- random damage ---- */
-
-static size_t random_below(size_t bound)
-{
-    static unsigned long long state = 20260717;
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (size_t)(state >> 33) % bound;
-}
-
-static size_t damage(char *bytes, size_t length)
-{
-    static const char *const splices[] = {
-        "\"",   "\\",   "{",      "}",       "[",        "]",          ",",
-        ":",    "\n",   "\r",     "\r\n",    "\n\n",     "data: ",     "usage",
-        "\xff", "null", "[DONE]", ": c\n\n", "\r\n\r\n", "event: x\n", "\"usage\":null"};
-    size_t at = random_below(length), span = 1 + random_below(20);
-    const char *splice = splices[random_below(sizeof splices / sizeof *splices)];
-    switch (random_below(3)) {
-    case 0:
-        bytes[at] = (char)random_below(256);
-        return length;
-    case 1:
-        span = span < length - at ? span : length - at;
-        if (span == length)
-            return length;
-        memmove(bytes + at, bytes + at + span, length - at - span);
-        return length - span;
-    default:
-        memmove(bytes + at + strlen(splice), bytes + at, length - at);
-        memcpy(bytes + at, splice, strlen(splice));
-        return length + strlen(splice);
-    }
-}
-
 /* Whatever an upstream sends: cut otherwise, it is metered the same, and the client sees the same. */
 TEST(meter_of_damaged_answers_does_not_depend_on_cuts)
 {
@@ -833,13 +780,15 @@ TEST(meter_of_damaged_answers_does_not_depend_on_cuts)
             length = damage(bytes, length);
         enum dialect_kind kind = random_below(2) ? DIALECT_OPENAI : DIALECT_ANTHROPIC;
         bool is_stream = random_below(4) > 0, hides = kind == DIALECT_OPENAI && random_below(2);
-        struct slice answer = {bytes, length};
-        struct result whole = meter_run(kind, is_stream, hides, answer, length, length);
-        struct result pieces = meter_run(kind, is_stream, hides, answer, 1 + random_below(length), 1 + random_below(9));
+        struct slice sent = {bytes, length};
+        const struct answer answer = {
+            .kind = kind, .endpoint = endpoint_of(kind), .is_stream = is_stream, .hides = hides};
+        struct result whole = meter_run(&answer, sent, length, length);
+        struct result pieces = meter_run(&answer, sent, 1 + random_below(length), 1 + random_below(9));
         EXPECT(strcmp(whole.text, pieces.text) == 0 &&
                    slice_is_equal(buffer_contents(&whole.out), buffer_contents(&pieces.out)),
                "round %d: %s / %s", round, whole.text, pieces.text);
-        CU_ASSERT(hides || slice_is_equal(buffer_contents(&whole.out), answer));
+        CU_ASSERT(hides || slice_is_equal(buffer_contents(&whole.out), sent));
         buffer_done(&whole.out);
         buffer_done(&pieces.out);
     }
