@@ -187,7 +187,7 @@ static bool take_response(struct meter *meter, const struct response *response)
 }
 
 static const char *const delta_members[] = {"delta", NULL};
-static const char *const text_members[] = {"text", "arguments", "refusal", "input", "code", NULL};
+static const char *const text_members[] = {"text", "arguments", "refusal", "input", NULL};
 
 /* {"type":"error","code":…,"message":…}: no member "error"; short, and no text holds an unescaped quote. */
 static bool may_be_error(struct slice raw)
