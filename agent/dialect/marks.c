@@ -6,43 +6,71 @@
  */
 #include "dialect/internal.h"
 
-/* What follows an opening quote. With its own closing quote: the whole string; without: its beginning. */
+/* What follows an opening quote. With its own closing quote: the whole string; without: its beginning. A tool of the
+ * client may have parameters and names of any kind (file_path, url, mcp__github), a type is the provider's. */
 struct mark_row {
     const char *text;
     unsigned mark;
+    bool is_type; /* counts as the value of a member "type" alone */
 };
 
-/* OpenAI "Images and vision", "File inputs", "Tools"; Anthropic "Vision", "Files API", "Web search tool"; Gemini
- * "Files", "Grounding", "Context caching". Then what earlier turns left behind: tool calls, their results, reasoning.
- */
+/* OpenAI "Images and vision", "File inputs", "Tools"; Anthropic "Vision", "Files API", "Web search tool", "MCP
+ * connector". Then what earlier turns left behind: tool calls, their results, reasoning. */
 static const struct mark_row rows[] = {
-    {"file", MARK_OUTSIDE},
-    {"url\"", MARK_OUTSIDE},
-    {"image\"", MARK_OUTSIDE},
-    {"document\"", MARK_OUTSIDE},
-    {"input_audio\"", MARK_OUTSIDE},
-    {"web_search", MARK_OUTSIDE},
-    {"code_execution", MARK_OUTSIDE},
-    {"code_interpreter", MARK_OUTSIDE},
-    {"image_generation", MARK_OUTSIDE},
-    {"mcp", MARK_OUTSIDE},
-    {"container\"", MARK_OUTSIDE},
-    {"item_reference\"", MARK_OUTSIDE},
-    {"tool_call", MARK_CONTINUED},
-    {"function_call", MARK_CONTINUED},
-    {"reasoning", MARK_CONTINUED},
-    {"tool_use", MARK_CONTINUED},
-    {"tool_result\"", MARK_CONTINUED},
-    {"thinking\"", MARK_CONTINUED},
-    {"functionCall\"", MARK_CONTINUED},
-    {"functionResponse\"", MARK_CONTINUED},
-    {"thoughtSignature\"", MARK_CONTINUED},
+    {"image", MARK_OUTSIDE, true},
+    {"file", MARK_OUTSIDE, true},
+    {"video", MARK_OUTSIDE, true},
+    {"audio", MARK_OUTSIDE, true},
+    {"document", MARK_OUTSIDE, true},
+    {"url\"", MARK_OUTSIDE, true},
+    {"input_image\"", MARK_OUTSIDE, true},
+    {"input_audio\"", MARK_OUTSIDE, true},
+    {"input_video\"", MARK_OUTSIDE, true},
+    {"input_file\"", MARK_OUTSIDE, true},
+    {"item_reference\"", MARK_OUTSIDE, true},
+    {"web_search", MARK_OUTSIDE, true},
+    {"web_fetch", MARK_OUTSIDE, true},
+    {"code_execution", MARK_OUTSIDE, true},
+    {"code_interpreter", MARK_OUTSIDE, true},
+    {"container_upload\"", MARK_OUTSIDE, true},
+    {"mcp\"", MARK_OUTSIDE, true},
+    {"mcp_toolset\"", MARK_OUTSIDE, true},
+    {"file_id", MARK_OUTSIDE, false},
+    {"file_data\"", MARK_OUTSIDE, false},
+    {"file_url\"", MARK_OUTSIDE, false},
+    {"image_url\"", MARK_OUTSIDE, false},
+    {"video_url\"", MARK_OUTSIDE, false},
+    {"audio_url\"", MARK_OUTSIDE, false},
+    {"document_url\"", MARK_OUTSIDE, false},
+    {"mcp_servers\"", MARK_OUTSIDE, false},
+    {"container\"", MARK_OUTSIDE, false},
+    {"tool_call", MARK_CONTINUED, false},
+    {"function_call", MARK_CONTINUED, false},
+    {"reasoning", MARK_CONTINUED, false},
+    {"tool_use", MARK_CONTINUED, false},
+    {"tool_result\"", MARK_CONTINUED, false},
+    {"thinking\"", MARK_CONTINUED, false},
+    {"functionCall\"", MARK_CONTINUED, false},
+    {"functionResponse\"", MARK_CONTINUED, false},
+    {"thoughtSignature\"", MARK_CONTINUED, false},
 };
+static const char first_letters[] = "ivfaduwcmrt";
 
-static unsigned find_mark(struct slice after_quote)
+/* Whether `"type" :` stands before the quote at `offset`. */
+static bool is_value_of_type(struct slice body, size_t offset)
 {
+    bool has_colon = false;
+    for (; offset && strchr(" \t\r\n:", body.data[offset - 1]); offset--)
+        has_colon |= body.data[offset - 1] == ':';
+    return has_colon && slice_has_suffix((struct slice){body.data, offset}, "\"type\"");
+}
+
+static unsigned find_mark(struct slice body, size_t quote)
+{
+    struct slice text = slice_from(body, quote + 1);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].text[0] == after_quote.data[0] && slice_has_prefix(after_quote, rows[i].text))
+        if (rows[i].text[0] == text.data[0] && slice_has_prefix(text, rows[i].text) &&
+            (!rows[i].is_type || is_value_of_type(body, quote)))
             return rows[i].mark;
     return 0;
 }
@@ -67,24 +95,19 @@ static bool has_escaped_letter(struct slice body)
 
 unsigned dialect_find_marks(struct slice body, struct json_place messages)
 {
-    static const char first_letters[] = "fuidwcmrt";
     const char *at = body.data, *end = body.data + body.length;
     bool is_first[256] = {false};
     unsigned marks = 0;
     for (const char *letter = first_letters; *letter; letter++)
         is_first[(unsigned char)*letter] = true;
-    while (at < end && (at = memchr(at, '"', (size_t)(end - at)))) {
-        struct slice after = {at + 1, (size_t)(end - at - 1)};
+    for (; at < end && (at = memchr(at, '"', (size_t)(end - at))); at++) {
         size_t offset = (size_t)(at - body.data);
-        bool is_escaped = offset && at[-1] == '\\'; /* in a text: no string begins or ends after a backslash */
-        at++;
-        if (!is_escaped && after.length && is_first[(unsigned char)after.data[0]]) {
-            unsigned mark = find_mark(after);
-            bool is_earlier = offset >= messages.offset && offset - messages.offset < messages.length;
-            marks |= mark == MARK_CONTINUED && !is_earlier ? 0 : mark;
-        }
-        if (offset >= 4 && memcmp(at - 5, "_url", 4) == 0) /* image_url, file_url … */
-            marks |= MARK_OUTSIDE;
+        bool is_escaped = offset && at[-1] == '\\'; /* in a text: no string begins after a backslash */
+        if (is_escaped || at + 1 == end || !is_first[(unsigned char)at[1]])
+            continue;
+        unsigned mark = find_mark(body, offset);
+        bool is_earlier = offset >= messages.offset && offset - messages.offset < messages.length;
+        marks |= mark == MARK_CONTINUED && !is_earlier ? 0 : mark;
     }
     return has_escaped_letter(body) ? marks | MARK_OUTSIDE : marks;
 }

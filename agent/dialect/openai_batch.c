@@ -40,7 +40,7 @@ static bool makes_no_output(const struct json_value *url)
 }
 
 struct line {
-    struct json_value url, model, limits[3], choices, best_of, prompt, previous, conversation, template;
+    struct json_value url, body, model, limits[3], choices, best_of, prompt, previous, conversation, template;
 };
 
 /* The greatest limit and number of choices that the line can mean; -1: no limit. */
@@ -79,6 +79,7 @@ static bool add_line(struct batch_facts *batch, struct slice text, unsigned dept
     struct line line;
     const struct json_query queries[] = {
         {"url", &line.url},
+        {"body", &line.body},
         {"body.model", &line.model},
         {"body.max_tokens", &line.limits[0]},
         {"body.max_completion_tokens", &line.limits[1]},
@@ -95,8 +96,9 @@ static bool add_line(struct batch_facts *batch, struct slice text, unsigned dept
     batch->requests++;
     add_model(batch, &line.model);
     add_output(batch, &line);
-    if ((dialect_find_marks(text, (struct json_place){0, 0}) & MARK_OUTSIDE) || line.previous.kind > JSON_KIND_NULL ||
-        line.conversation.kind > JSON_KIND_NULL || line.template.kind > JSON_KIND_NULL) {
+    if ((dialect_find_marks(line.body.raw, (struct json_place){0, 0}) & MARK_OUTSIDE) ||
+        line.previous.kind > JSON_KIND_NULL || line.conversation.kind > JSON_KIND_NULL ||
+        line.template.kind > JSON_KIND_NULL) {
         batch->has_outside = true;
         batch->outside++;
     } else {

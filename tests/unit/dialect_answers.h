@@ -68,8 +68,8 @@ static struct result meter_run(const struct answer *answer, struct slice bytes, 
     return result;
 }
 
-static void expect_metered(const char *label, const struct answer *answer, struct slice bytes, const char *wanted,
-                           const char *seen)
+__attribute__((unused)) static void expect_metered(const char *label, const struct answer *answer, struct slice bytes,
+                                                   const char *wanted, const char *seen)
 {
     size_t stride = bytes.length > 3000 ? bytes.length / 300 : 1;
     for (size_t cut = 1; cut <= bytes.length; cut += stride) {

@@ -251,7 +251,7 @@ TEST(images)
 #define SAY         "{\"model\":\"tts-1\",\"voice\":\"alloy\",\"input\":\"h\\u00e9\\\\ \\ud83d\\ude00 \xc3\xa9\"}"
 #define SAY_TOKENS  "{\"model\":\"gpt-4o-mini-tts\",\"voice\":\"alloy\",\"input\":\"hello\"}" /* 59 bytes */
 #define HEAR        "{\"model\":\"whisper-1\",\"file_url\":\"https://example.com/recording.wav\"}"
-#define HEAR_TOKENS "{\"model\":\"gpt-4o-transcribe\",\"file_url\":\"x\"}" /* 45 bytes */
+#define HEAR_TOKENS "{\"model\":\"gpt-4o-transcribe\",\"file_url\":\"x\"}" /* 44 bytes */
 
 TEST(audio)
 {
@@ -384,6 +384,15 @@ TEST(bounds_of_requests)
          ""},
         {"/chat/completions", "{\"model\":\"m\",\"messages\":[{\"content\":\"caf\\u00e9 \\u003cb\\u003e\\u0026\"}]}",
          -1, 1, false, false, 0, 0, 0, ""},
+        /* what a client's own tools are called says nothing; a type does */
+        {"/chat/completions",
+         "{\"model\":\"m\",\"messages\":[{\"content\":\"url\"}],\"tools\":[{\"name\":\"web_search\",\"parameters\":{"
+         "\"file_path\":{},\"url\":{\"type\":\"string\"},\"required\":[\"url\",\"image\"]}},{\"name\":\"mcp__x__y\"}]}",
+         -1, 1, false, false, 0, 0, 0, ""},
+        {"/chat/completions", "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\" :\n\"file\"}]}]}", -1, 1, true,
+         false, 0, 0, 0, ""},
+        {"/chat/completions", "{\"model\":\"m\",\"messages\":[{\"content\":[{\"image_url\":{}}]}]}", -1, 1, true, false,
+         0, 0, 0, ""},
         {"/images/generations", "{\"prompt\":\"x\"}", 0, 1, false, true, 0, 1, 0, "1024x1024/standard"},
         {"/images/generations", "{\"model\":\"dall-e-3\",\"size\":\"1792x1024\",\"quality\":\"hd\",\"n\":4}", 0, 1,
          false, true, 0, 4, 0, "1792x1024/hd"},
