@@ -85,7 +85,7 @@ static bool is_letter_code(char high, char low)
 static bool has_escaped_letter(struct slice body)
 {
     const char *at = body.data, *end = body.data + body.length;
-    while ((at = memmem(at, (size_t)(end - at), "\\u00", 4)) && end - at >= 6) {
+    while (at < end && (at = memmem(at, (size_t)(end - at), "\\u00", 4)) && end - at >= 6) {
         if (is_letter_code(at[4], at[5]))
             return true;
         at += 6;

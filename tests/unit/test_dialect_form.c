@@ -250,6 +250,7 @@ TEST(uploads_for_batches_are_bounded)
          ERROR_OK,
          {.requests = 1, .output_tokens = UINT64_MAX, .model = "a"},
          sizeof CHAT("\"model\":\"a\",\"max_tokens\":9223372036854775807,\"n\":9223372036854775807") - 1},
+        {UPLOAD("batch", "{}"), ERROR_OK, {.requests = 1, .unlimited = 1, .has_models = true}, 2},
         {UPLOAD("batch", CHAT("\"model\":\"a\"") "\n{\"body\":\n"), ERROR_BODY_MALFORMED, {0}, 0},
         {FIELD("purpose", "batch") END, ERROR_BODY_INCOMPLETE, {0}, 0},
         {FIELD("purpose", "batch") FIELD("file", "x") END, ERROR_BODY_INCOMPLETE, {0}, 0},
