@@ -225,10 +225,13 @@ static bool has_no_usage(const struct meter *meter)
     return !meter->saw_usage && (meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0));
 }
 
-/* The answer counts pieces of a kind that the request is not billed by (images of a model that is billed by tokens):
- * what it should have said is missing. */
+/* The answer counts pieces alone, of a kind that the request is not billed by (images of a model that is billed by
+ * tokens): what it should have said is missing. */
 static bool is_beside_the_point(const struct usage *usage, const struct request_facts *facts)
 {
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (bucket_rows[i].side != SIDE_UNIT && usage->of[i])
+            return false;
     return (usage->images && !facts->units.images) || (usage->seconds && !facts->units.seconds);
 }
 

@@ -191,6 +191,10 @@ TEST(completions_embeddings_and_searches)
         {"/v1/embeddings", "{\"model\":\"e\",\"input\":[\"a\",\"b\"]}", false,
          "{\"data\":[{\"embedding\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}],\"model\":\"e\"}",
          "estimated in=8 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole model=e"},
+        /* the length of what was heard, of a model that is billed by tokens */
+        {"/v1/chat/completions", "{\"model\":\"voxtral\",\"messages\":[]}", false,
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":9,\"prompt_audio_seconds\":3}}",
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole"},
         /* searches are billed with the answer, which does not count them; xAI counts its sources */
         {"/v1/chat/completions", "{\"model\":\"s\",\"messages\":[],\"web_search_options\":{},\"n\":2}", false,
          "{\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":9}}",
