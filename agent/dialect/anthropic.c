@@ -4,6 +4,7 @@
  * requests and answers are read is in anthropic_*.c.
  */
 #include "dialect/anthropic.h"
+#include "dialect/openai.h"
 
 const struct format anthropic_messages = {
     .request = &anthropic_messages_request,
@@ -31,6 +32,8 @@ static const struct endpoint_row endpoints[] = {
     {"DELETE", "/messages/batches/*", false, {"batch", ENDPOINT_FREE, API_NONE, NULL, NULL}},
     {NULL, "/messages/batches", true, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
     {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    /* The OpenAI-compatible path ("OpenAI SDK compatibility"); its errors stay Anthropic's. */
+    {"POST", "/chat/completions", false, {"chat.completions", ENDPOINT_METERED, API_OTHER, NULL, &openai_chat_format}},
     {"POST", "/complete", false, {"complete", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
     {NULL, "/files", true, {"files", ENDPOINT_FREE, API_NONE, NULL, NULL}},
     {NULL, "", false, {"other", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},

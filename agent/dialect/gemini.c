@@ -4,6 +4,7 @@
  * The model is part of the path. How requests and answers are read is in gemini_*.c.
  */
 #include "dialect/gemini.h"
+#include "dialect/openai.h"
 
 const struct format gemini_generate = {.request = &gemini_generate_request,
                                        .read = gemini_read_generate,
@@ -44,6 +45,12 @@ static const struct endpoint_row endpoints[] = {
      {"batchEmbedContents", ENDPOINT_METERED, API_OTHER, NULL, &gemini_batch_embed}},
     {NULL, ":predict", false, {"predict", ENDPOINT_METERED, API_OTHER, NULL, &gemini_predict}},
     {NULL, ":countTokens", false, {"countTokens", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    /* Google's own OpenAI-compatible paths ("OpenAI compatibility"); its errors stay Google's. */
+    {"POST",
+     "/openai/chat/completions",
+     false,
+     {"chat.completions", ENDPOINT_METERED, API_OTHER, NULL, &openai_chat_format}},
+    {"POST", "/openai/embeddings", false, {"embeddings", ENDPOINT_METERED, API_OTHER, NULL, &openai_embeddings_format}},
     {NULL, ":batchGenerateContent", false, {"batches", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
     {NULL, ":predictLongRunning", false, {"predictLongRunning", ENDPOINT_UNMETERED, API_NONE, NULL, NULL}},
     {"GET", "/models", true, {"models", ENDPOINT_FREE, API_NONE, NULL, NULL}},

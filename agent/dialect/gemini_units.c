@@ -153,15 +153,17 @@ void gemini_read_predictions(struct meter *meter, struct slice document)
 
 /* ---- edits ---- */
 
-/* The model is the path's (gemini_edit_path); a body that repeats it must say the same. */
+/* The model is the path's (gemini_edit_path); a body that repeats it must say the same. Bodies of OpenAI's shape have
+ * no model in their path. */
 struct slice gemini_edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                  const struct request_edits *edits, struct arena *arena)
 {
     struct request_edits applied = *edits;
+    const struct format *format = endpoint->format;
     bool is_renamed = edits->model && !gemini_model_is(facts->model, edits->model);
-    const char *model = is_renamed ? gemini_resource_of(edits->model, arena) : NULL;
-    applied.model = model && facts->model_value.length ? model : NULL;
-    if (model && endpoint->format == &gemini_batch_embed)
-        return dialect_replace_in_each(body, "requests", "model", model, arena);
+    if (is_renamed && format == &gemini_batch_embed)
+        return dialect_replace_in_each(body, "requests", "model", gemini_resource_of(edits->model, arena), arena);
+    if (format == &gemini_generate || format == &gemini_stream || format == &gemini_embed)
+        applied.model = is_renamed && facts->model_value.length ? gemini_resource_of(edits->model, arena) : NULL;
     return dialect_edit_request(endpoint, body, facts, &applied, arena);
 }

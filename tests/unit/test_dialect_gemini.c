@@ -14,6 +14,7 @@ static const struct play stream = {DIALECT_GEMINI, NULL, PATH "streamGenerateCon
 static const struct play embed = {DIALECT_GEMINI, NULL, "/v1beta/models/gemini-embedding-001:embedContent", ""};
 static const struct play batch = {DIALECT_GEMINI, NULL, "/v1beta/models/gemini-embedding-001:batchEmbedContents", ""};
 static const struct play predict = {DIALECT_GEMINI, NULL, "/v1beta/models/imagen-4.0-generate-001:predict", ""};
+static const struct play compatible = {DIALECT_GEMINI, NULL, "/v1beta/openai/chat/completions", ""};
 
 /* ---- endpoints and paths ---- */
 
@@ -33,6 +34,9 @@ TEST(gemini_endpoints)
         {"POST", PATH "countTokens", "countTokens", ENDPOINT_FREE},
         {"POST", PATH "batchGenerateContent", "batches", ENDPOINT_UNMETERED},
         {"POST", PATH "predictLongRunning", "predictLongRunning", ENDPOINT_UNMETERED},
+        {"POST", "/v1beta/openai/chat/completions", "chat.completions", ENDPOINT_METERED},
+        {"POST", "/v1beta/openai/embeddings", "embeddings", ENDPOINT_METERED},
+        {"GET", "/v1beta/openai/models", "models", ENDPOINT_FREE},
         {"POST", PATH "asyncBatchEmbedContent", "other", ENDPOINT_UNMETERED},
         {"POST", PATH "generateAnswer", "other", ENDPOINT_UNMETERED},
         {"POST", "/v1beta/interactions", "other", ENDPOINT_UNMETERED},
@@ -419,6 +423,10 @@ TEST(gemini_requests_are_edited)
          " {\"requests\":[ {\"model\":\"models/embedding-longer-than-before-it-was\",\"content\":{}},{\"content\":{}},{"
          "\"content\":{},\"model\":\"models/embedding-longer-than-before-it-was\"} ] }"},
         {&batch, {"gemini-embedding-001", false, -1}, "{\"requests\":[]}", NULL},
+        {&compatible,
+         {"g", false, 50},
+         "{\"model\":\"gemini-2.5-flash\",\"messages\":[]}",
+         "{\"max_completion_tokens\":50,\"model\":\"g\",\"messages\":[]}"},
         {&predict, {"imagen-5", false, 5}, "{\"instances\":[{\"prompt\":\"a\"}]}", NULL},
     };
     struct arena *arena = arena_new(4096);
