@@ -103,6 +103,21 @@ bool anthropic_read_usage(struct meter *meter, struct slice object)
     return has_output;
 }
 
+/* A search that begins; the last usage has the count, unless the stream is cut before it. */
+static void count_search(struct meter *meter, struct slice raw)
+{
+    static const char mark[] = "\"server_tool_use\"";
+    struct json_value type, tool;
+    struct slice name, data;
+    const struct json_query queries[] = {{"content_block.type", &type}, {"content_block.name", &tool}};
+    if (!memmem(raw.data, raw.length, mark, sizeof mark - 1))
+        return;
+    dialect_parse_event(meter, raw, &name, &data);
+    if (!json_scan(data, 128, queries, 2, NULL) && json_string_is(&type, "server_tool_use") &&
+        json_string_is(&tool, "web_search"))
+        meter->usage.tool_calls++;
+}
+
 void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
 {
     struct glance glance;
@@ -117,6 +132,7 @@ void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cu
     dialect_glance(raw, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
+    count_search(meter, raw);
     /* message_stop is short; a text that quotes it is settled by the scan. */
     bool may_be_last = raw.length < 256 && memmem(raw.data, raw.length, "message_stop", 12);
     if (!glance.has_usage && !glance.has_error && !may_be_last)

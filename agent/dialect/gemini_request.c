@@ -206,6 +206,16 @@ static bool has_mark(struct slice text, const char *const *marks)
     return false;
 }
 
+/* The marks of the table are wider than needed here: an agent's functions have parameters like "file_path" and "url" in
+ * every request. */
+static bool refers_outside(const struct reading *reading)
+{
+    static const char *const marks[] = {"\"fileData\"", "\"file_data\"", "\"inlineData\"", "\"inline_data\"", NULL};
+    struct slice body = reading->request->body;
+    return dialect_find_value(reading, "cachedContent") || dialect_find_value(reading, "cached_content") ||
+           has_mark(body, marks) || dialect_has_escaped_letter(body);
+}
+
 /* Strings, whatever members they stand in: clients write one turn in several shapes. */
 static bool add_string(void *context, const struct json_value *value, struct slice name)
 {
@@ -230,14 +240,7 @@ static uint64_t hash_conversation(const struct json_value *system, const struct 
 
 enum error gemini_read_generate(struct reading *reading, struct request_facts *facts)
 {
-    static const char *const outside[] = {"\"fileData\"", "\"file_data\"", "\"inlineData\"", "\"inline_data\"", NULL};
-    static const char *const continued[] = {"\"functionCall\"",
-                                            "\"function_call\"",
-                                            "\"functionResponse\"",
-                                            "\"function_response\"",
-                                            "\"thoughtSignature\"",
-                                            "\"thought_signature\"",
-                                            NULL};
+    static const char *const continued[] = {"\"function_response\"", "\"thought_signature\"", NULL};
     const struct json_value *contents = dialect_find_value(reading, "contents"), *config, *system, *tier;
     char model[sizeof facts->model];
     if (!gemini_read_model(reading->request->path, model, sizeof model))
@@ -257,9 +260,9 @@ enum error gemini_read_generate(struct reading *reading, struct request_facts *f
              "standard"); /* what no word means ("Priority inference") */
     if (tier)
         gemini_take_tier(tier, facts->service_tier, sizeof facts->service_tier);
+    facts->refers_outside = refers_outside(reading);
     read_tools(reading, facts);
-    facts->refers_outside |= has_mark(reading->request->body, outside);
-    facts->is_continued = has_mark(contents->raw, continued);
+    facts->is_continued |= has_mark(contents->raw, continued); /* the table knows camelCase, and "function_call" */
     facts->conversation = hash_conversation(system, contents);
     return error;
 }

@@ -119,6 +119,8 @@ bool dialect_find_text(const struct reading *reading, const char *name, char *te
  * calls, tool results and reasoning. */
 enum { MARK_OUTSIDE = 1, MARK_CONTINUED = 2 };
 unsigned dialect_find_marks(struct slice body, struct json_place messages);
+/* Is a letter written as \u0041? Then names and types cannot be searched for by their bytes. */
+bool dialect_has_escaped_letter(struct slice body);
 
 /* request_facts.conversation of raw instructions (may be empty) and an array of messages or a single string: the
  * messages up to the first of the user count. 0: there is none. */

@@ -82,7 +82,7 @@ static bool is_letter_code(char high, char low)
 }
 
 /* No encoder escapes a letter or an underscore; who does may hide one of the names above. */
-static bool has_escaped_letter(struct slice body)
+bool dialect_has_escaped_letter(struct slice body)
 {
     const char *at = body.data, *end = body.data + body.length;
     while (at < end && (at = memmem(at, (size_t)(end - at), "\\u00", 4)) && end - at >= 6) {
@@ -109,5 +109,5 @@ unsigned dialect_find_marks(struct slice body, struct json_place messages)
         bool is_earlier = offset >= messages.offset && offset - messages.offset < messages.length;
         marks |= mark == MARK_CONTINUED && !is_earlier ? 0 : mark;
     }
-    return has_escaped_letter(body) ? marks | MARK_OUTSIDE : marks;
+    return dialect_has_escaped_letter(body) ? marks | MARK_OUTSIDE : marks;
 }

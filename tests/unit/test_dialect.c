@@ -84,8 +84,7 @@ TEST(endpoints_are_found)
         {DIALECT_ANTHROPIC, "GET", "/v1/messages", "other", ENDPOINT_UNMETERED},
         {DIALECT_GEMINI, "GET", "/v1beta/models", "models", ENDPOINT_FREE},
         {DIALECT_GEMINI, "GET", "/v1beta/models/gemini-2.5-pro", "models", ENDPOINT_FREE},
-        {DIALECT_GEMINI, "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "generateContent",
-         ENDPOINT_METERED},
+        {DIALECT_GEMINI, "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "generateContent", ENDPOINT_METERED},
         {DIALECT_GEMINI, "POST", "/v1beta/models/g:streamGenerateContent", "streamGenerateContent", ENDPOINT_METERED},
         {DIALECT_GEMINI, "POST", "/v1beta/models/g", "other", ENDPOINT_UNMETERED},
     };
@@ -472,7 +471,7 @@ TEST(anthropic_documents)
          "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0" ASEEN},
         {AU("\"input_tokens\":8,\"output_tokens\":9,\"server_tool_use\":{\"web_search_requests\":1},\"service_tier\":"
             "\"batch\""),
-         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0" ASEEN " tier=batch"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 calls=1" ASEEN " tier=batch"},
         {MESSAGE(""), "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" ASEEN},
         {MESSAGE(",\"usage\":null"), "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" ASEEN},
         {AU("\"input_tokens\":8"), "estimated in=8 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" ASEEN},
@@ -613,41 +612,42 @@ TEST(anthropic_streams)
          START("\"input_tokens\":3,\"cache_creation_input_tokens\":12304,\"cache_read_input_tokens\":0,\"output_"
                "tokens\":1,"
                "\"service_tier\":\"standard\"") EVENT("ping") TEXT("Hel") TEXT("lo") END("\"output_tokens\":550") STOP,
-         "provider in=3 read=0 write=12304 write_1h=0 audio=0 out=550 out_audio=0 whole model=claude tier=standard",
+         "provider in=3 read=0 write=12304 write_1h=0 audio=0 out=550 out_audio=0 whole model=claude tier=standard "
+         "id=m",
          NULL},
         /* cumulative: overwritten, never added */
         {false,
          START("\"input_tokens\":10,\"output_tokens\":1") TEXT("a") END("\"output_tokens\":20")
              END("\"output_tokens\":50") STOP,
-         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=50 out_audio=0 whole model=claude", NULL},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=50 out_audio=0 whole model=claude id=m", NULL},
         {false,
          START("\"input_tokens\":10,\"cache_read_input_tokens\":5,\"output_tokens\":1") END(
              "\"input_tokens\":12,\"cache_read_input_tokens\":6,\"cache_creation_input_tokens\":0,\"output_tokens\":7")
              STOP,
-         "provider in=12 read=6 write=0 write_1h=0 audio=0 out=7 out_audio=0 whole model=claude", NULL},
+         "provider in=12 read=6 write=0 write_1h=0 audio=0 out=7 out_audio=0 whole model=claude id=m", NULL},
         /* the input comes only at the end */
         {false,
          START("\"input_tokens\":0,\"output_tokens\":0") TEXT("a")
              END("\"input_tokens\":40,\"cache_creation_input_tokens\":30,\"cache_creation\":{\"ephemeral_5m_input_"
                  "tokens\":10,"
                  "\"ephemeral_1h_input_tokens\":20},\"output_tokens\":7") STOP,
-         "provider in=40 read=0 write=10 write_1h=20 audio=0 out=7 out_audio=0 whole model=claude", NULL},
+         "provider in=40 read=0 write=10 write_1h=20 audio=0 out=7 out_audio=0 whole model=claude id=m", NULL},
         /* a total in message_delta that repeats the split of message_start */
         {false,
          START("\"input_tokens\":4,\"cache_creation_input_tokens\":30,\"cache_creation\":{\"ephemeral_5m_input_"
                "tokens\":10,"
                "\"ephemeral_1h_input_tokens\":20},\"output_tokens\":1")
              END("\"cache_creation_input_tokens\":30,\"output_tokens\":7") STOP,
-         "provider in=4 read=0 write=10 write_1h=20 audio=0 out=7 out_audio=0 whole model=claude", NULL},
+         "provider in=4 read=0 write=10 write_1h=20 audio=0 out=7 out_audio=0 whole model=claude id=m", NULL},
         {false, START("\"input_tokens\":4,\"output_tokens\":1") END("\"input_tokens\":null,\"output_tokens\":0") STOP,
-         "provider in=4 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole model=claude", NULL},
+         "provider in=4 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole model=claude id=m", NULL},
         /* cut before message_delta: the input is known, the output estimated, never below what was said */
         {false, START("\"input_tokens\":10,\"output_tokens\":1") TEXT("twelve bytes") TEXT("x"),
-         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=4 out_audio=0 model=claude", NULL},
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=4 out_audio=0 model=claude id=m", NULL},
         {false, START("\"input_tokens\":10,\"output_tokens\":9") TEXT("x"),
-         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 model=claude", NULL},
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 model=claude id=m", NULL},
         {false, START("\"input_tokens\":0,\"output_tokens\":0") TEXT("x"),
-         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 model=claude", NULL},
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 model=claude id=m", NULL},
         {false, TEXT("abc") TEXT("d") STOP,
          "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=2 out_audio=0 whole", NULL},
         {false,
@@ -661,7 +661,7 @@ TEST(anthropic_streams)
          "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 error", NULL},
         {false,
          START("\"input_tokens\":10,\"output_tokens\":1") EVENT("error", ",\"error\":{\"type\":\"overloaded_error\"}"),
-         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 error model=claude", NULL},
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 error model=claude id=m", NULL},
         /* CRLF, and an unterminated end */
         {false,
          "event: message_start\r\ndata: "

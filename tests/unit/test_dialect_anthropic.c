@@ -76,6 +76,16 @@ TEST(anthropic_requests_are_read)
          true, false, UINT64_MAX, 530},
         {TOOLS("{\"type\":\"web_fetch_20250910\",\"name\":\"web_fetch\",\"max_uses\":9}"), true, false, 0, 530},
         {TOOLS("{\"type\":\"code_execution_20250825\",\"name\":\"code_execution\"}"), true, false, 0, 530},
+        {TOOLS("{\"name\":\"read\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"file_path\":{\"type\":"
+               "\"string\"},\"url\":{},\"image\":{}}}}"),
+         false, false, 0, 530},
+        {ASK("{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"input\":{\"file_path\":\"a\"}}]}"), false,
+         true, 0, 0},
+        {ASK("{\"role\":\"user\",\"content\":[{\"type\" : \"image\",\"source\":{}}]}"), true, false, 0, 0},
+        {ASK("{\"role\":\"user\",\"content\":[{\"source\":{},\"type\":\"document\"}]}"), true, false, 0, 0},
+        {ASK("{\"role\":\"user\",\"content\":[{\"t\\u0079pe\":\"image\"}]}"), true, false, 0, 0},
+        {"{\"model\":\"claude\",\"max_tokens\":5,\"messages\":[" USER "],\"container\":\"c_1\"}", true, false, 0, 0},
+        {"{\"model\":\"claude\",\"max_tokens\":5,\"messages\":[" USER "],\"mcp_servers\":[{}]}", true, false, 0, 0},
         {REPEATED_BODY, false, false, 0, sizeof REPEATED_BODY - 1},
         {ASK(USER ",{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"t\"}]}"), false, true, 0, 0},
         {ASK(USER ",{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"id\":\"t\"}]}"), false, true, 0, 0},
@@ -291,7 +301,10 @@ TEST(anthropic_answers)
     EVENT("message_start",                                                                                             \
           ",\"message\":{\"id\":\"msg_1\",\"model\":\"claude\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}")
 #define DELTA(...) EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{" __VA_ARGS__ "}")
-#define STOP       EVENT("message_stop")
+#define SEARCHING                                                                                                      \
+    EVENT("content_block_start",                                                                                       \
+          ",\"index\":1,\"content_block\":{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"web_search\"}")
+#define STOP EVENT("message_stop")
 
 TEST(anthropic_streams)
 {
@@ -299,6 +312,12 @@ TEST(anthropic_streams)
         {START DELTA("\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":1}")
              DELTA("\"output_tokens\":7,\"server_tool_use\":{\"web_search_requests\":2}") STOP,
          "provider input=10 output=7 tool_calls=2" SEEN},
+        /* cut after two searches */
+        {START SEARCHING SEARCHING EVENT("content_block_start",
+                                         ",\"content_block\":{\"type\":\"server_tool_use\",\"name\":\"web_fetch\"}"),
+         "estimated input=10 output=1 tool_calls=2 model=claude id=msg_1"},
+        {START SEARCHING DELTA("\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":1}") STOP,
+         "provider input=10 output=5 tool_calls=1" SEEN},
         /* rounds beside the totals count once, however often they are told */
         {START DELTA("\"output_tokens\":5,\"iterations\":[" ROUND("compaction", "100", "20") "]")
              DELTA("\"output_tokens\":7,\"iterations\":[" ROUND("compaction", "100", "20") "]") STOP,

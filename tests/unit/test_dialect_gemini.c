@@ -192,6 +192,11 @@ TEST(gemini_requests_are_read)
         {"{" CONTENTS ",\"tools\":[{\"googleMaps\":{}}]}", -1, 1, 0, true, true, false, 1, "standard"},
         {"{" CONTENTS ",\"tools\":[{\"googl\\u0065Search\":{}}]}", -1, 1, 0, true, true, false, 20, "standard"},
         {"{" CONTENTS ",\"tools\":[{\"googleSearch\":null}]}", -1, 1, 0, true, false, false, 0, "standard"},
+        {"{" CONTENTS
+         ",\"tools\":[{\"functionDeclarations\":[{\"parameters\":{\"properties\":{\"file_path\":{},\"url\":{}}}}"
+         "]}]}",
+         -1, 1, 0, true, false, false, 0, "standard"},
+        {"{\"contents\":[{\"parts\":[{\"f\\u0069leData\":{}}]}]}", -1, 1, 0, false, true, false, 0, "standard"},
         {"{\"contents\":[{\"parts\":[{\"fileData\":{\"fileUri\":\"u\"}}]}]}", -1, 1, 0, false, true, false, 0,
          "standard"},
         {"{\"contents\":[{\"parts\":[{\"inline_data\":{\"data\":\"AA==\"}}]}]}", -1, 1, 0, false, true, false, 0,
