@@ -3,8 +3,6 @@
  * The Anthropic dialect beyond a plain message (test_dialect.c): tools that are billed by the call, summaries, batches
  * and their results, and which conversation a request belongs to.
  */
-#include "suite.h"
-
 #include "dialect_plays.h"
 
 static const struct play messages = {DIALECT_ANTHROPIC, NULL, "/v1/messages", ""};
@@ -98,7 +96,7 @@ TEST(anthropic_requests_are_read)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts;
         const char *problem;
-        enum error error = play_read(&messages, rows[i].body, arena, &facts, &problem);
+        enum error error = play_read(&messages, slice_of(rows[i].body), arena, &facts, &problem);
         EXPECT(error == ERROR_OK, "%s: %s", rows[i].body, problem);
         EXPECT(facts.refers_outside == rows[i].is_outside && facts.is_continued == rows[i].is_continued &&
                    facts.units.tool_calls == rows[i].calls && facts.added_tokens == rows[i].added,
@@ -107,10 +105,10 @@ TEST(anthropic_requests_are_read)
     }
     struct request_facts facts;
     const char *problem;
-    CU_ASSERT(play_read(&messages, "{\"model\":\"claude\",\"max_tokens\":0,\"messages\":[" USER "]}", arena, &facts,
-                        &problem) == ERROR_OK &&
+    CU_ASSERT(play_read(&messages, slice_of("{\"model\":\"claude\",\"max_tokens\":0,\"messages\":[" USER "]}"), arena,
+                        &facts, &problem) == ERROR_OK &&
               facts.output_tokens_max == 0); /* writes the prompt cache */
-    CU_ASSERT(play_read(&messages, "{\"model\":\"claude\",\"max_tokens\":-1,\"messages\":[]}", arena, &facts,
+    CU_ASSERT(play_read(&messages, slice_of("{\"model\":\"claude\",\"max_tokens\":-1,\"messages\":[]}"), arena, &facts,
                         &problem) == ERROR_BODY_INCOMPLETE);
     arena_free(arena);
 }
@@ -150,7 +148,7 @@ TEST(anthropic_conversations)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts = {0};
         const char *problem;
-        CU_ASSERT(play_read(&messages, rows[i].body, arena, &facts, &problem) == ERROR_OK);
+        CU_ASSERT(play_read(&messages, slice_of(rows[i].body), arena, &facts, &problem) == ERROR_OK);
         hashes[i] = facts.conversation;
         CU_ASSERT((facts.conversation == 0) == (rows[i].conversation == 0));
         for (size_t j = 0; j < i; j++)
@@ -184,7 +182,7 @@ TEST(anthropic_batches_are_bounded)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts;
         const char *problem;
-        enum error error = play_read(&batches, rows[i].body, arena, &facts, &problem);
+        enum error error = play_read(&batches, slice_of(rows[i].body), arena, &facts, &problem);
         EXPECT(error == ERROR_OK, "%s: %s", rows[i].body, problem);
         EXPECT_STRING(facts.model, "claude");
         EXPECT_STRING(facts.batch.model, "claude");
@@ -226,7 +224,7 @@ TEST(anthropic_batches_are_refused)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts = {.choices = 99};
         const char *problem;
-        enum error error = play_read(&batches, rows[i].body, arena, &facts, &problem);
+        enum error error = play_read(&batches, slice_of(rows[i].body), arena, &facts, &problem);
         EXPECT(error == rows[i].error, "%s: error %d", rows[i].body, error);
         EXPECT(strstr(problem, rows[i].problem), "%s: \"%s\"", rows[i].body, problem);
         EXPECT(facts.choices == 99, "%s: facts touched", rows[i].body);
@@ -252,7 +250,7 @@ TEST(anthropic_batches_are_edited)
         struct request_facts facts;
         const char *problem;
         struct slice body = slice_of(rows[i].body);
-        CU_ASSERT(play_read(&batches, rows[i].body, arena, &facts, &problem) == ERROR_OK);
+        CU_ASSERT(play_read(&batches, slice_of(rows[i].body), arena, &facts, &problem) == ERROR_OK);
         struct slice edited =
             dialect_of(DIALECT_ANTHROPIC)->edit_request(play_endpoint(&batches), body, &facts, &rows[i].edits, arena);
         EXPECT((edited.data == body.data) == (rows[i].edited == NULL), "row %zu: copied or not", i);
@@ -279,19 +277,19 @@ TEST(anthropic_answers)
     static const struct play_row rows[] = {
         {ANSWER("\"input_tokens\":10,\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":3,"
                 "\"web_fetch_requests\":9}"),
-         "provider input=10 output=5 tool_calls=3" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 calls=3" SEEN},
         /* rounds that the totals leave out */
         {ANSWER("\"input_tokens\":23000,\"output_tokens\":1000,\"iterations\":[" ROUND(
              "compaction", "180000", "3500") "," ROUND("message", "23000", "1000") "]"),
-         "provider input=203000 cache_read=1 output=4500" SEEN},
+         "provider in=203000 read=1 write=0 write_1h=0 audio=0 out=4500 out_audio=0" SEEN},
         {ANSWER("\"input_tokens\":1,\"output_tokens\":1,\"iterations\":[" ROUND("compaction", "2", "3") "," ROUND(
              "compaction", "4", "5") ",7,{}]"),
-         "provider input=7 cache_read=2 output=9" SEEN},
+         "provider in=7 read=2 write=0 write_1h=0 audio=0 out=9 out_audio=0" SEEN},
         {ANSWER("\"input_tokens\":1,\"output_tokens\":1,\"iterations\":[" ROUND("message", "1", "1") "]"),
-         "provider input=1 output=1" SEEN},
+         "provider in=1 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0" SEEN},
         {ANSWER("\"input_tokens\":9223372036854775807,\"output_tokens\":1,\"iterations\":[" ROUND(
              "compaction", "9223372036854775807", "3") "," ROUND("compaction", "9223372036854775807", "5") "]"),
-         "provider input=18446744073709551615 cache_read=2 output=9" SEEN},
+         "provider in=18446744073709551615 read=2 write=0 write_1h=0 audio=0 out=9 out_audio=0" SEEN},
     };
     play_expect_rows(&messages, &asked, false, rows, sizeof rows / sizeof *rows);
 }
@@ -311,20 +309,20 @@ TEST(anthropic_streams)
     static const struct play_row rows[] = {
         {START DELTA("\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":1}")
              DELTA("\"output_tokens\":7,\"server_tool_use\":{\"web_search_requests\":2}") STOP,
-         "provider input=10 output=7 tool_calls=2" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=7 out_audio=0 calls=2" SEEN},
         /* cut after two searches */
         {START SEARCHING SEARCHING EVENT("content_block_start",
                                          ",\"content_block\":{\"type\":\"server_tool_use\",\"name\":\"web_fetch\"}"),
-         "estimated input=10 output=1 tool_calls=2 model=claude id=msg_1"},
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 calls=2 model=claude id=msg_1"},
         {START SEARCHING DELTA("\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":1}") STOP,
-         "provider input=10 output=5 tool_calls=1" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 calls=1" SEEN},
         /* rounds beside the totals count once, however often they are told */
         {START DELTA("\"output_tokens\":5,\"iterations\":[" ROUND("compaction", "100", "20") "]")
              DELTA("\"output_tokens\":7,\"iterations\":[" ROUND("compaction", "100", "20") "]") STOP,
-         "provider input=110 cache_read=1 output=27" SEEN},
+         "provider in=110 read=1 write=0 write_1h=0 audio=0 out=27 out_audio=0" SEEN},
         {START DELTA("\"output_tokens\":5,\"iterations\":[" ROUND("compaction", "100", "20") "]")
              DELTA("\"input_tokens\":12,\"output_tokens\":7") STOP,
-         "provider input=112 cache_read=1 output=27" SEEN},
+         "provider in=112 read=1 write=0 write_1h=0 audio=0 out=27 out_audio=0" SEEN},
     };
     play_expect_rows(&messages, &asked, true, rows, sizeof rows / sizeof *rows);
 }
@@ -336,15 +334,26 @@ TEST(anthropic_streams)
 TEST(anthropic_batch_objects)
 {
     static const struct play_row rows[] = {
-        {OBJECT("in_progress", "0"), "none whole pending id=msgbatch_1"},
-        {OBJECT("canceling", "0"), "none whole pending id=msgbatch_1"},
-        {OBJECT("ended", "1"), "none whole pending id=msgbatch_1"}, /* what it used, its results say */
-        {OBJECT("ended", "0"), "provider whole done id=msgbatch_1"},
-        {OBJECT("ended", "null"), "none whole pending id=msgbatch_1"},
-        {OBJECT("ended", "-1"), "none whole pending id=msgbatch_1"},
-        {"{\"id\":\"msgbatch_1\",\"processing_status\":\"ended\"}", "none whole pending id=msgbatch_1"},
-        {"{\"id\":\"msgbatch_1\",\"processing_sta", "none pending"},
-        {"{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\"}}", "none whole error"},
+        {OBJECT("in_progress", "0"),
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 pending"},
+        {OBJECT("canceling", "0"),
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 pending"},
+        {OBJECT("ended", "1"),
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 pending"}, /* what it used,
+                                                                                                          its results
+                                                                                                          say */
+        {OBJECT("ended", "0"),
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 done"},
+        {OBJECT("ended", "null"),
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 pending"},
+        {OBJECT("ended", "-1"),
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 pending"},
+        {"{\"id\":\"msgbatch_1\",\"processing_status\":\"ended\"}",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole id=msgbatch_1 pending"},
+        {"{\"id\":\"msgbatch_1\",\"processing_sta",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 pending"},
+        {"{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\"}}",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole error"},
     };
     play_expect_rows(&batches, &asked, false, rows, sizeof rows / sizeof *rows);
     play_expect_rows(&batch, &asked, false, rows, sizeof rows / sizeof *rows);
@@ -361,26 +370,29 @@ TEST(anthropic_batch_results)
 {
     static const struct play_row rows[] = {
         {DID("\"input_tokens\":10,\"output_tokens\":5") "\n",
-         "provider input=10 output=5 whole done model=claude tier=batch"},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 whole model=claude tier=batch done"},
         {DID("\"input_tokens\":10,\"output_tokens\":5,\"cache_read_input_tokens\":3") "\n" FAILED "\r\n\n" DID(
              "\"input_tokens\":1,\"output_tokens\":2,\"server_tool_use\":{\"web_search_requests\":2}"),
-         "provider input=11 cache_read=3 output=7 tool_calls=2 whole done model=claude tier=batch"},
-        {FAILED "\n" FAILED "\n", "provider whole done"},
+         "provider in=11 read=3 write=0 write_1h=0 audio=0 out=7 out_audio=0 calls=2 whole model=claude tier=batch "
+         "done"},
+        {FAILED "\n" FAILED "\n", "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole done"},
         /* half a surrogate pair in a text: billed all the same */
         {"{\"result\":{\"type\":\"succeeded\",\"message\":{\"content\":[{\"text\":\"\\ud83d\"}],\"usage\":{"
          "\"input_tokens\":4,\"output_tokens\":5}}}}\n",
-         "provider input=4 output=5 whole done"},
+         "provider in=4 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 whole done"},
         /* a sum that lacks a line is none: it can be read again */
         {DID("\"input_tokens\":10,\"output_tokens\":5") "\n{\"custom_id\":\"b\",\"resu",
-         "none pending model=claude tier=batch"},
-        {DID("\"input_tokens\":10") "\n", "none pending model=claude"},
-        {"{\"result\":{\"type\":\"unheard of\"}}\n", "none pending"},
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 model=claude tier=batch pending"},
+        {DID("\"input_tokens\":10") "\n",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 model=claude pending"},
+        {"{\"result\":{\"type\":\"unheard of\"}}\n",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 pending"},
         {DID("\"input_tokens\":9223372036854775807,\"output_tokens\":5") "\n" DID(
              "\"input_tokens\":9223372036854775807,\"output_tokens\":5") "\n" DID("\"input_tokens\":9,"
                                                                                   "\"output_tokens\":5") "\n",
-         "none pending model=claude tier=batch"},
-        {"\n\n", "none pending"},
-        {"", "none pending"},
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 model=claude tier=batch pending"},
+        {"\n\n", "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 pending"},
+        {"", "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 pending"},
     };
     play_expect_rows(&results, &asked, false, rows, sizeof rows / sizeof *rows);
 }
@@ -412,4 +424,25 @@ TEST(anthropic_results_are_not_kept)
         meter_done(&meter);
     }
     buffer_done(&out);
+}
+
+TEST(anthropic_damage)
+{
+    static const struct play_seed answers[] = {
+        {&messages,
+         START SEARCHING DELTA("\"output_tokens\":5,\"iterations\":[" ROUND("compaction", "100", "20") "]") STOP, true},
+        {&messages, ANSWER("\"input_tokens\":1,\"output_tokens\":1,\"iterations\":[" ROUND("compaction", "2", "3") "]"),
+         false},
+        {&batch, OBJECT("ended", "0"), false},
+        {&results,
+         DID("\"input_tokens\":10,\"output_tokens\":5") "\n" FAILED "\n" DID("\"input_tokens\":1,\"output_tokens\":2"),
+         false},
+    };
+    static const struct play_seed requests[] = {
+        {&messages, TOOLS(SEARCH(",\"max_uses\":3")), false},
+        {&messages, ASK("{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{}}]}"), false},
+        {&batches, BATCH(PARAMS("claude", "5") " , " PARAMS("claude", "7")), false},
+    };
+    play_damaged_answers(answers, sizeof answers / sizeof *answers, &asked);
+    play_damaged_requests(requests, sizeof requests / sizeof *requests);
 }

@@ -3,8 +3,6 @@
  * The Gemini dialect: models in paths, requests in both spellings, the edits of their limit, and what answers used: as
  * documents, as server-sent events and as JSON arrays, cut at every byte.
  */
-#include "suite.h"
-
 #include "dialect_plays.h"
 
 #define PATH "/v1beta/models/gemini-2.5-flash:"
@@ -102,7 +100,7 @@ TEST(gemini_models_are_read_from_paths)
         const struct play play = {DIALECT_GEMINI, NULL, rows[i].path, ""};
         struct request_facts facts = {.choices = 99};
         const char *problem;
-        enum error error = play_read(&play, "{" CONTENTS "}", arena, &facts, &problem);
+        enum error error = play_read(&play, slice_of("{" CONTENTS "}"), arena, &facts, &problem);
         EXPECT(error == (rows[i].model ? ERROR_OK : ERROR_BODY_INCOMPLETE), "%s: %d", rows[i].path, error);
         if (rows[i].model)
             EXPECT_STRING(facts.model, rows[i].model);
@@ -116,9 +114,10 @@ TEST(gemini_models_are_read_from_paths)
     const struct play play = {DIALECT_GEMINI, NULL, path, ""};
     memset(path + start, 'm', 127);
     strcpy(path + start + 127, ":generateContent");
-    CU_ASSERT(play_read(&play, "{" CONTENTS "}", arena, &facts, &problem) == ERROR_OK && strlen(facts.model) == 127);
+    CU_ASSERT(play_read(&play, slice_of("{" CONTENTS "}"), arena, &facts, &problem) == ERROR_OK &&
+              strlen(facts.model) == 127);
     strcpy(path + start + 127, "m:generateContent");
-    CU_ASSERT(play_read(&play, "{" CONTENTS "}", arena, &facts, &problem) == ERROR_BODY_INCOMPLETE);
+    CU_ASSERT(play_read(&play, slice_of("{" CONTENTS "}"), arena, &facts, &problem) == ERROR_BODY_INCOMPLETE);
     arena_free(arena);
 }
 
@@ -217,7 +216,7 @@ TEST(gemini_requests_are_read)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts;
         const char *problem;
-        enum error error = play_read(&generate, rows[i].body, arena, &facts, &problem);
+        enum error error = play_read(&generate, slice_of(rows[i].body), arena, &facts, &problem);
         EXPECT(error == ERROR_OK, "%s: %s", rows[i].body, problem);
         if (error)
             continue;
@@ -232,7 +231,8 @@ TEST(gemini_requests_are_read)
         EXPECT_STRING(facts.service_tier, rows[i].tier);
         EXPECT_STRING(facts.model, "gemini-2.5-flash");
         CU_ASSERT(facts.text_bytes == strlen(rows[i].body) && !facts.is_streaming && !facts.has_no_limit);
-        CU_ASSERT(play_read(&stream, rows[i].body, arena, &facts, &problem) == ERROR_OK && facts.is_streaming);
+        CU_ASSERT(play_read(&stream, slice_of(rows[i].body), arena, &facts, &problem) == ERROR_OK &&
+                  facts.is_streaming);
     }
     arena_free(arena);
 }
@@ -298,7 +298,7 @@ TEST(gemini_requests_are_refused_in_googles_words)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts = {.choices = 99};
         const char *problem;
-        enum error error = play_read(rows[i].play, rows[i].body, arena, &facts, &problem);
+        enum error error = play_read(rows[i].play, slice_of(rows[i].body), arena, &facts, &problem);
         EXPECT(error == rows[i].error, "%s: error %d", rows[i].body, error);
         EXPECT(strstr(problem, rows[i].problem), "%s: \"%s\"", rows[i].body, problem);
         EXPECT(facts.choices == 99, "%s: facts touched", rows[i].body);
@@ -326,7 +326,7 @@ TEST(gemini_units_are_bounded)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts;
         const char *problem;
-        CU_ASSERT(play_read(rows[i].play, rows[i].body, arena, &facts, &problem) == ERROR_OK);
+        CU_ASSERT(play_read(rows[i].play, slice_of(rows[i].body), arena, &facts, &problem) == ERROR_OK);
         EXPECT_INTEGER(facts.units.images, rows[i].images);
         EXPECT_INTEGER(facts.text_bytes, rows[i].text_bytes);
         EXPECT_INTEGER(facts.output_tokens_max, 0);
@@ -355,7 +355,7 @@ TEST(gemini_conversations)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct request_facts facts = {0};
         const char *problem;
-        CU_ASSERT(play_read(&generate, rows[i].body, arena, &facts, &problem) == ERROR_OK);
+        CU_ASSERT(play_read(&generate, slice_of(rows[i].body), arena, &facts, &problem) == ERROR_OK);
         hashes[i] = facts.conversation;
         CU_ASSERT((facts.conversation == 0) == (rows[i].conversation == 0));
         for (size_t j = 0; j < i; j++)
@@ -439,7 +439,7 @@ TEST(gemini_requests_are_edited)
         struct request_facts facts;
         const char *problem;
         struct slice body = slice_of(rows[i].body);
-        CU_ASSERT(play_read(rows[i].play, rows[i].body, arena, &facts, &problem) == ERROR_OK);
+        CU_ASSERT(play_read(rows[i].play, slice_of(rows[i].body), arena, &facts, &problem) == ERROR_OK);
         struct slice edited =
             dialect_of(DIALECT_GEMINI)->edit_request(play_endpoint(rows[i].play), body, &facts, &rows[i].edits, arena);
         EXPECT((edited.data == body.data) == (rows[i].edited == NULL), "row %zu: copied or not", i);
@@ -465,67 +465,76 @@ TEST(gemini_documents)
 {
     static const struct play_row rows[] = {
         {DONE("\"promptTokenCount\":10,\"candidatesTokenCount\":5,\"totalTokenCount\":15"),
-         "provider input=10 output=5" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0" SEEN},
         /* the design's rule: the prompt includes what was cached; thoughts are output, tools' prompts are input */
         {DONE("\"promptTokenCount\":1000,\"cachedContentTokenCount\":400,\"candidatesTokenCount\":50,"
               "\"thoughtsTokenCount\":200,\"toolUsePromptTokenCount\":30,\"totalTokenCount\":1280"),
-         "provider input=630 cache_read=400 output=250" SEEN},
-        {DONE("\"promptTokenCount\":0,\"candidatesTokenCount\":0,\"totalTokenCount\":0"), "provider" SEEN},
+         "provider in=630 read=400 write=0 write_1h=0 audio=0 out=250 out_audio=0" SEEN},
+        {DONE("\"promptTokenCount\":0,\"candidatesTokenCount\":0,\"totalTokenCount\":0"),
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0" SEEN},
         {DONE("\"promptTokenCount\":100,\"candidatesTokenCount\":60,\"totalTokenCount\":160,\"promptTokensDetails\":[{"
               "\"modality\":\"TEXT\",\"tokenCount\":20},{\"modality\":\"AUDIO\",\"tokenCount\":70},{\"modality\":"
               "\"IMAGE\",\"tokenCount\":10}],\"candidatesTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":45},{"
               "\"modality\":\"IMAGE\",\"tokenCount\":10}]"),
-         "provider input=30 input_audio=70 output=5 output_audio=45 output_image=10" SEEN},
+         "provider in=30 read=0 write=0 write_1h=0 audio=70 out=5 out_audio=45 out_image=10" SEEN},
         /* cached audio is cached */
         {DONE("\"promptTokenCount\":100,\"cachedContentTokenCount\":50,\"candidatesTokenCount\":1,\"promptTokensDetails"
               "\":[{\"modality\":\"AUDIO\",\"tokenCount\":70}],\"cacheTokensDetails\":[{\"modality\":\"AUDIO\","
               "\"tokenCount\":40}]"),
-         "provider input=20 cache_read=50 input_audio=30 output=1" SEEN},
+         "provider in=20 read=50 write=0 write_1h=0 audio=30 out=1 out_audio=0" SEEN},
         /* a total that says thoughts are among the candidates, and one that stands for them */
         {DONE("\"promptTokenCount\":10,\"candidatesTokenCount\":50,\"thoughtsTokenCount\":20,\"totalTokenCount\":60"),
-         "provider input=10 output=50" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=50 out_audio=0" SEEN},
         {DONE("\"promptTokenCount\":10,\"totalTokenCount\":35,\"thoughtsTokenCount\":20"),
-         "provider input=10 output=25" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=25 out_audio=0" SEEN},
         /* all of the limit was thought: no candidate tokens, no text */
         {ANSWER("{\"finishReason\":\"MAX_TOKENS\"}",
                 "\"promptTokenCount\":10,\"thoughtsTokenCount\":90,\"totalTokenCount\":100"),
-         "provider input=10 output=90" SEEN},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=90 out_audio=0" SEEN},
         /* text that nobody counted is estimated: 11 bytes */
-        {DONE("\"promptTokenCount\":10"), "estimated input=10 output=3" SEEN},
-        {DONE("\"promptTokenCount\":10,\"totalTokenCount\":10"), "estimated input=10 output=3" SEEN},
-        {DONE(), "estimated input=101 output=3" SEEN},
-        {"{\"candidates\":[" LAST("hello there") "]}", "estimated input=101 output=3 whole"},
-        {"{\"candidates\":[" LAST("hello there") "],\"usageMetadata\":null}", "estimated input=101 output=3 whole"},
+        {DONE("\"promptTokenCount\":10"), "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" SEEN},
+        {DONE("\"promptTokenCount\":10,\"totalTokenCount\":10"),
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" SEEN},
+        {DONE(), "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" SEEN},
+        {"{\"candidates\":[" LAST("hello there") "]}",
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0 whole"},
+        {"{\"candidates\":[" LAST("hello there") "],\"usageMetadata\":null}",
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0 whole"},
         /* the prompt was blocked: nothing but input */
         {"{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{\"promptTokenCount\":9,"
          "\"totalTokenCount\":9},\"modelVersion\":\"models/g\"}",
-         "provider input=9 whole model=g"},
+         "provider in=9 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole model=g"},
         /* hostile numbers */
         {DONE("\"promptTokenCount\":10,\"cachedContentTokenCount\":50,\"candidatesTokenCount\":5,"
               "\"candidatesTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":9}],\"promptTokensDetails\":[{"
               "\"modality\":\"AUDIO\",\"tokenCount\":99}]"),
-         "provider cache_read=10 output_audio=5" SEEN},
+         "provider in=0 read=10 write=0 write_1h=0 audio=0 out=0 out_audio=5" SEEN},
         {DONE("\"promptTokenCount\":9223372036854775807,\"toolUsePromptTokenCount\":9223372036854775807,"
               "\"candidatesTokenCount\":9223372036854775807,\"thoughtsTokenCount\":9223372036854775807,"
               "\"totalTokenCount\":1"),
-         "provider input=18446744073709551614 output=18446744073709551614" SEEN},
+         "provider in=18446744073709551614 read=0 write=0 write_1h=0 audio=0 out=18446744073709551614 "
+         "out_audio=0" SEEN},
         {DONE("\"promptTokenCount\":-1,\"candidatesTokenCount\":1.5,\"totalTokenCount\":99999999999999999999,"
               "\"promptTokensDetails\":7,\"candidatesTokensDetails\":[7,{}]"),
-         "estimated input=101 output=3" SEEN},
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0" SEEN},
         {DONE("\"promptTokenCount\":8,\"candidatesTokenCount\":9,\"serviceTier\":\"PRIORITY\""),
-         "provider input=8 output=9 whole model=g tier=priority id=r"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole model=g tier=priority id=r"},
         /* broken as a whole, but billed */
         {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\\ud83d\"}]},\"finishReason\":\"STOP\"}],"
          "\"usageMetadata\":{\"promptTokenCount\":8,\"candidatesTokenCount\":9}}",
-         "provider input=8 output=9 whole"},
-        {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"cut he", "estimated input=101 output=2"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole"},
+        {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"cut he",
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=2 out_audio=0"},
         {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\\\"usageMetadata\\\":{\\\"promptTokenCount\\\":1}\"}]"
          "}}]}",
-         "estimated input=101 output=11 whole"},
-        {"{\"error\":{\"code\":500,\"message\":\"no\",\"status\":\"INTERNAL\"}}", "none whole error"},
-        {"[{\"error\":{\"code\":500,\"message\":\"no\",\"status\":\"INTERNAL\"}}]", "none error"},
-        {"<html>Bad gateway, with a body of 44 bytes</html>", "estimated input=101 output=13"},
-        {"", "none"},
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=11 out_audio=0 whole"},
+        {"{\"error\":{\"code\":500,\"message\":\"no\",\"status\":\"INTERNAL\"}}",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole error"},
+        {"[{\"error\":{\"code\":500,\"message\":\"no\",\"status\":\"INTERNAL\"}}]",
+         "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 error"},
+        {"<html>Bad gateway, with a body of 44 bytes</html>",
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=13 out_audio=0"},
+        {"", "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0"},
     };
     play_expect_rows(&generate, &asked, false, rows, sizeof rows / sizeof *rows);
 }
@@ -539,16 +548,17 @@ TEST(gemini_grounding)
 {
     static const struct play_row rows[] = {
         {GROUND("gemini-2.5-flash", "\"webSearchQueries\":[\"a\",\"b\"]"),
-         "provider input=8 output=9 tool_calls=1 whole model=gemini-2.5-flash"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 calls=1 whole model=gemini-2.5-flash"},
         {GROUND("gemini-3-pro-preview", "\"webSearchQueries\":[\"a\",\"\",\"b\"]"),
-         "provider input=8 output=9 tool_calls=2 whole model=gemini-3-pro-preview"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 calls=2 whole model=gemini-3-pro-preview"},
         {GROUND("gemini-3-pro-preview", "\"webSearchQueries\":[]"),
-         "provider input=8 output=9 whole model=gemini-3-pro-preview"},
-        {GROUND("gemini-2.5-flash", ""), "provider input=8 output=9 whole model=gemini-2.5-flash"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole model=gemini-3-pro-preview"},
+        {GROUND("gemini-2.5-flash", ""),
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole model=gemini-2.5-flash"},
         {GROUND("gemini-2.5-flash", "\"groundingChunks\":[{\"web\":{}},{\"maps\":{\"uri\":\"u\"}},{\"maps\":{}}]"),
-         "provider input=8 output=9 tool_calls=1 whole model=gemini-2.5-flash"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 calls=1 whole model=gemini-2.5-flash"},
         {GROUND("gemini-2.5-flash", "\"groundingChunks\":[7],\"webSearchQueries\":[7]"),
-         "provider input=8 output=9 whole model=gemini-2.5-flash"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole model=gemini-2.5-flash"},
     };
     play_expect_rows(&generate, &asked, false, rows, sizeof rows / sizeof *rows);
 }
@@ -561,50 +571,51 @@ TEST(gemini_streams)
 {
     static const struct play_row rows[] = {
         /* cumulative; a count that the last chunk lacks stays */
-        {EVENT(FIRST) EVENT(FINAL), "provider input=6 cache_read=4 output=10" SEEN},
-        {"data: " FIRST "\n\ndata: " FINAL "\n\n", "provider input=6 cache_read=4 output=10" SEEN},
-        {EVENT(FIRST) "data: " FINAL, "provider input=6 cache_read=4 output=10" SEEN},
+        {EVENT(FIRST) EVENT(FINAL), "provider in=6 read=4 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
+        {"data: " FIRST "\n\ndata: " FINAL "\n\n",
+         "provider in=6 read=4 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
+        {EVENT(FIRST) "data: " FINAL, "provider in=6 read=4 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
         /* usage after the last text */
         {EVENT("{\"candidates\":[" LAST("x") "]}")
              EVENT("{\"usageMetadata\":{\"promptTokenCount\":2,\"candidatesTokenCount\":1}}"),
-         "provider input=2 output=1 whole"},
+         "provider in=2 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 whole"},
         /* cut before the last word: what is known, and no less than what was seen */
-        {EVENT(FIRST), "estimated input=6 cache_read=4 output=1 model=g id=r"},
+        {EVENT(FIRST), "estimated in=6 read=4 write=0 write_1h=0 audio=0 out=1 out_audio=0 model=g id=r"},
         {EVENT("{\"candidates\":[" PART("twenty bytes of text") "],\"usageMetadata\":{\"promptTokenCount\":10,"
                                                                 "\"candidatesTokenCount\":1}}"),
-         "estimated input=10 output=5"},
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0"},
         {EVENT("{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{}}}]}}]}")
              EVENT("{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{}}}]}}]}"),
-         "estimated input=101 output=2"},
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=2 out_audio=0"},
         /* two candidates: whole when both are */
         {EVENT("{\"candidates\":[" PART("a") ",{\"index\":1}],\"usageMetadata\":{\"promptTokenCount\":10,"
                                              "\"candidatesTokenCount\":2}}")
              EVENT("{\"candidates\":[" LAST("b") "],\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount"
                                                  "\":3}}"),
-         "estimated input=10 output=3"},
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0"},
         {EVENT("{\"candidates\":[" LAST("a") ",{\"index\":1}],\"usageMetadata\":{\"promptTokenCount\":10,"
                                              "\"candidatesTokenCount\":2}}")
              EVENT("{\"candidates\":[{\"index\":1,\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":"
                    "10,\"candidatesTokenCount\":3}}"),
-         "provider input=10 output=3 whole"},
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0 whole"},
         {EVENT("{\"candidates\":[{\"index\":99999999,\"finishReason\":\"FINISH_REASON_UNSPECIFIED\"}]}"),
-         "estimated input=101 output=1"},
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0"},
         /* grounding is repeated */
         {EVENT(GROUND("gemini-3", "\"webSearchQueries\":[\"a\",\"b\"]"))
              EVENT(GROUND("gemini-3", "\"webSearchQueries\":[\"a\"]")),
-         "provider input=8 output=9 tool_calls=2 whole model=gemini-3"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 calls=2 whole model=gemini-3"},
         {EVENT("{\"promptFeedback\":{\"blockReason\":\"OTHER\"},\"usageMetadata\":{\"promptTokenCount\":9}}"),
-         "provider input=9 whole"},
+         "provider in=9 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole"},
         {EVENT(FIRST) EVENT("{\"error\":{\"code\":503,\"message\":\"overloaded\",\"status\":\"UNAVAILABLE\"}}"),
-         "estimated input=6 cache_read=4 output=1 error model=g id=r"},
-        {EVENT("{\"error\":{\"code\":503}}"), "none error"},
+         "estimated in=6 read=4 write=0 write_1h=0 audio=0 out=1 out_audio=0 error model=g id=r"},
+        {EVENT("{\"error\":{\"code\":503}}"), "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 error"},
         {EVENT("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\\ud83d\"}]},\"finishReason\":\"STOP\"}],"
                "\"usageMetadata\":{\"promptTokenCount\":8,\"candidatesTokenCount\":9}}"),
-         "provider input=8 output=9 whole"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole"},
         {"data: {\"candidates\":[" LAST("a") "],\ndata: \"usageMetadata\":{\"promptTokenCount\":8,"
                                              "\"candidatesTokenCount\":9}}\n\n",
-         "provider input=8 output=9 whole"},
-        {": ping\n\ndata: garbage\n\n{}\n\n", "estimated input=101 output=1"},
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole"},
+        {": ping\n\ndata: garbage\n\n{}\n\n", "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0"},
     };
     play_expect_rows(&stream, &asked, true, rows, sizeof rows / sizeof *rows);
 }
@@ -613,47 +624,100 @@ TEST(gemini_streams)
 TEST(gemini_arrays)
 {
     static const struct play_row rows[] = {
-        {"[" FIRST ",\r\n" FINAL "]", "provider input=6 cache_read=4 output=10" SEEN},
-        {"[" FIRST "\n,\n" FINAL "\n]\n", "provider input=6 cache_read=4 output=10" SEEN},
-        {"[" FIRST ",\r\n" FINAL, "provider input=6 cache_read=4 output=10" SEEN},
-        {"[" FIRST ",\r\n{\"candidates\":[{\"conte", "estimated input=6 cache_read=4 output=1 model=g id=r"},
-        {"[{\"candidates\":[" PART("a brace: } { [ \\\" ]") "]},\n" FINAL "]", "provider input=10 output=10" SEEN},
-        {"[" FIRST ",\r\n{\"error\":{\"code\":503}}]", "estimated input=6 cache_read=4 output=1 error model=g id=r"},
-        {"[", "estimated input=101 output=1"},
-        {"[]", "estimated input=101 output=1"},
+        {"[" FIRST ",\r\n" FINAL "]", "provider in=6 read=4 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
+        {"[" FIRST "\n,\n" FINAL "\n]\n", "provider in=6 read=4 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
+        {"[" FIRST ",\r\n" FINAL, "provider in=6 read=4 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
+        {"[" FIRST ",\r\n{\"candidates\":[{\"conte",
+         "estimated in=6 read=4 write=0 write_1h=0 audio=0 out=1 out_audio=0 model=g id=r"},
+        {"[{\"candidates\":[" PART("a brace: } { [ \\\" ]") "]},\n" FINAL "]",
+         "provider in=10 read=0 write=0 write_1h=0 audio=0 out=10 out_audio=0" SEEN},
+        {"[" FIRST ",\r\n{\"error\":{\"code\":503}}]",
+         "estimated in=6 read=4 write=0 write_1h=0 audio=0 out=1 out_audio=0 error model=g id=r"},
+        {"[", "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0"},
+        {"[]", "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0"},
     };
     play_expect_rows(&stream, &asked, false, rows, sizeof rows / sizeof *rows);
     /* nobody let it end: the chunks that came are known */
-    struct slice whole = SLICE_LITERAL("[" FIRST ",\r\n" FINAL);
-    struct play_result result = play_meter(&stream, &asked, false, whole, 7, 7, false);
-    EXPECT_STRING(result.text, "estimated input=6 cache_read=4 output=10");
-    whole.length = strlen("[" FIRST ",\r\n");
-    result = play_meter(&stream, &asked, false, whole, 7, 7, false);
-    EXPECT_STRING(result.text, "estimated input=6 cache_read=4 output=1");
+    static const struct {
+        struct slice bytes;
+        uint64_t input, output;
+    } cut[] = {
+        {SLICE_LITERAL("[" FIRST ",\r\n" FINAL), 6, 10},
+        {SLICE_LITERAL("[" FIRST ",\r\n"), 6, 1},
+        {SLICE_LITERAL("[{\"candidates\""), 101, 4},
+    };
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        struct meter meter;
+        struct usage usage;
+        struct buffer out;
+        buffer_init(&out, 4096);
+        meter_init(&meter, dialect_of(DIALECT_GEMINI), play_endpoint(&stream), false, false, 4096, 4096);
+        CU_ASSERT(meter_feed(&meter, cut[i].bytes, &out));
+        CU_ASSERT(meter_result(&meter, &asked, &usage) == USAGE_ESTIMATED);
+        EXPECT_INTEGER(usage.input, cut[i].input);
+        EXPECT_INTEGER(usage.output, cut[i].output);
+        meter_done(&meter);
+        buffer_done(&out);
+    }
 }
 
 TEST(gemini_embeddings_and_images)
 {
     static const struct play_row embeddings[] = {
-        {"{\"embedding\":{\"values\":[0.1,0.2,0.3]}}", "estimated input=101 whole"},
-        {"{\"embedding\":{\"values\":[0.1]},\"usageMetadata\":{\"promptTokenCount\":7}}", "provider input=7 whole"},
-        {"{\"embedding\":{\"values\":[0.1]},\"usageMetadata\":{\"promptTokenCount\":0}}", "provider whole"},
-        {"{\"embedding\":{\"values\":[0.1,0.2", "estimated input=101"},
-        {"{\"error\":{\"code\":400}}", "none whole error"},
+        {"{\"embedding\":{\"values\":[0.1,0.2,0.3]}}",
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole"},
+        {"{\"embedding\":{\"values\":[0.1]},\"usageMetadata\":{\"promptTokenCount\":7}}",
+         "provider in=7 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole"},
+        {"{\"embedding\":{\"values\":[0.1]},\"usageMetadata\":{\"promptTokenCount\":0}}",
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole"},
+        {"{\"embedding\":{\"values\":[0.1,0.2", "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0"},
+        {"{\"error\":{\"code\":400}}", "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole error"},
     };
     static const struct play_row predictions[] = {
         {"{\"predictions\":[{\"mimeType\":\"image/png\",\"bytesBase64Encoded\":\"AAAA\"},{\"bytesBase64Encoded\":"
          "\"BBBB\"}]}",
-         "provider images=2 whole"},
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 images=2 whole"},
         {"{\"predictions\":[{\"bytesBase64Encoded\":\"AAAA\"},{\"raiFilteredReason\":\"no\"}]}",
-         "provider images=1 whole"},
-        {"{\"predictions\":[{\"raiFilteredReason\":\"no\"}]}", "provider whole"},
-        {"{\"predictions\":[{\"embeddings\":{}}]}", "estimated tool_calls=20 images=4 whole"},
-        {"{\"predictions\":[7]}", "estimated tool_calls=20 images=4 whole"},
-        {"{\"predictions\":[{\"bytesBase64Enc", "estimated tool_calls=20 images=4"},
-        {"{\"error\":{\"code\":400}}", "none whole error"},
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 images=1 whole"},
+        {"{\"predictions\":[{\"raiFilteredReason\":\"no\"}]}",
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole"},
+        {"{\"predictions\":[{\"embeddings\":{}}]}",
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 calls=20 images=4 whole"},
+        {"{\"predictions\":[7]}",
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 calls=20 images=4 whole"},
+        {"{\"predictions\":[{\"bytesBase64Enc",
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 calls=20 images=4"},
+        {"{\"error\":{\"code\":400}}", "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole error"},
     };
     play_expect_rows(&embed, &asked, false, embeddings, sizeof embeddings / sizeof *embeddings);
     play_expect_rows(&batch, &asked, false, embeddings, sizeof embeddings / sizeof *embeddings);
     play_expect_rows(&predict, &asked, false, predictions, sizeof predictions / sizeof *predictions);
+}
+
+TEST(gemini_damage)
+{
+    static const struct play_seed answers[] = {
+        {&stream, EVENT(FIRST) EVENT(FINAL), true},
+        {&stream, "[" FIRST ",\r\n" FINAL "]", false},
+        {&generate,
+         DONE("\"promptTokenCount\":10,\"totalTokenCount\":35,\"promptTokensDetails\":[{\"modality\":\"AUDIO\","
+              "\"tokenCount\":7}]"),
+         false},
+        {&generate, GROUND("gemini-3", "\"webSearchQueries\":[\"a\",\"b\"],\"groundingChunks\":[{\"maps\":{}}]"),
+         false},
+        {&predict, "{\"predictions\":[{\"bytesBase64Encoded\":\"AAAA\"},{\"raiFilteredReason\":\"no\"}]}", false},
+        {&embed, "{\"embedding\":{\"values\":[0.1]},\"usageMetadata\":{\"promptTokenCount\":7}}", false},
+    };
+    static const struct play_seed requests[] = {
+        {&generate,
+         "{\"generationConfig\":{\"maxOutputTokens\":\"77\",\"candidateCount\":3}," CONTENTS
+         ",\"tools\":[{\"googleSearch\":{}}],\"system_instruction\":{\"parts\":[{\"text\":\"x\"}]}}",
+         false},
+        {&stream, "{" CONTENTS ",\"generation_config\":{ },\"generationConfig\":null}", true},
+        {&generate, "{\"model\":\"models/gemini-2.5-flash\"," CONTENTS "}", false},
+        {&batch, "{\"requests\":[{\"model\":\"models/gemini-embedding-001\",\"content\":{}},{\"content\":{}}]}", false},
+        {&predict, "{\"instances\":[{\"prompt\":\"a\"}],\"parameters\":{\"sampleCount\":2}}", false},
+    };
+    play_damaged_answers(answers, sizeof answers / sizeof *answers, &asked);
+    play_damaged_requests(requests, sizeof requests / sizeof *requests);
 }
