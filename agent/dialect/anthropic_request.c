@@ -16,8 +16,6 @@ static const struct request_member members[] = {
     {"tools", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "tools: Input should be a valid list"},
     {"thinking.budget_tokens", ROLE_THINKING, MEMBER_COUNT, false, NULL,
      "thinking.budget_tokens: Input should be a valid integer greater than or equal to 1024"},
-    {"container", ROLE_OUTSIDE, MEMBER_ANY, false, NULL, NULL},
-    {"mcp_servers", ROLE_OUTSIDE, MEMBER_ANY, false, NULL, NULL},
     {"system", ROLE_NONE, MEMBER_TEXT, false, NULL, "system: Input should be a valid string or list"},
 };
 const struct request_format anthropic_messages_request = {members, sizeof members / sizeof *members, "max_tokens",
@@ -47,47 +45,6 @@ static uint64_t count_added_tokens(struct slice body, bool has_tools)
     return tokens;
 }
 
-/* ---- input that is elsewhere ---- */
-
-/* Types of blocks and tools whose tokens are not in the body ("Vision", "PDF support", "Files API", "MCP connector",
- * "Tool use"). Only a type is one: an agent's tools have parameters like "file_path" and "url" in every request. */
-static bool is_outside_type(struct slice type)
-{
-    static const char *const whole[] = {"image", "document", "file", "url", "container_upload", "mcp_toolset"};
-    static const char *const dated[] = {"web_search_2", "web_fetch_2", "code_execution_2"};
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (slice_is(type, whole[i]))
-            return true;
-    for (size_t i = 0; i < sizeof dated / sizeof *dated; i++)
-        if (slice_has_prefix(type, dated[i]))
-            return true;
-    return false;
-}
-
-static bool has_outside_type(struct slice body)
-{
-    static const char name[] = "\"type\"";
-    const char *at = body.data, *end = body.data + body.length;
-    while ((at = memmem(at, (size_t)(end - at), name, sizeof name - 1))) {
-        at += sizeof name - 1;
-        const char *value = at;
-        while (value < end && strchr(" \t\r\n:", *value))
-            value++;
-        const char *close = value < end && *value == '"' ? memchr(value + 1, '"', (size_t)(end - value - 1)) : NULL;
-        if (close && is_outside_type((struct slice){value + 1, (size_t)(close - value - 1)}))
-            return true;
-    }
-    return dialect_has_escaped_letter(body);
-}
-
-/* The marks of the table are wider than needed here. */
-static bool refers_outside(const struct reading *reading, const struct request_facts *facts)
-{
-    return facts->refers_outside &&
-           (dialect_find_value(reading, "container") || dialect_find_value(reading, "mcp_servers") ||
-            has_outside_type(reading->request->body));
-}
-
 /* ---- tools that Anthropic runs ---- */
 
 /* Only searches are billed by the piece ("Web search tool"; fetches are tokens, code runs by the hour and mostly free).
@@ -109,7 +66,6 @@ static void read_tool(struct reading *reading, struct slice tool, struct request
     uint64_t calls = SEARCHES_MAX;
     if (json_scan(tool, reading->request->depth_max, queries, 2, NULL) || !json_get_string(&type, name, sizeof name))
         return;
-    facts->refers_outside |= is_outside_type(slice_of(name)); /* the table knows no fetches */
     if (strncmp(name, "web_search", strlen("web_search")) != 0)
         return;
     (void)dialect_take_tokens(&uses, &calls);
@@ -153,7 +109,6 @@ enum error anthropic_read_messages(struct reading *reading, struct request_facts
     struct slice tool;
     size_t at = 0;
     facts->added_tokens = count_added_tokens(reading->request->body, facts->has_tools);
-    facts->refers_outside = refers_outside(reading, facts);
     while (tools && dialect_next_object(tools->raw, &at, &tool))
         read_tool(reading, tool, facts);
     facts->conversation =
