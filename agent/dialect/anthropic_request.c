@@ -47,9 +47,10 @@ static uint64_t count_added_tokens(struct slice body, bool has_tools)
 
 /* ---- tools that Anthropic runs ---- */
 
-/* Only searches are billed by the piece ("Web search tool"; fetches are tokens, code runs by the hour and mostly free).
- * Without max_uses nothing limits them but the server's loop of ten rounds ("Handling stop reasons", pause_turn), each
- * of which may search more than once: more than this has not been seen of one answer. */
+/* Only searches are billed by the piece ("Web search tool"); fetches are tokens, and code runs by the hour, of which
+ * answers do not speak. Without max_uses nothing limits searches but the server's loop ("Handling stop reasons",
+ * pause_turn), whose rounds may search more than once: the number here is our choice, not Anthropic's; what exceeds it
+ * is posted and alarmed as every beaten bound. */
 enum { SEARCHES_MAX = 20 };
 
 static void add_calls(struct request_facts *facts, uint64_t calls)

@@ -146,9 +146,9 @@ static enum error read_config(struct reading *reading, const struct json_value *
 
 /* ---- tools ---- */
 
-/* Tools that Google runs bring input that is not in the body. Searches are billed by the piece, and nothing limits
- * them ("Grounding with Google Search"): the most that is expected of one answer. Pages read by urlContext and runs of
- * code are billed as tokens alone. */
+/* Tools that Google runs bring input that is not in the body. Searches are billed by the piece, and no member limits
+ * them ("Grounding with Google Search"): the number here is our choice; what exceeds it is posted and alarmed as every
+ * beaten bound. Pages read by urlContext and runs of code are billed as tokens alone. */
 enum { SEARCHES_MAX = 20 };
 static const struct tool_row {
     const char *camel, *snake;
