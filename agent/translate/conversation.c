@@ -225,6 +225,7 @@ static bool close_calls(struct pairing *pairing, struct turn *turn)
 
 static bool refuse_open(struct pairing *pairing, struct slice id)
 {
+    check(pairing->caller != NULL);
     for (const struct part *part = pairing->caller->parts.first; part; part = part->next)
         if (part->kind == PART_CALL && slice_is_equal(part->id, id))
             return work_refuse_at(pairing->work, part->place, "the next turn has no result of this tool call");

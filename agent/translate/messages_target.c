@@ -152,13 +152,18 @@ static bool write_turn(struct work *work, json_t *messages, const struct turn *t
     return true;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* An assistant turn at the end is what the answer begins with, and may not end in white space. */
 static void trim_last(struct conversation *conversation)
 {
     struct part *part = conversation->last->role == ROLE_ASSISTANT ? conversation->last->parts.last : NULL;
     if (!part || part->kind != PART_TEXT)
         return;
-    while (part->text.length && memchr(" \t\r\n", part->text.data[part->text.length - 1], 4))
+    while (part->text.length && is_space(part->text.data[part->text.length - 1]))
         part->text.length--;
 }
 

@@ -74,10 +74,11 @@ struct slice target_join_text(struct work *work, const struct parts *parts)
 {
     size_t length = 0, at = 0, count = 0;
     const struct part *last = NULL;
+    static const struct slice gap = {"\n\n", 2};
     for (const struct part *part = parts->first; part; part = part->next) {
         if (part->kind != PART_TEXT)
             continue;
-        length += part->text.length + 2;
+        length += part->text.length + gap.length;
         last = part;
         count++;
     }
@@ -90,8 +91,8 @@ struct slice target_join_text(struct work *work, const struct parts *parts)
         memcpy(text + at, part->text.data, part->text.length);
         at += part->text.length;
         if (part != last) {
-            memcpy(text + at, "\n\n", 2);
-            at += 2;
+            memcpy(text + at, gap.data, gap.length);
+            at += gap.length;
         }
     }
     return (struct slice){text, at};

@@ -122,6 +122,7 @@ enum error translate_request(const struct translate_request *request, struct are
     struct slice written = body ? convert(work, body) : (struct slice){NULL, 0};
     json_decref(work->owned);
     json_decref(body);
+    check(work->error || written.data);
     if (work->error) {
         *ret_problem = work->problem;
         return work->error;

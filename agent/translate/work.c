@@ -106,7 +106,7 @@ static const struct member *find_member(struct members members, const char *name
 {
     for (size_t i = 0; i < members.count; i++)
         if (strcmp(members.rows[i].name, name) == 0)
-            return &members.rows[i];
+            return members.rows + i;
     return NULL;
 }
 
@@ -179,7 +179,7 @@ static const struct shape *find_shape(struct shapes shapes, const char *type)
 {
     for (size_t i = 0; i < shapes.count; i++)
         if (strcmp(shapes.rows[i].type, type) == 0)
-            return &shapes.rows[i];
+            return shapes.rows + i;
     return NULL;
 }
 

@@ -215,53 +215,49 @@ TEST(long_ids_are_cut_for_chat)
 
 /* ---- round trips ---- */
 
-static const char *const round_trips[] =
-    {
-        "{'model':'t','max_tokens':9," HI "}",
-        "{'model':'t','max_tokens':9,'messages':[{'role':'system','content':'s'}," U(
-            "[{'type':'text','text':'a \xc3\xa9 \\u0000 \\n'},{'type':'image_url','image_url':{'url':'" PNG
-            "'}}]") "," B("'b'") "," U("'c'") "]}",
-        "{'model':'t','max_tokens':9,'tools':[" FN("f") "," FN(
-            "g") "],'tool_choice':'auto','messages':[" U("'a'") ",{'role':'assistant','content':'see','tool_calls':"
-                                                                "[" CALL("c1", "f",
-                                                                         "{\\'x\\':[1,0.1,null]}") "," CALL("c2", "g",
-                                                                                                            "{}") "]},{"
-                                                                                                                  "'rol"
-                                                                                                                  "e':'"
-                                                                                                                  "tool"
-                                                                                                                  "','"
-                                                                                                                  "tool"
-                                                                                                                  "_cal"
-                                                                                                                  "l_"
-                                                                                                                  "id':"
-                                                                                                                  "'c1'"
-                                                                                                                  ",'"
-                                                                                                                  "cont"
-                                                                                                                  "ent'"
-                                                                                                                  ":'"
-                                                                                                                  "one'"
-                                                                                                                  "},{'"
-                                                                                                                  "role"
-                                                                                                                  "':'"
-                                                                                                                  "tool"
-                                                                                                                  "','"
-                                                                                                                  "tool"
-                                                                                                                  "_cal"
-                                                                                                                  "l_"
-                                                                                                                  "id':"
-                                                                                                                  "'c2'"
-                                                                                                                  ","
-                                                                                                                  "'con"
-                                                                                                                  "tent"
-                                                                                                                  "':'"
-                                                                                                                  "two'"
-                                                                                                                  "}"
-                                                                                                                  "," U(
-                                                                                                                      "'go on'") "]}",
-        "{'model':'t','max_tokens':9,'temperature':0.1,'stop':['x'],'user':'u','stream':true,'stream_options':"
-        "{'include_usage':true}," HI "}",
-        "{'model':'t','max_tokens':9,'tools':[" FN("f") "],'tool_choice':{'type':'function','function':{'name':'f'}},"
-                                                        "'parallel_tool_calls':false," HI "}",
+static const char *const round_trips[] = {
+    "{'model':'t','max_tokens':9," HI "}",
+    "{'model':'t','max_tokens':9,'messages':[{'role':'system','content':'s'}," U(
+        "[{'type':'text','text':'a \xc3\xa9 \\u0000 \\n'},{'type':'image_url','image_url':{'url':'" PNG
+        "'}}]") "," B("'b'") "," U("'c'") "]}",
+    "{'model':'t','max_tokens':9,'tools':[" FN("f") "," FN("g") "],'tool_choice':'auto','messages':[" U(
+        "'a'") ",{'role':'assistant','content':'see','tool_calls':"
+               "[" CALL("c1", "f", "{\\'x\\':[1,0.1,null]}") "," CALL("c2", "g", "{}") "]},{"
+                                                                                       "'rol"
+                                                                                       "e':'"
+                                                                                       "tool"
+                                                                                       "','"
+                                                                                       "tool"
+                                                                                       "_cal"
+                                                                                       "l_"
+                                                                                       "id':"
+                                                                                       "'c1'"
+                                                                                       ",'"
+                                                                                       "cont"
+                                                                                       "ent'"
+                                                                                       ":'"
+                                                                                       "one'"
+                                                                                       "},{'"
+                                                                                       "role"
+                                                                                       "':'"
+                                                                                       "tool"
+                                                                                       "','"
+                                                                                       "tool"
+                                                                                       "_cal"
+                                                                                       "l_"
+                                                                                       "id':"
+                                                                                       "'c2'"
+                                                                                       ","
+                                                                                       "'con"
+                                                                                       "tent"
+                                                                                       "':'"
+                                                                                       "two'"
+                                                                                       "}"
+                                                                                       "," U("'go on'") "]}",
+    "{'model':'t','max_tokens':9,'temperature':0.1,'stop':['x'],'user':'u','stream':true,'stream_options':"
+    "{'include_usage':true}," HI "}",
+    "{'model':'t','max_tokens':9,'tools':[" FN("f") "],'tool_choice':{'type':'function','function':{'name':'f'}},"
+                                                    "'parallel_tool_calls':false," HI "}",
 };
 
 TEST(round_trip_keeps_what_was_said)

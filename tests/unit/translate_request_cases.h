@@ -199,25 +199,22 @@ static const struct case_row case_rows[] = {
         "tool_choice.allowed_tools"),
     CHAT_BAD(C("'tools':[" FN("f") "],'tool_choice':'maybe'"), "tool_choice"),
     /* calls and results */
-    CHAT_IS(
-        "{'model':'m','tools':[" FN("f") "],'messages':[" U("'a'") ",{'role':'assistant','content':'let me "
-                                                                   "see','tool_calls':[" CALL(
-                                                                       "c1", "f",
-                                                                       "{\\'x\\':1}") "," CALL("c2", "f",
-                                                                                               "") "]},{'role':'tool','"
-                                                                                                   "tool_call_id':'c2',"
-                                                                                                   "'content':'two'},{'"
-                                                                                                   "role':'tool','tool_"
-                                                                                                   "call_id':"
-                                                                                                   "'c1','content':[{'"
-                                                                                                   "type':'text','text'"
-                                                                                                   ":'one'}]}," U(
-                                                                                                       "'go on'") "]}",
-        "{'model':'t','max_tokens':1000,'tools':[" TL("f") "],'messages':[" U("'a'") "," B(
-            "[{'type':'text','text':'let me see'}," USE("c1", "f", "{'x':1}") "," USE(
-                "c2", "f", "{}") "]") "," U("[{'type':'tool_result','tool_use_id':'c2','content':'two'},"
-                                            "{'type':'tool_result','tool_use_id':'c1','content':'one'},"
-                                            "{'type':'text','text':'go on'}]") "]}"),
+    CHAT_IS("{'model':'m','tools':[" FN("f") "],'messages':[" U(
+                "'a'") ",{'role':'assistant','content':'let me "
+                       "see','tool_calls':[" CALL("c1", "f", "{\\'x\\':1}") "," CALL("c2", "f",
+                                                                                     "") "]},{'role':'tool','"
+                                                                                         "tool_call_id':'c2',"
+                                                                                         "'content':'two'},{'"
+                                                                                         "role':'tool','tool_"
+                                                                                         "call_id':"
+                                                                                         "'c1','content':[{'"
+                                                                                         "type':'text','text'"
+                                                                                         ":'one'}]}," U("'go on'") "]}",
+            "{'model':'t','max_tokens':1000,'tools':[" TL("f") "],'messages':[" U("'a'") "," B(
+                "[{'type':'text','text':'let me see'}," USE("c1", "f", "{'x':1}") "," USE(
+                    "c2", "f", "{}") "]") "," U("[{'type':'tool_result','tool_use_id':'c2','content':'two'},"
+                                                "{'type':'tool_result','tool_use_id':'c1','content':'one'},"
+                                                "{'type':'text','text':'go on'}]") "]}"),
     CHAT_IS(CM(U("'a'") ",{'role':'assistant','tool_calls':[" CALL(
                 "c1", "f", "{}") "]},{'role':'tool','tool_call_id':'c1','name':'f','content':''}"),
             "{'model':'t','max_tokens':1000,'tools':[" TL("f") "],'tool_choice':{'type':'none'},'messages':[" U(
@@ -229,7 +226,7 @@ static const struct case_row case_rows[] = {
                                                                                  "functions.f:0','content':'r'}]}",
         "{'model':'t','max_tokens':1000,'tools':[" TL("f") "],'messages':[" U("'a'") "," B("[" USE(
             "call_b937675686d6e12484e201c6", "f", "{}") "]") "," U("[{'type':'tool_result','tool_use_id':'call_"
-                                                                   "7ab6c7a0a0ad1ab3eafa1a1b','content':'r'}]") "]}"),
+                                                                   "b937675686d6e12484e201c6','content':'r'}]") "]}"),
     CHAT_NOT(
         CM(U("'a'") ",{'role':'assistant','tool_calls':[" CALL("c1", "f", "[1]") "]},{'role':'tool','tool_call_id':"
                                                                                  "'c1','content':'x'}"),
