@@ -33,8 +33,8 @@ struct translate_facts {
     struct slice echo; /* RESPONSES client: members that its answers repeat (tools, instructions …), JSON object */
 };
 /* The body for the target, in `arena`. A stream asks the target for its usage (CHAT: include_usage). Errors:
- * NO_TRANSLATION (*ret_problem names the member and says why: "messages[2].content[0]: input_audio cannot be translated
- * to Anthropic Messages"), BODY_INCOMPLETE (the body is no request of `from`). */
+ * NO_TRANSLATION (*ret_problem begins with the member and says why: "messages[2].content[0].input_audio cannot be
+ * translated to Anthropic Messages: audio has no equivalent"), BODY_INCOMPLETE (the body is no request of `from`). */
 enum error translate_request(const struct translate_request *request, struct arena *arena, struct slice *ret_body,
                              struct translate_facts *ret_facts, const char **ret_problem) MUST_USE;
 

@@ -6,6 +6,8 @@
 #include "suite.h"
 #include "translate/translate.h"
 
+#include <time.h>
+
 #include "translate_request_cases.h"
 #include "translate_request_rules.h"
 
@@ -400,23 +402,50 @@ TEST(too_many_values_are_refused)
     arena_free(arena);
 }
 
-/* Depth of nested arguments, which nobody has checked before. */
+/* One turn of many calls, their results, and a tool for each: no step may take time in the square of them. */
+TEST(many_calls_take_little_time)
+{
+    enum { COUNT = 45000, BYTES_EACH = 260 };
+    struct arena *arena = arena_new(4096);
+    char *body = arena_alloc(arena, (size_t)COUNT * BYTES_EACH), *at = body;
+    at += sprintf(at, "{'model':'m','messages':[{'role':'user','content':'a'},{'role':'assistant','tool_calls':[");
+    for (int i = 0; i < COUNT; i++)
+        at += sprintf(at, "%s" CALL("c%d", "f%d", "{}"), i ? "," : "", i, i);
+    at += sprintf(at, "]}");
+    for (int i = 0; i < COUNT; i++)
+        at += sprintf(at, ",{'role':'tool','tool_call_id':'c%d','content':'r'}", i);
+    strcpy(at, "]}");
+    clock_t start = clock();
+    struct outcome outcome = translate(arena, API_CHAT, API_MESSAGES, quoted(arena, body));
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    EXPECT(outcome.error == ERROR_OK, "%s", outcome.problem);
+    EXPECT(seconds < 4, "%f s", seconds);
+    arena_free(arena);
+}
+
+static enum error translate_arguments(struct arena *arena, size_t depth)
+{
+    char *arguments = arena_alloc(arena, 2 * depth + 16);
+    memset(arguments + 8, '[', depth);
+    memcpy(arguments, "{\\'a\\':  ", 8);
+    memset(arguments + 8 + depth, ']', depth);
+    strcat(arguments, "}");
+    return translate(
+               arena, API_CHAT, API_MESSAGES,
+               quoted(arena, arena_printf(arena,
+                                          CM(U("'a'") ",{'role':'assistant','tool_calls':[" CALL(
+                                              "c", "f", "%s") "]},{'role':'tool','tool_call_id':'c','content':'r'}"),
+                                          arguments)))
+        .error;
+}
+
+/* Arguments are a document inside a string: nobody has bounded their depth before. */
 TEST(deep_arguments_are_refused)
 {
     struct arena *arena = arena_new(4096);
-    char *arguments = arena_alloc(arena, 300000);
-    for (int i = 0; i < 50000; i++)
-        strcpy(arguments + 5 * i, "{'a':");
-    for (char *at = arguments; *at; at++)
-        if (*at == '\'')
-            *at = ' ';
-    struct outcome outcome =
-        translate(arena, API_CHAT, API_MESSAGES,
-                  quoted(arena, arena_printf(arena,
-                                             CM(U("'a'") ",{'role':'assistant','tool_calls':[" CALL(
-                                                 "c", "f", "%s") "]},{'role':'tool','tool_call_id':'c','content':'r'}"),
-                                             arguments)));
-    EXPECT_INTEGER(outcome.error, ERROR_NO_TRANSLATION);
+    EXPECT_INTEGER(translate_arguments(arena, 100), ERROR_OK);
+    EXPECT_INTEGER(translate_arguments(arena, 200), ERROR_NO_TRANSLATION);
+    EXPECT_INTEGER(translate_arguments(arena, 100000), ERROR_NO_TRANSLATION);
     arena_free(arena);
 }
 
@@ -557,7 +586,7 @@ TEST(mutated_bodies)
         if (json_is_object(seeds[row]))
             fuzz_once(&case_rows[row], seeds[row], &accepted);
     }
-    EXPECT(accepted > MUTATIONS / 20, "only %zu of them were accepted", accepted);
+    EXPECT(accepted > MUTATIONS / 10, "only %zu of them were accepted", accepted);
     for (size_t i = 0; i < ROWS; i++)
         json_decref(seeds[i]);
     arena_free(arena);
