@@ -32,11 +32,12 @@ static void read_stop(struct answer *answer, const struct json_value *reason)
 /* Cumulative, and not every member is in every object: overwritten one by one, never added (wire.md). */
 static void read_usage(struct answer *answer, const struct json_value *object)
 {
-    struct json_value input, cache_read, cache_write, output;
+    struct json_value input, cache_read, cache_write, output, thinking;
     const struct json_query queries[] = {{"input_tokens", &input},
                                          {"cache_read_input_tokens", &cache_read},
                                          {"cache_creation_input_tokens", &cache_write},
-                                         {"output_tokens", &output}};
+                                         {"output_tokens", &output},
+                                         {"output_tokens_details.thinking_tokens", &thinking}};
     struct answer_usage *usage = &answer->usage;
     const struct {
         const struct json_value *value;
@@ -44,8 +45,9 @@ static void read_usage(struct answer *answer, const struct json_value *object)
     } members[] = {{&input, &usage->input},
                    {&cache_read, &usage->cache_read},
                    {&cache_write, &usage->cache_write},
-                   {&output, &usage->output}};
-    if (object->kind != JSON_KIND_OBJECT || json_scan(object->raw, ANSWER_DEPTH_MAX, queries, 4, NULL))
+                   {&output, &usage->output},
+                   {&thinking, &usage->reasoning}};
+    if (object->kind != JSON_KIND_OBJECT || json_scan(object->raw, ANSWER_DEPTH_MAX, queries, 5, NULL))
         return;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         if (members[i].value->kind != JSON_KIND_NUMBER)

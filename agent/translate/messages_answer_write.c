@@ -23,8 +23,9 @@ static void put_usage(struct answer_output *output, const struct answer_usage *u
 {
     answer_output_put(output, "'usage':{'input_tokens':%lld,'cache_creation_input_tokens':%lld,",
                       (long long)usage->input, (long long)usage->cache_write);
-    answer_output_put(output, "'cache_read_input_tokens':%lld,'output_tokens':%lld}", (long long)usage->cache_read,
+    answer_output_put(output, "'cache_read_input_tokens':%lld,'output_tokens':%lld,", (long long)usage->cache_read,
                       (long long)usage->output);
+    answer_output_put(output, "'output_tokens_details':{'thinking_tokens':%lld}}", (long long)usage->reasoning);
 }
 
 static void put_head(struct answer_output *output, const struct answer *answer)

@@ -115,8 +115,9 @@ static void put_usage(struct answer_output *output, const struct answer_usage *u
         answer_output_put(output, ",'usage':null");
         return;
     }
-    answer_output_put(output, ",'usage':{'input_tokens':%lld,'input_tokens_details':{'cached_tokens':%lld},",
-                      (long long)input, (long long)usage->cache_read);
+    answer_output_put(output, ",'usage':{'input_tokens':%lld,", (long long)input);
+    answer_output_put(output, "'input_tokens_details':{'cached_tokens':%lld,'cache_write_tokens':%lld},",
+                      (long long)usage->cache_read, (long long)usage->cache_write);
     answer_output_put(output, "'output_tokens':%lld,'output_tokens_details':{'reasoning_tokens':%lld},",
                       (long long)usage->output, (long long)usage->reasoning);
     answer_output_put(output, "'total_tokens':%lld}", (long long)(input + usage->output));

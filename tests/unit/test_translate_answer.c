@@ -181,13 +181,14 @@ TEST(chat_frames_are_these)
                                "null") OUR_DELTA("'tool_calls':[{'index':0,'function':{'arguments':'{}'}}]", "null")
                          OUR_DELTA("", "'tool_calls'")
                              OUR_CHUNK("", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
-                                           "'prompt_tokens_details':{'cached_tokens':0},"
+                                           "'prompt_tokens_details':{'cached_tokens':0,'cache_write_tokens':0},"
                                            "'completion_tokens_details':{'reasoning_tokens':0}}") DONE);
     expect_bytes(API_CHAT, API_MESSAGES, MESSAGE("{'type':'text','text':'a'}", "end_turn", USED), false, false,
                  "{'id':'chatcmpl-ours','object':'chat.completion','created':1700000000,'model':'claude-x','choices':"
                  "[{'index':0,'message':{'role':'assistant','content':'a','refusal':null},'logprobs':null,"
                  "'finish_reason':'stop'}],'usage':{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
-                 "'prompt_tokens_details':{'cached_tokens':0},'completion_tokens_details':{'reasoning_tokens':0}}}");
+                 "'prompt_tokens_details':{'cached_tokens':0,'cache_write_tokens':0},'completion_tokens_details':{'"
+                 "reasoning_tokens':0}}}");
 }
 
 TEST(messages_frames_are_these)
@@ -197,10 +198,10 @@ TEST(messages_frames_are_these)
         EVENT("message_start",
               ",'message':{'id':'msg_ours','type':'message','role':'assistant','model':'gpt-x','content':[],"
               "'stop_reason':null,'stop_sequence':null,'usage':{'input_tokens':0,'cache_creation_input_tokens':0,"
-              "'cache_read_input_tokens':0,'output_tokens':0}}") TEXT_BLOCK(0) TEXT(0, "a") STOP(0) TOOL(1, "c1", "f")
-            INPUT(1, "{}") STOP(1)
+              "'cache_read_input_tokens':0,'output_tokens':0,'output_tokens_details':{'thinking_tokens':0}}}")
+            TEXT_BLOCK(0) TEXT(0, "a") STOP(0) TOOL(1, "c1", "f") INPUT(1, "{}") STOP(1)
                 END("tool_use", "{'input_tokens':10,'cache_creation_input_tokens':0,'cache_read_input_tokens':0,"
-                                "'output_tokens':5}"));
+                                "'output_tokens':5,'output_tokens_details':{'thinking_tokens':0}}"));
     expect_bytes(
         API_MESSAGES, API_CHAT,
         COMPLETION("{'content':null,'tool_calls':[" CALLED("c1", "f", " {\\'n\\': 18446744073709551615} ") "]}",
@@ -209,7 +210,7 @@ TEST(messages_frames_are_these)
         "{'id':'msg_ours','type':'message','role':'assistant','model':'gpt-x','content':[{'type':'tool_use',"
         "'id':'c1','name':'f','input': {'n': 18446744073709551615} }],'stop_reason':'tool_use',"
         "'stop_sequence':null,'usage':{'input_tokens':10,'cache_creation_input_tokens':0,"
-        "'cache_read_input_tokens':0,'output_tokens':5}}");
+        "'cache_read_input_tokens':0,'output_tokens':5,'output_tokens_details':{'thinking_tokens':0}}}");
 }
 
 static const char *const response_event_names[] = {
@@ -276,7 +277,7 @@ TEST(responses_repeat_their_request_but_for_what_is_their_own)
                               .is_stream = is_stream,
                               .echo = slice_of(echo)};
             translate(&run);
-            EXPECT_STRING(understand_run(&run).text, "gpt-x; text a; completed; 10/0/5/0/15");
+            EXPECT_STRING(understand_run(&run).text, "gpt-x; text a; completed; 10/0/0/5/0/15");
             CU_ASSERT(buffer_append(&run.out, (struct slice){"", 1}));
             EXPECT(strstr(run.out.data, wanted) != NULL, "row %zu: %s", i, run.out.data);
             buffer_done(&run.out);

@@ -352,9 +352,13 @@ static void say_counts(struct meaning *meaning, json_t *usage, const char *const
 
 static void say_completion(struct meaning *meaning, json_t *completion)
 {
-    static const char *const counts[] = {"prompt_tokens",     "prompt_tokens_details.cached_tokens",
-                                         "completion_tokens", "completion_tokens_details.reasoning_tokens",
-                                         "total_tokens",      NULL};
+    static const char *const counts[] = {"prompt_tokens",
+                                         "prompt_tokens_details.cached_tokens",
+                                         "prompt_tokens_details.cache_write_tokens",
+                                         "completion_tokens",
+                                         "completion_tokens_details.reasoning_tokens",
+                                         "total_tokens",
+                                         NULL};
     json_t *choice = json_array_get(json_object_get(completion, "choices"), 0), *call;
     json_t *message = json_object_get(choice, "message"), *content = json_object_get(message, "content");
     json_t *calls = json_object_get(message, "tool_calls"), *refusal = json_object_get(message, "refusal");
@@ -373,8 +377,12 @@ static void say_completion(struct meaning *meaning, json_t *completion)
 
 static void say_message(struct meaning *meaning, json_t *message)
 {
-    static const char *const counts[] = {"input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
-                                         "output_tokens", NULL};
+    static const char *const counts[] = {"input_tokens",
+                                         "cache_read_input_tokens",
+                                         "cache_creation_input_tokens",
+                                         "output_tokens",
+                                         "output_tokens_details.thinking_tokens",
+                                         NULL};
     json_t *block;
     size_t i;
     json_array_foreach(json_object_get(message, "content"), i, block)
@@ -393,9 +401,13 @@ static void say_message(struct meaning *meaning, json_t *message)
 
 static void say_response(struct meaning *meaning, json_t *response)
 {
-    static const char *const counts[] = {"input_tokens",  "input_tokens_details.cached_tokens",
-                                         "output_tokens", "output_tokens_details.reasoning_tokens",
-                                         "total_tokens",  NULL};
+    static const char *const counts[] = {"input_tokens",
+                                         "input_tokens_details.cached_tokens",
+                                         "input_tokens_details.cache_write_tokens",
+                                         "output_tokens",
+                                         "output_tokens_details.reasoning_tokens",
+                                         "total_tokens",
+                                         NULL};
     json_t *item, *details = json_object_get(response, "incomplete_details");
     size_t i;
     json_array_foreach(json_object_get(response, "output"), i, item)
