@@ -588,6 +588,15 @@ TEST(answers_are_bounded)
                  repeat(ROLE CALL(0, "c1", "f", "") CALL(1, "c2", "g", ""), MORE(1, "0123456789abcdef#"), 300,
                         OVER("tool_calls")),
                  API_CHAT, limits);
+    /* … all of them together. */
+    expect_bound("exceeds its bound",
+                 repeat(ROLE CALL(0, "c1", "f", "") CALL(1, "c2", "g", "") CALL(2, "c3", "h", ""),
+                        MORE(1, "0123456789abcdef") MORE(2, "0123456789abcdef"), 200, OVER("tool_calls")),
+                 API_CHAT, limits);
+    expect_bound(NULL,
+                 repeat(ROLE CALL(0, "c1", "f", "") CALL(1, "c2", "g", ""), MORE(1, "0123456789abcdef"), 200,
+                        OVER("tool_calls")),
+                 API_CHAT, limits);
     /* An event past its bound: whether its end follows in the same piece, or it comes byte by byte. */
     limits = stream;
     limits.event_max = 400;

@@ -419,6 +419,8 @@ static void say_response(struct meaning *meaning, json_t *response)
             say_text(meaning, "refusal", json_object_get(content, "refusal"));
         else
             say_text(meaning, "text", json_object_get(content, "text"));
+        if (!is_text(item, "status", "completed"))
+            say(meaning, " (%s)", text_of(item, "status"));
     }
     say(meaning, "; %s", text_of(response, "status"));
     if (json_is_object(details))
