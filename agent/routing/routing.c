@@ -130,10 +130,10 @@ const char *routing_format_left_out(const struct route_left_out *left_out, char 
 uint64_t routing_begin(struct routing *routing, const struct target *target, const struct settings *settings,
                        uint64_t tokens_estimate)
 {
-    int64_t now_ns = clock_monotonic_ns();
     uint64_t ticket = 0;
     uint32_t wait_s;
     pthread_mutex_lock(&routing->lock);
+    int64_t now_ns = clock_monotonic_ns(); /* within the lock: no earlier time follows a later one */
     struct use *use = use_find(routing, target->id, now_ns);
     if (!use) {
         ticket = TICKET_UNCOUNTED;
@@ -149,10 +149,10 @@ uint64_t routing_begin(struct routing *routing, const struct target *target, con
 void routing_end(struct routing *routing, const struct target *target, const struct settings *settings,
                  const struct routing_outcome *outcome)
 {
-    int64_t now_ns = clock_monotonic_ns();
     if (outcome->ticket == TICKET_UNCOUNTED)
         return;
     pthread_mutex_lock(&routing->lock);
+    int64_t now_ns = clock_monotonic_ns();
     struct use *use = use_find(routing, target->id, now_ns);
     if (use) {
         use_end(use, target, outcome, now_ns);

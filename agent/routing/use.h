@@ -34,7 +34,7 @@ struct use {
 };
 
 struct routing {
-    pthread_mutex_t lock; /* a leaf: nothing is called and nothing is taken while it is held */
+    pthread_mutex_t lock; /* a leaf: no other is taken and flow is not asked while it is held */
     struct use *uses;
     struct memory memory;
     uint64_t random; /* xorshift64 */
