@@ -45,6 +45,7 @@ void ratelimit_free(struct ratelimit *ratelimit)
         return;
     HASH_ITER(hh, ratelimit->groups, counts, next)
     {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         HASH_DELETE(hh, ratelimit->groups, counts);
         free(counts);
     }

@@ -65,6 +65,7 @@ void memory_done(struct memory *memory)
     struct memory_row *row, *next;
     HASH_ITER(hh, memory->rows, row, next)
     {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         HASH_DELETE(hh, memory->rows, row);
         free(row);
     }

@@ -28,6 +28,7 @@ void routing_free(struct routing *routing)
         return;
     HASH_ITER(hh, routing->uses, use, next)
     {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         HASH_DELETE(hh, routing->uses, use);
         free(use);
     }

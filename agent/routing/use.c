@@ -46,6 +46,7 @@ struct use *use_find(struct routing *routing, const char *id, int64_t now_ns)
     check(use != NULL);
     memcpy(use->target, id, length);
     use->used_ns = now_ns;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash keeps no freed element */
     HASH_ADD_KEYPTR(hh, routing->uses, use->target, length, use);
     return use;
 }

@@ -161,6 +161,10 @@ TEST(settling_moves_the_estimate_to_the_truth)
     ratelimit_settle(ratelimit, "g", second_ns, UINT64_MAX, UINT64_MAX); /* no sum wraps around */
     ratelimit_settle(ratelimit, "g", second_ns, 0, UINT64_MAX);
     EXPECT_STRING(take(ratelimit, &group, 1), "rate_limited by tokens_per_day for 85330 s: 999 (60 s) 0 (85330 s)");
+    const struct consumer_group other = group_of("h", 0, 1000, 0, 0); /* more than was counted: no less than nothing */
+    EXPECT_STRING(take(ratelimit, &other, 100), "ok: 900 (60 s)");
+    ratelimit_settle(ratelimit, "h", clock_monotonic_ns(), 200, 30);
+    EXPECT_STRING(take(ratelimit, &other, 0), "ok: 970 (60 s)");
     ratelimit_free(ratelimit);
 }
 
@@ -369,6 +373,24 @@ TEST(a_day_survives_a_restart)
         ratelimit_free(ratelimit);
         ratelimit_free(again);
     }
+}
+
+/* What was used before the boot lies before the monotonic clock's beginning, and ends when it would have ended. */
+TEST(a_day_ends_after_a_boot)
+{
+    make_folder();
+    set_clocks(HOUR_S * 200 + 10, 1700000000);
+    struct ratelimit *ratelimit = ratelimit_new(), *again = ratelimit_new();
+    EXPECT_INTEGER(left_of_day(ratelimit, "g", false), 999);
+    EXPECT_INTEGER(ratelimit_save(ratelimit, file), ERROR_OK);
+    set_clocks(30, 1700000000 + 3 * HOUR_S);
+    ratelimit_load(again, file);
+    set_clocks(21 * HOUR_S - 1, 1700000000 + DAY_S - 31);
+    EXPECT_INTEGER(left_of_day(again, "g", false), 998);
+    set_clocks(21 * HOUR_S, 1700000000 + DAY_S - 30);
+    EXPECT_INTEGER(left_of_day(again, "g", false), 998);
+    ratelimit_free(ratelimit);
+    ratelimit_free(again);
 }
 
 /* A clock that is corrected by a millisecond at each restart carries no hour forward nor back. */

@@ -170,6 +170,11 @@ TEST(a_target_at_its_limit_gets_nothing)
                   "targets_busy|a at its limit for 5 s, b at its limit for 60 s");
     wait_ms(5000);
     EXPECT_STRING(world_choose(routing, &request, &route), "a|b at its limit for 55 s");
+    wait_ms(60000);
+    for (unsigned i = 0; i < 2; i++) /* what is in flight counts as it was estimated */
+        EXPECT((routing_begin(routing, b, &world.settings, 100) != 0), "within the limit");
+    EXPECT_STRING(world_choose(routing, &request, &route), "a|b at its limit for 60 s");
+    EXPECT(!routing_begin(routing, b, &world.settings, 51) && routing_begin(routing, b, &world.settings, 50), "250");
     routing_free(routing);
 }
 
@@ -255,6 +260,7 @@ TEST(lowest_latency)
         EXPECT_INTEGER(early[i], 5); /* the unknown is tried */
     EXPECT(got[1] > got[3] && got[3] > got[2] && got[2] > got[0] && got[1] > 400, "%u %u %u %u", got[0], got[1], got[2],
            got[3]);
+    EXPECT(got[2] > 100, "not only the best is asked: %u", got[2]);
     EXPECT(got[0] < 60, "the slowest of two drawn is not asked: %u", got[0]);
     EXPECT(routing_find_state(routing, &world.targets[0], &world.settings, &state), "-");
     EXPECT(state.first_byte_ns > 600000000 && state.first_byte_ns <= 900000000, "%lld", (long long)state.first_byte_ns);
