@@ -45,7 +45,13 @@ static void write_file(size_t which, const char *bytes, size_t length)
 static void write_companions(void)
 {
     static const char catalogue[] = "providers: [{id: openai, dialect: openai, hosts: [a.example], "
-                                    "base_url: https://a.example, price_family: openai}]\n";
+                                    "base_url: https://a.example, price_family: openai},\n"
+                                    " {id: anthropic, dialect: anthropic, hosts: [b.example], "
+                                    "base_url: https://b.example, price_family: b, key_environment: [B]},\n"
+                                    " {id: google, dialect: gemini, hosts: [c.example], "
+                                    "base_url: https://c.example, price_family: c, key_environment: [C]},\n"
+                                    " {id: azure, dialect: openai, hosts: [\"*.openai.azure.com\"], "
+                                    "price_family: d, key_environment: [D]}]\n";
     static const char prices[] = "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2}}}\n";
     write_file(CATALOGUE, catalogue, sizeof catalogue - 1);
     write_file(PRICES, prices, sizeof prices - 1);
@@ -132,6 +138,18 @@ static const struct shape shapes[] = {
     {"a long webhook", "alerts: {webhook: {url: \"https://a.example/", "x", "\"}}\n"},
     {"a long list", "access: {uids: [", "1,", "]}\n"},
     {"unknown users", "access: {uids: [", "u%d,", "]}\n"},
+    {"many rules", "policies:\n  rules:\n",
+     "    - {id: r%d, action: flag, when: {time_zone: Europe/Berlin, regex: [a]}}\n", ""},
+    {"bad rules", "policies:\n  rules:\n", "    - {id: r, action: x, when: {hours: 1}}\n", ""},
+    {"many expressions", "policies: {rules: [{id: r, action: flag, when: {regex: [", "'(a%d){999}', ", "]}}]}\n"},
+    {"many expressions of many rules", "policies:\n  rules:\n",
+     "    - {id: r%d, action: flag, when: {regex: ['(abc){999}', '(abd){999}', '(abe){999}', '(a']}}\n", ""},
+    {"one long expression", "policies: {rules: [{id: r, action: flag, when: {regex: ['", "(", "']}}]}\n"},
+    {"many days", "policies: {rules: [{id: r, action: flag, when: {days: [", "mon, ", "]}}]}\n"},
+    {"many model groups", "providers: {routing: {model_groups: [", "{name: m%d, targets: [t]}, ", "]}}\n"},
+    {"a large model group", "providers: {routing: {model_groups: [{name: m, targets: [", "t%d, ", "]}]}}\n"},
+    {"many projects", "projects:\n", "  - {name: p%d, model_groups: [{name: m, targets: [t]}]}\n", ""},
+    {"many words of a data policy", "providers: {targets: [{data_policy: [", "w%d, ", "]}]}\n"},
     {"many colons", "", ":", "\n"},
     {"many dashes", "", "-", "\n"},
     {"not UTF-8", "a: ", "\xff", "\n"},
@@ -244,12 +262,14 @@ static size_t mutate(char *text, size_t length, uint64_t *state)
 TEST(mutated_policies_never_crash)
 {
     static const char *const seeds[] = {"policies/policy-config.dev.yaml", "policies/examples/teams.prod.yaml",
-                                        "policies/examples/local-model.dev.yaml"};
+                                        "policies/examples/local-model.dev.yaml", "policies/examples/routing.dev.yaml",
+                                        "policies/examples/rules.dev.yaml"};
+    enum { SEEDS = sizeof seeds / sizeof *seeds };
     uint64_t state = 0x9e3779b97f4a7c15u;
     unsigned accepted = 0, refused = 0;
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < 1000 * SEEDS; round++) {
         char text[8192];
-        FILE *file = fopen(seeds[round % 3], "r");
+        FILE *file = fopen(seeds[round % SEEDS], "r");
         CU_ASSERT_PTR_NOT_NULL_FATAL(file);
         size_t length = fread(text, 1, sizeof text - 64, file), problems;
         enum error error;

@@ -114,7 +114,7 @@ static const struct bad bad_rules[] = {
     {WHEN("keywords: [\"\"]"), 12, 47, "\"keywords\" must have 1 to 253 characters", 0},
     {WHEN("regex: ['a(b']"), 12, 44, "no regular expression: missing closing parenthesis at offset 3", 0},
     {WHEN("regex: [ok, 'a{2,1}', '[z-a]']"), 12, 48,
-     "no regular expression: numbers out of order in {} quantifier at offset 6", 2},
+     "no regular expression: numbers out of order in {} quantifier at offset 5", 2},
     {WHEN("regex: [ok, 'a{2,1}', '[z-a]']"), 12, 58,
      "no regular expression: range out of order in character class at offset 3", 2},
     {WHEN("regex: [\"a\\0b\"]"), 12, 44, "\"regex\" has a control character", 0},
