@@ -385,7 +385,7 @@ TEST(hosts_that_only_the_policy_knows_get_rows_of_their_own)
                          "    - {id: proxy, provider: azure, model: m, base_url: https://proxy.example}\n"
                          "    - {id: odd, provider: azure, model: m, base_url: \"https://a!b.openai.azure.com\"}\n"
                          "    - {id: other, provider: openai, model: m, base_url: https://x.openai.azure.com}\n"
-                         "capture: {hosts: [two.openai.azure.com, openai.azure.com, ai.example.com]}\n"),
+                         "capture: {hosts: [two.openai.azure.com, openai.azure.com, notopenai.azure.com]}\n"),
         &load);
     const struct provider *azure = provider_of(settings, "azure");
     const struct provider *one = provider_at_host(settings, "one.openai.azure.com");
@@ -402,7 +402,7 @@ TEST(hosts_that_only_the_policy_knows_get_rows_of_their_own)
     EXPECT_STRING(two->api_prefix, "/openai/v1");
     EXPECT_INTEGER(two->key_header, KEY_HEADER_API_KEY);
     EXPECT_STRING(settings->targets[0].secret_environment, "AZURE_OPENAI_API_KEY");
-    EXPECT(!provider_at_host(settings, "openai.azure.com") && !provider_at_host(settings, "ai.example.com") &&
+    EXPECT(!provider_at_host(settings, "openai.azure.com") && !provider_at_host(settings, "notopenai.azure.com") &&
                !provider_at_host(settings, "x.openai.azure.com") && !provider_at_host(settings, "a!b.openai.azure.com"),
            "no rows for others");
     for (size_t i = 0; i < settings->provider_count; i++)
@@ -458,18 +458,19 @@ TEST(default_rows_complete_the_rows_of_their_family)
 {
     struct config_sources sources = sources_of(write_text("defaults.dev.yaml", BOTH));
     sources.prices_file =
-        write_text("defaults.yaml", "as_of: 2026-07-02\nfamilies:\n"
-                                    "  a: {\"*\": {tool_calls: 1, images: 9}, \"m-2*\": {tool_calls: 2},\n"
-                                    "      m-1: {input: 1, output: 1}, m-2.5: {input: 1, output: 1},\n"
-                                    "      m-2-own: {input: 1, output: 1, tool_calls: 7}, m: {seconds: 3}}\n"
-                                    "  b: {m-1: {input: 1, output: 1}}\n");
+        write_text("defaults.yaml",
+                   "as_of: 2026-07-02\nfamilies:\n"
+                   "  a: {\"*\": {tool_calls: 1, images: 9}, \"m-2*\": {tool_calls: 2}, \"m-*\": {tool_calls: 5},\n"
+                   "      m-1: {input: 1, output: 1}, m-2.5: {input: 1, output: 1},\n"
+                   "      m-2-own: {input: 1, output: 1, tool_calls: 7}, m: {seconds: 3}}\n"
+                   "  b: {m-1: {input: 1, output: 1}}\n");
     struct load load = load_from(&sources);
     CU_ASSERT_EQUAL_FATAL(load.error, ERROR_OK);
     static const struct {
         const char *family, *model;
         int64_t tool_calls, images; /* -1: none */
     } rows[] = {
-        {"a", "m-1", 1, 9}, {"a", "m-2.5", 2, 9}, {"a", "m-2-own", 7, 9}, {"a", "m", 1, 9}, {"b", "m-1", -1, -1}};
+        {"a", "m-1", 5, 9}, {"a", "m-2.5", 2, 9}, {"a", "m-2-own", 7, 9}, {"a", "m", 1, 9}, {"b", "m-1", -1, -1}};
     EXPECT_INTEGER(load.settings->price_count, 5); /* and none of the default rows */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct price_row *row = find_row(load.settings, rows[i].family, rows[i].model);
