@@ -124,8 +124,8 @@ bool job_settle(struct exchange *exchange, struct attempt *attempt)
     const struct job_reference *job = &exchange->job;
     struct wallet_operation *operation = &attempt->resolve;
     if (!job->is_known || !exchange->relay.is_started || attempt->status != 200 ||
-        exchange->relay.meter.job != JOB_DONE)
-        return false;
+        exchange->relay.meter.job != JOB_DONE || attempt->result.error || exchange->error)
+        return false; /* a list of results that was cut says too little */
     attempt->is_priced = prices_find(exchange->settings, attempt->provider, job->model, NULL,
                                      job->target ? &job->target->pricing : NULL, &attempt->bound.quote) == ERROR_OK;
     attempt->hold = job->job.held;

@@ -22,14 +22,20 @@ static void assume_usage(struct exchange *exchange, struct attempt *attempt)
 }
 
 /* The tier that the answer says it was served at; of a batch and its answer, the batch's. */
-static const char *service_tier_of(const struct exchange *exchange, const struct attempt *attempt)
+static const char *service_tier_of(struct exchange *exchange, const struct attempt *attempt)
 {
     if (exchange->job.is_known)
         return exchange->job.service_tier;
     if (attempt->rendition->facts.batch.requests)
         return "batch";
     bool is_current = attempt == &exchange->attempts[exchange->attempt_count - 1];
-    return is_current && exchange->relay.is_started ? exchange->relay.meter.service_tier : "";
+    if (!is_current || !exchange->relay.is_started)
+        return "";
+    /* Gemini says it in a field (ai.google.dev, "Priority inference"), others in the body. */
+    struct slice field =
+        http_find_field(exchange->answer.fields, exchange->answer.field_count, "x-gemini-service-tier");
+    return field.length && !exchange->relay.meter.service_tier[0] ? arena_copy(exchange->arena, field).data
+                                                                  : exchange->relay.meter.service_tier;
 }
 
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
