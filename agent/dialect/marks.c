@@ -54,7 +54,22 @@ static const struct mark_row rows[] = {
     {"functionResponse\"", MARK_CONTINUED, false},
     {"thoughtSignature\"", MARK_CONTINUED, false},
 };
-static const char first_letters[] = "ivfaduwcmrt";
+enum { ROWS = sizeof rows / sizeof *rows };
+
+/* Rows by their first letter, linked: nearly every string begins with one of them. Numbers are those of the row + 1. */
+struct mark_index {
+    uint8_t first[256], next[ROWS + 1];
+};
+
+static void make_index(struct mark_index *index)
+{
+    memset(index, 0, sizeof *index);
+    for (uint8_t number = ROWS; number > 0; number--) {
+        uint8_t *first = &index->first[(unsigned char)rows[number - 1].text[0]];
+        index->next[number] = *first;
+        *first = number;
+    }
+}
 
 /* Whether `"type" :` stands before the quote at `offset`. */
 static bool is_value_of_type(struct slice body, size_t offset)
@@ -65,47 +80,74 @@ static bool is_value_of_type(struct slice body, size_t offset)
     return has_colon && slice_has_suffix((struct slice){body.data, offset}, "\"type\"");
 }
 
-static unsigned find_mark(struct slice body, size_t quote)
+static unsigned find_mark(struct slice body, size_t quote, const struct mark_index *index)
 {
     struct slice text = slice_from(body, quote + 1);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].text[0] == text.data[0] && slice_has_prefix(text, rows[i].text) &&
-            (!rows[i].is_type || is_value_of_type(body, quote)))
-            return rows[i].mark;
+    for (uint8_t at = index->first[(unsigned char)text.data[0]]; at; at = index->next[at]) {
+        const struct mark_row *row = &rows[at - 1];
+        if (text.length > 1 && text.data[1] == row->text[1] && slice_has_prefix(text, row->text) &&
+            (!row->is_type || is_value_of_type(body, quote)))
+            return row->mark;
+    }
     return 0;
 }
 
+/* Of the last two hexadecimal digits: A–Z, a–z or _. */
 static bool is_letter_code(char high, char low)
 {
-    int value = high >= '4' && high <= '7' && low >= '0' ? high - '0' : 0;
-    return value == 4 || value == 6 || ((value == 5 || value == 7) && (low <= '9' || low == 'f' || low == 'F'));
+    if (high == '4' || high == '6')
+        return low != '0';
+    if (high == '5' || high == '7')
+        return low <= '9' || low == 'a' || low == 'A' || (high == '5' && (low == 'f' || low == 'F'));
+    return false;
 }
 
-/* No encoder escapes a letter or an underscore; who does may hide one of the names above. */
+/* Whether one of eight bytes is '\\' and the one after it 'u' (a byte of `differs` is 0 there). A borrow may find too
+ * many, never too few. */
+static bool may_have_escape(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t here, next;
+    memcpy(&here, at, sizeof here);
+    memcpy(&next, at + 1, sizeof next);
+    uint64_t differs = (here ^ (ones * '\\')) | (next ^ (ones * 'u'));
+    return (differs - ones) & ~differs & (ones << 7);
+}
+
+static bool is_escaped_letter(const char *at, const char *end)
+{
+    return end - at >= 6 && memcmp(at, "\\u00", 4) == 0 && is_letter_code(at[4], at[5]);
+}
+
+/* No encoder escapes a letter or an underscore; who does may hide one of the names above. memmem takes as long as the
+ * scan itself in texts that are full of other escapes. */
 bool dialect_has_escaped_letter(struct slice body)
 {
     const char *at = body.data, *end = body.data + body.length;
-    while (at < end && (at = memmem(at, (size_t)(end - at), "\\u00", 4)) && end - at >= 6) {
-        if (is_letter_code(at[4], at[5]))
-            return true;
-        at += 6;
+    while (end - at > 8) {
+        for (size_t i = 0; i < 8 && may_have_escape(at); i++)
+            if (is_escaped_letter(at + i, end))
+                return true;
+        at += 8;
     }
+    for (; at < end; at++)
+        if (is_escaped_letter(at, end))
+            return true;
     return false;
 }
 
 unsigned dialect_find_marks(struct slice body, struct json_place messages)
 {
     const char *at = body.data, *end = body.data + body.length;
-    bool is_first[256] = {false};
+    struct mark_index index;
     unsigned marks = 0;
-    for (const char *letter = first_letters; *letter; letter++)
-        is_first[(unsigned char)*letter] = true;
+    make_index(&index);
     for (; at < end && (at = memchr(at, '"', (size_t)(end - at))); at++) {
         size_t offset = (size_t)(at - body.data);
         bool is_escaped = offset && at[-1] == '\\'; /* in a text: no string begins after a backslash */
-        if (is_escaped || at + 1 == end || !is_first[(unsigned char)at[1]])
+        if (is_escaped || at + 1 == end)
             continue;
-        unsigned mark = find_mark(body, offset);
+        unsigned mark = find_mark(body, offset, &index);
         bool is_earlier = offset >= messages.offset && offset - messages.offset < messages.length;
         marks |= mark == MARK_CONTINUED && !is_earlier ? 0 : mark;
     }

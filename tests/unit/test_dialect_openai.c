@@ -527,6 +527,30 @@ TEST(requests_are_edited)
     arena_free(arena);
 }
 
+/* Wherever in its word it stands: a letter that is written as an escape may hide a name. */
+TEST(escaped_letters_refer_outside)
+{
+    static const struct {
+        const char *escape;
+        bool is_letter;
+    } rows[] = {{"\\u0061", true},  {"\\u007A", true},  {"\\u005f", true},  {"\\u0041", true},
+                {"\\u0065", true},  {"\\u003c", false}, {"\\u0022", false}, {"\\u00e9", false},
+                {"\\u005b", false}, {"\\u1061", false}, {"\\n0061", false}, {"\\u0040", false}};
+    struct arena *arena = arena_new(4096);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int before = 0; before < 20; before++) {
+            char body[200];
+            struct request_facts facts;
+            const char *problem;
+            snprintf(body, sizeof body, "{\"model\":\"m\",\"messages\":[{\"content\":\"%.*s%s\"}]}", before,
+                     "uuuuuuuuuuuuuuuuuuuu", rows[i].escape);
+            CU_ASSERT(read_facts("/chat/completions", body, arena, &facts, &problem) == ERROR_OK);
+            EXPECT(facts.refers_outside == rows[i].is_letter, "%s", body);
+        }
+    }
+    arena_free(arena);
+}
+
 /* ---- conversations ---- */
 
 #define CHAT(...)  "/chat/completions", "{\"model\":\"m\",\"messages\":[" __VA_ARGS__ "]}"
