@@ -65,7 +65,11 @@ static uint64_t multiply_saturated(uint64_t a, uint64_t b)
 static uint64_t bound_input(const struct exchange *exchange, const struct bound_question *question, struct bound *bound)
 {
     const struct request_facts *facts = &question->rendition->facts;
-    uint64_t bytes = question->body_bytes, tokens = bytes + facts->added_tokens, learned;
+    uint64_t grown = question->body_bytes > question->rendition->body.length
+                         ? question->body_bytes - question->rendition->body.length
+                         : 0; /* by what we put in */
+    uint64_t bytes = question->body_bytes, learned;
+    uint64_t tokens = facts->text_bytes + (facts->text_bytes ? grown : 0) + facts->added_tokens;
     uint64_t window = window_of(&bound->quote);
     if (facts->refers_outside)
         return window > tokens ? window : tokens;
@@ -82,7 +86,7 @@ static uint64_t bound_input(const struct exchange *exchange, const struct bound_
 static uint64_t find_least(const struct exchange *exchange, const struct request_facts *facts, uint64_t asked)
 {
     uint64_t least = exchange->settings->cost_tracking.clamp_tokens_min;
-    if (!exchange->settings->cost_tracking.clamp || facts->prediction_bytes)
+    if (!exchange->settings->cost_tracking.clamp || facts->prediction_bytes || facts->has_no_limit)
         return 0;
     least = least ? least : 1;
     if (facts->thinking_tokens > 0 && (uint64_t)facts->thinking_tokens >= least)
@@ -109,8 +113,7 @@ static void fill_request(const struct exchange *exchange, const struct bound_que
     if (question->rendition->endpoint->api == API_EMBEDDINGS)
         return; /* there is no output to bill */
     bound->most.output_tokens = asked + facts->prediction_bytes;
-    if (question->rendition->endpoint->api != API_OTHER)
-        bound->output_tokens_least = find_least(exchange, facts, asked);
+    bound->output_tokens_least = find_least(exchange, facts, asked);
 }
 
 static enum error price(const struct bound *bound, uint64_t output_tokens, struct money *ret_cost)

@@ -52,7 +52,7 @@ void outgoing_make(struct exchange *exchange, struct attempt *attempt, int64_t l
     if (is_renamed(exchange, attempt) && !exchange->dialect->edit_path)
         edits.model = attempt->model;
     edits.inject_usage = attempt->asks_usage = wants_usage(attempt) && !attempt->is_plain;
-    if (limit >= 0 && (named.output_tokens_max < 0 || named.output_tokens_max > limit))
+    if (limit >= 0 && !named.has_no_limit && (named.output_tokens_max < 0 || named.output_tokens_max > limit))
         edits.output_tokens_max = limit;
     if (!named.output_max_member && attempt->provider->limits_by_max_tokens)
         named.output_max_member = "max_tokens";

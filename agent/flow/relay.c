@@ -127,8 +127,7 @@ static void begin_translation(struct exchange *exchange, const struct attempt *a
 
 static bool is_read(const struct exchange *exchange)
 {
-    return exchange->endpoint->kind == ENDPOINT_METERED || exchange->endpoint->kind == ENDPOINT_JOB ||
-           exchange->rendition.facts.batch.requests;
+    return exchange->endpoint->format != NULL;
 }
 
 static void take(struct exchange *exchange, struct slice bytes);
