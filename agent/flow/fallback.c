@@ -170,6 +170,8 @@ void fallback_give_up(struct exchange *exchange, struct attempt *attempt, enum a
     }
     buffer_done(&attempt->look);
     fallback_end_load(exchange, attempt);
-    exchange->answer.field_count = 0;
     exchange->answer.status = 0;
+    exchange->answer.field_count = 0;
+    exchange->answer.is_event_stream = false;
+    exchange->answer.content_length = -1;
 }

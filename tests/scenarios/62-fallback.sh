@@ -13,6 +13,7 @@ providers:
       - {name: fast, targets: [first, second]}
       - {name: mixed, targets: [first, claude]}
       - {name: three, targets: [first, second, claude]}
+      - {name: lost, targets: [stranger, second]}
       - {name: dead, targets: [nobody, second]}
     cross_dialect: equal
     circuit_breaker: {enabled: false}
@@ -20,6 +21,7 @@ providers:
     - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, timeout_ms: 1000}
     - {id: second, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: claude, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
+    - {id: stranger, provider: openai, model: gpt-4.1-mini, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: nobody, provider: openai, model: gpt-5.4, secret_key_ref: {env: OPENAI_API_KEY}, base_url: "https://127.0.0.1:9", local: true}
 consumer_groups:
   - {name: any, api_key: kt_cg_any, wallet_team_id: any}
@@ -70,11 +72,11 @@ is "without another target its error passes" "$(tail -1 <<<"$answer") $(standin 
 standin /_script -d '[{"match":{"model":"gpt-5.4-mini"},"fault":"400"}]' >/dev/null
 standin /_reset -X POST >/dev/null
 is "an error of the request's own passes, too" "$(ask fast '' -o /dev/null -w '%{http_code}') $(standin /_bill | json 'len(d)')" "400 1"
-standin /_script -d '[{"match":{"model":"gpt-5.4-mini"},"fault":"model_not_found"}]' >/dev/null
-is "a model that the target does not know: the next one" "$(ask fast '' -o /dev/null -w '%{http_code}')" 200
+standin /_script -d '[{"match":{"model":"gpt-4.1-mini"},"fault":"model_not_found"}]' >/dev/null
+is "a model that the target does not know: the next one" "$(ask lost '' -o /dev/null -w '%{http_code}')" 200
 has "doctor names it" "$("$TOLLGATE" doctor)" "does not know the model"
 standin /_reset -X POST >/dev/null
-is "and it is not asked again" "$(ask fast '' -o /dev/null -w '%{http_code}') $(standin /_bill | json 'len(d)')" "200 1"
+is "and it is not asked again" "$(ask lost '' -o /dev/null -w '%{http_code}') $(standin /_bill | json 'len(d)')" "200 1"
 
 standin /_script -d '[{"match":{"model":"gpt-5.4-nano"},"reject_stream_options":1}]' >/dev/null
 standin /_reset -X POST >/dev/null

@@ -8,7 +8,7 @@ explain() { "$TOLLGATE" explain "$@" 2>"$T/err"; }
 answer=$(openai_body gpt-5.4-mini-mini hello ',"max_tokens":100' | env -u OPENAI_API_KEY "$TOLLGATE" explain "$ROOT/policies/policy-config.dev.yaml" 2>"$T/err")
 has "the rule" "$answer" "default"
 has "the target" "$answer" "openai-gpt4o-mini"
-has "the hold" "$answer" "holds 0.000"
+has "the hold" "$answer" "holds 0.00"
 has "a key that is missing here is said" "$(cat "$T/err")" "is not here"
 answer=$(openai_body no-such-model | explain "$ROOT/policies/policy-config.prod.yaml")
 is "a refusal: exit code 1" "$?" 1
