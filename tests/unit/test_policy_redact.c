@@ -116,6 +116,56 @@ TEST(what_is_found_is_replaced_and_nothing_else)
     pattern_free(patterns[0]);
 }
 
+TEST(strings_are_decoded_as_json_writes_them)
+{
+    static const struct {
+        const char *raw, *decoded;
+    } rows[] = {
+        {"plain \xc3\xa9", "plain \xc3\xa9"},
+        {"\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t"},
+        {"\\u0041\\u00e9\\u20AC", "A\xc3\xa9\xe2\x82\xac"},
+        {"\\ud83d\\ude00x\\uD800\\uDC00\\udbff\\udfff", "\xf0\x9f\x98\x80x\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"},
+    };
+    struct arena *arena = arena_new(4096);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        EXPECT(slice_is(policy_decode(slice_of(rows[i].raw), arena), rows[i].decoded), "%s", rows[i].raw);
+    arena_free(arena);
+}
+
+TEST(letters_are_folded_and_lengths_kept)
+{
+    static const struct {
+        const char *text, *folded;
+    } rows[] = {
+        {"AbZ[@`", "abz[@`"},
+        {"\xc3\x80\xc3\x96\xc3\x97\xc3\x98\xc3\x9e\xc3\x9f\xc3\xbf",
+         "\xc3\xa0\xc3\xb6\xc3\x97\xc3\xb8\xc3\xbe\xc3\x9f\xc3\xbf"},
+        {"\xc4\x8c\xc4\x8d\xc5\xa0\xc5\xbd\xc5\xbe\xc5\x81",
+         "\xc4\x8d\xc4\x8d\xc5\xa1\xc5\xbe\xc5\xbe\xc5\x82"},                     /* Č č Š Ž ž Ł */
+        {"\xce\x91\xce\xa9\xce\x86\xce\x8c", "\xce\xb1\xcf\x89\xce\xac\xcf\x8c"}, /* Α Ω Ά Ό */
+        {"\xd0\x90\xd0\xaf\xd0\x81", "\xd0\xb0\xd1\x8f\xd1\x91"},                 /* А Я Ё */
+        {"\xe4\xb8\xad\xc3", "\xe4\xb8\xad\xc3"},
+    };
+    struct arena *arena = arena_new(4096);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        EXPECT(slice_is(policy_fold(slice_of(rows[i].text), arena), rows[i].folded), "row %zu", i);
+    arena_free(arena);
+}
+
+/* Keywords that begin or end within a character (no policy should have them) take all of it: the result stays UTF-8. */
+TEST(no_character_is_cut)
+{
+    static const char *words[] = {"\xa9t", "x\xc3"};
+    const struct policy_rule rule = {.keywords = words, .keyword_count = 2};
+    const struct policy_verdict verdict = {.redact_patterns = {&rule}, .redact_pattern_count = 1};
+    struct arena *arena = arena_new(4096);
+    const char *found;
+    CU_ASSERT(
+        slice_is(redact(&verdict, SLICE_LITERAL("[\"un \xc3\xa9t\xc3\xa9, \\u00e9t, ax\xc3\xa9\"]"), arena, &found),
+                 "[\"un [redacted]\xc3\xa9, [redacted], a[redacted]\"]"));
+    arena_free(arena);
+}
+
 TEST(only_what_the_verdict_says_is_replaced)
 {
     struct arena *arena = arena_new(4096);

@@ -103,10 +103,15 @@ TEST(prices_are_found)
 TEST(names_are_found_under_their_alias_their_variant_and_without_their_date)
 {
     static struct price_row rows[] = {
-        {.family = "f", .model = "chat"},         {.family = "f", .model = "chat-2025-01-01"},
-        {.family = "f", .model = "chat-preview"}, {.family = "f", .model = "flash"},
-        {.family = "f", .model = "image"},        {.family = "f", .model = "image/1024x1024/hd"},
-        {.family = "f", .model = "opus-4"},       {.family = "f", .model = "variants/only"},
+        {.family = "f", .model = "chat"},
+        {.family = "f", .model = "chat-2025-01-01"},
+        {.family = "f", .model = "chat-preview"},
+        {.family = "f", .model = "flash"},
+        {.family = "f", .model = "image"},
+        {.family = "f", .model = "image/1024x1024/hd"},
+        {.family = "f", .model = "long-model-name"},
+        {.family = "f", .model = "opus-4"},
+        {.family = "f", .model = "variants/only"},
     };
     static struct model_alias aliases[] = {
         {"best", "opus-4"}, {"chat-old", "chat"}, {"loop", "best"}, {"flash", "chat"}};
@@ -149,6 +154,8 @@ TEST(names_are_found_under_their_alias_their_variant_and_without_their_date)
         {"chat-32k", NULL, NULL},
         {"chat-09-2025", NULL, NULL},
         {"chat-05-06", NULL, NULL},
+        {"long-model-name-09-2025", NULL, NULL},
+        {"long-model-name-05-06", NULL, NULL},
         {"opus-4-preview", NULL, NULL},
         {"chat-mini-2025-01-01", NULL, NULL},
         {"chat2025-01-01", NULL, NULL},
