@@ -216,7 +216,8 @@ struct policy_rule {
     const char *id;      /* in errors, events and `why`; unique */
     const char *message; /* to the program, after ours; NULL: none */
     enum rule_action action;
-    /* when: all that are given must match; a list matches when one of it does */
+    /* when: all that are given must match; a list matches when one of it does; of detect, keywords and patterns, which
+     * look into the text, one finding is enough */
     const char **groups, **projects, **models, **endpoints; /* names, or prefixes ending in '*' */
     size_t group_count, project_count, model_count, endpoint_count;
     uint32_t from_minute, to_minute; /* of the day; from > to: over midnight */

@@ -75,14 +75,18 @@ static bool is_asked(const struct policy_rule *rule, const struct policy_questio
            is_time(rule, question->now_s);
 }
 
-/* FAILED: a pattern could not be decided. The cheap looks go first. */
+/* One finding is enough. FAILED: a pattern could not be decided. The cheap looks go first; what is to be redacted must be
+ * decided by all. */
 static enum pattern_match match_texts(const struct policy_rule *rule, struct inspection *inspection)
 {
-    if (rule->detect && !inspect_detect(inspection, rule->detect))
-        return MATCH_NONE;
-    if (rule->keyword_count && !inspect_find_keyword(inspection, rule))
-        return MATCH_NONE;
-    return rule->pattern_count ? inspect_match_patterns(inspection, rule, rule->action == RULE_REDACT) : MATCH_FOUND;
+    if (!rule->detect && !rule->keyword_count && !rule->pattern_count)
+        return MATCH_FOUND;
+    bool is_found = (rule->detect && inspect_detect(inspection, rule->detect)) ||
+                    (rule->keyword_count && inspect_find_keyword(inspection, rule));
+    if (!rule->pattern_count || (is_found && rule->action != RULE_REDACT))
+        return is_found ? MATCH_FOUND : MATCH_NONE;
+    enum pattern_match match = inspect_match_patterns(inspection, rule, rule->action == RULE_REDACT);
+    return match == MATCH_NONE && is_found ? MATCH_FOUND : match;
 }
 
 static const char *name_rule(const struct policy_rule *rule, struct arena *arena)

@@ -301,15 +301,18 @@ TEST(the_body_is_looked_into_when_a_rule_asks)
     rule->detect = DETECT_CARD | DETECT_IBAN;
     EXPECT_INTEGER(decide(&f), ERROR_OK);
     EXPECT_STRING(f.verdict.found, "");
-    rule->detect = DETECT_EMAIL; /* and a keyword */
-    rule->keywords = words + 1;
+    rule->keywords = words + 1; /* of several kinds, one finding is enough */
     rule->keyword_count = 1;
     EXPECT_INTEGER(decide(&f), ERROR_OK);
+    rule->detect = DETECT_EMAIL;
+    EXPECT_INTEGER(decide(&f), ERROR_RULE_BLOCKED);
     EXPECT_STRING(f.verdict.found, "email");
+    rule->detect = DETECT_CARD;
     rule->keywords = words;
     rule->keyword_count = 2;
     EXPECT_INTEGER(decide(&f), ERROR_RULE_BLOCKED);
-    EXPECT_STRING(f.verdict.found, "email, keyword");
+    EXPECT_STRING(f.verdict.found, "keyword");
+    rule->keyword_count = 0;
     struct pattern *pattern = pattern_of("blue ?bird");
     rule->patterns = &pattern;
     rule->pattern_count = 1;
@@ -317,7 +320,13 @@ TEST(the_body_is_looked_into_when_a_rule_asks)
     pattern_free(pattern);
     pattern = pattern_of("(?i)blue ?bird");
     EXPECT_INTEGER(decide(&f), ERROR_RULE_BLOCKED);
-    EXPECT_STRING(f.verdict.found, "email, keyword, pattern");
+    EXPECT_STRING(f.verdict.found, "pattern");
+    rule->detect = DETECT_EMAIL;
+    rule->action = RULE_REDACT; /* all kinds are looked for */
+    EXPECT_INTEGER(decide(&f), ERROR_OK);
+    EXPECT_STRING(f.verdict.found, "email, pattern");
+    rule->action = RULE_BLOCK;
+    rule->detect = 0;
     f.question.body = SLICE_LITERAL("{\"c\":\"\\u00dcnter jane@example.com blue \",\"d\":\"bird\"}");
     EXPECT_INTEGER(decide(&f), ERROR_OK); /* string by string */
     pattern_free(pattern);
