@@ -7,7 +7,7 @@
  */
 #include "answer.h"
 
-#include "base/check.h"
+#include "base/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +45,7 @@ static struct answer_part *add_part(struct answer *answer, enum answer_kind kind
     }
     if (last && !last->is_keyed)
         last->has_ended = true;
+    answer->parts = grow_array(answer->parts, &answer->part_capacity, answer->part_count, sizeof *answer->parts);
     struct answer_part *part = &answer->parts[answer->part_count];
     *part = (struct answer_part){.kind = kind, .number = answer->part_count++, .id = {"", 0}, .name = {"", 0}};
     buffer_init(&part->text, answer->held_bytes_max);
@@ -79,7 +80,8 @@ static struct answer_part *begin_schema_part(struct answer *answer)
 {
     for (size_t i = 0; i < answer->part_count; i++)
         buffer_done(&answer->parts[i].text);
-    answer->part_count = answer->held_bytes = 0;
+    answer->part_count = 0;
+    answer->held_bytes = 0;
     answer->has_schema_part = true;
     answer->has_refusal = false;
     return add_part(answer, ANSWER_TEXT);
@@ -151,17 +153,13 @@ bool answer_end_tool(struct answer *answer, struct answer_part *tool)
 
 /* ---- the end ---- */
 
+/* OpenAI says "stop" after a tool call that the request forced; a client that is told of tools must find one. */
 static enum answer_stop decide_stop(const struct answer *answer)
 {
     bool has_calls = answer->tool_count > 0 && !answer->has_schema_part;
-    switch (answer->stop) {
-    case ANSWER_STOP_END: /* OpenAI says "stop" after a tool call that the request forced */
-        return has_calls ? ANSWER_STOP_TOOL : ANSWER_STOP_END;
-    case ANSWER_STOP_TOOL:
-        return has_calls ? ANSWER_STOP_TOOL : ANSWER_STOP_END;
-    default:
+    if (answer->stop != ANSWER_STOP_END && answer->stop != ANSWER_STOP_TOOL)
         return answer->stop;
-    }
+    return has_calls ? ANSWER_STOP_TOOL : ANSWER_STOP_END;
 }
 
 bool answer_end(struct answer *answer)

@@ -59,8 +59,9 @@ struct answer {
     bool has_started, has_written_start, has_ended, has_written_end;
     bool has_schema_part; /* wants_json_schema: the tool call came */
     bool has_refusal;
-    struct answer_part *parts; /* ANSWER_PARTS_MAX */
-    size_t part_count, tool_count;
+    struct answer_part *parts; /* at most ANSWER_PARTS_MAX; a pointer to one lasts until the next is added */
+    uint32_t part_count, part_capacity;
+    size_t tool_count;
     size_t open; /* the part that is being written; those before it are */
     size_t held_bytes, held_bytes_max;
     enum answer_stop stop;

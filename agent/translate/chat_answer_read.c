@@ -156,7 +156,6 @@ static bool read_object(struct answer *answer, struct slice object, const char *
         return answer_fail(answer, answer_error_problem(&error_type));
     if (choices.kind != JSON_KIND_ARRAY && usage.kind != JSON_KIND_OBJECT)
         return answer_fail(answer, "the target's answer is no chat completion");
-    answer_start(answer, answer_text_of(&model));
     if (usage.kind == JSON_KIND_OBJECT)
         read_usage(answer, usage.raw);
     *ret_choices = 0;
@@ -165,6 +164,9 @@ static bool read_object(struct answer *answer, struct slice object, const char *
         if (!read_choice(answer, element.raw, member))
             return false;
     }
+    /* Azure's first chunk has verdicts on the prompt, but no choice and no model. */
+    if (*ret_choices || answer_text_of(&model).length)
+        answer_start(answer, answer_text_of(&model));
     return true;
 }
 

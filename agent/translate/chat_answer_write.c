@@ -26,9 +26,9 @@ static void put_head(struct answer_output *output, const struct answer *answer, 
 static void put_usage(struct answer_output *output, const struct answer *answer)
 {
     const struct answer_usage *usage = &answer->usage;
-    int64_t prompt = usage->input + usage->cache_read + usage->cache_write;
+    int64_t prompt = usage->input + usage->cache_read + usage->cache_write, total = prompt + usage->output;
     answer_output_put(output, ",'usage':{'prompt_tokens':%lld,'completion_tokens':%lld,'total_tokens':%lld,",
-                      (long long)prompt, (long long)usage->output, (long long)(prompt + usage->output));
+                      (long long)prompt, (long long)usage->output, (long long)total);
     answer_output_put(output, "'prompt_tokens_details':{'cached_tokens':%lld,'cache_write_tokens':%lld},",
                       (long long)usage->cache_read, (long long)usage->cache_write);
     answer_output_put(output, "'completion_tokens_details':{'reasoning_tokens':%lld}}", (long long)usage->reasoning);

@@ -68,14 +68,22 @@ static bool is_thought(const struct block *block)
     return json_string_is(&block->type, "thinking") || json_string_is(&block->type, "redacted_thinking");
 }
 
+/* The input of a stream's block is {}, and comes in pieces. */
+static bool is_empty_object(struct slice object)
+{
+    size_t at = 1;
+    while (at < object.length && (unsigned char)object.data[at] <= ' ')
+        at++;
+    return at < object.length && object.data[at] == '}';
+}
+
 static bool read_tool(struct answer *answer, uint64_t key, const struct block *block)
 {
-    bool has_input = false;
-    if (block->input.kind == JSON_KIND_OBJECT) /* a stream's is {}: its input comes in pieces */
-        for (size_t i = 1; i + 1 < block->input.raw.length; i++)
-            has_input |= memchr(" \t\r\n", block->input.raw.data[i], 4) == NULL;
-    return answer_begin_tool(answer, key, answer_text_of(&block->id), answer_text_of(&block->name)) &&
-           (!has_input || answer_add_input(answer, answer_find_tool(answer, key), block->input.raw));
+    if (!answer_begin_tool(answer, key, answer_text_of(&block->id), answer_text_of(&block->name)))
+        return false;
+    if (block->input.kind != JSON_KIND_OBJECT || is_empty_object(block->input.raw))
+        return true;
+    return answer_add_input(answer, answer_find_tool(answer, key), block->input.raw);
 }
 
 static bool read_block(struct answer *answer, uint64_t key, const struct json_value *object)

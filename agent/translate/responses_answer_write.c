@@ -110,7 +110,7 @@ static void put_item(struct answer_output *output, const struct answer *answer, 
 
 static void put_usage(struct answer_output *output, const struct answer_usage *usage)
 {
-    int64_t input = usage->input + usage->cache_read + usage->cache_write;
+    int64_t input = usage->input + usage->cache_read + usage->cache_write, total = input + usage->output;
     if (!usage->is_known) {
         answer_output_put(output, ",'usage':null");
         return;
@@ -120,7 +120,7 @@ static void put_usage(struct answer_output *output, const struct answer_usage *u
                       (long long)usage->cache_read, (long long)usage->cache_write);
     answer_output_put(output, "'output_tokens':%lld,'output_tokens_details':{'reasoning_tokens':%lld},",
                       (long long)usage->output, (long long)usage->reasoning);
-    answer_output_put(output, "'total_tokens':%lld}", (long long)(input + usage->output));
+    answer_output_put(output, "'total_tokens':%lld}", (long long)total);
 }
 
 static const char *incomplete_reason(const struct answer *answer)

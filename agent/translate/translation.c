@@ -57,10 +57,9 @@ struct translation *translation_new(const struct translate_answer *answer)
         .is_stream = facts->is_streaming,
         .asks_usage = facts->asks_usage,
         .wants_json_schema = facts->wants_json_schema,
-        .parts = calloc(ANSWER_PARTS_MAX, sizeof(struct answer_part)),
         .held_bytes_max = bound(answer->document_bytes_max),
     };
-    check(translation->reader && translation->answer.writer && translation->answer.parts);
+    check(translation->reader && translation->answer.writer);
     if (facts->from == API_RESPONSES)
         translation->answer.echo = answer_make_echo(facts->echo, arena);
     return translation;

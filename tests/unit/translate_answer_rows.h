@@ -302,6 +302,10 @@ static const struct answer_row chat_rows[] = {
      DATA("{'model':'','choices':[{'index':1,'delta':{'content':'no'},'finish_reason':'length'},{'index':0,'delta':"
           "{'content':'a'},'finish_reason':'eos'}]}") DONE,
      "asked; text a; end_turn; 0/0/0/0/0", "asked; text a; completed; -", false},
+    {"Azure's first chunk", NULL,
+     DATA("{'id':'','model':'','object':'','created':0,'choices':[],'prompt_filter_results':[]}") ROLE SAY("a")
+         OVER("stop"),
+     "gpt-x; text a; end_turn; 10/0/0/5/0", "gpt-x; text a; completed; 10/0/0/5/0/15", false},
     {"finish with the last piece, whole in one chunk", COMPLETION(SAID("a"), "stop", SPENT),
      CHUNK("{'role':'assistant','content':'a'}", "'stop'") USAGE_CHUNK(SPENT) DONE,
      "gpt-x; text a; end_turn; 10/0/0/5/0", "gpt-x; text a; completed; 10/0/0/5/0/15", false},
