@@ -59,9 +59,8 @@ void jobs_remove(struct job **jobs, struct job *job)
 
 void jobs_free(struct job **jobs)
 {
-    struct job *job, *next;
-    HASH_ITER(hh, *jobs, job, next)
-    {
+    while (*jobs) {
+        struct job *job = *jobs;
         jobs_remove(jobs, job);
         free(job);
     }

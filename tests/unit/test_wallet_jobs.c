@@ -414,6 +414,47 @@ TEST(jobs_begin_and_end_in_one_batch)
 
 /* ---- what others see ---- */
 
+static atomic_bool is_reading;
+
+/* Whatever is seen is whole: the hold that it says, or nothing. */
+static void *read_jobs(void *context)
+{
+    struct wallet_ledger *ledger = context;
+    uintptr_t wrong = 0;
+    while (atomic_load(&is_reading)) {
+        struct wallet_job job, listed[4];
+        if (wallet_find_job(ledger, "openai", "same", &job) == ERROR_OK)
+            wrong += job.held.nano != 7 || strncmp(job.note, "note ", 5) != 0 || strcmp(job.wallet, "w") != 0;
+        for (size_t i = wallet_list_jobs(ledger, listed, 4); i-- > 0;)
+            wrong += i < 4 && strcmp(listed[i].key, "same") != 0;
+    }
+    return (void *)wrong;
+}
+
+TEST(jobs_are_read_while_they_begin_and_end)
+{
+    static const struct line fund[] = {FUND(1, 100000)};
+    pthread_t reader;
+    void *wrong = NULL;
+    make_directory();
+    struct wallet_ledger *ledger = open_ledger(true, 0);
+    PLAY_ON(ledger, fund);
+    atomic_store(&is_reading, true);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&reader, NULL, read_jobs, ledger), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        const struct line lines[] = {{WALLET_RESERVE, 2 + i, 7, NULL, NULL, ERROR_OK, 100000 - 7 * (i + 1), 7},
+                                     DEFER(2 + i, "openai", "same", ERROR_OK, 100000 - 7 * (i + 1), 7),
+                                     {WALLET_SETTLE, 2 + i, 7, NULL, NULL, ERROR_OK, 100000 - 7 * (i + 1), 7}};
+        PLAY_ON(ledger, lines);
+    }
+    atomic_store(&is_reading, false);
+    pthread_join(reader, &wrong);
+    CU_ASSERT_PTR_NULL(wrong);
+    wallet_close(ledger);
+    expect_clean_audit();
+    remove_directory();
+}
+
 TEST(jobs_are_listed_by_deadline)
 {
     static const unsigned order[] = {5, 2, 9, 0, 7, 1, 8, 4, 3, 6}; /* hours from now, in order of their making */
