@@ -192,6 +192,7 @@ struct exchange {
         struct meter meter;
         struct translation *translation; /* NULL: the bytes go on as they are */
         struct buffer raw;               /* the target's bytes on their way into it */
+        bool is_final;                   /* an error that no retry mends */
         bool is_metered, is_started, head_written, is_blocked, is_complete, is_draining;
         enum relay_mode mode;
         struct buffer out;

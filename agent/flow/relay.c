@@ -49,13 +49,15 @@ static bool has_no_body(const struct exchange *exchange)
 static void write_head(struct exchange *exchange, struct buffer *out, int64_t length, bool with_cost)
 {
     struct http_field *fields =
-        arena_new_array(exchange->arena, struct http_field, exchange->answer.field_count + ANSWER_FIELDS_MAX + 2);
+        arena_new_array(exchange->arena, struct http_field, exchange->answer.field_count + ANSWER_FIELDS_MAX + 3);
     size_t count = copy_answer_fields(exchange, fields);
     if (is_translated(exchange))
         fields[count++] = (struct http_field){SLICE_LITERAL("content-type"),
                                               slice_of(exchange->relay.translation
                                                            ? translation_content_type(exchange->relay.translation)
                                                            : "application/json")};
+    if (exchange->relay.is_final) /* money is short there: SDKs would try a 429 again */
+        fields[count++] = (struct http_field){SLICE_LITERAL("x-should-retry"), SLICE_LITERAL("false")};
     if (length >= 0)
         fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
                                               slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
@@ -244,6 +246,9 @@ static void translate_failure(struct exchange *exchange, const struct attempt *a
     buffer_init(&document, (size_t)METER_DOCUMENT_BYTES_MAX);
     exchange->answer.status = translate_error(attempt->rendition->translation.from, attempt->rendition->translation.to,
                                               attempt->status, buffer_contents(out), exchange->id_text, &document);
+    struct slice text = buffer_contents(&document);
+    exchange->relay.is_final = exchange->answer.status == 429 &&
+                               memmem(text.data, text.length, "insufficient_quota", strlen("insufficient_quota"));
     buffer_done(out);
     *out = document;
 }
