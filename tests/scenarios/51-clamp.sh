@@ -25,7 +25,7 @@ Y
         echo '  - {id: "off", credit: "0.001"}'
         echo '  - {id: thinks, credit: "0.015"}'
         echo '  - {id: doubts, credit: "0.0085"}'
-        echo "cost_tracking: {$1}"
+        echo "cost_tracking: {cheaper_target: ${CHEAPER:-false}${1:+, }$1}"
     } | policy
 }
 write_policy ""
@@ -121,5 +121,16 @@ for stream in '' ',"stream":true'; do
     is "without it the call is refused${stream:+, as a stream too}" "$(openai "$(openai_body gpt-5.4-nano "$long" ',"max_tokens":5000'"$stream")" -o /dev/null -w '%{http_code}')" 429
 done
 is "and nothing is held or spent" "$(money off)" "0.001 0 0"
+
+# What comes after the clamp, where the policy wants it (dev's default): another target, which the wallet can pay.
+CHEAPER=true write_policy "clamp: false"
+check "a cheaper target is a setting" "$TOLLGATE" reload
+GROUP=doubts
+answer=$(anthropic '{"model":"claude-haiku-4-5","max_tokens":2000,"messages":[{"role":"user","content":"hello"}]}' -D "$T/head" -w '\n%{http_code}')
+is "the dear one cannot be paid: a cheaper one answers" "$(tail -1 <<<"$answer") $(field tollgate-target)" "200 nano"
+is "in the program's own words" "$(head -1 <<<"$answer" | json 'd["type"]')" message
+settled doubts
+is "the event says so" "$(last_event '["route"]["cheaper"]') $(last_event '["attempts"][0]["target"]')" "True haiku"
+is "and only what was sent is paid" "$(events | json 'sum(float(a["charge"]) > 0 for a in d["events"][0]["attempts"])')" 1
 stop_agent
 done_playing
