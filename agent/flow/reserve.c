@@ -106,9 +106,12 @@ static void note_hold(struct exchange *exchange, const struct attempt *attempt)
 
 static enum outcome start_attempt(struct exchange *exchange);
 
-/* Money is short: a cheaper target of the environment, where the policy wants that (ledger.md: after the clamp). */
-static bool may_be_cheaper(const struct exchange *exchange, enum error error)
+/* Money is short: a cheaper target of the environment, where the policy wants that (ledger.md: after the clamp). Not
+ * where a budget is 0: that is no shortage but a ban. */
+static bool may_be_cheaper(const struct exchange *exchange, const struct attempt *attempt, enum error error)
 {
+    if (error == ERROR_BUDGET_EXHAUSTED && attempt->windows[attempt->reserve.refused_by].limit.nano == 0)
+        return false;
     return (error == ERROR_WALLET_EXHAUSTED || error == ERROR_BUDGET_EXHAUSTED) &&
            exchange->settings->cost_tracking.cheaper_target && exchange->attempt_count < ATTEMPTS_MAX &&
            exchange->rendition.facts.batch.requests == 0;
@@ -118,7 +121,7 @@ static enum outcome refuse(struct exchange *exchange, struct attempt *attempt, e
 {
     fallback_end_load(exchange, attempt);
     enum outcome outcome = refuse_reserve(exchange, attempt, error);
-    if (!may_be_cheaper(exchange, error) || !route_find_cheaper(exchange, attempt->reserve.amount))
+    if (!may_be_cheaper(exchange, attempt, error) || !route_find_cheaper(exchange, attempt->reserve.amount))
         return outcome;
     exchange_note(exchange, "%s cannot be paid (%s), a cheaper target", attempt->target->id, error_row(error)->code);
     exchange->error = ERROR_OK;

@@ -75,8 +75,8 @@ static bool is_asked(const struct policy_rule *rule, const struct policy_questio
            is_time(rule, question->now_s);
 }
 
-/* One finding is enough. FAILED: a pattern could not be decided. The cheap looks go first; what is to be redacted must be
- * decided by all. */
+/* One finding is enough. FAILED: a pattern could not be decided. The cheap looks go first; what is to be redacted must
+ * be decided by all. */
 static enum pattern_match match_texts(const struct policy_rule *rule, struct inspection *inspection)
 {
     if (!rule->detect && !rule->keyword_count && !rule->pattern_count)
