@@ -137,6 +137,7 @@ struct provider {
     const char **key_environment; /* variables that `tollgate run` fills with the placeholder key */
     size_t key_environment_count;
     bool bills_aborted_in_full;
+    bool bills_flex_in_full; /* its flex tier is no cheaper */
 };
 
 /* Where something was written, so that later checks can still point at it. */

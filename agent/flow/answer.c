@@ -52,7 +52,8 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
     if (attempt && attempt->is_held && exchange->outgoing.clamped_to >= 0)
         add(fields, &count, "tollgate-clamped",
             arena_printf(exchange->arena, "max_tokens=%lld", (long long)exchange->outgoing.clamped_to));
-    if (with_cost && attempt && attempt->is_priced) {
+    bool is_pending = exchange->relay.is_started && exchange->relay.meter.job == JOB_PENDING;
+    if (with_cost && attempt && attempt->is_priced && !is_pending) {
         add(fields, &count, "tollgate-cost", money_text(exchange, attempt->charge));
         add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, remaining(exchange)));
     }

@@ -135,8 +135,8 @@ enum outcome step_authorize(struct exchange *exchange)
     exchange->endpoint = exchange->is_catalogued
                              ? exchange->dialect->find_endpoint(exchange->request->method, exchange->request->path)
                              : &uncatalogued_endpoint;
-    if (read_request(exchange, &is_json) == OUTCOME_FAIL || decide(exchange, is_json) == OUTCOME_FAIL ||
-        take_rate(exchange) == OUTCOME_FAIL)
+    if (read_request(exchange, &is_json) == OUTCOME_FAIL || job_find_batch(exchange) == OUTCOME_FAIL ||
+        decide(exchange, is_json) == OUTCOME_FAIL || take_rate(exchange) == OUTCOME_FAIL)
         return OUTCOME_FAIL;
     exchange_note(exchange, "%s: allowed by %s%s%s%s", exchange->endpoint->name, exchange->verdict.rule,
                   join_flags(exchange), exchange->redacted ? "; redacted: " : "",

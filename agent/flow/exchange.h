@@ -80,6 +80,7 @@ struct attempt {
     bool is_held, is_resolved;
     uint64_t ticket;        /* counted in routing's load; 0: not, or no longer */
     bool is_deferred;       /* its hold became a job's */
+    bool is_job_end;        /* its answer ended a job: that hold is resolved */
     bool is_undeferrable;   /* the ledger would not have it */
     uint64_t load_estimate; /* tokens counted there */
     bool hold_exceeded;     /* the usage cost more than the hold */
@@ -284,6 +285,9 @@ void fallback_give_up(struct exchange *exchange, struct attempt *attempt, enum a
 void fallback_end_load(struct exchange *exchange, struct attempt *attempt);
 
 /* jobs.c: background responses and batches. */
+/* The bound and the model of what an OpenAI batch names; refuses what was not uploaded here, and batches of several
+ * models, which no rule and no price could look at. */
+enum outcome job_find_batch(struct exchange *exchange);
 /* Which job a call asks after, and where that is. */
 void job_find(struct exchange *exchange);
 /* Makes the attempt's resolve a DEFER when its work goes on at the provider. */
@@ -327,6 +331,8 @@ enum outcome refuse_budget(struct exchange *exchange, const struct attempt *atte
 
 /* settle.c: attempt->charge from what is known of its usage. Idempotent. */
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt);
+/* Resolves the attempt's hold now, not at the end of the exchange: what failed shall not keep money from the next. */
+void settle_attempt(struct exchange *exchange, struct attempt *attempt);
 
 /* session.c */
 void session_listen(struct session *session); /* goes on reading after an exchange */

@@ -170,6 +170,7 @@ void fallback_give_up(struct exchange *exchange, struct attempt *attempt, enum a
     }
     buffer_done(&attempt->look);
     fallback_end_load(exchange, attempt);
+    settle_attempt(exchange, attempt);
     exchange->answer.status = 0;
     exchange->answer.field_count = 0;
     exchange->answer.is_event_stream = false;

@@ -101,6 +101,7 @@ bool job_defer(struct exchange *exchange, struct attempt *attempt)
                           attempt->rendition->facts.batch.requests ? "batch" : meter->service_tier);
     if (length < 0 || (size_t)length >= sizeof operation->job.note)
         return false;
+    attempt->usage = (struct usage){0};
     operation->job.deadline_s =
         clock_wall_ns() / 1000000000 + (int64_t)exchange->settings->cost_tracking.job_deadline_s;
     attempt->is_deferred = true;
@@ -110,13 +111,23 @@ bool job_defer(struct exchange *exchange, struct attempt *attempt)
     return true;
 }
 
-/* Ended, and nothing said of its use: as with any answer that says nothing. */
-static void assume(const struct exchange *exchange, struct attempt *attempt)
+/* What the meter knows of a job that has ended (dialect.h): NONE, nothing was done; an estimate of nothing, what was
+ * done is not said, and its hold is the estimate. */
+static void price_job(struct exchange *exchange, struct attempt *attempt)
 {
-    if (exchange->settings->environment != ENVIRONMENT_PROD)
+    static const struct usage nothing;
+    bool is_unsaid = attempt->usage_source == USAGE_ESTIMATED && memcmp(&attempt->usage, &nothing, sizeof nothing) == 0;
+    attempt->basis = BASIS_EXACT;
+    attempt->charge = MONEY_ZERO;
+    if (attempt->usage_source == USAGE_NONE)
         return;
-    attempt->basis = BASIS_WORST;
-    attempt->charge = exchange->job.job.held;
+    if (is_unsaid || !attempt->is_priced) {
+        attempt->basis = BASIS_WORST;
+        attempt->charge = attempt->hold;
+        return;
+    }
+    attempt->basis = attempt->usage_source == USAGE_PROVIDER ? BASIS_EXACT : BASIS_ESTIMATE;
+    settle_compute_charge(exchange, attempt);
 }
 
 bool job_settle(struct exchange *exchange, struct attempt *attempt)
@@ -130,17 +141,35 @@ bool job_settle(struct exchange *exchange, struct attempt *attempt)
                                      job->target ? &job->target->pricing : NULL, &attempt->bound.quote) == ERROR_OK;
     attempt->hold = job->job.held;
     attempt->model = job->model;
-    if (attempt->usage_source == USAGE_NONE || !attempt->is_priced)
-        assume(exchange, attempt);
-    settle_compute_charge(exchange, attempt);
+    price_job(exchange, attempt);
     operation->kind = WALLET_SETTLE;
     operation->id = job->job.hold;
     snprintf(operation->wallet, sizeof operation->wallet, "%s", job->job.wallet);
     snprintf(operation->provider, sizeof operation->provider, "%s", job->job.provider);
     operation->amount = attempt->charge;
-    operation->basis = attempt->basis == BASIS_NONE ? BASIS_ESTIMATE : attempt->basis;
-    attempt->is_resolved = true;
+    operation->basis = attempt->basis;
+    attempt->is_resolved = attempt->is_job_end = true;
     return true;
+}
+
+/* OpenAI's batches name a file: what is in it was read when it was uploaded. */
+enum outcome job_find_batch(struct exchange *exchange)
+{
+    struct request_facts *facts = &exchange->rendition.facts;
+    struct batch_facts *batch = &facts->batch;
+    if (batch->input_file[0] && !batch->requests) {
+        char file[sizeof batch->input_file];
+        snprintf(file, sizeof file, "%s", batch->input_file);
+        if (!job_find_file(file, batch) && exchange->settings->cost_tracking.enabled)
+            return exchange_fail(exchange, ERROR_BATCH_UNKNOWN, "%s: %s", file, error_row(ERROR_BATCH_UNKNOWN)->text);
+        snprintf(batch->input_file, sizeof batch->input_file, "%s", file);
+    }
+    if (!batch->requests || exchange->endpoint->kind != ENDPOINT_METERED)
+        return OUTCOME_NEXT;
+    if (batch->has_models)
+        return exchange_fail(exchange, ERROR_BATCH_MIXED, "%s", error_row(ERROR_BATCH_MIXED)->text);
+    snprintf(facts->model, sizeof facts->model, "%s", batch->model);
+    return OUTCOME_NEXT;
 }
 
 /* ---- what uploaded files hold ---- */

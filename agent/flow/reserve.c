@@ -226,21 +226,6 @@ static enum outcome start_attempt(struct exchange *exchange)
     return OUTCOME_NEXT;
 }
 
-/* OpenAI's batches name a file: what is in it was read when it was uploaded. */
-static enum outcome find_batch(struct exchange *exchange)
-{
-    struct request_facts *facts = &exchange->rendition.facts;
-    if (!facts->batch.input_file[0] || facts->batch.requests)
-        return OUTCOME_NEXT;
-    char file[sizeof facts->batch.input_file];
-    snprintf(file, sizeof file, "%s", facts->batch.input_file);
-    if (!job_find_file(file, &facts->batch) && exchange->settings->cost_tracking.enabled)
-        return exchange_fail(exchange, ERROR_BATCH_UNKNOWN, "%s: %s", file, error_row(ERROR_BATCH_UNKNOWN)->text);
-    snprintf(facts->batch.input_file, sizeof facts->batch.input_file, "%s", file);
-    snprintf(facts->model, sizeof facts->model, "%s", facts->batch.model);
-    return OUTCOME_NEXT;
-}
-
 enum outcome step_reserve(struct exchange *exchange)
 {
     struct attempt *attempt = exchange->attempt_count ? exchange_attempt(exchange) : NULL;
@@ -248,5 +233,5 @@ enum outcome step_reserve(struct exchange *exchange)
         return finish_reserve(exchange, attempt);
     if (exchange->is_client_gone)
         return exchange_fail(exchange, ERROR_CLIENT_GONE, "the client left before its request was sent");
-    return find_batch(exchange) == OUTCOME_FAIL ? OUTCOME_FAIL : start_attempt(exchange);
+    return start_attempt(exchange);
 }

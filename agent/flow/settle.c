@@ -7,6 +7,9 @@
 #include "flow/exchange.h"
 
 #include "base/check.h"
+#include "base/clock.h"
+
+#include <ctype.h>
 
 /* Nothing of the answer was understood: the provider may have worked. Prod takes the whole hold, dev an estimate. */
 static void assume_usage(struct exchange *exchange, struct attempt *attempt)
@@ -18,7 +21,8 @@ static void assume_usage(struct exchange *exchange, struct attempt *attempt)
     }
     attempt->basis = BASIS_ESTIMATE;
     attempt->usage_source = USAGE_ESTIMATED;
-    attempt->usage = (struct usage){.input = attempt->rendition->facts.text_bytes / 4 + 1};
+    attempt->usage = attempt->rendition->facts.units; /* and the input */
+    attempt->usage.input = attempt->rendition->facts.text_bytes / 4 + 1;
 }
 
 /* The tier that the answer says it was served at; of a batch and its answer, the batch's. */
@@ -34,8 +38,12 @@ static const char *service_tier_of(struct exchange *exchange, const struct attem
     /* Gemini says it in a field (ai.google.dev, "Priority inference"), others in the body. */
     struct slice field =
         http_find_field(exchange->answer.fields, exchange->answer.field_count, "x-gemini-service-tier");
-    return field.length && !exchange->relay.meter.service_tier[0] ? arena_copy(exchange->arena, field).data
-                                                                  : exchange->relay.meter.service_tier;
+    if (!field.length || exchange->relay.meter.service_tier[0])
+        return exchange->relay.meter.service_tier;
+    char *tier = arena_strdup(exchange->arena, arena_copy(exchange->arena, field).data);
+    for (char *at = tier; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    return tier;
 }
 
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
@@ -79,14 +87,17 @@ static void resolved(struct wallet_operation *operation)
         take_undeferred(exchange, attempt);
         return;
     }
-    if (operation->error == ERROR_TRANSFER_RESOLVED)
+    bool was_resolved = operation->error == ERROR_TRANSFER_RESOLVED || operation->is_repeat;
+    if (was_resolved && attempt->is_job_end) /* by another poll, whose event has the charge */
+        attempt->charge = MONEY_ZERO;
+    else if (operation->error == ERROR_TRANSFER_RESOLVED)
         take_expired(exchange, attempt);
     else if (operation->error)
         log_event(EVENT_LEDGER_FAILED, exchange->id_text, "hold not resolved: %s", error_row(operation->error)->text);
     attempt->hold_exceeded = operation->alarm;
     exchange->charge.alarm |= operation->alarm;
     check(exchange->charge.waiting > 0);
-    if (--exchange->charge.waiting == 0)
+    if (--exchange->charge.waiting == 0 && exchange->charge.is_started)
         flow_run(exchange);
 }
 
@@ -151,6 +162,12 @@ static void take_undeferred(struct exchange *exchange, struct attempt *attempt)
     resolve_attempt(exchange, attempt);
 }
 
+void settle_attempt(struct exchange *exchange, struct attempt *attempt)
+{
+    if (attempt->is_held && !attempt->is_resolved)
+        resolve_attempt(exchange, attempt);
+}
+
 /* An attempt that held nothing, but whose answer ends a job. */
 static void settle_job(struct exchange *exchange, struct attempt *attempt)
 {
@@ -163,16 +180,19 @@ static void settle_job(struct exchange *exchange, struct attempt *attempt)
 /* Rate limits count what was used instead of what was thought; a call that reached nobody used nothing. */
 static void settle_limits(struct exchange *exchange)
 {
-    if (!exchange->limits.is_taken)
-        return;
+    struct ratelimit *ratelimit = exchange->worker->services->ratelimit;
+    const char *group = exchange->principal.group.group->name;
     uint64_t used = 0;
+    bool is_job = exchange->attempt_count && exchange_attempt(exchange)->is_job_end;
+    if ((!exchange->limits.is_taken && !is_job) || (exchange->attempt_count && exchange_attempt(exchange)->is_deferred))
+        return; /* a job's tokens stay estimated until it ends */
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         for (size_t j = 0; j < BUCKET_COUNT; j++)
             if (bucket_rows[j].side != SIDE_UNIT &&
                 __builtin_add_overflow(used, exchange->attempts[i].usage.of[j], &used))
                 used = UINT64_MAX;
-    ratelimit_settle(exchange->worker->services->ratelimit, exchange->principal.group.group->name,
-                     exchange->limits.taken_ns, exchange->limits.tokens, used);
+    ratelimit_settle(ratelimit, group, is_job ? clock_monotonic_ns() : exchange->limits.taken_ns,
+                     exchange->limits.tokens, used);
 }
 
 /* Where this conversation goes on, and where the answer (a response, a file, a batch) will be asked for by its id. */
@@ -201,10 +221,10 @@ static void start_settle(struct exchange *exchange)
         check(!attempt->transfer);
         fallback_end_load(exchange, attempt);
         bound_learn(exchange, attempt);
-        if (attempt->is_held)
-            resolve_attempt(exchange, attempt);
-        else
+        if (!attempt->is_held)
             settle_job(exchange, attempt);
+        else if (!attempt->is_resolved)
+            resolve_attempt(exchange, attempt);
     }
     settle_limits(exchange);
     remember_places(exchange);

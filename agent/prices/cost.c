@@ -6,7 +6,12 @@
 
 enum speed { SPEED_STANDARD, SPEED_FAST, SPEED_HALF };
 
-static enum speed speed_of(const char *service_tier)
+static bool is_sum(const char *service_tier)
+{
+    return service_tier && strcmp(service_tier, "batch") == 0;
+}
+
+static enum speed speed_of(const struct price_quote *quote, const char *service_tier)
 {
     static const struct {
         const char *name;
@@ -14,7 +19,8 @@ static enum speed speed_of(const char *service_tier)
     } rows[] = {{"priority", SPEED_FAST}, {"fast", SPEED_FAST}, {"flex", SPEED_HALF}, {"batch", SPEED_HALF}};
     for (size_t i = 0; service_tier && i < sizeof rows / sizeof *rows; i++)
         if (strcmp(service_tier, rows[i].name) == 0)
-            return rows[i].speed;
+            return rows[i].speed == SPEED_HALF && quote->flex_is_full && !is_sum(service_tier) ? SPEED_STANDARD
+                                                                                               : rows[i].speed;
     return SPEED_STANDARD;
 }
 
@@ -91,8 +97,9 @@ static uint64_t prompt_of(const struct usage *usage)
 enum error prices_cost(const struct price_quote *quote, const struct usage *usage, const char *service_tier,
                        struct money *ret_cost)
 {
-    enum speed speed = speed_of(service_tier);
-    struct price_set set = prices_at(quote, prompt_of(usage), speed);
+    enum speed speed = speed_of(quote, service_tier);
+    /* Of a batch the sum of many prompts is known, and no tier is of a sum. */
+    struct price_set set = prices_at(quote, is_sum(service_tier) ? 0 : prompt_of(usage), speed);
     struct cost cost = {0};
     for (size_t i = 0; i < BUCKET_COUNT; i++)
         if (bucket_rows[i].side != SIDE_UNIT && !add(&cost, usage->of[i], set.of[i]))
@@ -140,7 +147,7 @@ static bool is_batch(const char *service_tier)
 
 enum error prices_bound(const struct price_quote *quote, const struct price_bound *bound, struct money *ret_bound)
 {
-    struct price_set set = dearest_up_to(quote, bound->input_tokens, speed_of(bound->service_tier));
+    struct price_set set = dearest_up_to(quote, bound->input_tokens, speed_of(quote, bound->service_tier));
     struct cost cost = {0};
     uint64_t output_tokens;
     if (__builtin_mul_overflow(bound->output_tokens, bound->choices ? bound->choices : 1, &output_tokens))

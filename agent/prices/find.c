@@ -141,7 +141,8 @@ enum error prices_find(const struct settings *settings, const struct provider *p
 {
     struct price_names names;
     prices_list_names(provider, model, variant, &names);
-    struct price_quote quote = {.hour_is_double = provider->dialect == DIALECT_ANTHROPIC};
+    struct price_quote quote = {.hour_is_double = provider->dialect == DIALECT_ANTHROPIC,
+                                .flex_is_full = provider->bills_flex_in_full};
     if (pricing)
         quote.pinned = *pricing;
     bool is_pinned = quote.pinned.has_input && quote.pinned.has_output;

@@ -28,6 +28,7 @@ struct price_quote {
     struct price_set pinned; /* what the target's pricing says: goes before the list, its tiers and its fast prices */
     struct price_set listed; /* what the list says, has_ members only (CEILING: the dearest of each in the family; a
                                 unit that it has no price for: the family's dearest, unless the policy blocks) */
+    bool flex_is_full;       /* the provider's flex tier costs as much as its standard one */
     bool hour_is_double; /* Anthropic: writing to the one-hour cache costs twice the input price, to the other 1.25 */
     uint64_t output_tokens_max; /* the model's maximum; unknown: the greatest of its family, at least
                                    PRICES_OUTPUT_TOKENS_DEFAULT, at most the model's own window. Never 0 */

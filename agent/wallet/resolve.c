@@ -60,8 +60,10 @@ static enum error repeat(struct wallet_ledger *ledger, struct wallet_operation *
     operation->available = available_of(ledger, pending.debit);
     operation->alarm = (first.flags & TRANSFER_ALARM) != 0;
     if (is_same_settle(ledger, operation, &first, total) ||
-        (operation->kind == WALLET_VOID && first.kind == TRANSFER_VOID))
+        (operation->kind == WALLET_VOID && first.kind == TRANSFER_VOID)) {
+        operation->is_repeat = true;
         return ERROR_OK;
+    }
     return ERROR_TRANSFER_RESOLVED;
 }
 

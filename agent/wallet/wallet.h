@@ -108,6 +108,7 @@ struct wallet_operation {
     int refused_by;         /* BUDGET_EXHAUSTED: index into budgets; else -1 */
     struct money left;      /* BUDGET_EXHAUSTED: what that budget has left, never below 0 */
     bool alarm;             /* SETTLE above the hold */
+    bool is_repeat;         /* SETTLE, VOID: it was resolved before, by an order with the same content */
     uint64_t batch_size;    /* how many shared the commit */
 };
 
