@@ -203,6 +203,7 @@ static enum error open_services(struct agent *agent)
         error = startup_open_identity(options, agent->settings, &agent->identity);
     if (error)
         return error;
+    startup_record_recovered(agent->ledger, agent->journal, agent->settings->environment, agent->recovered);
     agent->routing = routing_new();
     agent->ratelimit = startup_load_ratelimit(options);
     make_loops(agent);

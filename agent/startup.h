@@ -48,6 +48,9 @@ enum error startup_open_listener(const struct agent_options *options, const stru
                                  const struct listener_handler *handler, struct listener **ret_listener) MUST_USE;
 /* Each group's wallet gets its starting credit once. */
 void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
+/* recovered.c: an event for each hold that the start has settled. */
+void startup_record_recovered(struct wallet_ledger *ledger, struct journal *journal, enum environment environment,
+                              unsigned recovered);
 /* The day's counts of rate limits, kept in the state directory. */
 struct ratelimit *startup_load_ratelimit(const struct agent_options *options);
 void startup_save_ratelimit(const struct agent_options *options, struct ratelimit *ratelimit);

@@ -40,5 +40,21 @@ is "and the running program's next call works" "$(next)" answered
 exec 8>&- 9<&-
 wait $client
 settled
+
+# A call that is open when the agent dies is charged at the next start, and has an event that says so.
+(openai "$(openai_body gpt-5.4-mini-mini 'slow [[delay_ms=20000]]')" >/dev/null 2>&1) &
+slow=$!
+is_held() { [ "$(money | cut -d' ' -f2)" != 0 ]; }
+check "a call is under way" wait_for 10 is_held
+pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+kill -9 "$pid"
+wait_for 10 sh -c "! kill -0 $pid"
+wait $slow
+agent
+has_recovered() { [ "$(events | json 'sum(e["usage_source"] == "recovered" for e in d["events"])')" = 1 ]; }
+check "it has an event: recovered" wait_for 10 has_recovered
+is "the events sum to what the wallet paid" "$(events | json 'sum(round(float(e["charge"])*1e9) for e in d["events"])')" \
+    "$(python3 -c "print(round(float('$(money | cut -d' ' -f3)')*1e9))")"
+check "the listing shows it" "$TOLLGATE" events --limit 3
 stop_agent
 done_playing
