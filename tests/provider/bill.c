@@ -32,42 +32,22 @@ void bill_close(struct bill *bill)
     pthread_mutex_destroy(&bill->lock);
 }
 
-static void usage_add(struct usage *to, const struct usage *usage)
-{
-    to->fresh += usage->fresh;
-    to->cache_read += usage->cache_read;
-    to->cache_write += usage->cache_write;
-    to->cache_write_1h += usage->cache_write_1h;
-    to->tool_prompt += usage->tool_prompt;
-    to->out += usage->out;
-    to->reasoning += usage->reasoning;
-}
-
-static void usage_format(const struct usage *usage, struct buffer *out)
-{
-    buffer_format(out,
-                  "\"usage\":{\"fresh\":%" PRIu64 ",\"cache_read\":%" PRIu64 ",\"cache_write_5m\":%" PRIu64
-                  ",\"cache_write_1h\":%" PRIu64 ",\"tool_prompt\":%" PRIu64 ",\"out\":%" PRIu64
-                  ",\"reasoning\":%" PRIu64 "}",
-                  usage->fresh, usage->cache_read, usage->cache_write, usage->cache_write_1h, usage->tool_prompt,
-                  usage->out, usage->reasoning);
-}
-
-static void totals_add(struct bill_totals *totals, const struct exchange *exchange, const struct usage *usage)
+static void totals_add(struct bill_totals *totals, const char *model, int status, const struct usage *usage)
 {
     size_t i = 0;
-    usage_add(&totals->usage, usage);
-    while (i < BILL_STATUSES_MAX - 1 && totals->statuses[i].rows && totals->statuses[i].status != exchange->status)
+    totals->rows++;
+    usage_add(usage, &totals->usage);
+    while (i < BILL_STATUSES_MAX - 1 && totals->statuses[i].rows && totals->statuses[i].status != status)
         i++;
-    totals->statuses[i].status = exchange->status;
+    totals->statuses[i].status = status;
     totals->statuses[i].rows++;
     for (i = 0; i < BILL_MODELS_MAX - 1 && totals->models[i].rows; i++)
-        if (strcmp(totals->models[i].model, exchange->prompt.model) == 0)
+        if (strcmp(totals->models[i].model, model) == 0)
             break;
     if (!totals->models[i].rows)
-        memcpy(totals->models[i].model, exchange->prompt.model, sizeof totals->models[i].model);
+        memcpy(totals->models[i].model, model, strnlen(model, sizeof totals->models[i].model - 1));
     totals->models[i].rows++;
-    usage_add(&totals->models[i].usage, usage);
+    usage_add(usage, &totals->models[i].usage);
 }
 
 static void string_format(const char *name, const char *value, struct buffer *out)
@@ -92,7 +72,8 @@ static void row_format(const struct exchange *exchange, const struct usage *usag
     string_format("key", exchange->key_digest, out);
     string_format("tag", request->tag, out);
     string_format("request_id", request->request_id, out);
-    buffer_format(out, ",\"stream\":%s,\"status\":%d,", exchange->stream ? "true" : "false", exchange->status);
+    buffer_format(out, ",\"stream\":%s,\"status\":%d,\"usage\":", exchange->stream ? "true" : "false",
+                  exchange->status);
     usage_format(usage, out);
     string_format("usage_sent", usage_names[exchange->behaviour.fault.usage], out);
     buffer_format(out,
@@ -102,6 +83,24 @@ static void row_format(const struct exchange *exchange, const struct usage *usag
     string_format("answer_sha256", answer_digest, out);
     string_format("ended", end_names[end], out);
     buffer_format(out, ",\"completed\":%s}\n", end == BILL_COMPLETED ? "true" : "false");
+}
+
+/* A job's work is billed when it is done, whoever asked for it and by whatever calls; its row says so. */
+static void job_format(const struct exchange *exchange, const struct finished_job *job, struct buffer *out)
+{
+    buffer_format(out, "{\"sequence\":%" PRIu64 ",\"time\":%lld.%06ld", exchange->sequence,
+                  (long long)exchange->arrived.tv_sec, exchange->arrived.tv_nsec / 1000);
+    string_format("job", job->id, out);
+    string_format("dialect", exchange->dialect->name, out);
+    string_format("endpoint", "job", out);
+    string_format("method", "", out);
+    string_format("path", "", out);
+    string_format("model", job->model, out);
+    string_format("tag", exchange->request->tag, out);
+    buffer_format(out, ",\"requests\":%" PRIu32 ",\"status\":200,\"usage\":", job->requests);
+    usage_format(&job->usage, out);
+    string_format("ended", end_names[BILL_COMPLETED], out);
+    buffer_add(out, ",\"completed\":true}\n");
 }
 
 /* Drops the older half, so that dropping is rare. */
@@ -123,13 +122,17 @@ void bill_add(struct bill *bill, const struct exchange *exchange, enum bill_end 
     usage_bill(exchange, end == BILL_COMPLETED, &usage);
     pthread_mutex_lock(&bill->lock);
     size_t before = bill->kept.length;
+    if (exchange->finished.id[0]) {
+        job_format(exchange, &exchange->finished, &bill->kept);
+        bill->totals.completed++;
+        totals_add(&bill->totals, exchange->finished.model, 200, &exchange->finished.usage);
+    }
     row_format(exchange, &usage, end, answer_digest, &bill->kept);
     if (bill->fd >= 0)
         buffer_append(&bill->unwritten, bill->kept.data + before, bill->kept.length - before);
-    bill->totals.rows++;
     bill->totals.completed += end == BILL_COMPLETED;
     bill->totals.answer_bytes += exchange->answer_bytes;
-    totals_add(&bill->totals, exchange, &usage);
+    totals_add(&bill->totals, exchange->prompt.model, exchange->status, &usage);
     kept_trim(&bill->kept);
     pthread_mutex_unlock(&bill->lock);
 }
@@ -186,15 +189,15 @@ void bill_format_summary(struct bill *bill, struct buffer *out)
 {
     pthread_mutex_lock(&bill->lock);
     const struct bill_totals *totals = &bill->totals;
-    buffer_format(out, "{\"rows\":%" PRIu64 ",\"completed\":%" PRIu64 ",\"answer_bytes\":%" PRIu64 ",", totals->rows,
-                  totals->completed, totals->answer_bytes);
+    buffer_format(out, "{\"rows\":%" PRIu64 ",\"completed\":%" PRIu64 ",\"answer_bytes\":%" PRIu64 ",\"usage\":",
+                  totals->rows, totals->completed, totals->answer_bytes);
     usage_format(&totals->usage, out);
     buffer_add(out, ",\"statuses\":{");
     for (size_t i = 0; i < BILL_STATUSES_MAX && totals->statuses[i].rows; i++)
         buffer_format(out, "%s\"%d\":%" PRIu64, i ? "," : "", totals->statuses[i].status, totals->statuses[i].rows);
     buffer_add(out, "},\"models\":{");
     for (size_t i = 0; i < BILL_MODELS_MAX && totals->models[i].rows; i++) {
-        buffer_format(out, "%s\"%s\":{\"rows\":%" PRIu64 ",", i ? "," : "", totals->models[i].model,
+        buffer_format(out, "%s\"%s\":{\"rows\":%" PRIu64 ",\"usage\":", i ? "," : "", totals->models[i].model,
                       totals->models[i].rows);
         usage_format(&totals->models[i].usage, out);
         buffer_add(out, "}");

@@ -69,7 +69,7 @@ static void exchange_begin(struct connection *connection)
         return;
     exchange->sequence = atomic_fetch_add(&server->sequence, 1) + 1;
     exchange->connection_request = ++connection->requests;
-    dispatch_plan(exchange, &server->script, &connection->digest);
+    dispatch_plan(exchange, &server->script, &server->store, &connection->digest);
     if (connection->drop_next)
         fault_merge("drop", &exchange->behaviour.fault);
     connection->drop_next = behaviour_get(exchange->behaviour.drop_next, 0) != 0;

@@ -13,8 +13,14 @@
 
 struct exchange;
 struct request;
+struct store;
+struct usage;
 
 typedef void answer_writer(const struct exchange *exchange, struct buffer *out);
+/* Adds what is counted otherwise than by tokens of text to *usage. */
+typedef void usage_counter(const struct exchange *exchange, struct usage *usage);
+/* Plans the answer of an endpoint that keeps or finds things: see dispatch_plan for what has to be set. */
+typedef bool exchange_actor(struct exchange *exchange, struct store *store, struct refusal *ret_refusal);
 typedef void frame_writer(const struct exchange *exchange, uint32_t index, struct buffer *out);
 
 /* Writers of one stream, in order. A writer that adds nothing sends no event. `index` is the place of the event within
@@ -37,7 +43,7 @@ struct dialect {
 
 struct endpoint {
     const char *method;
-    const char *path; /* '*' stands for one model name */
+    const char *path; /* '*' stands for one model name, or for the id of what an actor finds */
     const char *name;
     const struct dialect *dialect;
     const struct prompt_shape *shape;   /* NULL: there is no body to read */
@@ -45,6 +51,8 @@ struct endpoint {
     const struct stream_format *stream; /* NULL: never streams */
     bool billed;
     bool answers_text;
+    usage_counter *count; /* NULL: tokens of text only */
+    exchange_actor *act;  /* NULL: the answer follows from the request alone */
 };
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini;
@@ -58,10 +66,15 @@ const struct dialect *dialect_find(const struct request *request);
 /* "Bearer " key of an Authorization header; "" when there is none. */
 const char *key_find_bearer(const struct request *request);
 
+usage_counter images_count, speech_count, transcription_count;
+exchange_actor responses_act, responses_retrieve, responses_cancel, files_create, files_retrieve, files_read,
+    batches_create, batches_retrieve, batches_cancel, message_batches_create, message_batches_retrieve,
+    message_batches_cancel, message_batches_read;
 answer_writer openai_write_chat, openai_write_completion, openai_write_embeddings, openai_write_models, responses_write,
     anthropic_write_message, anthropic_write_count, anthropic_write_models, gemini_write, gemini_write_count,
-    gemini_write_embedding, gemini_write_embeddings, gemini_write_models;
+    gemini_write_embedding, gemini_write_embeddings, gemini_write_models, images_write, speech_write,
+    transcription_write, runs_write, plain_write;
 extern const struct stream_format openai_chat_stream, openai_completion_stream, responses_stream, anthropic_stream,
-    gemini_stream;
+    gemini_stream, images_stream, speech_stream, transcription_stream, runs_stream;
 
 #endif

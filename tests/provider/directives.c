@@ -38,6 +38,14 @@ static const struct directive directives[] = {
     NUMBER(hold),
     NUMBER(drop_next),
     NUMBER(reject_stream_options),
+    NUMBER(polls),
+    NUMBER(job_fails),
+    NUMBER(web_search),
+    NUMBER(tool_calls),
+    NUMBER(show_reasoning),
+    NUMBER(refusal),
+    NUMBER(stamp),
+    NUMBER(seconds),
     NUMBER(late_input),
 #undef NUMBER
 };
@@ -63,6 +71,14 @@ const struct behaviour behaviour_unset = {
     .hold = NO,
     .drop_next = NO,
     .reject_stream_options = NO,
+    .polls = NO,
+    .job_fails = NO,
+    .web_search = NO,
+    .tool_calls = NO,
+    .show_reasoning = NO,
+    .refusal = NO,
+    .stamp = NO,
+    .seconds = NO,
     .late_input = NO,
 };
 #undef NO

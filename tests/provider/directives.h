@@ -36,7 +36,15 @@ struct behaviour {
     uint32_t hold;      /* hold until POST /_release */
     uint32_t drop_next; /* close at the connection's next request, unanswered */
     uint32_t reject_stream_options;
-    uint32_t late_input; /* Anthropic: message_start says 0, message_delta has the input */
+    uint32_t polls;          /* of a job: how many times it is asked for before it is done */
+    uint32_t job_fails;      /* a job, or each request of a batch, fails in the end */
+    uint32_t web_search;     /* Responses: searches that it makes */
+    uint32_t tool_calls;     /* calls at once, when a tool is called */
+    uint32_t show_reasoning; /* the thinking is shown, a word a token */
+    uint32_t refusal;        /* it says that it will not */
+    uint32_t stamp;          /* each piece of a stream's text begins with the time it was made at */
+    uint32_t seconds;        /* audio: length of the recording */
+    uint32_t late_input;     /* Anthropic: message_start says 0, message_delta has the input */
     enum framing framing;
     char tier[16]; /* service_tier of the answer; "": default */
 };

@@ -4,7 +4,12 @@
  */
 #include "tests/provider/dispatch.h"
 
+#include "tests/provider/multipart.h"
+
+#include <stdio.h>
 #include <string.h>
+
+#define SEARCHES_MAX 32u
 
 static bool key_is_good(const char *key)
 {
@@ -35,7 +40,8 @@ static bool body_read(struct exchange *exchange, struct refusal *ret_refusal)
     const struct buffer *body = &exchange->request->body;
     if (!exchange->endpoint->shape)
         return true;
-    json_t *root = json_loadb(body->data ? body->data : "", body->length, 0, NULL);
+    json_t *root = multipart_is(exchange->request) ? multipart_to_json(exchange->request)
+                                                   : json_loadb(body->data ? body->data : "", body->length, 0, NULL);
     if (!json_is_object(root)) {
         directives_scan(body->data ? body->data : "", body->length, ordered);
         json_decref(root);
@@ -97,33 +103,60 @@ static uint32_t frames_count(frame_writer *const writers[6])
     return count;
 }
 
-static void answer_write(struct exchange *exchange)
+static const char *content_type_get(const struct exchange *exchange, bool streams)
+{
+    static const char *const plain[] = {"text", "srt", "vtt"};
+    const struct endpoint *endpoint = exchange->endpoint;
+    if (streams)
+        return exchange->array ? "application/json" : "text/event-stream; charset=utf-8";
+    if (endpoint->write == speech_write)
+        return "audio/mpeg";
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (endpoint->write == transcription_write && strcmp(exchange->prompt.format, plain[i]) == 0)
+            return "text/plain; charset=utf-8";
+    return "application/json";
+}
+
+void dispatch_answer(struct exchange *exchange)
 {
     const struct endpoint *endpoint = exchange->endpoint;
     bool streams = endpoint->stream && (exchange->prompt.stream || !endpoint->write);
+    uint32_t searches = behaviour_get(exchange->behaviour.web_search, 0);
     exchange->status = 200;
     exchange->array = streams && !endpoint->write && !strstr(exchange->request->query, "alt=sse");
-    exchange->content_type = streams && !exchange->array ? "text/event-stream; charset=utf-8" : "application/json";
+    exchange->content_type = content_type_get(exchange, streams);
+    exchange->prompt.searches = searches < SEARCHES_MAX ? searches : SEARCHES_MAX;
     if (endpoint->answers_text)
         answer_plan(&exchange->prompt, &exchange->behaviour, streams, &exchange->answer);
     usage_plan(exchange, &exchange->usage);
-    if (!streams) {
+    if (!streams && endpoint->write)
         body_write(exchange);
+    if (!streams)
         return;
-    }
     exchange->stream = endpoint->stream;
     exchange->frame_count =
         frames_count(endpoint->stream->heads) + exchange->answer.pieces + frames_count(endpoint->stream->tails);
 }
 
-void dispatch_plan(struct exchange *exchange, struct script *script, EVP_MD_CTX **digest)
+/* Which endpoint; what stands in its path for '*' is a model, or the id of what is asked for. */
+static bool endpoint_set(struct exchange *exchange)
+{
+    bool wrong_method = false;
+    exchange->endpoint = endpoint_find(exchange->request, exchange->prompt.model, &wrong_method);
+    exchange->dialect = exchange->endpoint ? exchange->endpoint->dialect : dialect_find(exchange->request);
+    if (exchange->endpoint && exchange->endpoint->act && exchange->prompt.model[0]) {
+        snprintf(exchange->id, sizeof exchange->id, "%.63s", exchange->prompt.model);
+        exchange->prompt.model[0] = '\0';
+    }
+    return wrong_method;
+}
+
+void dispatch_plan(struct exchange *exchange, struct script *script, struct store *store, EVP_MD_CTX **digest)
 {
     const struct request *request = exchange->request;
     struct refusal refusal = {0};
-    bool wrong_method = false;
     exchange->behaviour = behaviour_unset;
-    exchange->endpoint = endpoint_find(request, exchange->prompt.model, &wrong_method);
-    exchange->dialect = exchange->endpoint ? exchange->endpoint->dialect : dialect_find(request);
+    bool wrong_method = endpoint_set(exchange);
     digest_text(digest, request->body.data, request->body.length, exchange->request_digest,
                 sizeof exchange->request_digest);
     bool good = key_check(exchange, digest, &refusal);
@@ -138,10 +171,39 @@ void dispatch_plan(struct exchange *exchange, struct script *script, EVP_MD_CTX 
     }
     if (good)
         good = fault_check(exchange, &refusal);
-    if (good)
-        answer_write(exchange);
-    else
+    if (good && exchange->endpoint->act)
+        good = exchange->endpoint->act(exchange, store, &refusal);
+    else if (good)
+        dispatch_answer(exchange);
+    if (!good)
         refuse(exchange, &refusal);
+}
+
+void dispatch_answer_line(const struct exchange *batch, uint32_t number, const struct endpoint *endpoint,
+                          const char *path, json_t *body, struct request *scratch, struct exchange *ret_line)
+{
+    struct refusal refusal = {.problem = problem_not_found};
+    struct exchange *line = ret_line;
+    memset(line, 0, sizeof *line);
+    scratch->method = HTTP_POST;
+    scratch->query = scratch->target + snprintf(scratch->target, sizeof scratch->target, "%.1000s", path);
+    line->sequence = batch->sequence << 20 | number;
+    line->arrived = batch->arrived;
+    line->request = scratch;
+    line->behaviour = behaviour_unset;
+    line->dialect = batch->dialect;
+    line->endpoint = endpoint;
+    if (!endpoint)
+        endpoint_set(line);
+    bool good = line->endpoint && line->endpoint->shape && line->endpoint->write;
+    good = good &&
+           prompt_read(line->endpoint->shape, body, &line->prompt, &line->behaviour, line->refusal_message, &refusal);
+    line->prompt.stream = false;
+    good = good && fault_check(line, &refusal);
+    if (good)
+        dispatch_answer(line);
+    else
+        refuse(line, &refusal);
 }
 
 uint32_t dispatch_count_heads(const struct exchange *exchange)

@@ -12,6 +12,14 @@
 
 #include <time.h>
 
+/* Work that went on after its answer and is done now: a row of the bill by itself. */
+struct finished_job {
+    char id[64]; /* "": none */
+    char model[96];
+    uint32_t requests;
+    struct usage usage;
+};
+
 struct exchange {
     uint64_t sequence; /* 1-based, over all connections, in order of arrival */
     struct timespec arrived;
@@ -24,7 +32,10 @@ struct exchange {
     struct prompt prompt;
     struct answer answer;
     struct usage usage; /* of the whole answer */
-    bool control;       /* a path of the stand-in itself: not billed */
+    char id[64];        /* of the response, file or batch that the path names */
+    bool is_job;        /* its work is not billed with this answer */
+    struct finished_job finished;
+    bool control; /* a path of the stand-in itself: not billed */
     int status;
     const char *content_type;
     const struct stream_format *stream; /* NULL: the answer is `body` */

@@ -69,7 +69,7 @@ static void count_add(const char *name, uint64_t count, struct buffer *out)
 }
 
 /* candidates: tokens of the text so far; thoughts are complete from the first chunk on. */
-static void usage_add(const struct exchange *exchange, uint64_t candidates, struct buffer *out)
+static void usage_write(const struct exchange *exchange, uint64_t candidates, struct buffer *out)
 {
     const struct usage *usage = &exchange->usage;
     uint64_t prompt = usage_get_prompt(usage);
@@ -86,24 +86,56 @@ static void usage_add(const struct exchange *exchange, uint64_t candidates, stru
     buffer_add(out, "}");
 }
 
-static void part_add(const struct exchange *exchange, struct buffer *out)
+static void call_add(const struct exchange *exchange, struct buffer *out)
 {
     buffer_format(out, "{\"functionCall\":{\"name\":\"%s\",\"args\":%s}}", exchange->prompt.tool_name,
-                  exchange->prompt.tool_arguments);
+                  exchange->prompt.fixed);
+}
+
+static void thought_add(const struct exchange *exchange, struct buffer *out)
+{
+    buffer_add(out, "{\"thought\":true,\"text\":\"");
+    answer_add_thinking(&exchange->answer, out);
+    buffer_add(out, "\"}");
+}
+
+static void parts_add(const struct exchange *exchange, const struct answer *answer, struct buffer *out)
+{
+    if (answer->thinking_pieces) {
+        thought_add(exchange, out);
+        buffer_add(out, ",");
+    }
+    if (answer->kind != ANSWER_TOOL) {
+        buffer_add(out, "{\"text\":\"");
+        answer_add_text(answer, out);
+        buffer_add(out, "\"}");
+        return;
+    }
+    for (uint32_t call = 0; call < answer_count_calls(answer); call++) {
+        buffer_add(out, call ? "," : "");
+        call_add(exchange, out);
+    }
+}
+
+static const char *finish_get(const struct exchange *exchange)
+{
+    if (exchange->answer.truncated)
+        return "MAX_TOKENS";
+    return exchange->answer.refused ? "SAFETY" : "STOP";
 }
 
 static void candidate_close(const struct exchange *exchange, uint32_t choice, bool finished, struct buffer *out)
 {
     buffer_add(out, "],\"role\":\"model\"}");
     if (finished)
-        buffer_format(out, ",\"finishReason\":\"%s\"", exchange->answer.truncated ? "MAX_TOKENS" : "STOP");
+        buffer_format(out, ",\"finishReason\":\"%s\"", finish_get(exchange));
     buffer_format(out, ",\"index\":%" PRIu32 "}", choice);
 }
 
 static void envelope_close(const struct exchange *exchange, uint64_t candidates, struct buffer *out)
 {
     buffer_add(out, "]");
-    usage_add(exchange, candidates, out);
+    usage_write(exchange, candidates, out);
     buffer_format(out, ",\"modelVersion\":\"%s\",\"responseId\":\"resp%06" PRIx64 "\"}", exchange->prompt.model,
                   exchange->sequence);
 }
@@ -116,31 +148,44 @@ void gemini_write(const struct exchange *exchange, struct buffer *out)
         if (choice)
             answer.pad_bytes = 0;
         buffer_add(out, choice ? ",{\"content\":{\"parts\":[" : "{\"content\":{\"parts\":[");
-        if (answer.kind == ANSWER_TOOL) {
-            part_add(exchange, out);
-        } else {
-            buffer_add(out, "{\"text\":\"");
-            answer_add_text(&answer, out);
-            buffer_add(out, "\"}");
-        }
+        parts_add(exchange, &answer, out);
         candidate_close(exchange, choice, true, out);
     }
     envelope_close(exchange, exchange->usage.out - exchange->usage.reasoning, out);
 }
 
-/* A function call is one part, never split: it comes with the last piece. */
+/* Thoughts come first, in a chunk of their own. */
+static void stream_thought(const struct exchange *exchange, uint32_t index, struct buffer *out)
+{
+    (void)index;
+    if (!exchange->answer.thinking_pieces)
+        return;
+    chunk_open(exchange, true, out);
+    buffer_add(out, "{\"candidates\":[{\"content\":{\"parts\":[");
+    thought_add(exchange, out);
+    candidate_close(exchange, 0, false, out);
+    envelope_close(exchange, 0, out);
+    chunk_close(exchange, out);
+}
+
+static bool is_end_of_call(const struct answer *answer, uint32_t index)
+{
+    return index + 1 == answer->pieces || answer_begins_call(answer, index + 1);
+}
+
+/* A function call is one part, never split: it comes with its last piece. */
 static void stream_piece(const struct exchange *exchange, uint32_t index, struct buffer *out)
 {
     const struct answer *answer = &exchange->answer;
-    bool last = index + 1 == answer->pieces;
-    if (answer->kind == ANSWER_TOOL && !last)
+    bool tool = answer->kind == ANSWER_TOOL, last = index + 1 == answer->pieces;
+    if (tool && !is_end_of_call(answer, index))
         return;
-    chunk_open(exchange, index == 0 || answer->kind == ANSWER_TOOL, out);
+    chunk_open(exchange, !answer->thinking_pieces && (tool ? answer_get_call(answer, index) == 0 : index == 0), out);
     buffer_add(out, "{\"candidates\":[");
     for (uint32_t choice = 0; choice < exchange->prompt.choices; choice++) {
         buffer_add(out, choice ? ",{\"content\":{\"parts\":[" : "{\"content\":{\"parts\":[");
-        if (answer->kind == ANSWER_TOOL) {
-            part_add(exchange, out);
+        if (tool) {
+            call_add(exchange, out);
         } else {
             buffer_add(out, "{\"text\":\"");
             answer_add_piece(answer, index, out);
@@ -160,7 +205,7 @@ static void stream_end(const struct exchange *exchange, uint32_t index, struct b
         buffer_add(out, "]");
 }
 
-const struct stream_format gemini_stream = {.piece = stream_piece, .tails = {stream_end}};
+const struct stream_format gemini_stream = {.heads = {stream_thought}, .piece = stream_piece, .tails = {stream_end}};
 
 void gemini_write_count(const struct exchange *exchange, struct buffer *out)
 {

@@ -27,6 +27,7 @@ static const struct header_field {
     HEADER("x-client-request-id", request_id),
     HEADER("tollgate-request-id", request_id),
     HEADER("expect", expect),
+    HEADER("content-type", content_type),
 #undef HEADER
 };
 

@@ -26,6 +26,7 @@ struct request {
     char tag[80];
     char request_id[80];
     char expect[16];
+    char content_type[256];
     struct buffer body;
 };
 

@@ -175,9 +175,11 @@ int main(int argc, char **argv)
     digest_setup();
     script_init(&server.script);
     gate_init(&server.gate);
+    store_init(&server.store);
     int status = run(&options);
     SSL_CTX_free(server.tls);
     gate_done(&server.gate);
+    store_done(&server.store);
     script_done(&server.script);
     digest_cleanup();
     bill_close(&server.bill);

@@ -51,7 +51,7 @@ const struct dialect dialect_openai = {
     .write_error_event = openai_write_error_event,
 };
 
-static void usage_add(const struct exchange *exchange, struct buffer *out)
+static void usage_write(const struct exchange *exchange, struct buffer *out)
 {
     const struct usage *usage = &exchange->usage;
     uint64_t prompt = usage_get_prompt(usage), written = usage->cache_write + usage->cache_write_1h;
@@ -89,12 +89,42 @@ static void envelope_add(const struct exchange *exchange, const char *prefix, co
                   tier_get(exchange));
 }
 
-static void tool_call_open(const struct exchange *exchange, uint32_t choice, const char *index, struct buffer *out)
+/* Opens call `call` of a choice, up to its arguments. */
+static void tool_call_open(const struct exchange *exchange, uint32_t choice, uint32_t call, bool indexed,
+                           struct buffer *out)
 {
+    buffer_add(out, "{");
+    if (indexed)
+        buffer_format(out, "\"index\":%" PRIu32 ",", call);
     buffer_format(out,
-                  "\"tool_calls\":[{%s\"id\":\"call_%06" PRIx64 "_%" PRIu32
+                  "\"id\":\"call_%06" PRIx64 "_%" PRIu32 "_%" PRIu32
                   "\",\"type\":\"function\",\"function\":{\"name\":\"%s\",\"arguments\":\"",
-                  index, exchange->sequence, choice, exchange->prompt.tool_name);
+                  exchange->sequence, choice, call, exchange->prompt.tool_name);
+}
+
+static void tool_calls_add(const struct exchange *exchange, uint32_t choice, struct buffer *out)
+{
+    buffer_add(out, "\"content\":null,\"refusal\":null,\"tool_calls\":[");
+    for (uint32_t call = 0; call < answer_count_calls(&exchange->answer); call++) {
+        buffer_add(out, call ? "," : "");
+        tool_call_open(exchange, choice, call, false, out);
+        answer_add_call(&exchange->answer, call, out);
+        buffer_add(out, "\"}}");
+    }
+    buffer_add(out, "]");
+}
+
+/* A refusal stands in a member of its own, with content null. */
+static void text_add(const struct answer *answer, struct buffer *out)
+{
+    if (answer->thinking_pieces) {
+        buffer_add(out, "\"reasoning_content\":\"");
+        answer_add_thinking(answer, out);
+        buffer_add(out, "\",");
+    }
+    buffer_add(out, answer->refused ? "\"content\":null,\"refusal\":\"" : "\"refusal\":null,\"content\":\"");
+    answer_add_text(answer, out);
+    buffer_add(out, "\"");
 }
 
 static void choice_add(const struct exchange *exchange, uint32_t choice, struct buffer *out)
@@ -103,18 +133,11 @@ static void choice_add(const struct exchange *exchange, uint32_t choice, struct 
     if (choice)
         answer.pad_bytes = 0;
     buffer_format(out, "%s{\"index\":%" PRIu32 ",\"message\":{\"role\":\"assistant\",", choice ? "," : "", choice);
-    if (answer.kind == ANSWER_TOOL) {
-        buffer_add(out, "\"content\":null,");
-        tool_call_open(exchange, choice, "", out);
-        answer_add_text(&answer, out);
-        buffer_add(out, "\"}}]");
-    } else {
-        buffer_add(out, "\"content\":\"");
-        answer_add_text(&answer, out);
-        buffer_add(out, "\"");
-    }
-    buffer_format(out, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"%s\"}",
-                  finish_get(exchange));
+    if (answer.kind == ANSWER_TOOL)
+        tool_calls_add(exchange, choice, out);
+    else
+        text_add(&answer, out);
+    buffer_format(out, ",\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"%s\"}", finish_get(exchange));
 }
 
 void openai_write_chat(const struct exchange *exchange, struct buffer *out)
@@ -125,7 +148,7 @@ void openai_write_chat(const struct exchange *exchange, struct buffer *out)
     buffer_add(out, "]");
     if (exchange->behaviour.fault.usage != FAULT_USAGE_NONE) {
         buffer_add(out, ",");
-        usage_add(exchange, out);
+        usage_write(exchange, out);
     }
     buffer_add(out, "}");
 }
@@ -144,7 +167,7 @@ void openai_write_completion(const struct exchange *exchange, struct buffer *out
     buffer_add(out, "]");
     if (exchange->behaviour.fault.usage != FAULT_USAGE_NONE) {
         buffer_add(out, ",");
-        usage_add(exchange, out);
+        usage_write(exchange, out);
     }
     buffer_add(out, "}");
 }
@@ -167,9 +190,11 @@ static void chat_role(const struct exchange *exchange, uint32_t index, struct bu
         chunk_open(exchange, true, out);
         buffer_format(out, "{\"index\":%" PRIu32 ",\"delta\":{\"role\":\"assistant\",", choice);
         if (exchange->answer.kind == ANSWER_TOOL) {
-            buffer_add(out, "\"content\":null,");
-            tool_call_open(exchange, choice, "\"index\":0,", out);
+            buffer_add(out, "\"content\":null,\"tool_calls\":[");
+            tool_call_open(exchange, choice, 0, true, out);
             buffer_add(out, "\"}}]");
+        } else if (exchange->answer.refused) {
+            buffer_add(out, "\"content\":null,\"refusal\":\"\"");
         } else {
             buffer_add(out, "\"content\":\"\",\"refusal\":null");
         }
@@ -178,17 +203,55 @@ static void chat_role(const struct exchange *exchange, uint32_t index, struct bu
     }
 }
 
+static void delta_open(const struct exchange *exchange, uint32_t choice, struct buffer *out)
+{
+    chunk_open(exchange, true, out);
+    buffer_format(out, "{\"index\":%" PRIu32 ",\"delta\":{", choice);
+}
+
+static void delta_close(const struct exchange *exchange, struct buffer *out)
+{
+    buffer_add(out, "},\"logprobs\":null,\"finish_reason\":null}");
+    chunk_close(exchange, out);
+}
+
+static void chat_thinking(const struct exchange *exchange, uint32_t index, struct buffer *out)
+{
+    (void)index;
+    for (uint32_t i = 0; i < exchange->answer.thinking_pieces; i++) {
+        delta_open(exchange, 0, out);
+        buffer_add(out, "\"reasoning_content\":\"");
+        answer_add_thinking_piece(i, out);
+        buffer_add(out, "\"");
+        delta_close(exchange, out);
+    }
+}
+
+/* The first piece of a call that is not the first opens it, too. */
+static void tool_piece_add(const struct exchange *exchange, uint32_t choice, uint32_t index, struct buffer *out)
+{
+    uint32_t call = answer_get_call(&exchange->answer, index);
+    buffer_add(out, "\"tool_calls\":[");
+    if (call && answer_begins_call(&exchange->answer, index))
+        tool_call_open(exchange, choice, call, true, out);
+    else
+        buffer_format(out, "{\"index\":%" PRIu32 ",\"function\":{\"arguments\":\"", call);
+    answer_add_piece(&exchange->answer, index, out);
+    buffer_add(out, "\"}}]");
+}
+
 static void chat_piece(const struct exchange *exchange, uint32_t index, struct buffer *out)
 {
-    bool tool = exchange->answer.kind == ANSWER_TOOL;
     for (uint32_t choice = 0; choice < exchange->prompt.choices; choice++) {
-        chunk_open(exchange, true, out);
-        buffer_format(out, "{\"index\":%" PRIu32 ",\"delta\":{%s", choice,
-                      tool ? "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"" : "\"content\":\"");
-        answer_add_piece(&exchange->answer, index, out);
-        buffer_add(out, tool ? "\"}}]}" : "\"}");
-        buffer_add(out, ",\"logprobs\":null,\"finish_reason\":null}");
-        chunk_close(exchange, out);
+        delta_open(exchange, choice, out);
+        if (exchange->answer.kind == ANSWER_TOOL) {
+            tool_piece_add(exchange, choice, index, out);
+        } else {
+            buffer_add(out, exchange->answer.refused ? "\"refusal\":\"" : "\"content\":\"");
+            answer_add_piece(&exchange->answer, index, out);
+            buffer_add(out, "\"");
+        }
+        delta_close(exchange, out);
     }
 }
 
@@ -231,7 +294,7 @@ static void usage_chunk(const struct exchange *exchange, bool chat, struct buffe
         return;
     chunk_open(exchange, chat, out);
     buffer_add(out, "],");
-    usage_add(exchange, out);
+    usage_write(exchange, out);
     buffer_add(out, "}\n\n");
 }
 
@@ -255,6 +318,6 @@ static void done_event(const struct exchange *exchange, uint32_t index, struct b
 }
 
 const struct stream_format openai_chat_stream = {
-    .heads = {chat_role}, .piece = chat_piece, .tails = {chat_finish, chat_usage, done_event}};
+    .heads = {chat_role, chat_thinking}, .piece = chat_piece, .tails = {chat_finish, chat_usage, done_event}};
 const struct stream_format openai_completion_stream = {.piece = completion_piece,
                                                        .tails = {completion_finish, completion_usage, done_event}};

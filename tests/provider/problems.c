@@ -16,6 +16,8 @@ static const struct problem problems[] = {
      "This method is not allowed here."},
     {"model_not_found", 404, "invalid_request_error", "model_not_found", "not_found_error", "NOT_FOUND",
      "The model does not exist or you do not have access to it."},
+    {"previous_response_not_found", 400, "invalid_request_error", "previous_response_not_found",
+     "invalid_request_error", "INVALID_ARGUMENT", "Previous response not found."},
     {"403", 403, "permission_error", NULL, "permission_error", "PERMISSION_DENIED",
      "Your key may not use this resource."},
     {"408", 408, "timeout_error", NULL, "timeout_error", "DEADLINE_EXCEEDED", "The request took too long."},

@@ -13,7 +13,8 @@
 #define TEXT_DEPTH_MAX 6
 
 struct text_walk {
-    size_t bytes;
+    size_t bytes, characters;
+    uint32_t images;
     struct prompt *prompt;       /* NULL: count only */
     struct behaviour *behaviour; /* where directives go */
     bool asks_tool;
@@ -22,6 +23,8 @@ struct text_walk {
 static void text_visit(struct text_walk *walk, const char *text, size_t length)
 {
     walk->bytes += length;
+    for (size_t i = 0; i < length; i++)
+        walk->characters += ((unsigned char)text[i] & 0xc0) != 0x80;
     if (!walk->prompt)
         return;
     directives_scan(text, length, walk->behaviour);
@@ -41,6 +44,22 @@ static void text_visit(struct text_walk *walk, const char *text, size_t length)
         text_copy_plain(walk->prompt->said, sizeof walk->prompt->said, text, plain);
 }
 
+/* An image by URL, by data URL, as base64 or as a file, in whichever dialect. */
+static bool part_is_image(const json_t *part)
+{
+    static const char *const types[] = {"image_url", "input_image", "image"};
+    static const char *const members[] = {"inlineData", "inline_data", "fileData", "file_data"};
+    const char *type = json_string_value(json_object_get(part, "type"));
+    for (size_t i = 0; type && i < sizeof types / sizeof types[0]; i++)
+        if (strcmp(types[i], type) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (json_is_object(json_object_get(part, members[i])))
+            return true;
+    return false;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as TEXT_DEPTH_MAX */
 static void text_find(struct text_walk *walk, const json_t *value, int depth)
 {
     static const char *const members[] = {"text", "content", "parts", "output", "arguments"};
@@ -50,7 +69,9 @@ static void text_find(struct text_walk *walk, const json_t *value, int depth)
         text_visit(walk, json_string_value(value), json_string_length(value));
     for (size_t i = 0; i < json_array_size(value); i++)
         text_find(walk, json_array_get(value, i), depth + 1);
-    if (json_is_object(value))
+    if (part_is_image(value))
+        walk->images++;
+    else if (json_is_object(value))
         for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
             text_find(walk, json_object_get(value, members[i]), depth + 1);
 }
@@ -64,7 +85,7 @@ static uint32_t message_count_tokens(const json_t *message)
 {
     struct text_walk walk = {0};
     text_find(&walk, message, 0);
-    return tokens_get(walk.bytes) + 3;
+    return tokens_get(walk.bytes) + 3 + PROMPT_IMAGE_TOKENS * walk.images;
 }
 
 static bool message_is_user(const json_t *message)
@@ -85,6 +106,7 @@ static bool last_user_read(const json_t *messages, struct prompt *prompt, struct
                 last = json_array_get(messages, i - 1);
     }
     text_find(&walk, last, 0);
+    prompt->characters = (uint32_t)walk.characters;
     return walk.asks_tool;
 }
 
@@ -125,6 +147,39 @@ static bool format_is_json(const json_t *root, const json_t *config)
     return false;
 }
 
+/* The schema that the answer is to fit; NULL: none. */
+static const json_t *schema_find(const json_t *root, const json_t *config)
+{
+    const json_t *schemas[] = {
+        json_object_get(json_object_get(json_object_get(root, "response_format"), "json_schema"), "schema"),
+        json_object_get(json_object_get(json_object_get(root, "text"), "format"), "schema"),
+        json_object_get(json_object_get(root, "output_format"), "schema"),
+        json_object_get(json_object_get(json_object_get(root, "output_config"), "format"), "schema"),
+        json_object_get(config, "responseSchema"),
+        json_object_get(config, "responseJsonSchema"),
+    };
+    for (size_t i = 0; i < sizeof schemas / sizeof schemas[0]; i++)
+        if (json_is_object(schemas[i]))
+            return schemas[i];
+    return NULL;
+}
+
+static void word_read(const json_t *root, const char *name, char *field, size_t field_bytes)
+{
+    const json_t *value = json_object_get(root, name);
+    if (json_is_string(value))
+        text_copy_plain(field, field_bytes, json_string_value(value), json_string_length(value));
+}
+
+static void words_read(const json_t *root, struct prompt *prompt)
+{
+    word_read(root, "previous_response_id", prompt->previous, sizeof prompt->previous);
+    word_read(root, "size", prompt->size, sizeof prompt->size);
+    word_read(root, "quality", prompt->quality, sizeof prompt->quality);
+    word_read(root, "response_format", prompt->format, sizeof prompt->format);
+    word_read(root, "stream_format", prompt->format, sizeof prompt->format);
+}
+
 static void options_read(const struct prompt_shape *shape, const json_t *root, struct prompt *prompt)
 {
     const json_t *config = shape->config ? json_object_get(root, shape->config) : root;
@@ -136,6 +191,10 @@ static void options_read(const struct prompt_shape *shape, const json_t *root, s
     prompt->base64 = encoding && strcmp(encoding, "base64") == 0;
     prompt->dimensions = number_get(json_object_get(root, "dimensions"), 1536);
     prompt->json_mode = format_is_json(root, config);
+    prompt->background = json_is_true(json_object_get(root, "background"));
+    prompt->unstored = json_is_false(json_object_get(root, "store"));
+    words_read(root, prompt);
+    prompt->stream |= strcmp(prompt->format, "sse") == 0;
     prompt->choices = shape->choices ? number_get(json_object_get(config, shape->choices), 1) : 1;
     for (size_t i = 0; i < 2 && prompt->tokens_max == BEHAVIOUR_UNSET; i++)
         if (shape->limits[i])
@@ -150,21 +209,21 @@ static bool refuse_missing(const struct prompt_shape *shape, const char *name, c
     return false;
 }
 
-bool prompt_read(const struct prompt_shape *shape, const json_t *root, struct prompt *prompt,
-                 struct behaviour *behaviour, char *message, struct refusal *ret_refusal)
+static bool messages_are_there(const json_t *messages)
 {
-    prompt->tokens_max = BEHAVIOUR_UNSET;
-    const json_t *messages = json_object_get(root, shape->messages);
-    const json_t *model = shape->model ? json_object_get(root, shape->model) : NULL;
-    if (json_is_string(model))
-        text_copy_plain(prompt->model, sizeof prompt->model, json_string_value(model), json_string_length(model));
-    options_read(shape, root, prompt);
-    bool asks_tool = last_user_read(messages, prompt, behaviour);
+    return (json_is_array(messages) && json_array_size(messages)) || json_is_string(messages) ||
+           json_is_object(messages);
+}
+
+static bool members_check(const struct prompt_shape *shape, const json_t *root, struct prompt *prompt, char *message,
+                          struct refusal *ret_refusal)
+{
     if (shape->model && !prompt->model[0])
         return refuse_missing(shape, shape->model, message, ret_refusal);
-    if (!(json_is_array(messages) && json_array_size(messages)) && !json_is_string(messages) &&
-        !json_is_object(messages))
+    if (!shape->optional && !messages_are_there(json_object_get(root, shape->messages)))
         return refuse_missing(shape, shape->messages, message, ret_refusal);
+    if (shape->file && !json_is_object(json_object_get(root, shape->file)))
+        return refuse_missing(shape, shape->file, message, ret_refusal);
     if (shape->limit_required && prompt->tokens_max == BEHAVIOUR_UNSET)
         return refuse_missing(shape, shape->limits[0], message, ret_refusal);
     if (prompt->choices < 1 || prompt->choices > 16 || prompt->tokens_max == 0 || prompt->dimensions < 1 ||
@@ -172,14 +231,46 @@ bool prompt_read(const struct prompt_shape *shape, const json_t *root, struct pr
         *ret_refusal = (struct refusal){.problem = problem_bad_request, .message = "A number is out of its range."};
         return false;
     }
-    messages_read(messages, prompt);
+    return true;
+}
+
+/* What the answer will be: a call of a tool, a value of a schema, or text. */
+static void tools_plan(const json_t *root, const json_t *config, const json_t *messages, bool asks_tool,
+                       struct prompt *prompt)
+{
+    const json_t *tools = json_object_get(root, "tools"), *schema = schema_find(root, config);
+    const char *name = NULL;
+    prompt->tokens += tokens_get(tools_count_bytes(tools));
+    bool is_forced = tools_is_forced(root, &name);
+    if ((asks_tool && !tools_is_result(messages)) || is_forced)
+        prompt->use_tool =
+            tools_read(tools, name, prompt->tool_name, sizeof prompt->tool_name, prompt->fixed, sizeof prompt->fixed);
+    if (prompt->use_tool || !schema)
+        return;
+    prompt->has_schema = true;
+    schema_write_example(schema, prompt->fixed, sizeof prompt->fixed);
+}
+
+bool prompt_read(const struct prompt_shape *shape, const json_t *root, struct prompt *prompt,
+                 struct behaviour *behaviour, char *message, struct refusal *ret_refusal)
+{
+    prompt->tokens_max = BEHAVIOUR_UNSET;
+    const json_t *messages = json_object_get(root, shape->messages);
+    const json_t *model = shape->model ? json_object_get(root, shape->model) : NULL;
+    const json_t *file = shape->file ? json_object_get(root, shape->file) : NULL;
+    if (json_is_string(model))
+        text_copy_plain(prompt->model, sizeof prompt->model, json_string_value(model), json_string_length(model));
+    options_read(shape, root, prompt);
+    prompt->files = number_get(json_object_get(file, "count"), 0);
+    prompt->file_bytes = number_get(json_object_get(file, "bytes"), 0);
+    bool asks_tool = last_user_read(messages, prompt, behaviour);
+    if (!members_check(shape, root, prompt, message, ret_refusal))
+        return false;
+    if (messages_are_there(messages))
+        messages_read(messages, prompt);
     const json_t *system = shape->system ? json_object_get(root, shape->system) : NULL;
     if (system && !json_is_null(system))
         prompt->tokens += message_count_tokens(system);
-    const json_t *tools = json_object_get(root, "tools");
-    prompt->tokens += tokens_get(tools_count_bytes(tools));
-    if (asks_tool && !tools_is_result(messages))
-        prompt->use_tool = tools_read_first(tools, prompt->tool_name, sizeof prompt->tool_name, prompt->tool_arguments,
-                                            sizeof prompt->tool_arguments);
+    tools_plan(root, shape->config ? json_object_get(root, shape->config) : root, messages, asks_tool, prompt);
     return true;
 }

@@ -170,12 +170,29 @@ static void frame_send(struct connection *connection, bool *ret_paced)
     *ret_paced = piece && exchange->pieces < exchange->answer.pieces;
 }
 
+/* Events before the cut; half of the pieces when nobody said where. Some heads send nothing. */
+static uint32_t cut_get(const struct exchange *exchange)
+{
+    struct buffer scratch = {0};
+    uint32_t events = exchange->answer.pieces / 2;
+    bool piece;
+    if (!is_cut(exchange))
+        return UINT32_MAX;
+    if (exchange->behaviour.cut != BEHAVIOUR_UNSET)
+        return exchange->behaviour.cut;
+    for (uint32_t i = 0; i < dispatch_count_heads(exchange); i++) {
+        scratch.length = 0;
+        dispatch_add_frame(exchange, i, &scratch, &piece);
+        events += scratch.length > 0;
+    }
+    buffer_free(&scratch);
+    return events;
+}
+
 static bool send_frames(struct connection *connection)
 {
     struct exchange *exchange = &connection->exchange;
-    uint32_t cut = is_cut(exchange) ? behaviour_get(exchange->behaviour.cut,
-                                                    dispatch_count_heads(exchange) + exchange->answer.pieces / 2)
-                                    : UINT32_MAX;
+    uint32_t cut = cut_get(exchange);
     uint32_t pace_ms = behaviour_get(exchange->behaviour.pace_ms, 0);
     while (connection->out.length < OUT_BYTES_AIM) {
         if (exchange->events >= cut)

@@ -8,6 +8,7 @@
 #include "tests/provider/bill.h"
 #include "tests/provider/gate.h"
 #include "tests/provider/script.h"
+#include "tests/provider/store.h"
 #include "tests/provider/timers.h"
 
 #include <openssl/ssl.h>
@@ -35,6 +36,7 @@ struct server {
     struct bill bill;
     struct script script;
     struct gate gate;
+    struct store store;
     uint16_t port;
     unsigned loop_count;
     struct loop loops[SERVER_THREADS_MAX];

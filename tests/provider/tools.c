@@ -40,65 +40,123 @@ bool tools_is_result(const json_t *messages)
     return parts_have_result(json_object_get(last, "content")) || parts_have_result(json_object_get(last, "parts"));
 }
 
-/* The object that has the tool's name and schema, however deep this dialect puts it. */
-static const json_t *tool_find(const json_t *tools)
+/* The tools themselves, however deep this dialect puts them: [i] of the list, or of Gemini's declarations. */
+static const json_t *tool_get(const json_t *tools, size_t i)
 {
     const json_t *tool = json_array_get(tools, 0);
+    const json_t *declarations = json_object_get(tool, "functionDeclarations");
+    if (!declarations)
+        declarations = json_object_get(tool, "function_declarations");
+    if (declarations)
+        return json_array_get(declarations, i);
+    tool = json_array_get(tools, i);
     const json_t *inner = json_object_get(tool, "function");
-    if (!inner)
-        inner = json_array_get(json_object_get(tool, "functionDeclarations"), 0);
-    if (!inner)
-        inner = json_array_get(json_object_get(tool, "function_declarations"), 0);
     return inner ? inner : tool;
 }
 
-static json_t *value_new(const json_t *property)
+static const json_t *tool_find(const json_t *tools, const char *wanted)
+{
+    const json_t *tool;
+    for (size_t i = 0; (tool = tool_get(tools, i)); i++) {
+        const char *name = json_string_value(json_object_get(tool, "name"));
+        if (name && (!wanted || strcmp(name, wanted) == 0))
+            return tool;
+    }
+    return NULL;
+}
+
+bool tools_is_forced(const json_t *request, const char **ret_name)
+{
+    static const char *const forcing[] = {"required", "any", "tool", "function", "ANY"};
+    const json_t *choice = json_object_get(request, "tool_choice");
+    const json_t *config = json_object_get(json_object_get(request, "toolConfig"), "functionCallingConfig");
+    const char *mode = json_string_value(json_is_object(choice) ? json_object_get(choice, "type") : choice);
+    const json_t *function = json_object_get(choice, "function");
+    const char *name = json_string_value(json_object_get(function ? function : choice, "name"));
+    if (config) {
+        mode = json_string_value(json_object_get(config, "mode"));
+        name = json_string_value(json_array_get(json_object_get(config, "allowedFunctionNames"), 0));
+    }
+    for (size_t i = 0; mode && i < sizeof forcing / sizeof forcing[0]; i++) {
+        if (strcmp(forcing[i], mode) == 0) {
+            *ret_name = name;
+            return true;
+        }
+    }
+    return false;
+}
+
+#define SCHEMA_DEPTH_MAX 8
+#define SCHEMA_ITEMS_MAX 16
+
+static json_t *value_new(const json_t *schema, int depth);
+
+static json_t *object_new(const json_t *schema, int depth)
+{
+    json_t *object = json_object();
+    const json_t *properties = json_object_get(schema, "properties");
+    const json_t *required = json_object_get(schema, "required");
+    for (size_t i = 0; i < json_array_size(required); i++) {
+        const char *name = json_string_value(json_array_get(required, i));
+        if (name)
+            json_object_set_new(object, name, value_new(json_object_get(properties, name), depth + 1));
+    }
+    return object;
+}
+
+static json_t *array_new(const json_t *schema, int depth)
+{
+    json_t *array = json_array();
+    json_int_t count = json_integer_value(json_object_get(schema, "minItems"));
+    for (json_int_t i = 0; i < count && i < SCHEMA_ITEMS_MAX; i++)
+        json_array_append_new(array, value_new(json_object_get(schema, "items"), depth + 1));
+    return array;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as SCHEMA_DEPTH_MAX */
+static json_t *value_new(const json_t *schema, int depth)
 {
     static const struct {
         const char *type;
         const char *value;
-    } values[] = {{"string", "\"example\""}, {"integer", "1"}, {"number", "1.5"}, {"boolean", "true"},
-                  {"array", "[]"},           {"object", "{}"}, {"null", "null"},  {NULL, "\"value\""}};
-    const json_t *choices = json_object_get(property, "enum");
+    } values[] = {{"string", "\"example\""}, {"integer", "1"}, {"number", "1.5"},
+                  {"boolean", "true"},       {"null", "null"}, {NULL, "\"value\""}};
+    const json_t *choices = json_object_get(schema, "enum");
     if (json_array_size(choices))
         return json_incref(json_array_get(choices, 0));
-    const char *type = json_string_value(json_object_get(property, "type"));
+    const json_t *types = json_object_get(schema, "type");
+    const char *type = json_string_value(json_is_array(types) ? json_array_get(types, 0) : types);
+    if (depth < SCHEMA_DEPTH_MAX && type && strcasecmp(type, "object") == 0)
+        return object_new(schema, depth);
+    if (depth < SCHEMA_DEPTH_MAX && type && strcasecmp(type, "array") == 0)
+        return array_new(schema, depth);
     size_t i = 0;
     while (values[i].type && (!type || strcasecmp(values[i].type, type) != 0))
         i++;
     return json_loads(values[i].value, JSON_DECODE_ANY, NULL);
 }
 
-static json_t *arguments_new(const json_t *schema)
+void schema_write_example(const json_t *schema, char *ret_text, size_t text_bytes)
 {
-    json_t *arguments = json_object();
-    const json_t *properties = json_object_get(schema, "properties");
-    const json_t *required = json_object_get(schema, "required");
-    for (size_t i = 0; i < json_array_size(required); i++) {
-        const char *name = json_string_value(json_array_get(required, i));
-        if (name)
-            json_object_set_new(arguments, name, value_new(json_object_get(properties, name)));
-    }
-    return arguments;
+    json_t *value = json_object_get(schema, "type") ? value_new(schema, 0) : object_new(schema, 0);
+    size_t length = json_dumpb(value, ret_text, text_bytes - 1, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+    if (length == 0 || length >= text_bytes - 1)
+        length = (size_t)snprintf(ret_text, text_bytes, "{}");
+    ret_text[length] = '\0';
+    json_decref(value);
 }
 
-bool tools_read_first(const json_t *tools, char *ret_name, size_t name_bytes, char *ret_arguments,
-                      size_t arguments_bytes)
+bool tools_read(const json_t *tools, const char *wanted, char *ret_name, size_t name_bytes, char *ret_arguments,
+                size_t arguments_bytes)
 {
-    const json_t *tool = tool_find(tools);
+    static const char *const schemas[] = {"parameters", "input_schema", "parametersJsonSchema"};
+    const json_t *tool = tool_find(tools, wanted), *schema = NULL;
     const json_t *name = json_object_get(tool, "name");
     if (!json_is_string(name))
         return false;
-    const char *const schemas[] = {"parameters", "input_schema", "parametersJsonSchema"};
-    const json_t *schema = NULL;
     for (size_t i = 0; i < 3 && !schema; i++)
         schema = json_object_get(tool, schemas[i]);
-    json_t *arguments = arguments_new(schema);
-    size_t length = json_dumpb(arguments, ret_arguments, arguments_bytes - 1, JSON_COMPACT);
-    if (length >= arguments_bytes - 1)
-        length = (size_t)snprintf(ret_arguments, arguments_bytes, "{}");
-    ret_arguments[length] = '\0';
-    json_decref(arguments);
+    schema_write_example(schema, ret_arguments, arguments_bytes);
     text_copy_plain(ret_name, name_bytes, json_string_value(name), json_string_length(name));
     return true;
 }

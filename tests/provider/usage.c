@@ -6,6 +6,43 @@
 
 #include "tests/provider/exchange.h"
 
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#define SHOWN_ALWAYS 7
+
+static const struct bucket {
+    const char *name;
+    size_t offset;
+} buckets[] = {
+#define BUCKET_ROW(member, name) {name, offsetof(struct usage, member)},
+    USAGE_BUCKETS(BUCKET_ROW)
+#undef BUCKET_ROW
+};
+
+static uint64_t bucket_get(const struct usage *usage, size_t i)
+{
+    uint64_t count;
+    memcpy(&count, (const char *)usage + buckets[i].offset, sizeof count);
+    return count;
+}
+
+void usage_add(const struct usage *usage, struct usage *sum)
+{
+#define BUCKET_ADD(member, name) sum->member += usage->member;
+    USAGE_BUCKETS(BUCKET_ADD)
+#undef BUCKET_ADD
+}
+
+void usage_format(const struct usage *usage, struct buffer *out)
+{
+    for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++)
+        if (i < SHOWN_ALWAYS || bucket_get(usage, i))
+            buffer_format(out, "%s\"%s\":%" PRIu64, i ? "," : "{", buckets[i].name, bucket_get(usage, i));
+    buffer_add(out, "}");
+}
+
 void usage_plan(const struct exchange *exchange, struct usage *ret_usage)
 {
     const struct behaviour *behaviour = &exchange->behaviour;
@@ -16,12 +53,15 @@ void usage_plan(const struct exchange *exchange, struct usage *ret_usage)
         .cache_write_1h = behaviour_get(behaviour->cache_write_1h, 0),
         .tool_prompt = behaviour_get(behaviour->tool_prompt, 0),
     };
-    if (exchange->behaviour.fault.usage == FAULT_USAGE_ZERO)
-        usage = (struct usage){0};
-    else if (exchange->endpoint->answers_text) {
+    if (exchange->endpoint->answers_text) {
         usage.reasoning = behaviour_get(behaviour->reasoning, 0);
         usage.out = (uint64_t)exchange->answer.out_tokens * exchange->prompt.choices + usage.reasoning;
+        usage.tool_calls = exchange->prompt.searches;
     }
+    if (exchange->endpoint->count)
+        exchange->endpoint->count(exchange, &usage);
+    if (exchange->behaviour.fault.usage == FAULT_USAGE_ZERO)
+        usage = (struct usage){0};
     *ret_usage = usage;
 }
 
@@ -29,7 +69,7 @@ void usage_bill(const struct exchange *exchange, bool whole, struct usage *ret_u
 {
     struct usage usage = {0};
     bool sent = whole || exchange->answer_bytes > 0;
-    if (exchange->status == 200 && sent && exchange->endpoint && exchange->endpoint->billed)
+    if (exchange->status == 200 && sent && exchange->endpoint && exchange->endpoint->billed && !exchange->is_job)
         usage = exchange->usage;
     if (exchange->stream && !whole && usage.out)
         usage.out = (uint64_t)exchange->pieces * exchange->prompt.choices + usage.reasoning;
