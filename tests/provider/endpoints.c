@@ -172,6 +172,8 @@ static bool path_is_match(const char *pattern, const char *path, char *model)
     size_t before = (size_t)(star - pattern), after = strlen(star + 1), length = strlen(path);
     if (length <= before + after || memcmp(path, pattern, before) != 0 || strcmp(path + length - after, star + 1) != 0)
         return false;
+    if (memchr(path + before, '/', length - before - after))
+        return false;
     text_copy_plain(model, 96, path + before, length - before - after);
     return true;
 }

@@ -30,12 +30,13 @@ for round in 1 2 3; do
     for request in \
         "200 GET $openai_url/models" \
         "200 GET $anthropic_url/models" \
-        "200 POST $openai_url/responses {\"model\":\"gpt-5.4-nano\",\"input\":\"hi\"}" \
-        "200 POST $openai_url/completions {\"model\":\"gpt-5.4-nano\",\"prompt\":\"hi\",\"max_tokens\":5}" \
-        "200 POST $openai_url/embeddings {\"model\":\"gpt-5.4-nano\",\"input\":\"hi\"}" \
+        "200 GET $openai_url/fine_tuning/jobs" \
+        "200 POST $openai_url/fine_tuning/jobs {\"model\":\"gpt-5.4-nano\",\"training_file\":\"file-1\"}" \
+        "200 POST $openai_url/vector_stores {\"name\":\"hi\"}" \
+        "200 POST $openai_url/threads/thread_1/runs {\"assistant_id\":\"a\",\"additional_messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" \
         "200 POST $anthropic_url/messages/count_tokens {\"model\":\"claude-haiku-4-5\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" \
         "404 GET $openai_url/nowhere" \
-        "404 POST $openai_url/files/nothing {}" \
+        "404 POST $openai_url/files/nothing/more {}" \
         "400 POST $openai_url/chat/completions {}" \
         "500 POST $openai_url/chat/completions $(fail 500)" \
         "429 POST $openai_url/chat/completions $(fail 429)" \
@@ -47,11 +48,12 @@ for round in 1 2 3; do
 done
 settled any
 is "nothing is held, nothing was spent" "$(money any)" "1 0 0"
+is "the events say that nobody knows what these cost" "$(events | json '{(e["endpoint"], e["unmetered"], e["usage_source"]) for e in d["events"] if e["endpoint"] in ("fine_tuning", "vector_stores", "threads")} == {(n, True, "none") for n in ("fine_tuning", "vector_stores", "threads")}')" True
 is "and no event charged anything" "$(events | json 'sum(float(e["charge"]) for e in d["events"])')" 0.0
 
 # Gone in the middle of a pass-through, the provider answers nothing, breaks off: the same.
 for text in '[[tokens=200]] [[pace_ms=20]]' '[[fault=hang]]' '[[fault=drop]]' '[[fault=cut_rst]]'; do
-    call POST "$openai_url/responses" -m 0.5 -d "{\"model\":\"gpt-5.4-nano\",\"stream\":true,\"input\":\"$text\"}" >/dev/null
+    call POST "$openai_url/threads/thread_1/runs" -m 0.5 -d "{\"assistant_id\":\"a\",\"stream\":true,\"additional_messages\":[{\"role\":\"user\",\"content\":\"$text\"}]}" >/dev/null
 done
 is_idle() { [ "$(standin /_stats | json 'd["in_flight"]')" -le 1 ]; }
 check "the provider is left alone" wait_for 20 is_idle
