@@ -104,15 +104,13 @@ bool anthropic_read_usage(struct meter *meter, struct slice object)
 }
 
 /* A search that begins; the last usage has the count, unless the stream is cut before it. */
-static void count_search(struct meter *meter, struct slice raw)
+static void count_search(struct meter *meter, struct slice data)
 {
     static const char mark[] = "\"server_tool_use\"";
     struct json_value type, tool;
-    struct slice name, data;
     const struct json_query queries[] = {{"content_block.type", &type}, {"content_block.name", &tool}};
-    if (!memmem(raw.data, raw.length, mark, sizeof mark - 1))
+    if (!memmem(data.data, data.length, mark, sizeof mark - 1))
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     if (!json_scan(data, 128, queries, 2, NULL) && json_string_is(&type, "server_tool_use") &&
         json_string_is(&tool, "web_search"))
         meter->usage.tool_calls++;
@@ -129,15 +127,15 @@ void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cu
                                          {"message.model", &model},
                                          {"message.id", &id}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_glance(raw, text_members, "usage", &glance);
+    dialect_parse_event(meter, raw, &name, &data);
+    dialect_glance(data, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
-    count_search(meter, raw);
+    count_search(meter, data);
     /* message_stop is short; a text that quotes it is settled by the scan. */
-    bool may_be_last = raw.length < 256 && memmem(raw.data, raw.length, "message_stop", 12);
+    bool may_be_last = data.length < 256 && memmem(data.data, data.length, "message_stop", 12);
     if (!glance.has_usage && !glance.has_error && !may_be_last)
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         struct slice usage = dialect_search_usage(data, "usage");
         if (usage.length && anthropic_read_usage(meter, usage) && slice_is(name, "message_delta"))

@@ -258,8 +258,8 @@ void gemini_read_event(struct meter *meter, struct slice raw, struct event_cut *
 {
     struct slice name, data;
     (void)ret_cut; /* nothing is ever hidden */
-    take_output(meter, raw);
     dialect_parse_event(meter, raw, &name, &data);
+    take_output(meter, data);
     if (data.length && !read_chunk(meter, data))
         read_damaged(meter, data);
 }

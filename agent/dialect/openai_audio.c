@@ -66,10 +66,10 @@ static void read_speech_event(struct meter *meter, struct slice raw, struct even
     struct json_value usage, error;
     const struct json_query queries[] = {{"usage", &usage}, {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_glance(raw, text_members, "usage", &glance);
+    dialect_parse_event(meter, raw, &name, &data);
+    dialect_glance(data, text_members, "usage", &glance);
     if (!glance.has_usage && !glance.has_error)
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     if (json_scan(data, 128, queries, 2, NULL))
         usage.raw = dialect_search_usage(data, "usage");
     else
@@ -158,13 +158,13 @@ static void read_transcript_event(struct meter *meter, struct slice raw, struct 
     struct glance glance;
     struct slice name, data;
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_glance(raw, delta_members, "usage", &glance);
+    dialect_parse_event(meter, raw, &name, &data);
+    dialect_glance(data, delta_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
-    bool is_last = raw.length && memmem(raw.data, raw.length, "\"transcript.text.done\"", 22);
+    bool is_last = data.length && memmem(data.data, data.length, "\"transcript.text.done\"", 22);
     if (!glance.has_usage && !glance.has_error && !is_last)
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     meter->saw_terminal |= is_last;
     if (!take_answer(meter, data))
         openai_search_usage(meter, data);

@@ -126,6 +126,8 @@ static void hide_usage(const struct answer_members *answer, struct slice name, s
 static bool has_usage_null_at_end(struct slice raw, struct event_cut *ret_cut)
 {
     static const char tail[] = ",\"usage\":null}";
+    while (raw.length && (raw.data[0] == '\n' || raw.data[0] == '\r'))
+        raw = slice_from(raw, 1);
     while (raw.length && (raw.data[raw.length - 1] == '\n' || raw.data[raw.length - 1] == '\r'))
         raw.length--;
     if (!slice_has_suffix(raw, tail) || !slice_has_prefix(raw, "data: {") || memchr(raw.data, '\n', raw.length) ||
@@ -143,20 +145,18 @@ static void read_chunk(struct meter *meter, struct slice raw, const char *const 
     struct glance glance;
     struct slice name, data;
     struct answer_members answer;
-    while (raw.length && (raw.data[0] == '\n' || raw.data[0] == '\r'))
-        raw = slice_from(raw, 1);
-    if (slice_has_prefix(raw, "data: [DONE]") || slice_has_prefix(raw, "data:[DONE]")) {
+    dialect_parse_event(meter, raw, &name, &data);
+    if (slice_has_prefix(data, "[DONE]")) {
         meter->saw_terminal = true;
         return;
     }
-    dialect_glance(raw, texts, "usage", &glance);
+    dialect_glance(data, texts, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
     if (!glance.has_usage && !glance.has_error)
         return;
     if (!glance.has_error && has_usage_null_at_end(raw, ret_cut))
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     if (scan_answer(meter, data, &answer)) {
         hide_usage(&answer, name, data, ret_cut);
         return;

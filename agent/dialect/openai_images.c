@@ -110,11 +110,11 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     struct json_value usage, error;
     const struct json_query queries[] = {{"usage", &usage}, {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_glance(raw, text_members, "usage", &glance);
-    meter->output_events++;
+    dialect_parse_event(meter, raw, &name, &data);
+    dialect_glance(data, text_members, "usage", &glance);
+    meter->output_events += data.length > 0;
     if (!glance.has_usage && !glance.has_error)
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     if (json_scan(data, 128, queries, 2, NULL))
         usage.raw = dialect_search_usage(data, "usage");
     else

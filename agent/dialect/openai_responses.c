@@ -190,9 +190,9 @@ static const char *const delta_members[] = {"delta", NULL};
 static const char *const text_members[] = {"text", "arguments", "refusal", "input", NULL};
 
 /* {"type":"error","code":…,"message":…}: no member "error"; short, and no text holds an unescaped quote. */
-static bool may_be_error(struct slice raw)
+static bool may_be_error(struct slice data)
 {
-    return raw.length < 4096 && memmem(raw.data, raw.length, "\"error\"", 7);
+    return data.length < 4096 && data.length && memmem(data.data, data.length, "\"error\"", 7);
 }
 
 static void read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
@@ -203,12 +203,12 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     struct json_value error;
     const struct json_query queries[] = {QUERIES("response.", &response), {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_glance(raw, delta_members, "usage", &glance);
+    dialect_parse_event(meter, raw, &name, &data);
+    dialect_glance(data, delta_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     meter->output_events += glance.text_bytes > 0;
-    if (!glance.has_usage && !glance.has_error && !may_be_error(raw))
+    if (!glance.has_usage && !glance.has_error && !may_be_error(data))
         return;
-    dialect_parse_event(meter, raw, &name, &data);
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         openai_search_usage(meter, data);
         return;
