@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays every SDK of this folder against every target of the pool and prints a table; called by scripts/compat, which has
+started the stand-in and an agent on policy.yaml. After each feature the agent's own events say whether the target that was
+meant served it, from the provider's usage, with nothing left held; of a refusal, that it was asked only once. See README.md.
+
+matrix.py --small|--full ROW…      ROW: NAME|KIND|COMMAND, KIND one of openai, anthropic, google
+"""
+import json
+import os
+import shlex
+import subprocess
+import ssl
+import sys
+import time
+import urllib.request
+
+TOLLGATE, NODE = os.environ["TOLLGATE"], os.environ["COMPAT_NODE"]
+STANDIN = "https://127.0.0.1:" + os.environ["PROVIDER_PORT"]
+TARGET_IDS = {"openai": "openai-gpt4o-mini", "anthropic": "anthropic-haiku", "google": "google-flash"}
+# By the dialect of the client: the models its program asks for (the first in --small) and the targets it is played at.
+KINDS = {
+    "openai": (["gpt-4o", "gpt-5.1", "pool"], ["openai", "anthropic", "any"]),
+    "anthropic": (["claude-sonnet-4-5", "claude-3-5-haiku-latest", "pool"], ["openai", "anthropic", "any"]),
+    "google": (["gemini-2.0-flash"], ["google", "openai", "any"]),
+}
+# Refusals: the feature, the key that is refused, requests that may reach the agent, whether --small plays it.
+REFUSALS = {
+    "refused_wallet": ("empty", 1, True),
+    "refused_rule": ("ruled", 1, True),
+    "refused_model": ("banned", 1, True),
+    "refused_rate": ("rated", 1, True),
+    "waits_for_rate": ("slowed", 3, False),
+    "busy": ("pool_openai", 3, True),
+}
+FEATURE_SECONDS_MAX = 150
+
+
+class Agent:
+    def __init__(self):
+        self.newest = None
+        self.trust = ssl.create_default_context(cafile=os.path.join(os.environ["T"], "provider-ca.pem"))
+        self.billed_before = 0
+
+    def ask(self, *words):
+        done = subprocess.run([TOLLGATE, *words, "--env", "dev", "--json"], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def billed(self):
+        """Requests that ended at the stand-in, in all."""
+        with urllib.request.urlopen(STANDIN + "/_bill?summary=1", context=self.trust) as answer:
+            return json.load(answer)["requests"]
+
+    def begin(self):
+        self.newest = self.ask("events", "--limit", "1")["events"][0]["id"]
+        self.billed_before = self.billed()
+
+    def fresh_events(self):
+        """Events since begin(), oldest first."""
+        events = []
+        for event in self.ask("events", "--limit", "40")["events"]:
+            if event["id"] == self.newest:
+                break
+            events.insert(0, event)
+        return events
+
+    def settle(self):
+        """Waits until what the stand-in billed has its events and nothing is held: an event follows its answer."""
+        before, deadline = None, time.monotonic() + 15
+        while True:
+            events = self.fresh_events()
+            sent = sum(attempt["bytes_sent"] for event in events for attempt in event.get("attempts") or [])
+            held = self.ask("wallet", "show", "team")["held"]
+            is_complete = events and held == "0" and sent == self.billed() - self.billed_before and before == len(events)
+            if is_complete or time.monotonic() > deadline:
+                return events, held, is_complete
+            before = len(events)
+            time.sleep(0.02)
+
+
+def money(event):
+    return float(event.get("charge") or 0)
+
+
+def check_served(events, target, served):
+    """Of an answer: the meant target, the provider's usage, an exact charge."""
+    for event in events:
+        served.add(event["target"])
+        if target != "any" and event["target"] != TARGET_IDS[target]:
+            return "served by " + str(event["target"])
+        if event["status"] != 200 or event["error"]:
+            return f"the event says {event['status']} {event['error']}"
+        if event["endpoint"] != "count_tokens" and event["usage_source"] != "provider":
+            return f"usage is {event['usage_source']}"
+        if event["endpoint"] != "count_tokens" and (event["basis"] != "exact" or money(event) <= 0):
+            return f"charged {event['charge']}, {event['basis']}"
+    return None
+
+
+def check_refused(events, requests_max):
+    """Of a refusal: asked once, or as often as it may be; nothing charged."""
+    if len(events) > requests_max:
+        return f"{len(events)} requests reached the agent"
+    for event in events:
+        if event["status"] < 400 or money(event):
+            return f"the event says {event['status']}, charged {event['charge']}"
+    return None
+
+
+class Program:
+    """One SDK, one process over all features."""
+
+    def __init__(self, command):
+        clean = {"PATH": os.environ["PATH"], "HOME": os.environ["REAL_HOME"], "LANG": "C.UTF-8", "COMPAT_NODE": NODE}
+        words = [TOLLGATE, "run", "--env", "dev", "--", "env", "-i", *[f"{k}={v}" for k, v in clean.items()], *shlex.split(command)]
+        self.errors = open(os.path.join(os.environ["T"], "sdk.err"), "w+")
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        ready = self.process.stdout.readline().split()
+        if ready[:1] != ["READY"]:
+            self.errors.seek(0)
+            raise RuntimeError("it does not start: " + self.errors.read()[-500:])
+        self.version, self.features = ready[2], ready[3:]
+
+    def play(self, key, target, model, feature):
+        self.process.stdin.write(f"kt_cg_{key} {target} {model} {feature}\n")
+        self.process.stdin.flush()
+        timer = subprocess.Popen(["sh", "-c", f"sleep {FEATURE_SECONDS_MAX}; kill {self.process.pid}"], start_new_session=True)
+        line = self.process.stdout.readline().rstrip("\n")
+        os.killpg(timer.pid, 9)
+        timer.wait()
+        return line or "FAIL it died or took too long"
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+class Table:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def judge(self, where, line, why):
+        word = line.split(" ", 1)[0]
+        if word == "SKIP":
+            self.skipped += 1
+            print(f"  {where}: {line}", file=sys.stderr)
+            return "skip"
+        if word == "FAIL" or why:
+            self.failed += 1
+            print(f"  {where}: {why or ''} {line}", file=sys.stderr)
+            return "FAIL"
+        self.passed += 1
+        return "ok" if word == "ANSWER" else "422"
+
+
+def play_cell(agent, table, program, where, key, target, model, feature, served):
+    agent.begin()
+    line = program.play(key, target, model, feature)
+    why = None
+    if line.startswith(("ANSWER", "REFUSED")):
+        events, held, is_complete = agent.settle()
+        if not events:
+            why = "no event"
+        elif held != "0":
+            why = "still held: " + held
+        elif not is_complete:
+            why = "events and the stand-in's bill differ"
+        elif feature in REFUSALS and line.startswith("REFUSED"):
+            why = check_refused(events, REFUSALS[feature][1])
+        elif line.startswith("REFUSED"):
+            why = check_refused(events, 1)
+        elif feature not in REFUSALS:
+            why = check_served(events, target, served)
+    return table.judge(where, line, why)
+
+
+def play_program(agent, table, is_full, only, name, kind, command):
+    try:
+        program = Program(command)
+    except (RuntimeError, OSError) as error:
+        table.judge(name, "FAIL " + str(error), None)
+        return
+    models, targets = KINDS[kind]
+    models = models if is_full else models[:1]
+    print(f"\n{name} {program.version}")
+    print(f"  {'feature':<28}" + "".join(f"{target:>11}" for target in targets))
+    served = set()
+    for feature in program.features:
+        if only and feature not in only:
+            continue
+        if feature in REFUSALS:
+            key, _, is_small = REFUSALS[feature]
+            if is_small or is_full:
+                result = play_cell(agent, table, program, f"{name}, {feature}", key, "any", models[0], feature, served)
+                print(f"  {feature:<28}{'refused' if result == '422' else result:>11}", flush=True)
+            continue
+        row = f"  {feature:<28}"
+        for target in targets:
+            results = [play_cell(agent, table, program, f"{name}, {feature}, {model} at {target}", "pool_" + target, target, model,
+                                 feature, served) for model in models]
+            row += f"{next((r for r in results if r in ('FAIL', 'skip')), results[0]):>11}"
+        print(row, flush=True)
+    program.close()
+    missing = [target for target in targets if TARGET_IDS.get(target) not in served and target in TARGET_IDS]
+    if kind != "google" and not only and missing:
+        table.judge(name, "FAIL", f"never served by {' '.join(missing)}")
+
+
+def main():
+    is_full = sys.argv[1] == "--full"
+    only = set(filter(None, os.environ.get("COMPAT_FEATURES", "").split()))
+    agent, table = Agent(), Table()
+    for row in sys.argv[2:]:
+        play_program(agent, table, is_full, only, *row.split("|", 2))
+    print(f"\n{table.passed} {table.failed} {table.skipped}")
+
+
+main()
