@@ -48,7 +48,7 @@ class Agent:
     def billed(self):
         """Requests that ended at the stand-in, in all."""
         with urllib.request.urlopen(STANDIN + "/_bill?summary=1", context=self.trust) as answer:
-            return json.load(answer)["requests"]
+            return json.load(answer)["rows"]
 
     def begin(self):
         self.newest = self.ask("events", "--limit", "1")["events"][0]["id"]
@@ -70,7 +70,7 @@ class Agent:
             events = self.fresh_events()
             sent = sum(attempt["bytes_sent"] for event in events for attempt in event.get("attempts") or [])
             held = self.ask("wallet", "show", "team")["held"]
-            is_complete = events and held == "0" and sent == self.billed() - self.billed_before and before == len(events)
+            is_complete = bool(events) and held == "0" and sent == self.billed() - self.billed_before and before == len(events)
             if is_complete or time.monotonic() > deadline:
                 return events, held, is_complete
             before = len(events)
@@ -156,8 +156,8 @@ def play_cell(agent, table, program, where, key, target, model, feature, served)
     agent.begin()
     line = program.play(key, target, model, feature)
     why = None
+    events, held, is_complete = agent.settle()
     if line.startswith(("ANSWER", "REFUSED")):
-        events, held, is_complete = agent.settle()
         if not events:
             why = "no event"
         elif held != "0":

@@ -7,38 +7,11 @@ import os
 import sys
 import traceback
 
-# A PNG of 2 × 2 pixels.
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEklEQVR42mP4z8DAAMIM/4EAAB/uBfvxq7p3AAAAAElFTkSuQmCC"
-
-WEATHER = {
-    "type": "object",
-    "properties": {
-        "city": {"type": "string", "description": "The name of the city"},
-        "days": {"type": "integer", "description": "How many days ahead"},
-        "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
-    },
-    "required": ["city", "days", "unit"],
-    "additionalProperties": False,
-}
-CALENDAR = {
-    "type": "object",
-    "properties": {
-        "title": {"type": "string"},
-        "place": {"type": "object", "properties": {"street": {"type": "string"}, "number": {"type": "integer"}},
-                  "required": ["street", "number"], "additionalProperties": False},
-        "guests": {"type": "array", "items": {"type": "string"}},
-        "priority": {"type": "string", "enum": ["low", "high"]},
-        "confirmed": {"type": "boolean"},
-    },
-    "required": ["title", "place", "guests", "priority", "confirmed"],
-    "additionalProperties": False,
-}
-
-ASK = "hello from the matrix"
-ASK_TOOL = "use the tool to find the weather of Oslo"
-ASK_TWO_TOOLS = "use the tool for two cities [[tool_calls=2]]"
-ASK_JSON = "Give me the meeting as JSON"
-ASK_IMAGE = "what is in this picture"
+# The same questions, schemas and picture (a PNG of 2 × 2 pixels) for all programs.
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "shared.json"), encoding="utf-8") as file:
+    SHARED = json.load(file)
+PNG, WEATHER, CALENDAR = SHARED["PNG"], SHARED["WEATHER"], SHARED["CALENDAR"]
+ASK, ASK_TOOL, ASK_TWO_TOOLS, ASK_JSON, ASK_IMAGE = (SHARED[n] for n in ("ASK", "ASK_TOOL", "ASK_TWO_TOOLS", "ASK_JSON", "ASK_IMAGE"))
 
 
 class Skip(Exception):
@@ -94,7 +67,6 @@ def raises(kinds, call):
     try:
         answer = call()
     except kinds as error:
-        need(type(error) in kinds if isinstance(kinds, tuple) else type(error) is kinds, "another class", type(error))
         return error
     raise AssertionError("it was not refused: " + str(answer)[:200])
 

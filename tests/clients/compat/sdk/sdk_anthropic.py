@@ -65,7 +65,7 @@ def words(message):
 
 
 def text(model, target):
-    message = whole(ask(model, [user(ASK)], system="You are terse.", temperature=0.2))
+    message = whole(ask(model, [user(ASK)], system="You are terse.", extra_body={"temperature": 0.2}))
     need([block.type for block in message.content] == ["text"], message.content)
     return said(words(message))
 
@@ -75,8 +75,8 @@ def conversation(model, target):
     turns = [user([{"type": "text", "text": "first"}]), {"role": "assistant", "content": [{"type": "text", "text": "an answer"}]},
              user([{"type": "text", "text": ASK, "cache_control": {"type": "ephemeral"}}])]
     system = [{"type": "text", "text": "You are terse.", "cache_control": {"type": "ephemeral"}}]
-    return said(words(whole(ask(model, turns, system=system, stop_sequences=["###"], metadata={"user_id": "somebody"}, top_k=5,
-                                thinking={"type": "disabled"}))))
+    return said(words(whole(ask(model, turns, system=system, stop_sequences=["###"], metadata={"user_id": "somebody"},
+                                thinking={"type": "disabled"}, extra_body={"top_k": 5}))))
 
 
 def length(model, target):
