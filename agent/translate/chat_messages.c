@@ -140,7 +140,9 @@ static bool read_arguments(struct work *work, json_t *value, void *into)
     return read_text(work, value, &((struct part *)into)->arguments);
 }
 
-static const struct member call_function_rows[] = {NEED("name", read_call_name), NEED("arguments", read_arguments)};
+/* `parsed_arguments` and `parsed`: what OpenAI's SDKs add to an answer that they parsed, and send back with it. */
+static const struct member call_function_rows[] = {NEED("name", read_call_name), NEED("arguments", read_arguments),
+                                                   KNOW("parsed_arguments")};
 
 static bool read_call_function(struct work *work, json_t *value, void *into)
 {
@@ -183,6 +185,7 @@ static const struct member assistant_rows[] = {
     TAKE("content", read_assistant_content),
     TAKE("refusal", read_refusal),
     TAKE("tool_calls", read_calls),
+    KNOW("parsed"),
     DROP("name", value_is_empty),
     DROP("annotations", value_is_empty),
     DROP("reasoning_content", value_is_empty), /* of compatible providers: reasoning of earlier turns */

@@ -12,6 +12,7 @@
 static const struct member text_rows[] = {
     KNOW("type"),
     NEED("text", read_part_text),
+    KNOW("parsed"),                      /* by OpenAI's SDKs, which send it back: the text says it */
     DROP("annotations", value_is_empty), /* where an earlier answer's text came from */
     DROP("logprobs", value_is_empty),
     DROP("prompt_cache_breakpoint", NULL),
@@ -179,6 +180,7 @@ static const struct member call_rows[] = {
     NEED("call_id", read_call_id),
     NEED("name", read_call_name),
     NEED("arguments", read_arguments),
+    KNOW("parsed_arguments"), /* by OpenAI's SDKs */
     REFUSE("namespace", value_is_empty, "names of tools in a namespace have no equivalent"),
     REFUSE("caller", value_is_direct, "calls by the provider's own code have no equivalent"),
 };

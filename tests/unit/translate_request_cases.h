@@ -126,6 +126,15 @@ static const struct case_row case_rows[] = {
             AM(U("'a'") "," B("[{'type':'text','text':'x'},{'type':'text','text':'y'}]") "," U("'b'"))),
     CHAT_DROPS(CM(U("'a'") ",{'role':'assistant','content':'b','reasoning_content':'hm'}," U("'c'")),
                AM(U("'a'") "," B("'b'") "," U("'c'")), "messages.reasoning_content"),
+    /* what OpenAI's SDKs send back of answers that they parsed */
+    CHAT_IS(CM(U("'a'") ",{'role':'assistant','content':'{}','parsed':{'x':1}}," U("'c'")),
+            AM(U("'a'") "," B("'{}'") "," U("'c'"))),
+    CHAT_IS("{'model':'m','tools':[" FN("f") "],'messages':[" U(
+                "'a'") ",{'role':'assistant','content':null,'parsed':null,"
+                       "'tool_calls':[{'id':'c1','type':'function','function':{'name':'f','arguments':'{\\'x\\':1}',"
+                       "'parsed_arguments':{'x':1}}}]},{'role':'tool','tool_call_id':'c1','content':'r'}]}",
+            "{'model':'t','max_tokens':1000,'tools':[" TL("f") "],'messages':[" U("'a'") "," B("[" USE(
+                "c1", "f", "{'x':1}") "]") "," U("[{'type':'tool_result','tool_use_id':'c1','content':'r'}]") "]}"),
     /* images and files */
     CHAT_IS(CM(U("[{'type':'image_url','image_url':{'url':'" PNG "','detail':'auto'}}]")),
             AM(U("[{'type':'image','source':{'type':'base64','media_type':'image/png','data':'iVBORw0KGgo='}}]"))),
@@ -449,6 +458,15 @@ static const struct case_row case_rows[] = {
                                                  "tool_result','tool_use_id':'c2',"
                                                  "'content':[{'type':'text','text':'two'},{'type':'image','source':{'"
                                                  "type':'url','url':'https://x/y'}}]}]") "]}"),
+    RESP_IS(
+        "{'model':'m','tools':[{'type':'function','name':'f','parameters':{'type':'object'},'strict':false}],'input':"
+        "[" U(
+            "'a'") ",{'type':'message','role':'assistant','content':[{'type':'output_text','text':'{}','parsed':{}}]},"
+                   "{'type':'function_call','call_id':'c1','name':'f','arguments':'{}','parsed_arguments':{}},"
+                   "{'type':'function_call_output','call_id':'c1','output':'r'}]}",
+        "{'model':'t','max_tokens':1000,'tools':[" TL("f") "],'messages':[" U("'a'") "," B(
+            "[{'type':'text','text':'{}'}," USE(
+                "c1", "f", "{}") "]") "," U("[{'type':'tool_result','tool_use_id':'c1','content':'r'}]") "]}"),
     RESP_NOT(RI(U("'a'") ",{'type':'function_call','call_id':'c1','name':'f','arguments':'{}'}"), "input[1]"),
     RESP_NOT(RI("{'type':'item_reference','id':'x'}"), "input[0].item_reference"),
     RESP_NOT(RI("{'id':'x'}"), "input[0].item_reference"),
