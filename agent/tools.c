@@ -3,6 +3,7 @@
 #include "tools.h"
 
 #include "config/config.h"
+#include "dialect/dialect.h"
 #include "prices/prices.h"
 #include "wallet/wallet.h"
 
@@ -19,8 +20,10 @@ static enum error check_file(const char *file, const char *providers, const char
     struct settings *settings = NULL;
     config_problems_init(&problems);
     enum error error = config_load(&sources, &problems, &settings);
-    if (!error)
+    if (!error) {
         prices_warn_unknown(settings, &problems);
+        dialect_warn_endpoints(settings, &problems);
+    }
     config_print_problems(&problems, stderr);
     if (!error)
         printf("%s: ok, %s, %zu target%s, %zu group%s, %zu budget%s\n", file,

@@ -38,7 +38,7 @@ static const struct option_row {
     {"amount", OPTIONS_BUDGET, "USD", offsetof(struct options, amount), "the limit of one window", false},
     {"window", OPTIONS_BUDGET, "WINDOW", offsetof(struct options, window),
      "hourly, daily, weekly, monthly (default) or rolling", false},
-    {"length", OPTIONS_BUDGET, "TIME", offsetof(struct options, length), "of a rolling window: 90m, 24h, 30d", false},
+    {"length", OPTIONS_BUDGET, "TIME", offsetof(struct options, length), "of a rolling window: 24h, 30d", false},
     {"hard", OPTIONS_BUDGET, NULL, offsetof(struct options, hard), "calls that would pass it are refused", false},
     {"soft", OPTIONS_BUDGET, NULL, offsetof(struct options, soft), "it only warns (default)", false},
     {"scope", OPTIONS_BUDGET, "KEY=VALUE", offsetof(struct options, scopes),

@@ -110,15 +110,27 @@ static void why_print_steps(const json_t *steps)
 
 static void why_print_attempts(const json_t *attempts)
 {
-    static const char *const facts[][2] = {
-        {"target", ""},           {"provider", "at"},    {"model", "model"}, {"status", "status"},
-        {"hold", "held"},         {"charge", "charged"}, {"basis", ""},      {"usage_source", "usage from"},
-        {"price_basis", "price"}, {"price_model", "of"}, {NULL, NULL}};
+    static const char *const facts[][2] = {{"target", ""},
+                                           {"provider", "at"},
+                                           {"model", "model"},
+                                           {"status", "status"},
+                                           {"hold", "held"},
+                                           {"charge", "charged"},
+                                           {"basis", ""},
+                                           {"usage_source", "usage from"},
+                                           {"price_basis", "price"},
+                                           {"price_model", "of"},
+                                           {"translated_to", "translated to"},
+                                           {"job", "goes on as job"},
+                                           {NULL, NULL}};
     if (json_array_size(attempts) > 0)
         puts("\nattempts");
     for (size_t index = 0; index < json_array_size(attempts); index++) {
         const json_t *attempt = json_array_get(attempts, index);
         printf("  %zu  %s\n", index + 1, terminal_clean(why_join(attempt, facts, ", ")));
+        const char *dropped = api_text(attempt, "dropped", "");
+        if (dropped[0])
+            printf("     left out by rule: %s\n", terminal_clean(dropped));
         const char *error = api_text(attempt, "error", "");
         if (error[0])
             printf("     %s\n", terminal_paint(stdout, COLOR_RED, terminal_clean(error)));

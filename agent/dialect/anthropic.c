@@ -63,10 +63,19 @@ static const struct error_override error_overrides[] = {
     {ERROR_OVERLOADED, {0, "overloaded_error", NULL}},      {ERROR_OK, {0, NULL, NULL}},
 };
 static const struct error_default error_defaults[] = {
-    {400, "invalid_request_error"}, {401, "authentication_error"},  {402, "billing_error"},
-    {403, "permission_error"},      {404, "not_found_error"},       {408, "timeout_error"},
-    {413, "request_too_large"},     {426, "invalid_request_error"}, {429, "rate_limit_error"},
-    {431, "request_too_large"},     {504, "timeout_error"},         {0, "api_error"},
+    {422, "invalid_request_error"},
+    {400, "invalid_request_error"},
+    {401, "authentication_error"},
+    {402, "billing_error"},
+    {403, "permission_error"},
+    {404, "not_found_error"},
+    {408, "timeout_error"},
+    {413, "request_too_large"},
+    {426, "invalid_request_error"},
+    {429, "rate_limit_error"},
+    {431, "request_too_large"},
+    {504, "timeout_error"},
+    {0, "api_error"},
 };
 
 static void write_object(const struct error_shape *shape, const char *message, const char *request_id,
@@ -103,6 +112,7 @@ const struct dialect dialect_anthropic = {
     .kind = DIALECT_ANTHROPIC,
     .name = "anthropic",
     .api_prefix = "/v1",
+    .endpoints = endpoints,
     .find_endpoint = find_endpoint,
     .read_request = dialect_read_request,
     .edit_request = edit_request,

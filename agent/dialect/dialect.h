@@ -21,6 +21,7 @@ enum endpoint_kind {
     ENDPOINT_UNMETERED, /* this version cannot meter it: passed or blocked by capture.unmetered_endpoint */
 };
 
+struct endpoint_row;
 struct format; /* how an endpoint's request is read and its answer metered: internal to dialect/ */
 
 struct endpoint {
@@ -130,8 +131,9 @@ struct event_cut {
 
 struct dialect {
     enum dialect_kind kind;
-    const char *name;       /* "openai" */
-    const char *api_prefix; /* of its own provider: "/v1" */
+    const char *name;                     /* "openai" */
+    const char *api_prefix;               /* of its own provider: "/v1" */
+    const struct endpoint_row *endpoints; /* all of its paths (internal to dialect/) */
     /* Which endpoint; never NULL. */
     const struct endpoint *(*find_endpoint)(struct slice method, struct slice path);
     /* Validates and reads the body of an endpoint that has a format: METERED, and FREE when it matters later (an upload
@@ -155,6 +157,8 @@ struct dialect {
 enum { ERROR_BYTES_MAX = 16384 };
 
 const struct dialect *dialect_of(enum dialect_kind kind);
+/* For check: a warning for each endpoint of a rule that no dialect has. */
+void dialect_warn_endpoints(const struct settings *settings, struct config_problems *problems);
 /* The endpoint that a translated request goes to, and its dialect; NULL for an api that nothing is translated to. */
 const struct endpoint *dialect_endpoint_of(enum api api, const struct dialect **ret_dialect);
 /* "https://api.groq.com" + "/openai/v1" + what follows the called provider's prefix: where a call goes at a provider.

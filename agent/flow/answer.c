@@ -57,6 +57,8 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
         add(fields, &count, "tollgate-cost", money_text(exchange, attempt->charge));
         add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, remaining(exchange)));
     }
+    if (exchange->is_cheaper)
+        add(fields, &count, "tollgate-cheaper", exchange->rendition.facts.model);
     if (attempt && attempt->rendition->is_translated)
         add(fields, &count, "tollgate-translated", attempt->rendition->endpoint->name);
     if (exchange->limits.answer.count)

@@ -22,38 +22,84 @@ static bool is_overload(int status)
     return false;
 }
 
-/* What errors of these statuses may say in their body, in the words of OpenAI, Anthropic and Google. */
+/* What errors of these statuses say, by members that the provider fills, in the words of OpenAI and those like it,
+ * Anthropic, and Google. A message may repeat what the program sent: what it decides must not outlast this request, but
+ * where it begins with the provider's own words. */
+enum look_member { LOOK_CODE, LOOK_PARAM, LOOK_MESSAGE, LOOK_MESSAGE_START };
 static const struct look_row {
     int status; /* 0: any of 400, 404, 413, 422 */
+    enum look_member member;
     const char *mark;
     enum attempt_failure failure;
 } look_rows[] = {
-    {0, "context_length_exceeded", FAILURE_WINDOW},
-    {0, "maximum context length", FAILURE_WINDOW},
-    {0, "prompt is too long", FAILURE_WINDOW},
-    {0, "exceed context limit", FAILURE_WINDOW},
-    {0, "exceeds the maximum number of tokens", FAILURE_WINDOW},
-    {0, "model_not_found", FAILURE_MODEL_MISSING},
-    {404, "not_found_error", FAILURE_MODEL_MISSING},
-    {404, "is not found for API version", FAILURE_MODEL_MISSING},
-    {400, "stream_options", FAILURE_STREAM_OPTIONS},
-    {422, "stream_options", FAILURE_STREAM_OPTIONS},
-    {400, "include_usage", FAILURE_STREAM_OPTIONS},
+    {0, LOOK_CODE, "context_length_exceeded", FAILURE_WINDOW},
+    {0, LOOK_MESSAGE, "maximum context length", FAILURE_WINDOW},
+    {0, LOOK_MESSAGE, "prompt is too long", FAILURE_WINDOW},
+    {0, LOOK_MESSAGE, "exceed context limit", FAILURE_WINDOW},
+    {0, LOOK_MESSAGE, "exceeds the maximum number of tokens", FAILURE_WINDOW},
+    {0, LOOK_CODE, "model_not_found", FAILURE_MODEL_MISSING},
+    {404, LOOK_MESSAGE_START, "model:", FAILURE_MODEL_MISSING},
+    {404, LOOK_MESSAGE_START, "models/", FAILURE_MODEL_MISSING},
+    {404, LOOK_MESSAGE_START, "The model ", FAILURE_MODEL_MISSING},
+    {0, LOOK_PARAM, "stream_options", FAILURE_STREAM_OPTIONS},
+    {0, LOOK_MESSAGE, "stream_options", FAILURE_STREAM_OPTIONS},
+    {0, LOOK_MESSAGE, "include_usage", FAILURE_STREAM_OPTIONS},
 };
+
+struct look {
+    char code[64], param[64], message[1024];
+};
+
+static void read_error(struct slice body, struct look *look)
+{
+    struct json_value code, param, message, text;
+    const struct json_query queries[] = {
+        {"error.code", &code}, {"error.param", &param}, {"error.message", &message}, {"message", &text}};
+    *look = (struct look){0};
+    if (json_scan(body, 64, queries, sizeof queries / sizeof *queries, NULL))
+        return;
+    const struct {
+        const struct json_value *value;
+        char *text;
+        size_t bytes;
+    } rows[] = {{&code, look->code, sizeof look->code},
+                {&param, look->param, sizeof look->param},
+                {message.kind == JSON_KIND_STRING ? &message : &text, look->message, sizeof look->message}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!json_get_string(rows[i].value, rows[i].text, rows[i].bytes))
+            rows[i].text[0] = '\0';
+}
+
+static bool says(const struct look *look, const struct look_row *row)
+{
+    switch (row->member) {
+    case LOOK_CODE:
+        return strcmp(look->code, row->mark) == 0;
+    case LOOK_PARAM:
+        return strcmp(look->param, row->mark) == 0;
+    case LOOK_MESSAGE:
+        return strstr(look->message, row->mark) != NULL;
+    case LOOK_MESSAGE_START:
+        return strncmp(look->message, row->mark, strlen(row->mark)) == 0;
+    }
+    return false;
+}
 
 static bool wants_look(int status)
 {
     return status == 400 || status == 404 || status == 413 || status == 422;
 }
 
-static enum attempt_failure read_look(const struct attempt *attempt)
+/* A call that kept its model says nothing of the target's own. */
+static enum attempt_failure read_look(const struct exchange *exchange, const struct attempt *attempt)
 {
-    struct slice text = buffer_contents(&attempt->look);
+    struct look look;
+    read_error(buffer_contents(&attempt->look), &look);
     for (size_t i = 0; i < sizeof look_rows / sizeof *look_rows; i++) {
         const struct look_row *row = &look_rows[i];
-        bool is_ours = row->failure != FAILURE_STREAM_OPTIONS || attempt->asks_usage;
-        if (is_ours && (row->status == 0 || row->status == attempt->status) && text.length &&
-            memmem(text.data, text.length, row->mark, strlen(row->mark)))
+        bool is_ours = (row->failure != FAILURE_STREAM_OPTIONS || attempt->asks_usage) &&
+                       (row->failure != FAILURE_MODEL_MISSING || !exchange->route.keeps_model);
+        if (is_ours && (row->status == 0 || row->status == attempt->status) && says(&look, row))
             return row->failure;
     }
     return FAILURE_NONE;
@@ -90,7 +136,7 @@ enum attempt_failure fallback_judge(struct exchange *exchange, struct attempt *a
         return FAILURE_NONE;
     }
     attempt->is_looking = false;
-    enum attempt_failure failure = read_look(attempt);
+    enum attempt_failure failure = read_look(exchange, attempt);
     return failure == FAILURE_STREAM_OPTIONS || is_left ? failure : FAILURE_NONE;
 }
 

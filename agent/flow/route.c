@@ -29,6 +29,36 @@ static bool find_cost(void *context, const struct target *target, struct route_c
     return true;
 }
 
+static bool is_named(const struct model_group *groups, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(groups[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name of the policy's own for several models: whoever may ask for it may have them. */
+static bool is_group_name(const struct exchange *exchange)
+{
+    const struct settings *settings = exchange->settings;
+    const struct routing_override *group = &exchange->principal.group.group->routing;
+    const char *model = exchange->rendition.facts.model;
+    if (is_named(settings->routing.model_groups, settings->routing.model_group_count, model) ||
+        is_named(group->model_groups, group->model_group_count, model))
+        return true;
+    for (size_t i = 0; i < settings->project_count; i++)
+        if (is_named(settings->projects[i].routing.model_groups, settings->projects[i].routing.model_group_count,
+                     model))
+            return true;
+    return false;
+}
+
+static bool is_allowed(void *context, const struct target *target)
+{
+    const struct exchange *exchange = context;
+    return policy_is_served(exchange->principal.group.group, target->model, is_group_name(exchange));
+}
+
 /* FNV-1a (draft-eastlake-fnv): identifiers of a provider, never secrets. */
 uint64_t route_hash(const char *id)
 {
@@ -53,7 +83,10 @@ static struct route_request question_of(struct exchange *exchange)
 {
     const struct request_facts *facts = &exchange->rendition.facts;
     const char *anchor = find_anchor(exchange);
-    exchange->conversation = anchor ? route_hash(anchor) : facts->conversation;
+    /* Two programs may begin in the same words. */
+    exchange->conversation = anchor                ? route_hash(anchor)
+                             : facts->conversation ? facts->conversation ^ (uint64_t)exchange->principal.claim.pid
+                                                   : 0;
     return (struct route_request){
         .settings = exchange->settings,
         .group = exchange->principal.group.group,
@@ -66,6 +99,7 @@ static struct route_request question_of(struct exchange *exchange)
         .is_continued = facts->is_continued,
         .must_stay = anchor != NULL,
         .context = exchange,
+        .is_allowed = is_allowed,
         .can_speak = can_speak,
         .find_cost = find_cost,
     };
@@ -106,18 +140,48 @@ static void note_route(struct exchange *exchange)
                   left_out);
 }
 
+/* An answer that was translated has an id of ours: no provider keeps its state. */
+static bool is_own_id(const char *id)
+{
+    static const char prefix[] = "resp_";
+    struct id ignored;
+    return id && strncmp(id, prefix, sizeof prefix - 1) == 0 && id_parse(slice_of(id + sizeof prefix - 1), &ignored);
+}
+
+/* With the placeholder key alone, what the policy passes goes with a listed target's key of that provider. */
+static bool lend_key(struct exchange *exchange)
+{
+    const struct settings *settings = exchange->settings;
+    for (size_t i = 0; i < settings->target_count; i++) {
+        const struct target *target = &settings->targets[i];
+        if (!target->secret || strcmp(target->provider->id, exchange->provider->id) != 0)
+            continue;
+        exchange->route.is_pass = false;
+        exchange->route.keeps_model = true;
+        exchange->route.targets[0] = target;
+        exchange->route.count = 1;
+        return true;
+    }
+    return false;
+}
+
 enum outcome step_route(struct exchange *exchange)
 {
     job_find(exchange);
+    if (is_own_id(find_anchor(exchange)))
+        return exchange_fail(exchange, ERROR_NO_TRANSLATION,
+                             "%s: that answer was translated from another provider's, which keeps no state: send the "
+                             "conversation itself",
+                             exchange->job.id ? exchange->job.id : "previous_response_id");
     const struct route_request request = question_of(exchange);
     enum error error = routing_choose(exchange->worker->services->routing, &request, &exchange->route);
     if (error)
         return refuse(exchange, error);
-    if (exchange->route.is_pass && exchange->principal.group.key_is_placeholder)
-        return exchange_fail(
-            exchange, ERROR_NO_SECRET,
-            "%s would be asked with the program's own key, but the program has only the placeholder key",
-            exchange->provider->id);
+    if (exchange->route.is_pass && exchange->principal.group.key_is_placeholder && !lend_key(exchange))
+        return exchange_fail(exchange, ERROR_KEY_MISSING,
+                             "%s would be asked with the program's own key, but the program has only the placeholder "
+                             "key, and no target of %s lends one",
+                             exchange->provider->id, exchange->provider->id);
     note_route(exchange);
     return OUTCOME_NEXT;
 }

@@ -30,6 +30,13 @@ static bool is_one_of(const char *name, const char **patterns, size_t count)
     return count == 0 || (name && name[0] && is_among(name, (const char *const *)patterns, count));
 }
 
+bool policy_is_served(const struct consumer_group *group, const char *model, bool is_group_name)
+{
+    if (is_among(model, (const char *const *)group->denied_models, group->denied_model_count))
+        return false;
+    return is_group_name || is_one_of(model, group->allowed_models, group->allowed_model_count);
+}
+
 static enum error decide_model(const struct policy_question *question, struct arena *arena,
                                struct policy_verdict *verdict)
 {

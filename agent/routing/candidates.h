@@ -12,7 +12,14 @@
 enum { CANDIDATES_MAX = 256 }; /* as many as a policy can list */
 
 /* Why a candidate is left out; when none is left, the kinds decide the error. */
-enum left_out_kind { LEFT_OUT_SECRET, LEFT_OUT_TRANSLATION, LEFT_OUT_PRICE, LEFT_OUT_BUSY, LEFT_OUT_OTHER };
+enum left_out_kind {
+    LEFT_OUT_SECRET,
+    LEFT_OUT_TRANSLATION,
+    LEFT_OUT_PRICE,
+    LEFT_OUT_BUSY,
+    LEFT_OUT_POLICY,
+    LEFT_OUT_OTHER
+};
 enum { LEFT_OUT_KINDS = LEFT_OUT_OTHER + 1 };
 
 /* Lower ones go first, whatever the strategy says. */

@@ -33,6 +33,12 @@ static bool keeps_data_policy(const struct choice *choice, struct candidate *row
     return true;
 }
 
+static bool is_allowed(const struct choice *choice, struct candidate *row)
+{
+    const struct route_request *request = choice->request;
+    return !request->is_allowed || choice->route->keeps_model || request->is_allowed(request->context, row->target);
+}
+
 static bool is_dialect_allowed(const struct choice *choice, struct candidate *row)
 {
     const struct route_request *request = choice->request;
@@ -122,7 +128,8 @@ static const struct filter_row {
     bool (*lets_through)(const struct choice *choice, struct candidate *row);
 } filter_rows[] = {
     {PHASE_WRITTEN, LEFT_OUT_SECRET, "no secret", has_secret},
-    {PHASE_WRITTEN, LEFT_OUT_OTHER, "data policy", keeps_data_policy},
+    {PHASE_WRITTEN, LEFT_OUT_POLICY, "data policy", keeps_data_policy},
+    {PHASE_WRITTEN, LEFT_OUT_POLICY, "its model is not allowed", is_allowed},
     {PHASE_WRITTEN, LEFT_OUT_TRANSLATION, "another dialect", is_dialect_allowed},
     {PHASE_WRITTEN, LEFT_OUT_OTHER, "the conversation is elsewhere", is_where_it_stays},
     {PHASE_WRITTEN, LEFT_OUT_OTHER, "larger than its limit", can_ever_fit},
@@ -132,7 +139,7 @@ static const struct filter_row {
     {PHASE_STATE, LEFT_OUT_BUSY, "at its limit", is_below_limit},
     {PHASE_ASKED, LEFT_OUT_TRANSLATION, "cannot be translated", can_speak},
     {PHASE_ASKED, LEFT_OUT_PRICE, "price unknown", has_price},
-    {PHASE_ASKED, LEFT_OUT_OTHER, "above its price ceiling", is_below_ceiling},
+    {PHASE_ASKED, LEFT_OUT_POLICY, "above its price ceiling", is_below_ceiling},
     {PHASE_ASKED, LEFT_OUT_OTHER, "not cheaper", is_cheaper},
     {PHASE_ASKED, LEFT_OUT_OTHER, "larger than its context window", is_within_context},
 };

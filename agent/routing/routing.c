@@ -79,7 +79,8 @@ static enum error find_error(const struct choice *choice)
         enum error error;
     } of_all[] = {{LEFT_OUT_SECRET, ERROR_NO_SECRET},
                   {LEFT_OUT_TRANSLATION, ERROR_NO_TRANSLATION},
-                  {LEFT_OUT_PRICE, ERROR_PRICE_UNKNOWN}};
+                  {LEFT_OUT_PRICE, ERROR_PRICE_UNKNOWN},
+                  {LEFT_OUT_POLICY, ERROR_TARGET_DENIED}};
     if (choice->left_out_of[LEFT_OUT_BUSY])
         return ERROR_TARGETS_BUSY;
     for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++)

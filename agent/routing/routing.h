@@ -40,6 +40,8 @@ struct route_request {
      * not. Called without a lock, at most once per target, and not at all for targets that nothing else leaves over, or
      * when the route keeps_model. NULL: own dialect only. */
     bool (*can_speak)(void *context, const struct target *target, const char **ret_why);
+    /* May the caller have this target's model? Called with or without the lock: no waiting. NULL: all. */
+    bool (*is_allowed)(void *context, const struct target *target);
     /* False: the price is not known and the policy blocks that. As can_speak; NULL: all cost nothing. */
     bool (*find_cost)(void *context, const struct target *target, struct route_cost *ret_cost);
 };
@@ -66,7 +68,8 @@ struct route {
 };
 /* Candidates, filters, order. Errors: MODEL_UNLISTED, PROVIDER_UNLISTED, NO_SECRET (all that match lack their key),
  * NO_TRANSLATION (nothing but translation stood in the way), PRICE_UNKNOWN (nothing but prices that are not known),
- * TARGETS_BUSY (breakers, limits: waiting helps), NO_TARGET (all else: data policy, price ceiling, window).
+ * TARGETS_BUSY (breakers, limits: waiting helps), TARGET_DENIED (nothing but what the policy says: models, data policy,
+ * price ceiling), NO_TARGET (all else).
  * *ret_route says what was left out on failure, too. Any thread.
  * The caller's own dialect goes first; under cross_dialect last_resort the others follow it in the order, so that they
  * serve when none of its own is left, be it by the filters or because each of them was tried and failed. */

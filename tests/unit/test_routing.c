@@ -281,7 +281,7 @@ TEST(each_filter_says_why)
         uint32_t retry_after_s;
     } rows[] = {
         {spoil_secret, "no secret", ERROR_NO_SECRET, 0},
-        {spoil_labels, "data policy", ERROR_NO_TARGET, 0},
+        {spoil_labels, "data policy", ERROR_TARGET_DENIED, 0},
         {spoil_limit, "larger than its limit", ERROR_NO_TARGET, 0},
         {spoil_model, "model missing at the provider for 600 s", ERROR_NO_TARGET, 0},
         {spoil_breaker, "breaker open for 30 s", ERROR_TARGETS_BUSY, 30},
@@ -290,7 +290,7 @@ TEST(each_filter_says_why)
         {spoil_tokens, "at its limit for 60 s", ERROR_TARGETS_BUSY, 60},
         {spoil_speech, "cannot be translated: n: has no counterpart", ERROR_NO_TRANSLATION, 0},
         {spoil_price, "price unknown", ERROR_PRICE_UNKNOWN, 0},
-        {spoil_ceiling, "above its price ceiling", ERROR_NO_TARGET, 0},
+        {spoil_ceiling, "above its price ceiling", ERROR_TARGET_DENIED, 0},
         {spoil_window, "larger than its context window", ERROR_NO_TARGET, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
