@@ -81,6 +81,7 @@ enum member_role {
     ROLE_TOOLS,
     ROLE_THINKING,
     ROLE_PREDICTION,
+    ROLE_REFUSED, /* it must not be given: `mistyped` says why */
     ROLE_BACKGROUND,
     ROLE_PREVIOUS_ID, /* refers outside, too */
     ROLE_OUTSIDE,     /* when given, the body's bytes do not bound the input */

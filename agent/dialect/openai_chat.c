@@ -21,6 +21,8 @@ static const struct request_member chat_members[] = {
     OPENAI_COUNT("max_tokens", ROLE_OUTPUT_MAX),
     {"tools", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "Invalid type for 'tools': expected an array of objects."},
     {"functions", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "Invalid type for 'functions': expected an array of objects."},
+    {"models", ROLE_REFUSED, MEMBER_ARRAY, false, NULL,
+     "'models' names further models, which no policy looks at and no price is held for: name one 'model'."},
     {"prediction", ROLE_PREDICTION, MEMBER_OBJECT, false, NULL, "Invalid type for 'prediction': expected an object."},
     {"web_search_options", ROLE_OUTSIDE, MEMBER_OBJECT, false, NULL,
      "Invalid type for 'web_search_options': expected an object."},

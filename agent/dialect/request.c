@@ -72,6 +72,8 @@ static bool take_member(const struct request_member *member, const struct json_v
         return true;
     case ROLE_THINKING:
         return !is_given || json_get_integer(value, &facts->thinking_tokens);
+    case ROLE_REFUSED:
+        return !is_given;
     case ROLE_PREDICTION:
         facts->prediction_bytes = is_given ? value->raw.length : 0;
         return true;

@@ -9,25 +9,30 @@
 
 static const struct endpoint uncatalogued_endpoint = {.name = "uncatalogued", .kind = ENDPOINT_UNMETERED};
 
-static bool is_form_data(const struct exchange *exchange)
+static bool says_json(const struct exchange *exchange)
 {
     const struct http_request *request = exchange->request;
     struct slice type = http_find_field(request->fields, request->field_count, "content-type");
-    return type.length >= 10 && strncasecmp(type.data, "multipart/", 10) == 0;
+    return type.length && memmem(type.data, type.length, "json", 4) != NULL;
 }
 
-/* A call that cannot be metered is still held to the rules: its model, when its body names one. */
-static void read_model(struct exchange *exchange, bool *ret_is_json)
+/* A call that cannot be metered is still held to the rules: its model, when its body names one; its texts. What says
+ * that it is JSON and is none could be read in two ways. */
+static enum outcome read_unmetered(struct exchange *exchange, bool *ret_is_json)
 {
     struct json_value model;
-    struct json_problem problem;
+    struct json_problem problem = {0};
     const struct json_query query = {"model", &model};
     struct request_facts *facts = &exchange->rendition.facts;
     struct slice body = exchange->request->body;
-    *ret_is_json = body.length && !is_form_data(exchange) &&
-                   json_scan(body, exchange->settings->limits.json_depth_max, &query, 1, &problem) == ERROR_OK;
+    *ret_is_json =
+        body.length && json_scan(body, exchange->settings->limits.json_depth_max, &query, 1, &problem) == ERROR_OK;
+    if (body.length && !*ret_is_json && says_json(exchange))
+        return exchange_fail(exchange, ERROR_BODY_MALFORMED, "%s (at byte %zu of the body)", problem.message,
+                             problem.offset);
     if (facts->model[0] == '\0' && (!*ret_is_json || !json_get_string(&model, facts->model, sizeof facts->model)))
         facts->model[0] = '\0';
+    return OUTCOME_NEXT;
 }
 
 static enum outcome read_request(struct exchange *exchange, bool *ret_is_json)
@@ -35,10 +40,9 @@ static enum outcome read_request(struct exchange *exchange, bool *ret_is_json)
     enum error error = rendition_read(exchange, exchange->request->body, &exchange->rendition);
     if (error)
         return exchange_fail(exchange, error, "%s", exchange->rendition.problem);
-    if (exchange->endpoint->kind == ENDPOINT_METERED)
-        *ret_is_json = !is_form_data(exchange);
-    else
-        read_model(exchange, ret_is_json);
+    if (exchange->endpoint->kind != ENDPOINT_METERED)
+        return read_unmetered(exchange, ret_is_json);
+    *ret_is_json = !exchange->rendition.facts.is_form; /* as it was read, whatever the content-type says */
     return OUTCOME_NEXT;
 }
 
@@ -66,6 +70,20 @@ static enum outcome redact(struct exchange *exchange)
     return error ? exchange_fail(exchange, error, "after redaction: %s", exchange->rendition.problem) : OUTCOME_NEXT;
 }
 
+/* The requests of a batch cannot be shortened: what asks for more than the policy lets them is refused. */
+static enum outcome bound_batch(struct exchange *exchange)
+{
+    const struct batch_facts *batch = &exchange->rendition.facts.batch;
+    int64_t limit = exchange->verdict.output_tokens_max;
+    bool is_free = exchange->endpoint->kind != ENDPOINT_METERED;
+    if (is_free || limit < 0 || !batch->requests ||
+        (!batch->unlimited && batch->output_tokens / (uint64_t)(limit + 1) < batch->requests))
+        return OUTCOME_NEXT;
+    return exchange_fail(exchange, ERROR_RULE_BLOCKED,
+                         "%s: the requests of this batch may have %lld output tokens each, and cannot be shortened",
+                         exchange->verdict.rule, (long long)limit);
+}
+
 static enum outcome decide(struct exchange *exchange, bool is_json)
 {
     const struct policy_question question = {
@@ -81,7 +99,9 @@ static enum outcome decide(struct exchange *exchange, bool is_json)
         .now_s = clock_wall_ns() / 1000000000,
     };
     enum error error = policy_decide(exchange->settings, &question, exchange->arena, &exchange->verdict);
-    return error ? refuse_rule(exchange, error) : redact(exchange);
+    if (error)
+        return refuse_rule(exchange, error);
+    return bound_batch(exchange) == OUTCOME_FAIL ? OUTCOME_FAIL : redact(exchange);
 }
 
 /* ---- rate limits ---- */
@@ -111,8 +131,9 @@ static enum outcome take_rate(struct exchange *exchange)
     const struct request_facts *facts = &exchange->rendition.facts;
     if (exchange->endpoint->kind != ENDPOINT_METERED && exchange->endpoint->kind != ENDPOINT_UNMETERED)
         return OUTCOME_NEXT;
-    exchange->limits.tokens =
-        facts->text_bytes / 4 + 1 + (facts->output_tokens_max > 0 ? (uint64_t)facts->output_tokens_max : 0);
+    uint64_t asked = facts->output_tokens_max > 0 ? (uint64_t)facts->output_tokens_max : 0;
+    exchange->limits.tokens = facts->batch.requests ? facts->batch.input_tokens / 4 + facts->batch.output_tokens
+                                                    : facts->text_bytes / 4 + 1 + asked;
     exchange->limits.taken_ns = clock_monotonic_ns();
     if (ratelimit_take(exchange->worker->services->ratelimit, exchange->principal.group.group, exchange->limits.tokens,
                        &exchange->limits.answer))

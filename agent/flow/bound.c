@@ -130,7 +130,8 @@ struct bound_question bound_ask(const struct exchange *exchange, const struct re
     return (struct bound_question){.rendition = rendition,
                                    .provider = target->provider,
                                    .target = target,
-                                   .model = target->model,
+                                   /* no model named: any may answer */
+                                   .model = exchange->rendition.facts.model[0] ? target->model : "",
                                    .body_bytes = rendition->body.length,
                                    .limit = most >= 0 && (limit < 0 || most < limit) ? most : limit};
 }

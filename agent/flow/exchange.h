@@ -288,8 +288,8 @@ void fallback_end_load(struct exchange *exchange, struct attempt *attempt);
 /* The bound and the model of what an OpenAI batch names; refuses what was not uploaded here, and batches of several
  * models, which no rule and no price could look at. */
 enum outcome job_find_batch(struct exchange *exchange);
-/* Which job a call asks after, and where that is. */
-void job_find(struct exchange *exchange);
+/* Which job a call asks after, and where that is; NOT_FOUND: another wallet's. */
+enum outcome job_find(struct exchange *exchange);
 /* Makes the attempt's resolve a DEFER when its work goes on at the provider. */
 bool job_defer(struct exchange *exchange, struct attempt *attempt);
 /* The answer says that the job has ended: its charge into the attempt, its hold into the attempt's resolve. */

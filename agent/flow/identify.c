@@ -27,8 +27,27 @@ static struct slice find_query_key(struct slice query)
     return (struct slice){NULL, 0};
 }
 
+/* Of several keys, the placeholder says whose call it is. */
+static struct slice find_placeholder(const struct http_request *request)
+{
+    for (size_t i = 0; i < request->field_count; i++) {
+        struct slice value = request->fields[i].value;
+        for (size_t j = 0; j < sizeof key_places / sizeof *key_places; j++) {
+            size_t prefix = strlen(key_places[j].prefix);
+            if (slice_is_like(request->fields[i].name, key_places[j].field) && value.length > prefix &&
+                strncasecmp(value.data, key_places[j].prefix, prefix) == 0 &&
+                slice_has_prefix(slice_from(value, prefix), "kt_cg_"))
+                return slice_from(value, prefix);
+        }
+    }
+    return (struct slice){NULL, 0};
+}
+
 static struct slice find_key(const struct http_request *request)
 {
+    struct slice placeholder = find_placeholder(request);
+    if (placeholder.data)
+        return placeholder;
     for (size_t i = 0; i < sizeof key_places / sizeof *key_places; i++) {
         struct slice value = http_find_field(request->fields, request->field_count, key_places[i].field);
         size_t prefix = strlen(key_places[i].prefix);

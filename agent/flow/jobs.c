@@ -72,16 +72,20 @@ static bool find_job(struct exchange *exchange, struct job_reference *job)
     return false;
 }
 
-void job_find(struct exchange *exchange)
+enum outcome job_find(struct exchange *exchange)
 {
     struct job_reference *job = &exchange->job;
     if (exchange->endpoint->kind != ENDPOINT_JOB)
-        return;
+        return OUTCOME_NEXT;
     job->id = find_id(exchange);
     if (!job->id || !exchange->worker->services->ledger || !find_job(exchange, job))
-        return;
+        return OUTCOME_NEXT;
+    if (strcmp(job->job.wallet, exchange->principal.wallet) != 0) /* others' are not even there */
+        return exchange_fail(exchange, ERROR_NOT_FOUND, "%s: wallet %s has no such job", job->id,
+                             exchange->principal.wallet);
     job->is_known = true;
     read_note(exchange, job);
+    return OUTCOME_NEXT;
 }
 
 /* ---- from hold to job, from job to charge ---- */

@@ -31,6 +31,12 @@ static struct slice make_path(struct exchange *exchange, const struct attempt *a
     const char *prefix = prefix_of(attempt->provider);
     if (attempt->rendition->is_translated)
         return slice_of(arena_printf(exchange->arena, "%s%s", prefix, attempt->rendition->endpoint->path));
+    /* Azure's older paths name the model that its newer ones take from the body. */
+    if (exchange->endpoint->path &&
+        memmem(exchange->request->path.data, exchange->request->path.length, "/deployments/",
+               strlen("/deployments/")) &&
+        attempt->target)
+        return slice_of(arena_printf(exchange->arena, "%s%s", prefix, exchange->endpoint->path));
     struct slice path =
         dialect_place_path(exchange->request->path, prefix_of(exchange->provider), prefix, exchange->arena);
     if (is_renamed(exchange, attempt) && exchange->dialect->edit_path)
@@ -62,8 +68,24 @@ void outgoing_make(struct exchange *exchange, struct attempt *attempt, int64_t l
         exchange->outgoing.output_tokens_max = edits.output_tokens_max;
 }
 
-/* The query without `key=…`, which is the program's key. */
-static struct slice copy_query(struct exchange *exchange, struct slice query)
+static bool is_parameter(struct slice part, const char *name)
+{
+    size_t length = strlen(name);
+    return part.length > length && strncasecmp(part.data, name, length) == 0 && part.data[length] == '=';
+}
+
+/* To the provider that was called the query without `key=…`, which is the program's key, however it is written; to
+ * another one only what says how the answer is to be framed. */
+static bool is_sent(struct slice part, bool is_same)
+{
+    bool is_plain = memchr(part.data, '%', part.length < 8 ? part.length : 8) == NULL;
+    if (!is_same)
+        return is_parameter(part, "alt");
+    return is_plain && !is_parameter(part, "key") && !is_parameter(part, "api_key") &&
+           !is_parameter(part, "access_token");
+}
+
+static struct slice copy_query(struct exchange *exchange, struct slice query, bool is_same)
 {
     char *copy = arena_alloc(exchange->arena, query.length + 1);
     size_t length = 0;
@@ -71,7 +93,7 @@ static struct slice copy_query(struct exchange *exchange, struct slice query)
         struct slice rest = slice_from(query, i);
         const char *end = memchr(rest.data, '&', rest.length);
         size_t part = end ? (size_t)(end - rest.data) : rest.length;
-        if (part < 4 || memcmp(rest.data, "key=", 4)) {
+        if (part && is_sent((struct slice){rest.data, part}, is_same)) {
             if (length)
                 copy[length++] = '&';
             memcpy(copy + length, rest.data, part);
@@ -89,42 +111,53 @@ const char *outgoing_url(struct exchange *exchange, const struct attempt *attemp
     if (attempt->rendition->is_translated)
         query = (struct slice){NULL, 0};
     else if (attempt->target)
-        query = copy_query(exchange, query);
+        query = copy_query(exchange, query, strcmp(attempt->provider->id, exchange->provider->id) == 0);
     return arena_printf(exchange->arena, "%s" SLICE_FORMAT "%s" SLICE_FORMAT, base, SLICE_ARGUMENTS(attempt->path),
                         query.length ? "?" : "", SLICE_ARGUMENTS(query));
 }
 
 /* ---- fields ---- */
 
-/* When one of the program's fields stays behind. */
-enum drop {
-    DROP_ALWAYS,  /* between the program and us; or libcurl writes its own; accept-encoding: metering reads the answer,
-                     so the provider must not compress it */
-    DROP_SWAPPED, /* it says whose key the program brought: the target has its own */
-    DROP_TRANSLATED, /* it belongs to the api that the program speaks */
+/* Which of the program's fields go along. */
+enum carry {
+    CARRY_NEVER,   /* between the program and us; or libcurl writes its own; accept-encoding: metering reads the answer,
+                      so the provider must not compress it */
+    CARRY_OWN_KEY, /* only with the program's own key, to the provider that it called: who it says it is */
+    CARRY_DIALECT, /* to any provider that speaks the same */
+    CARRY_ANYWHERE,
+    CARRY_PROVIDER, /* to the provider that was called, whoever's key it is */
 };
-static const struct drop_row {
-    const char *name; /* a last '-' stands for any ending */
-    enum drop drop;
-} drop_rows[] = {
-    {"host", DROP_ALWAYS},
-    {"content-length", DROP_ALWAYS},
-    {"expect", DROP_ALWAYS},
-    {"accept-encoding", DROP_ALWAYS},
-    {"authorization", DROP_SWAPPED},
-    {"x-api-key", DROP_SWAPPED},
-    {"x-goog-api-key", DROP_SWAPPED},
-    {"api-key", DROP_SWAPPED},
-    {"openai-organization", DROP_SWAPPED},
-    {"openai-project", DROP_SWAPPED},
-    {"x-goog-user-project", DROP_SWAPPED},
-    {"openai-", DROP_TRANSLATED},
-    {"anthropic-", DROP_TRANSLATED},
-    {"x-goog-", DROP_TRANSLATED},
-    {"x-stainless-", DROP_TRANSLATED},
-    {"content-type", DROP_TRANSLATED},
-    {"user-agent", DROP_TRANSLATED},
-    {"accept", DROP_TRANSLATED},
+static const struct carry_row {
+    const char *name; /* a last '-' stands for any ending; what has no row is CARRY_PROVIDER */
+    enum carry carry;
+} carry_rows[] = {
+    {"host", CARRY_NEVER},
+    {"content-length", CARRY_NEVER},
+    {"expect", CARRY_NEVER},
+    {"accept-encoding", CARRY_NEVER},
+    {"authorization", CARRY_OWN_KEY},
+    {"proxy-authorization", CARRY_OWN_KEY},
+    {"x-api-key", CARRY_OWN_KEY},
+    {"x-goog-api-key", CARRY_OWN_KEY},
+    {"api-key", CARRY_OWN_KEY},
+    {"ocp-apim-subscription-key", CARRY_OWN_KEY},
+    {"x-amz-security-token", CARRY_OWN_KEY},
+    {"cookie", CARRY_OWN_KEY},
+    {"openai-organization", CARRY_OWN_KEY},
+    {"openai-project", CARRY_OWN_KEY},
+    {"chatgpt-account-id", CARRY_OWN_KEY},
+    {"x-goog-user-project", CARRY_OWN_KEY},
+    {"openai-beta", CARRY_DIALECT},
+    {"anthropic-version", CARRY_DIALECT},
+    {"anthropic-beta", CARRY_DIALECT},
+    {"x-goog-api-client", CARRY_DIALECT},
+    {"x-stainless-", CARRY_DIALECT},
+    {"content-type", CARRY_DIALECT},
+    {"user-agent", CARRY_DIALECT},
+    {"accept", CARRY_DIALECT},
+    {"idempotency-key", CARRY_ANYWHERE},
+    {"x-request-id", CARRY_ANYWHERE},
+    {"x-client-request-id", CARRY_ANYWHERE},
 };
 
 static bool is_named(struct slice name, const char *row)
@@ -135,14 +168,40 @@ static bool is_named(struct slice name, const char *row)
     return name.length > length && strncasecmp(name.data, row, length) == 0;
 }
 
-static bool is_dropped(struct slice name, bool is_swapped, bool is_translated)
+static enum carry carry_of(struct slice name)
 {
-    for (size_t i = 0; i < sizeof drop_rows / sizeof *drop_rows; i++) {
-        const struct drop_row *row = &drop_rows[i];
-        bool counts = row->drop == DROP_ALWAYS || (row->drop == DROP_SWAPPED && is_swapped) ||
-                      (row->drop == DROP_TRANSLATED && is_translated);
-        if (counts && is_named(name, row->name))
-            return true;
+    for (size_t i = 0; i < sizeof carry_rows / sizeof *carry_rows; i++)
+        if (is_named(name, carry_rows[i].name))
+            return carry_rows[i].carry;
+    return CARRY_PROVIDER;
+}
+
+static bool is_same_provider(const struct exchange *exchange, const struct attempt *attempt)
+{
+    return !attempt->rendition->is_translated && strcmp(attempt->provider->id, exchange->provider->id) == 0;
+}
+
+/* The placeholder key names a group of ours: it is nobody else's business. */
+static bool holds_placeholder(struct slice value)
+{
+    return value.length && memmem(value.data, value.length, "kt_cg_", 6) != NULL;
+}
+
+static bool is_carried(const struct exchange *exchange, const struct attempt *attempt, const struct http_field *field)
+{
+    if (holds_placeholder(field->value))
+        return false;
+    switch (carry_of(field->name)) {
+    case CARRY_NEVER:
+        return false;
+    case CARRY_OWN_KEY:
+        return !attempt->target;
+    case CARRY_DIALECT:
+        return !attempt->rendition->is_translated;
+    case CARRY_ANYWHERE:
+        return true;
+    case CARRY_PROVIDER:
+        return is_same_provider(exchange, attempt);
     }
     return false;
 }
@@ -168,7 +227,7 @@ size_t outgoing_fields(struct exchange *exchange, const struct attempt *attempt,
     size_t count = 0;
     for (size_t i = 0; i < request->field_count; i++)
         if (!http_field_is_hop_by_hop(request->fields[i].name, connection) &&
-            !is_dropped(request->fields[i].name, attempt->target != NULL, attempt->rendition->is_translated))
+            is_carried(exchange, attempt, &request->fields[i]))
             fields[count++] = request->fields[i];
     *ret_fields = fields;
     return add_own(attempt, fields, count);

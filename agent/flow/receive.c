@@ -5,6 +5,8 @@
  */
 #include "flow/exchange.h"
 
+#include <ctype.h>
+
 static const struct {
     const char *name;
 } browser_fields[] = {{"sec-fetch-site"}, {"access-control-request-method"}, {"access-control-request-headers"}};
@@ -32,6 +34,29 @@ static enum outcome refuse(struct exchange *exchange, enum error error, const ch
     return exchange_fail(exchange, error, "%s", text);
 }
 
+static int hex_value(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* "/v1/%63hat" is another path to those who do not decode it (RFC 3986 6.2.2.2: such escapes ought to be decoded). An
+ * escaped '/' is left to the names of models that are asked for. */
+static bool is_disguised(const struct http_request *request)
+{
+    struct slice path = request->path;
+    for (size_t i = 0; i + 2 < path.length; i++) {
+        if (path.data[i] != '%')
+            continue;
+        int high = hex_value(path.data[i + 1]), low = hex_value(path.data[i + 2]);
+        int c = high < 0 || low < 0 ? -1 : high * 16 + low;
+        bool is_unreserved = c > 0 && c < 0x80 && (isalnum(c) || strchr("-._~", c));
+        if (c < 0 || is_unreserved || (c == '/' && !slice_is(request->method, "GET")))
+            return true;
+    }
+    return false;
+}
+
 /* Whole and well-formed; is it addressed to us? */
 static enum outcome accept_request(struct exchange *exchange)
 {
@@ -43,6 +68,8 @@ static enum outcome accept_request(struct exchange *exchange)
     for (size_t i = 0; i < sizeof browser_fields / sizeof *browser_fields; i++)
         if (http_find_field(request->fields, request->field_count, browser_fields[i].name).data)
             return refuse(exchange, ERROR_BROWSER_REFUSED, "requests from a browser are refused");
+    if (is_disguised(request))
+        return refuse(exchange, ERROR_HTTP_MALFORMED, "the path has escapes for characters that need none");
     if (request->is_upgrade)
         return refuse(exchange, ERROR_HTTP_UPGRADE, "WebSocket and other upgrades are not supported");
     session_listen(exchange->session);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 
+enum { ERROR_BODY_BYTES_MAX = 256 << 10, TRANSLATED_BYTES_MAX = 8 << 20 };
 enum { METER_DOCUMENT_BYTES_MAX = 32 << 20, METER_EVENT_BYTES_MAX = 4 << 20, HIDDEN_BYTES_KEPT = 64 << 10 };
 
 /* Of a translated answer only what has a meaning in every api; the rest speaks of the target's. */
@@ -30,9 +31,10 @@ static size_t copy_answer_fields(struct exchange *exchange, struct http_field *f
     struct slice connection = http_find_field(exchange->answer.fields, exchange->answer.field_count, "connection");
     size_t count = 0;
     for (size_t i = 0; i < exchange->answer.field_count; i++) {
-        struct slice name = exchange->answer.fields[i].name;
+        struct slice name = exchange->answer.fields[i].name, value = exchange->answer.fields[i].value;
         if (http_field_is_hop_by_hop(name, connection) || slice_is_like(name, "content-length") ||
-            slice_is_like(name, "alt-svc") || (is_translated(exchange) && !is_common(name)))
+            slice_is_like(name, "alt-svc") || (is_translated(exchange) && !is_common(name)) ||
+            (is_translated(exchange) && slice_is_like(name, "retry-after") && value.length > 2))
             continue;
         fields[count++] = exchange->answer.fields[i];
     }
@@ -121,10 +123,18 @@ static void begin_translation(struct exchange *exchange, const struct attempt *a
         .id = exchange->id_text,
         .created_s = exchange->started_wall_ns / 1000000000,
         .is_event_stream = exchange->answer.is_event_stream,
-        .document_bytes_max = METER_DOCUMENT_BYTES_MAX,
+        .document_bytes_max = TRANSLATED_BYTES_MAX,
         .event_bytes_max = METER_EVENT_BYTES_MAX,
     };
     exchange->relay.translation = translation_new(&answer);
+}
+
+/* Neither an answer nor an error of the target's api: a redirect, no content. */
+static void refuse_answer(struct exchange *exchange)
+{
+    exchange->error = ERROR_UPSTREAM_MALFORMED;
+    exchange->error_detail =
+        arena_printf(exchange->arena, "status %d of the target cannot be translated", exchange->answer.status);
 }
 
 static bool is_read(const struct exchange *exchange)
@@ -147,9 +157,11 @@ static void begin_relay(struct exchange *exchange)
     size_t out_bytes_max = (size_t)METER_EVENT_BYTES_MAX * 2 + settings->limits.stream_buffer_bytes_max;
     if (attempt->rendition->is_translated) {
         buffer_init(&exchange->relay.raw, out_bytes_max);
-        out_bytes_max += (size_t)METER_DOCUMENT_BYTES_MAX * 2;
-        if (attempt->status < 400)
+        out_bytes_max = attempt->status < 400 ? out_bytes_max + (size_t)TRANSLATED_BYTES_MAX * 3 : ERROR_BODY_BYTES_MAX;
+        if (attempt->status == 200)
             begin_translation(exchange, attempt);
+        else if (attempt->status < 400)
+            refuse_answer(exchange);
     }
     buffer_init(&exchange->relay.out, out_bytes_max);
     exchange->relay.mode = RELAY_BUFFERED;
@@ -167,6 +179,10 @@ static void begin_relay(struct exchange *exchange)
 static bool pass(struct exchange *exchange, struct slice bytes)
 {
     struct buffer *out = &exchange->relay.out, *raw = &exchange->relay.raw;
+    if (is_translated(exchange) && !exchange->relay.translation) { /* an error: its beginning says enough */
+        size_t room = ERROR_BODY_BYTES_MAX - buffer_length(out);
+        return buffer_append(out, (struct slice){bytes.data, bytes.length < room ? bytes.length : room});
+    }
     if (!exchange->relay.translation)
         return exchange->relay.is_metered ? meter_feed(&exchange->relay.meter, bytes, out) : buffer_append(out, bytes);
     buffer_reset(raw, HIDDEN_BYTES_KEPT);

@@ -6,6 +6,20 @@
  */
 #include "flow/exchange.h"
 
+/* Azure: "/openai/deployments/NAME/chat/completions"; whatever the body says, NAME answers. */
+static void read_deployment(struct slice path, struct request_facts *facts)
+{
+    static const char mark[] = "/deployments/";
+    const char *at = memmem(path.data, path.length, mark, sizeof mark - 1);
+    if (!at)
+        return;
+    struct slice name = slice_from(path, (size_t)(at - path.data) + sizeof mark - 1);
+    const char *end = memchr(name.data, '/', name.length);
+    name.length = end ? (size_t)(end - name.data) : name.length;
+    if (name.length < sizeof facts->model)
+        snprintf(facts->model, sizeof facts->model, SLICE_FORMAT, SLICE_ARGUMENTS(name));
+}
+
 enum error rendition_read(struct exchange *exchange, struct slice body, struct rendition *ret_rendition)
 {
     const struct http_request *received = exchange->request;
@@ -22,6 +36,8 @@ enum error rendition_read(struct exchange *exchange, struct slice body, struct r
     if (exchange->endpoint->format)
         rendition.error = rendition.dialect->read_request(rendition.endpoint, &request, exchange->arena,
                                                           &rendition.facts, &rendition.problem);
+    if (!rendition.error && rendition.dialect->kind == DIALECT_OPENAI)
+        read_deployment(received->path, &rendition.facts);
     *ret_rendition = rendition;
     return rendition.error;
 }

@@ -49,7 +49,7 @@ static bool begin_attempt(struct exchange *exchange)
     attempt->provider = target ? target->provider : exchange->provider;
     attempt->rendition = target ? rendition_find(exchange, target) : &exchange->rendition;
     bool is_renamed = target && exchange->endpoint->kind == ENDPOINT_METERED && !exchange->route.keeps_model &&
-                      exchange->rendition.facts.batch.requests == 0;
+                      exchange->rendition.facts.batch.requests == 0 && exchange->rendition.facts.model[0];
     attempt->model = is_renamed ? target->model : exchange->rendition.facts.model;
     check(attempt->rendition->error == ERROR_OK);
     return true;

@@ -56,7 +56,13 @@ static bool is_group_name(const struct exchange *exchange)
 static bool is_allowed(void *context, const struct target *target)
 {
     const struct exchange *exchange = context;
-    return policy_is_served(exchange->principal.group.group, target->model, is_group_name(exchange));
+    const struct policy_question question = {.group = exchange->principal.group.group,
+                                             .project = exchange->principal.claim.project,
+                                             .endpoint = exchange->endpoint->name,
+                                             .output_tokens_max = -1,
+                                             .now_s = exchange->started_wall_ns / 1000000000};
+    bool is_named_one = exchange->endpoint->kind == ENDPOINT_METERED;
+    return !is_named_one || policy_is_served(exchange->settings, &question, target->model, is_group_name(exchange));
 }
 
 /* FNV-1a (draft-eastlake-fnv): identifiers of a provider, never secrets. */
@@ -167,7 +173,8 @@ static bool lend_key(struct exchange *exchange)
 
 enum outcome step_route(struct exchange *exchange)
 {
-    job_find(exchange);
+    if (job_find(exchange) == OUTCOME_FAIL)
+        return OUTCOME_FAIL;
     if (is_own_id(find_anchor(exchange)))
         return exchange_fail(exchange, ERROR_NO_TRANSLATION,
                              "%s: that answer was translated from another provider's, which keeps no state: send the "

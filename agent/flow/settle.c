@@ -46,6 +46,17 @@ static const char *service_tier_of(struct exchange *exchange, const struct attem
     return tier;
 }
 
+/* The call named no model: the one that answered has a price of its own, if the list knows it. */
+static void quote_served(const struct exchange *exchange, struct attempt *attempt)
+{
+    struct price_quote served;
+    const char *model = exchange->relay.is_started ? exchange->relay.meter.served_model : "";
+    if (attempt->model[0] || !model[0] ||
+        prices_find(exchange->settings, attempt->provider, model, NULL, NULL, &served) || served.basis != PRICE_LISTED)
+        return;
+    attempt->bound.quote = served;
+}
+
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
 {
     if (!attempt->is_priced || attempt->basis == BASIS_WORST)
@@ -59,6 +70,7 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
         assume_usage(exchange, attempt);
     if (attempt->basis == BASIS_WORST || attempt->usage_source == USAGE_NONE)
         return;
+    quote_served(exchange, attempt);
     if (prices_cost(&attempt->bound.quote, &attempt->usage, service_tier_of(exchange, attempt), &attempt->charge)) {
         attempt->basis = BASIS_WORST;
         attempt->charge = attempt->hold;

@@ -30,21 +30,15 @@ static bool is_one_of(const char *name, const char **patterns, size_t count)
     return count == 0 || (name && name[0] && is_among(name, (const char *const *)patterns, count));
 }
 
-bool policy_is_served(const struct consumer_group *group, const char *model, bool is_group_name)
-{
-    if (is_among(model, (const char *const *)group->denied_models, group->denied_model_count))
-        return false;
-    return is_group_name || is_one_of(model, group->allowed_models, group->allowed_model_count);
-}
-
 static enum error decide_model(const struct policy_question *question, struct arena *arena,
                                struct policy_verdict *verdict)
 {
     const struct consumer_group *group = question->group;
     const char *list = NULL;
-    if (!question->model || !question->model[0])
-        return ERROR_OK;
-    if (is_among(question->model, (const char *const *)group->denied_models, group->denied_model_count))
+    bool is_unnamed = !question->model || !question->model[0];
+    if (is_unnamed && (!question->is_metered || group->allowed_model_count == 0))
+        return ERROR_OK; /* who may have some models only must name one */
+    if (!is_unnamed && is_among(question->model, (const char *const *)group->denied_models, group->denied_model_count))
         list = "denied_models";
     else if (!is_one_of(question->model, group->allowed_models, group->allowed_model_count))
         list = "allowed_models";
@@ -80,6 +74,25 @@ static bool is_asked(const struct policy_rule *rule, const struct policy_questio
            (!rule->output_tokens_above || asks_more) &&
            (!rule->input_bytes_above || question->body.length > rule->input_bytes_above) &&
            is_time(rule, question->now_s);
+}
+
+bool policy_is_served(const struct settings *settings, const struct policy_question *question, const char *model,
+                      bool is_group_name)
+{
+    const struct consumer_group *group = question->group;
+    struct policy_question served = *question;
+    served.model = model;
+    if (is_among(model, (const char *const *)group->denied_models, group->denied_model_count) ||
+        (!is_group_name && !is_one_of(model, group->allowed_models, group->allowed_model_count)))
+        return false;
+    for (size_t i = 0; i < settings->rule_count; i++) {
+        const struct policy_rule *rule = &settings->rules[i];
+        bool is_by_name = rule->model_count && !rule->detect && !rule->keyword_count && !rule->pattern_count &&
+                          !rule->output_tokens_above && !rule->input_bytes_above;
+        if (is_by_name && (rule->action == RULE_BLOCK || rule->action == RULE_ALLOW) && is_asked(rule, &served))
+            return rule->action == RULE_ALLOW;
+    }
+    return true;
 }
 
 /* One finding is enough. FAILED: a pattern could not be decided. The cheap looks go first; what is to be redacted must

@@ -68,9 +68,11 @@ struct policy_verdict {
 enum error policy_decide(const struct settings *settings, const struct policy_question *question, struct arena *arena,
                          struct policy_verdict *ret_verdict) MUST_USE;
 
-/* May the group be served by a target of this model? Never by what it is denied; by what is not among its allowed
- * models only under a name that it may ask for (`is_group_name`: the policy's own name for several models). */
-bool policy_is_served(const struct consumer_group *group, const char *model, bool is_group_name);
+/* May this call be served by a target of this model? Never by what the group is denied, or what a rule blocks by its
+ * name (rules that look into texts or sizes are not asked again); by what is not among its allowed models only under a
+ * name that it may ask for (`is_group_name`: the policy's own name for several models). */
+bool policy_is_served(const struct settings *settings, const struct policy_question *question, const char *model,
+                      bool is_group_name);
 
 /* The body with everything that the verdict redacts replaced by "[email]", "[card]" …, in the strings of a JSON body
  * (decoded: \u0040 is an @), all other bytes as they were; the same slice when nothing was found. Identifiers that the

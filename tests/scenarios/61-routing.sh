@@ -31,6 +31,8 @@ consumer_groups:
     api_key: kt_cg_any
     wallet_team_id: any
     model_groups: [{name: mine, targets: [nano]}]
+  - {name: strict, api_key: kt_cg_strict, wallet_team_id: any, denied_models: ["gpt-5.4-nano"]}
+  - {name: narrow, api_key: kt_cg_narrow, wallet_team_id: any, allowed_models: [in-order, gpt-5.4-mini], data_policy: [eu]}
 wallets:
   - {id: any, credit: "1000"}
 Y
@@ -76,6 +78,24 @@ is "ordered, lowest cost, a group of one's own" "$(served)" "gpt-5.4 gpt-5.4-nan
 answer=$(ask unknown-model '' -w '\n%{http_code}')
 is "an unlisted model is blocked where the policy says so" "$(tail -1 <<<"$answer")" 403
 has "by its code" "$answer" model_unlisted
+
+# ---- what is denied serves nobody under another name ----
+standin /_reset -X POST >/dev/null
+GROUP=strict
+ask cheap >/dev/null
+is "a denied model does not serve, although it is the cheapest" "$(served)" gpt-5.4-mini
+has "why says so" "$("$TOLLGATE" why last)" "nano: its model is not allowed"
+GROUP=narrow
+answer=$(ask in-order '' -w '\n%{http_code}')
+is "a data policy that no target keeps: 403" "$(tail -1 <<<"$answer")" 403
+has "by its code" "$answer" target_denied
+GROUP=any
+standin /_script -d '[{"match":{"path":"/v1/embeddings"},"fault":"model_not_found"}]' >/dev/null
+sed -i 's/on_unlisted_model: block/on_unlisted_model: route/' "$T/policy-config.dev.yaml"
+check "reload" "$TOLLGATE" reload
+for _ in 1 2; do governed sh -c 'curl -sS -m 20 https://api.openai.com/v1/embeddings -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" -d "{\"model\":\"text-embedding-99\",\"input\":\"x\"}"' >/dev/null; done
+standin /_script -d '[]' >/dev/null
+is "an unknown embeddings model takes no chat target out" "$(ask gpt-5.4-mini '' -o /dev/null -w '%{http_code}')" 200
 
 # ---- the breaker ----
 standin /_script -d '[{"match":{"model":"gpt-4.1"},"fault":"500"}]' >/dev/null

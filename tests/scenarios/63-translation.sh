@@ -59,6 +59,14 @@ answer=$(openai "$(openai_body claude hello ',"n":2')" -w '\n%{http_code}')
 is "what cannot be said there: 422" "$(tail -1 <<<"$answer")" 422
 has "and the field is named" "$answer" "n"
 has "with the reason" "$answer" no_translation
+has "as an error of the request's own" "$answer" invalid_request_error
+openai "$(openai_body claude hello ',"seed":7')" -o /dev/null
+settled any
+has "why tells what was left out by rule" "$("$TOLLGATE" why last)" "left out by rule: seed"
+id=$(responses '{"model":"claude","input":"hello"}' | json 'd["id"]')
+answer=$(responses '{"model":"gpt","input":"and?","previous_response_id":"'"$id"'"}' -w '\n%{http_code}')
+is "what no provider keeps cannot go on there: 422" "$(tail -1 <<<"$answer")" 422
+has "which is said" "$answer" "previous_response_id"
 is "with another target left, that one" "$(openai "$(openai_body both hello ',"n":2')" -o /dev/null -w '%{http_code}') $(last_event '["target"]')" "200 nano"
 standin /_script -d '[{"match":{"path":"/v1/messages"},"fault":"529"}]' >/dev/null
 answer=$(openai "$(openai_body claude)" -w '\n%{http_code}')

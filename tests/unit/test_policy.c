@@ -79,8 +79,9 @@ TEST(the_models_of_the_group_come_first)
         {"o1", ERROR_MODEL_DENIED, "consumer_groups[product-dev].denied_models"},
         {"o1-mini", ERROR_MODEL_DENIED, "consumer_groups[product-dev].allowed_models"},
         {"gpt", ERROR_MODEL_DENIED, "consumer_groups[product-dev].allowed_models"},
-        {"", ERROR_OK, "policies.rules[all]"},
-        {NULL, ERROR_OK, "policies.rules[all]"},
+        /* who may have some models only must name one, where the call is one for a model */
+        {"", ERROR_MODEL_DENIED, "consumer_groups[product-dev].allowed_models"},
+        {NULL, ERROR_MODEL_DENIED, "consumer_groups[product-dev].allowed_models"},
     };
     const char *allowed[] = {"gpt-*"}, *denied[] = {"gpt-5.4-p*", "o1"};
     struct fixture f;
@@ -97,6 +98,13 @@ TEST(the_models_of_the_group_come_first)
         EXPECT_STRING(f.verdict.rule, rows[i].rule);
         EXPECT_INTEGER(f.verdict.output_tokens_max, 77); /* filled on refusal, too */
     }
+    f.question.is_metered = false;
+    f.question.is_free = true;
+    EXPECT_INTEGER(decide(&f), ERROR_OK);
+    EXPECT(policy_is_served(&f.settings, &f.question, "gpt-5.4-mini", false), "allowed");
+    EXPECT(!policy_is_served(&f.settings, &f.question, "claude", false), "not among the allowed");
+    EXPECT(policy_is_served(&f.settings, &f.question, "claude", true), "by a name of the policy's own");
+    EXPECT(!policy_is_served(&f.settings, &f.question, "o1", true), "denied under any name");
     arena_free(f.arena);
 }
 
