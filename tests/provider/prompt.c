@@ -59,7 +59,7 @@ static bool part_is_image(const json_t *part)
     return false;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as TEXT_DEPTH_MAX */
+/* Calls itself, as deep as TEXT_DEPTH_MAX. */
 static void text_find(struct text_walk *walk, const json_t *value, int depth)
 {
     static const char *const members[] = {"text", "content", "parts", "output", "arguments"};
