@@ -7,6 +7,8 @@
 #ifndef TESTS_BENCH_ANSWER_H
 #define TESTS_BENCH_ANSWER_H
 
+#include "tests/bench/stamps.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +41,7 @@ struct answer {
     char line[ANSWER_LINE_MAX]; /* a chunk's size, or a line of the trailer */
     size_t line_length;
     size_t head_length;
+    struct stamps *stamps; /* NULL: not looked for; else shown all bytes of the body */
     char head[ANSWER_HEAD_MAX + 1];
 };
 
@@ -123,6 +126,8 @@ static inline size_t answer_take_body(struct answer *answer, const char *data, s
         answer->events += (at == data ? answer->last : at[-1]) == '\n';
     answer->last = end[-1];
     answer_keep_tail(answer, data, take);
+    if (answer->stamps)
+        stamps_take(answer->stamps, data, take);
     answer->body_bytes += take;
     answer->left -= take;
     if (!answer->left)

@@ -2,76 +2,16 @@
 """Called by scripts/bench with its work directory: checks what was run, then prints one line per figure. A figure is the
 median over rounds of something computed within one round. Exit 1: an answer too few or too many, or money that is wrong.
 """
-import json
 import pathlib
 import sys
-from decimal import Decimal
 from statistics import median
 
+from rounds import check_bills, fields, figure, paired, paired_figure, read_results
+
 work = pathlib.Path(sys.argv[1])
-INPUT_USD, OUTPUT_USD = Decimal("0.2") / 10**6, Decimal("1.25") / 10**6  # list price of gpt-5.4-nano per token
+NANO = ("0.2", "1.25")  # list price of gpt-5.4-nano, USD per million tokens
+WALLETS = {"tollgate": ("tollgate", "bench", *NANO), "tmpfs": ("tmpfs", "bench", *NANO)}
 MIDDLES = ("nginx", "tollgate", "tmpfs")
-
-
-def fields(words):
-    return {name: float(value) for name, value in (word.split("=", 1) for word in words)}
-
-
-def read_results():
-    """{load: {system: {round: {name: value}}}}"""
-    results = {}
-    for line in (work / "results").read_text().splitlines():
-        number, load, system, *words = line.split()
-        results.setdefault(load, {}).setdefault(system, {})[int(number)] = fields(words)
-    return results
-
-
-def check_bills():
-    """Each cell: the provider saw every request once, answered it 200 and whole. Ends: the wallets paid all of it."""
-    faults, spent = [], {}
-    for line in (work / "bills").read_text().splitlines():
-        head, bill = line.split(" bill=", 1)
-        load, system, *words = head.split()
-        bill, answers = json.loads(bill), int(fields(words)["answers"])
-        if not bill["rows"] == bill["completed"] == bill["statuses"].get("200") == answers:
-            faults.append(f"{load} {system}: {answers} answers, billed {bill['rows']} {bill['statuses']}")
-        cost = bill["usage"]["fresh"] * INPUT_USD + bill["usage"]["out"] * OUTPUT_USD
-        spent[system] = spent.get(system, 0) + cost
-    for system in set(MIDDLES[1:]) & set(spent):
-        wallet = json.loads((work / f"{system}.wallet").read_text())["wallets"][0]
-        if Decimal(wallet["spent"]) != spent[system] or Decimal(wallet["held"]):
-            faults.append(f"{system}: the wallet paid {wallet['spent']}, the bill is {spent[system].normalize():f}, "
-                          f"held {wallet['held']}")
-    for fault in faults:
-        print(f"error: bench: {fault}", file=sys.stderr)
-    return not faults
-
-
-def figure(name, value, unit):
-    print(f"figure {name} {value:.4g} {unit}" if value < 1000 else f"figure {name} {value:.0f} {unit}")
-
-
-def paired(results, load, compute):
-    """compute(one round's {system: fields}) for every round, without those where it cannot be said."""
-    rounds = {}
-    for system, rows in results[load].items():
-        for number, row in rows.items():
-            rounds.setdefault(number, {})[system] = row
-    values = []
-    for row in rounds.values():
-        try:
-            values.append(compute(row))
-        except (KeyError, ZeroDivisionError, ValueError):
-            pass
-    return values
-
-
-def paired_figure(name, values, unit):
-    if not values:
-        print(f"SKIP: {name}: no round could say", file=sys.stderr)
-        return
-    figure(name, median(values), unit)
-    print(f"    {name}: {' '.join(f'{value:.3g}' for value in sorted(values))}", file=sys.stderr)
 
 
 def added(row, system, name="p50_us"):
@@ -137,9 +77,9 @@ def print_rest():
     figure("true_start_us_shim", spawn["shim_us"], "us")
 
 
-if not check_bills():
+if not check_bills(work, WALLETS):
     sys.exit(1)
-everything = read_results()
+everything = read_results(work)
 print_ratios(everything)
 print_systems(everything)
 print_rest()

@@ -26,8 +26,9 @@ struct client {
     SSL *ssl;
     size_t sent; /* bytes of the request */
     uint64_t asked, started_ns;
-    bool is_asking, has_event;
+    bool is_asking, has_event, has_piece;
     struct answer answer;
+    struct stamps stamps;
 };
 
 /* What the middle had used, and the clients had seen, at one moment. */
@@ -40,7 +41,8 @@ struct load {
     SSL_CTX *tls;
     int epoll;
     pid_t pid;
-    unsigned connections, pieces, pace_ms;
+    unsigned connections, pieces, pace_ms, spread_ms, repeats;
+    bool has_stamps;
     uint64_t answer_bytes;
     char *request;
     size_t request_length;
@@ -48,7 +50,8 @@ struct load {
     uint64_t until_ns, each_max; /* no connection asks again after either */
     unsigned asking, streaming;  /* streaming: had their first event */
     uint64_t answers, events;
-    struct latencies latencies;
+    struct latencies latencies;     /* of answers; of streams: to their first event */
+    struct latencies first, on_way; /* of stamped streams: to the first piece of text; of each piece from its stamp */
     struct reading from, to;
     bool is_window_open, is_window_closed;
 };
@@ -113,7 +116,9 @@ static void ask(struct load *load, struct client *client)
     answer_init(&client->answer);
     client->sent = 0;
     client->is_asking = true;
-    client->has_event = false;
+    client->has_event = client->has_piece = false;
+    client->stamps = (struct stamps){.latencies = &load->on_way};
+    client->answer.stamps = load->has_stamps ? &client->stamps : NULL;
     client->asked++;
     load->asking++;
     client->started_ns = now_ns();
@@ -126,7 +131,8 @@ static void check_answer(const struct load *load, const struct client *client)
     char detail[600];
     bool is_whole = answer->state == ANSWER_DONE && answer->status == 200;
     if (is_whole && load->pieces)
-        is_whole = answer_ends_with(answer, "data: [DONE]\n\n") && answer->events >= load->pieces + 2;
+        is_whole = answer_ends_with(answer, "data: [DONE]\n\n") && answer->events >= load->pieces + 2 &&
+                   (!load->has_stamps || client->stamps.count == load->pieces);
     else if (is_whole)
         is_whole = answer->body_bytes == load->answer_bytes && answer_ends_with(answer, "}");
     if (is_whole)
@@ -147,8 +153,11 @@ static void finish_answer(struct load *load, struct client *client)
         load->to = take_reading(load);
     }
     uint64_t now = now_ns();
-    if (load->pieces)
+    if (load->pieces) {
+        if (client->asked < load->repeats)
+            ask(load, client);
         return;
+    }
     latencies_add(&load->latencies, now - client->started_ns);
     if (now < load->until_ns && client->asked < load->each_max)
         ask(load, client);
@@ -159,7 +168,7 @@ static void note_first_event(struct load *load, struct client *client)
 {
     client->has_event = true;
     latencies_add(&load->latencies, now_ns() - client->started_ns);
-    if (++load->streaming == load->connections && load->answers == 0) {
+    if (++load->streaming == load->connections && load->answers == 0 && load->repeats == 1) {
         load->is_window_open = true;
         load->from = take_reading(load);
     }
@@ -173,10 +182,16 @@ static void receive(struct load *load, struct client *client)
         uint32_t before = client->answer.events;
         if (!client->is_asking)
             fail("receive", "bytes that nobody asked for");
+        client->stamps.now_ns = now_ns();
+        client->stamps.is_timed = load->is_window_open && !load->is_window_closed;
         answer_take(&client->answer, bytes, length);
         load->events += client->answer.events - before;
         if (load->pieces && !client->has_event && client->answer.events)
             note_first_event(load, client);
+        if (client->stamps.count && !client->has_piece) {
+            client->has_piece = true;
+            latencies_add(&load->first, client->stamps.now_ns - client->started_ns);
+        }
         if (client->answer.state >= ANSWER_DONE) {
             finish_answer(load, client);
             return;
@@ -218,10 +233,10 @@ static void run_closed_loop(struct load *load, uint64_t each_max, uint64_t until
         wait_events(load, SILENCE_MS);
 }
 
-/* Streams begin evenly spread over one pace, so that their pieces are spread as well. */
+/* Streams begin evenly spread, so that their pieces are spread as well. */
 static void run_streams(struct load *load)
 {
-    uint64_t begin_ns = now_ns(), step_ns = load->pace_ms * 1000000ull / load->connections;
+    uint64_t begin_ns = now_ns(), step_ns = load->spread_ms * 1000000ull / load->connections;
     load->from = take_reading(load);
     for (unsigned next = 0; load->asking || next < load->connections;) {
         while (next < load->connections && now_ns() >= begin_ns + next * step_ns)
@@ -257,8 +272,8 @@ static void build_request(struct load *load, const struct options *options, cons
         front, sizeof front, "{\"model\":\"%s\",\"max_tokens\":%llu,%s\"messages\":[{\"role\":\"user\",\"content\":\"",
         options->model, tokens, load->pieces ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "");
     if (load->pieces)
-        length += snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]] ", load->pieces,
-                           load->pace_ms);
+        length += snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]]%s ",
+                           load->pieces, load->pace_ms, load->has_stamps ? "[[stamp=1]]" : "");
     else
         length += snprintf(front + length, sizeof front - (size_t)length, "[[bytes=%llu]] ",
                            (unsigned long long)load->answer_bytes);
@@ -286,6 +301,9 @@ static void setup(struct load *load, const struct options *options, const char *
     load->connections = number_of(options->connections, 1);
     load->pieces = number_of(options->pieces, 0);
     load->pace_ms = number_of(options->pace_ms, 100);
+    load->spread_ms = number_of(options->spread_ms, load->pace_ms);
+    load->repeats = number_of(options->repeats, 1);
+    load->has_stamps = number_of(options->stamps, 0) > 0;
     load->answer_bytes = number_of(options->answer_bytes, 1024);
     load->pid = (pid_t)number_of(options->pid, 0);
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -302,6 +320,18 @@ static void setup(struct load *load, const struct options *options, const char *
     build_request(load, options, name);
 }
 
+static void report_stamps(struct load *load)
+{
+    latencies_sort(&load->first);
+    latencies_sort(&load->on_way);
+    if (load->on_way.count == 0 && load->repeats == 1)
+        fail("report", "the streams never ran all at once");
+    printf("first_us=%.1f first_p99_us=%.1f event_us=%.1f event_p99_us=%.1f event_mean_us=%.1f ",
+           latencies_quantile_us(&load->first, 0.50), latencies_quantile_us(&load->first, 0.99),
+           latencies_quantile_us(&load->on_way, 0.50), latencies_quantile_us(&load->on_way, 0.99),
+           latencies_mean_us(&load->on_way));
+}
+
 static void report(struct load *load, uint64_t rss_before_kib)
 {
     const struct reading *from = &load->from, *to = &load->to;
@@ -310,6 +340,8 @@ static void report(struct load *load, uint64_t rss_before_kib)
     if (!units)
         fail("report", "nothing was measured");
     latencies_sort(&load->latencies);
+    if (load->has_stamps)
+        report_stamps(load);
     printf(
         "answers=%llu units=%llu seconds=%.3f rate=%.1f p50_us=%.1f p99_us=%.1f mean_us=%.1f cpu_us=%.3f rss_kib=%llu "
         "rss_before_kib=%llu steady=%d\n",
@@ -336,6 +368,8 @@ int main(int argc, char **argv)
         SSL_free(load.clients[i].ssl);
     SSL_CTX_free(load.tls);
     free(load.latencies.rows_ns);
+    free(load.first.rows_ns);
+    free(load.on_way.rows_ns);
     free(load.clients);
     free(load.request);
     return 0;
