@@ -44,8 +44,8 @@ def print_load(results, load):
         if not is_first and system != "nginx":
             paired_figure(f"cpu_ratio_{suffix(load, system)}", paired(results, load, ratio("cpu_us", system, "nginx")), "ratio")
     for name in ("first_us",) if is_first else ("event_us", "rate"):
-        figure(f"{name}_{load}_direct", median(row[name] for row in systems["direct"].values()),
-               "1/s" if name == "rate" else "us")
+        paired_figure(f"{name}_{load}_direct", paired(results, load, lambda row: row["direct"][name]),
+                      "1/s" if name == "rate" else "us")
     for system, rows in systems.items():
         if not is_first and not all(row["steady"] for row in rows.values()):
             print(f"    {load} {system}: includes the streams' beginning, they never ran all at once", file=sys.stderr)
