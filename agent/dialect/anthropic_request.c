@@ -25,24 +25,22 @@ const struct request_format anthropic_messages_request = {members, sizeof member
 
 /* What tools bring along: a system prompt, and the definitions of those that Anthropic defines (docs.anthropic.com,
  * "Tool use", the dearest model of each). A name that looks like one of them only makes the bound wider. */
+enum { TOOLS_TOKENS = 530 };
 static const struct {
-    const char *mark;
+    unsigned mark;
     uint64_t tokens;
-} tool_rows[] = {{"\"tools\"", 530}, {"\"bash_", 245}, {"\"text_editor_", 700}, {"\"computer_", 735 + 499}};
-
-static bool has_mark(struct slice body, const char *mark)
-{
-    return memmem(body.data, body.length, mark, strlen(mark)) != NULL;
-}
+} tool_rows[] = {{MARK_BASH, 245}, {MARK_EDITOR, 700}, {MARK_COMPUTER, 735 + 499}};
 
 /* A compaction reads the conversation once more ("Compaction", usage.iterations). */
-static uint64_t count_added_tokens(struct slice body, bool has_tools)
+static uint64_t count_added_tokens(const struct reading *reading, bool has_tools)
 {
-    uint64_t tokens = has_mark(body, "\"compact_") ? body.length : 0;
-    for (size_t i = 0; has_tools && i < sizeof tool_rows / sizeof *tool_rows; i++)
-        if (has_mark(body, tool_rows[i].mark))
+    uint64_t tokens = reading->marks & MARK_COMPACT ? reading->request->body.length : 0;
+    if (!has_tools)
+        return tokens;
+    for (size_t i = 0; i < sizeof tool_rows / sizeof *tool_rows; i++)
+        if (reading->marks & tool_rows[i].mark)
             tokens += tool_rows[i].tokens;
-    return tokens;
+    return tokens + TOOLS_TOKENS;
 }
 
 /* ---- tools that Anthropic runs ---- */
@@ -109,7 +107,7 @@ enum error anthropic_read_messages(struct reading *reading, struct request_facts
     const struct json_value *tools = dialect_find_value(reading, "tools");
     struct slice tool;
     size_t at = 0;
-    facts->added_tokens = count_added_tokens(reading->request->body, facts->has_tools);
+    facts->added_tokens = count_added_tokens(reading, facts->has_tools);
     while (tools && dialect_next_object(tools->raw, &at, &tool))
         read_tool(reading, tool, facts);
     facts->conversation =

@@ -6,11 +6,17 @@
  */
 #include "dialect/internal.h"
 
+/* Of a longer run only its beginning: to tell conversations apart that is enough, and a pass over a megabyte is not
+ * nothing. */
+enum { HASHED_BYTES_MAX = 4096 };
+
 /* Eight bytes at a time; the constant is the 64-bit golden ratio, odd. */
 void dialect_hash(uint64_t *hash, struct slice bytes)
 {
     const uint64_t factor = 0x9e3779b97f4a7c15u;
     uint64_t value = *hash ^ (bytes.length * factor);
+    if (bytes.length > HASHED_BYTES_MAX)
+        bytes.length = HASHED_BYTES_MAX;
     while (bytes.length) {
         uint64_t word = 0;
         size_t length = bytes.length < sizeof word ? bytes.length : sizeof word;
@@ -33,6 +39,20 @@ bool dialect_message_is_of(struct slice message, const char *role)
     return json_scan(message, 1024, &query, 1, NULL) == ERROR_OK && json_string_is(&value, role);
 }
 
+/* A long message of the user, as every SDK writes it, is known by its beginning: the end is not looked for. */
+static bool take_long_message(struct slice messages, size_t at, struct slice *ret_beginning)
+{
+    const char *open = memchr(messages.data + at, '{', messages.length - at);
+    struct slice beginning = slice_from(messages, open ? (size_t)(open - messages.data) : messages.length);
+    struct slice whole;
+    size_t within = 0;
+    if (beginning.length <= HASHED_BYTES_MAX)
+        return false;
+    beginning.length = HASHED_BYTES_MAX;
+    *ret_beginning = beginning;
+    return slice_has_prefix(beginning, "{\"role\":\"user\"") && !dialect_next_object(beginning, &within, &whole);
+}
+
 uint64_t dialect_hash_conversation(struct slice instructions, struct slice messages)
 {
     uint64_t hash = 0;
@@ -44,7 +64,13 @@ uint64_t dialect_hash_conversation(struct slice instructions, struct slice messa
         return hash ? hash : 1;
     }
     dialect_hash(&hash, instructions);
-    while (dialect_next_object(messages, &at, &message)) {
+    while (at < messages.length) {
+        if (take_long_message(messages, at, &message)) {
+            dialect_hash(&hash, message);
+            return hash ? hash : 1;
+        }
+        if (!dialect_next_object(messages, &at, &message))
+            return 0;
         dialect_hash(&hash, message);
         if (dialect_message_is_of(message, "user"))
             return hash ? hash : 1;

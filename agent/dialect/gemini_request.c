@@ -198,22 +198,12 @@ static void read_tools(struct reading *reading, struct request_facts *facts)
 
 /* ---- contents ---- */
 
-static bool has_mark(struct slice text, const char *const *marks)
-{
-    for (; *marks; marks++)
-        if (memmem(text.data, text.length, *marks, strlen(*marks)))
-            return true;
-    return false;
-}
-
-/* The marks of the table are wider than needed here: an agent's functions have parameters like "file_path" and "url" in
+/* MARK_OUTSIDE is wider than needed here: an agent's functions have parameters like "file_path" and "url" in
  * every request. */
 static bool refers_outside(const struct reading *reading)
 {
-    static const char *const marks[] = {"\"fileData\"", "\"file_data\"", "\"inlineData\"", "\"inline_data\"", NULL};
-    struct slice body = reading->request->body;
     return dialect_find_value(reading, "cachedContent") || dialect_find_value(reading, "cached_content") ||
-           has_mark(body, marks) || dialect_has_escaped_letter(body);
+           (reading->marks & (MARK_GEMINI_DATA | MARK_ESCAPED));
 }
 
 /* Strings, whatever members they stand in: clients write one turn in several shapes. */
@@ -240,7 +230,6 @@ static uint64_t hash_conversation(const struct json_value *system, const struct 
 
 enum error gemini_read_generate(struct reading *reading, struct request_facts *facts)
 {
-    static const char *const continued[] = {"\"function_response\"", "\"thought_signature\"", NULL};
     const struct json_value *contents = dialect_find_value(reading, "contents"), *config, *system, *tier;
     char model[sizeof facts->model];
     if (!gemini_read_model(reading->request->path, model, sizeof model))
@@ -262,7 +251,7 @@ enum error gemini_read_generate(struct reading *reading, struct request_facts *f
         gemini_take_tier(tier, facts->service_tier, sizeof facts->service_tier);
     facts->refers_outside = refers_outside(reading);
     read_tools(reading, facts);
-    facts->is_continued |= has_mark(contents->raw, continued); /* the table knows camelCase, and "function_call" */
+    facts->is_continued |= (reading->marks & MARK_GEMINI_TURN) != 0;
     facts->conversation = hash_conversation(system, contents);
     return error;
 }

@@ -108,6 +108,7 @@ struct reading {
     const struct request_format *format; /* the table; NULL: none */
     const struct json_value *values;     /* one per member of it; NULL: a form, or no table */
     const struct form *form;             /* multipart/form-data; NULL: JSON */
+    unsigned marks;                      /* of a JSON body, MARK_… */
     struct arena *arena;
     const char *problem;
 };
@@ -116,12 +117,20 @@ const struct json_value *dialect_find_value(const struct reading *reading, const
 /* The text of a member of the table or a field of the form; false when it is absent, no string or too long. */
 bool dialect_find_text(const struct reading *reading, const char *name, char *text, size_t bytes_max);
 
-/* Names and types in valid JSON: of parts whose tokens are not in the body; and, in `messages` (a place in it), of tool
- * calls, tool results and reasoning. */
-enum { MARK_OUTSIDE = 1, MARK_CONTINUED = 2 };
+/* Names and types in valid JSON. All formats look for all of them, so that a body is gone over once. */
+enum {
+    MARK_OUTSIDE = 1,     /* of parts whose tokens are not in the body */
+    MARK_CONTINUED = 2,   /* in `messages` (a place in the body): of tool calls, tool results and reasoning */
+    MARK_GEMINI_DATA = 4, /* parts that are files or bytes */
+    MARK_GEMINI_TURN = 8, /* in `messages`: what earlier turns left, in snake_case */
+    MARK_COMPACT = 16,    /* Anthropic's summaries, and its own tools */
+    MARK_BASH = 32,
+    MARK_EDITOR = 64,
+    MARK_COMPUTER = 128,
+    /* A letter is written as \u0041: names and types cannot be told by their bytes. MARK_OUTSIDE, too. */
+    MARK_ESCAPED = 256,
+};
 unsigned dialect_find_marks(struct slice body, struct json_place messages);
-/* Is a letter written as \u0041? Then names and types cannot be searched for by their bytes. */
-bool dialect_has_escaped_letter(struct slice body);
 
 /* request_facts.conversation of raw instructions (may be empty) and an array of messages or a single string: the
  * messages up to the first of the user count. 0: there is none. */

@@ -36,7 +36,10 @@ static const struct mark_row rows[] = {
     {"mcp\"", MARK_OUTSIDE, true},
     {"mcp_toolset\"", MARK_OUTSIDE, true},
     {"file_id", MARK_OUTSIDE, false},
-    {"file_data\"", MARK_OUTSIDE, false},
+    {"file_data\"", MARK_OUTSIDE | MARK_GEMINI_DATA, false},
+    {"fileData\"", MARK_GEMINI_DATA, false},
+    {"inlineData\"", MARK_GEMINI_DATA, false},
+    {"inline_data\"", MARK_GEMINI_DATA, false},
     {"file_url\"", MARK_OUTSIDE, false},
     {"image_url\"", MARK_OUTSIDE, false},
     {"video_url\"", MARK_OUTSIDE, false},
@@ -53,6 +56,12 @@ static const struct mark_row rows[] = {
     {"functionCall\"", MARK_CONTINUED, false},
     {"functionResponse\"", MARK_CONTINUED, false},
     {"thoughtSignature\"", MARK_CONTINUED, false},
+    {"function_response\"", MARK_GEMINI_TURN, false},
+    {"thought_signature\"", MARK_GEMINI_TURN, false},
+    {"compact_", MARK_COMPACT, false},
+    {"bash_", MARK_BASH, false},
+    {"text_editor_", MARK_EDITOR, false},
+    {"computer_", MARK_COMPUTER, false},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -119,37 +128,52 @@ static bool is_escaped_letter(const char *at, const char *end)
     return end - at >= 6 && memcmp(at, "\\u00", 4) == 0 && is_letter_code(at[4], at[5]);
 }
 
-/* No encoder escapes a letter or an underscore; who does may hide one of the names above. memmem takes as long as the
- * scan itself in texts that are full of other escapes. */
-bool dialect_has_escaped_letter(struct slice body)
+/* No encoder escapes a letter or an underscore; who does may hide one of the names above. Looks at the escapes that
+ * begin in [from, to). memchr passes a text without any fastest, and is slow in one that is full of them. */
+static bool has_escaped_letter(const char *from, const char *to, const char *end)
 {
-    const char *at = body.data, *end = body.data + body.length;
-    while (end - at > 8) {
+    const char *at = memchr(from, '\\', (size_t)(to - from));
+    for (; at && at < to && end - at > 8; at += 8)
         for (size_t i = 0; i < 8 && may_have_escape(at); i++)
             if (is_escaped_letter(at + i, end))
                 return true;
-        at += 8;
-    }
-    for (; at < end; at++)
+    for (; at && at < to; at++)
         if (is_escaped_letter(at, end))
             return true;
     return false;
 }
 
+/* The marks of the strings that begin in [from, to). */
+static unsigned find_names(struct slice body, struct json_place messages, const char *from, const char *to,
+                           const struct mark_index *index)
+{
+    unsigned marks = 0;
+    for (const char *at = from; at < to && (at = memchr(at, '"', (size_t)(to - at))); at++) {
+        size_t offset = (size_t)(at - body.data);
+        bool is_escaped = offset && at[-1] == '\\'; /* in a text: no string begins after a backslash */
+        if (is_escaped || offset + 1 == body.length)
+            continue;
+        unsigned mark = find_mark(body, offset, index);
+        bool is_earlier = offset >= messages.offset && offset - messages.offset < messages.length;
+        marks |= is_earlier ? mark : mark & ~(unsigned)(MARK_CONTINUED | MARK_GEMINI_TURN);
+    }
+    return marks;
+}
+
+/* Block by block: the second look finds its bytes in the nearest cache. */
 unsigned dialect_find_marks(struct slice body, struct json_place messages)
 {
-    const char *at = body.data, *end = body.data + body.length;
+    enum { BLOCK_BYTES = 8192 };
+    const char *from = body.data, *end = body.data + body.length;
     struct mark_index index;
     unsigned marks = 0;
     make_index(&index);
-    for (; at < end && (at = memchr(at, '"', (size_t)(end - at))); at++) {
-        size_t offset = (size_t)(at - body.data);
-        bool is_escaped = offset && at[-1] == '\\'; /* in a text: no string begins after a backslash */
-        if (is_escaped || at + 1 == end)
-            continue;
-        unsigned mark = find_mark(body, offset, &index);
-        bool is_earlier = offset >= messages.offset && offset - messages.offset < messages.length;
-        marks |= mark == MARK_CONTINUED && !is_earlier ? 0 : mark;
+    while (from < end) {
+        const char *to = end - from > BLOCK_BYTES ? from + BLOCK_BYTES : end;
+        marks |= find_names(body, messages, from, to, &index);
+        if (!(marks & MARK_ESCAPED) && has_escaped_letter(from, to, end))
+            marks |= MARK_ESCAPED | MARK_OUTSIDE;
+        from = to;
     }
-    return dialect_has_escaped_letter(body) ? marks | MARK_OUTSIDE : marks;
+    return marks;
 }

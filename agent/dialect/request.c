@@ -154,9 +154,9 @@ static enum error read_table(struct reading *reading, struct json_value *values,
         return error;
     }
     facts->object_open = find_object_open(body);
-    unsigned marks = dialect_find_marks(body, find_messages(format, values));
-    facts->refers_outside = marks & MARK_OUTSIDE;
-    facts->is_continued = marks & MARK_CONTINUED;
+    reading->marks = dialect_find_marks(body, find_messages(format, values));
+    facts->refers_outside = reading->marks & MARK_OUTSIDE;
+    facts->is_continued = reading->marks & MARK_CONTINUED;
     facts->is_fast = json_string_is(&speed, "fast");
     if (!json_get_string(&tier, facts->service_tier, sizeof facts->service_tier))
         facts->service_tier[0] = '\0';

@@ -42,8 +42,8 @@ struct play_row {
     const char *answer, *wanted;
 };
 
-static void play_expect_rows(const struct play *play, const struct request_facts *facts, bool is_stream,
-                             const struct play_row *rows, size_t count)
+__attribute__((unused)) static void play_expect_rows(const struct play *play, const struct request_facts *facts,
+                                                     bool is_stream, const struct play_row *rows, size_t count)
 {
     const struct answer answer = play_answer(play, facts, is_stream);
     for (size_t i = 0; i < count; i++) {
@@ -76,7 +76,8 @@ static struct slice play_damage(const char *text, char *bytes)
 }
 
 /* Whatever an upstream sends: cut otherwise, it is metered the same. */
-static void play_damaged_answers(const struct play_seed *seeds, size_t count, const struct request_facts *facts)
+__attribute__((unused)) static void play_damaged_answers(const struct play_seed *seeds, size_t count,
+                                                         const struct request_facts *facts)
 {
     for (int round = 0; round < PLAY_ROUNDS; round++) {
         char bytes[4096];
@@ -93,7 +94,7 @@ static void play_damaged_answers(const struct play_seed *seeds, size_t count, co
 }
 
 /* Whatever a client sends: what is read can be edited, and then the limit holds and it is still JSON. */
-static void play_damaged_requests(const struct play_seed *seeds, size_t count)
+__attribute__((unused)) static void play_damaged_requests(const struct play_seed *seeds, size_t count)
 {
     size_t read = 0;
     for (int round = 0; round < PLAY_ROUNDS; round++) {
