@@ -17,12 +17,22 @@ static size_t skip_space(struct slice text, size_t at)
     return at;
 }
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to behind the closing one: the first that has an even number of backslashes before it. Texts
+ * are long, so they are searched, not stepped through. */
 static size_t skip_string(struct slice text, size_t at)
 {
-    for (at++; at < text.length && text.data[at] != '"'; at++)
-        at += text.data[at] == '\\';
-    return at < text.length ? at + 1 : text.length;
+    const size_t first = at + 1;
+    for (at = first; at < text.length; at++) {
+        const char *quote = memchr(text.data + at, '"', text.length - at);
+        if (!quote)
+            break;
+        size_t before = at = (size_t)(quote - text.data);
+        while (before > first && text.data[before - 1] == '\\')
+            before--;
+        if ((at - before) % 2 == 0)
+            return at + 1;
+    }
+    return text.length;
 }
 
 static size_t skip_value(struct slice text, size_t at)

@@ -18,8 +18,18 @@
 
 enum { BODY_BYTES = 1 << 20, ROUNDS_MAX = 1000, DEPTH_MAX = 128 };
 
+/* The call that the body belongs to. */
+struct call {
+    enum dialect_kind dialect;
+    const char *path;
+    enum api other; /* what it can be translated to */
+};
+static const struct call chat = {DIALECT_OPENAI, "/v1/chat/completions", API_MESSAGES};
+static const struct call messages = {DIALECT_ANTHROPIC, "/v1/messages", API_CHAT};
+
 struct body {
     struct slice bytes;
+    const struct call *call;
     const struct endpoint *endpoint;
     uint64_t sink; /* what is computed must not be left out by the compiler */
 };
@@ -51,6 +61,15 @@ static void make_text(struct buffer *out)
 {
     begin(out);
     put(out, "{\"role\":\"user\",\"content\":\"");
+    while (buffer_length(out) < BODY_BYTES)
+        put(out, words);
+    put(out, "\"}]}");
+}
+
+static void make_messages(struct buffer *out)
+{
+    put(out, "{\"model\":\"claude-sonnet-4-6\",\"max_tokens\":100,\"stream\":true,\"system\":\"Be brief.\","
+             "\"messages\":[{\"role\":\"user\",\"content\":\"");
     while (buffer_length(out) < BODY_BYTES)
         put(out, words);
     put(out, "\"}]}");
@@ -123,11 +142,11 @@ static void read_facts(struct body *body, struct arena *arena, struct request_fa
 {
     const char *problem = "";
     const struct dialect_request request = {.method = SLICE_LITERAL("POST"),
-                                            .path = SLICE_LITERAL("/v1/chat/completions"),
+                                            .path = slice_of(body->call->path),
                                             .content_type = SLICE_LITERAL("application/json"),
                                             .body = body->bytes,
                                             .depth_max = DEPTH_MAX};
-    if (dialect_of(DIALECT_OPENAI)->read_request(body->endpoint, &request, arena, facts, &problem))
+    if (dialect_of(body->call->dialect)->read_request(body->endpoint, &request, arena, facts, &problem))
         fail(problem);
 }
 
@@ -147,7 +166,8 @@ static void stage_through(struct body *body)
     struct request_facts facts;
     struct arena *arena = arena_new(4096);
     read_facts(body, arena, &facts);
-    body->sink += dialect_of(DIALECT_OPENAI)->edit_request(body->endpoint, body->bytes, &facts, &edits, arena).length;
+    body->sink +=
+        dialect_of(body->call->dialect)->edit_request(body->endpoint, body->bytes, &facts, &edits, arena).length;
     arena_free(arena);
 }
 
@@ -186,10 +206,10 @@ static void stage_jansson(struct body *body)
 
 static void stage_translate(struct body *body)
 {
-    const struct translate_request request = {.from = API_CHAT,
-                                              .to = API_MESSAGES,
+    const struct translate_request request = {.from = body->endpoint->api,
+                                              .to = body->call->other,
                                               .body = body->bytes,
-                                              .model = "claude-haiku-4-5",
+                                              .model = "other",
                                               .output_tokens_max = 100,
                                               .output_max_member = "max_tokens"};
     struct translate_facts facts;
@@ -211,8 +231,13 @@ static const struct stage {
 };
 static const struct shape {
     const char *name;
+    const struct call *call;
     void (*make)(struct buffer *out);
-} shapes[] = {{"text", make_text}, {"image", make_image}, {"turns", make_turns}, {"escapes", make_escapes}};
+} shapes[] = {{"text", &chat, make_text},
+              {"image", &chat, make_image},
+              {"turns", &chat, make_turns},
+              {"escapes", &chat, make_escapes},
+              {"messages", &messages, make_messages}};
 enum { STAGES = sizeof stages / sizeof *stages, SHAPES = sizeof shapes / sizeof *shapes };
 
 /* ---- the run ---- */
@@ -242,9 +267,8 @@ static void measure(const struct shape *shape, size_t rounds)
     struct buffer buffer;
     buffer_init(&buffer, 4 * BODY_BYTES);
     shape->make(&buffer);
-    struct body body = {.bytes = buffer_contents(&buffer)};
-    body.endpoint =
-        dialect_of(DIALECT_OPENAI)->find_endpoint(SLICE_LITERAL("POST"), SLICE_LITERAL("/v1/chat/completions"));
+    struct body body = {.bytes = buffer_contents(&buffer), .call = shape->call};
+    body.endpoint = dialect_of(shape->call->dialect)->find_endpoint(SLICE_LITERAL("POST"), slice_of(shape->call->path));
     for (size_t round = 0; round <= rounds; round++) { /* the first warms up */
         double scan = 1;
         for (size_t i = 0; i < STAGES; i++) {

@@ -6,11 +6,9 @@ import pathlib
 import sys
 from statistics import median
 
-from rounds import check_bills, fields, figure, paired, paired_figure, read_results
+from rounds import WALLETS, check_bills, fields, figure, paired, paired_figure, read_results
 
 work = pathlib.Path(sys.argv[1])
-NANO = ("0.2", "1.25")  # list price of gpt-5.4-nano, USD per million tokens
-WALLETS = {"tollgate": ("tollgate", "bench", *NANO), "tmpfs": ("tmpfs", "bench", *NANO)}
 MIDDLES = ("nginx", "tollgate", "tmpfs")
 
 

@@ -7,12 +7,9 @@ import pathlib
 import sys
 from statistics import median
 
-from rounds import check_bills, figure, paired, paired_figure, read_results
+from rounds import WALLETS, check_bills, figure, paired, paired_figure, read_results
 
 work = pathlib.Path(sys.argv[1])
-NANO, HAIKU = ("0.2", "1.25"), ("1", "5")  # USD per million tokens: gpt-5.4-nano, claude-haiku-4-5
-WALLETS = {"tollgate": ("tollgate", "bench", *NANO), "redacted": ("tollgate", "redacted", *NANO),
-           "translated": ("tollgate", "translated", *HAIKU), "tmpfs": ("tmpfs", "bench", *NANO)}
 MIDDLES = ("nginx", "tollgate", "tmpfs", "translated", "redacted")
 ADDED = (("first_added_us", "first_us"), ("first_added_p99_us", "first_p99_us"), ("event_added_us", "event_us"),
          ("event_added_p99_us", "event_p99_us"), ("event_added_mean_us", "event_mean_us"))

@@ -42,7 +42,7 @@ struct load {
     int epoll;
     pid_t pid;
     unsigned connections, pieces, pace_ms, spread_ms, repeats;
-    bool has_stamps;
+    bool has_stamps, has_any_size;
     uint64_t answer_bytes;
     char *request;
     size_t request_length;
@@ -134,7 +134,7 @@ static void check_answer(const struct load *load, const struct client *client)
         is_whole = answer_ends_with(answer, "data: [DONE]\n\n") && answer->events >= load->pieces + 2 &&
                    (!load->has_stamps || client->stamps.count == load->pieces);
     else if (is_whole)
-        is_whole = answer->body_bytes == load->answer_bytes && answer_ends_with(answer, "}");
+        is_whole = (load->has_any_size || answer->body_bytes == load->answer_bytes) && answer_ends_with(answer, "}");
     if (is_whole)
         return;
     snprintf(detail, sizeof detail, "status %d, state %d, %llu bytes, %u events: %.400s", answer->status,
@@ -303,6 +303,7 @@ static void setup(struct load *load, const struct options *options, const char *
     load->pace_ms = number_of(options->pace_ms, 100);
     load->spread_ms = number_of(options->spread_ms, load->pace_ms);
     load->repeats = number_of(options->repeats, 1);
+    load->has_any_size = number_of(options->any_size, 0) > 0;
     load->has_stamps = number_of(options->stamps, 0) > 0;
     load->answer_bytes = number_of(options->answer_bytes, 1024);
     load->pid = (pid_t)number_of(options->pid, 0);

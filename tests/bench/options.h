@@ -13,7 +13,7 @@
 struct options {
     const char *connect, *map, *name, *ca, *key, *model;
     const char *request_bytes, *answer_bytes, *connections, *warmup, *milliseconds, *pieces, *pace_ms, *pid;
-    const char *stamps, *repeats, *spread_ms;
+    const char *stamps, *repeats, *spread_ms, *any_size;
 };
 
 static const struct option_row {
@@ -34,6 +34,7 @@ static const struct option_row {
     {"milliseconds", offsetof(struct options, milliseconds), "how long to ask (1000)"},
     {"pieces", offsetof(struct options, pieces), "one stream of so many pieces on each connection, instead"},
     {"pace-ms", offsetof(struct options, pace_ms), "the provider's pause between pieces (100)"},
+    {"any-size", offsetof(struct options, any_size), "1: the answer's body is translated, and of another size"},
     {"spread-ms", offsetof(struct options, spread_ms), "the streams begin evenly over so long (the pace)"},
     {"stamps", offsetof(struct options, stamps), "1: pieces carry their times, and are timed one by one"},
     {"repeats", offsetof(struct options, repeats), "streams of each connection, one after another (1)"},

@@ -7,6 +7,10 @@ import sys
 from decimal import Decimal
 from statistics import median
 
+NANO, SONNET = ("0.2", "1.25"), ("3", "15")  # USD per million tokens, in and out: gpt-5.4-nano, claude-sonnet-4-6
+WALLETS = {"tollgate": ("tollgate", "bench", *NANO), "tmpfs": ("tmpfs", "bench", *NANO),
+           "redacted": ("tollgate", "redacted", *NANO), "translated": ("tollgate", "translated", *SONNET)}
+
 
 def fields(words):
     return {name: float(value) for name, value in (word.split("=", 1) for word in words)}
