@@ -63,9 +63,9 @@ class Agent:
             events.insert(0, event)
         return events
 
-    def settle(self):
+    def settle(self, seconds_max):
         """Waits until what the stand-in billed has its events and nothing is held: an event follows its answer."""
-        before, deadline = None, time.monotonic() + 15
+        before, deadline = None, time.monotonic() + seconds_max
         while True:
             events = self.fresh_events()
             sent = sum(attempt["bytes_sent"] for event in events for attempt in event.get("attempts") or [])
@@ -156,7 +156,7 @@ def play_cell(agent, table, program, where, key, target, model, feature, served)
     agent.begin()
     line = program.play(key, target, model, feature)
     why = None
-    events, held, is_complete = agent.settle()
+    events, held, is_complete = agent.settle(1 if line.startswith("FAIL") else 15)
     if line.startswith(("ANSWER", "REFUSED")):
         if not events:
             why = "no event"
