@@ -150,7 +150,8 @@ static const struct endpoint endpoints[] = {
 /* Where OpenAI-compatible providers have what OpenAI has below /v1. */
 static const char *const prefixes[] = {"/openai/v1/", "/inference/v1/", "/api/v1/", "/compatibility/v1/"};
 
-/* The path as OpenAI writes it, in scratch (1024 bytes) when it is another. */
+/* The path as OpenAI writes it, or Gemini in its older version (its Python SDK uses /v1 by now), in scratch (1024
+ * bytes) when it is another. */
 static const char *path_place(const char *path, char *scratch)
 {
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
@@ -159,6 +160,10 @@ static const char *path_place(const char *path, char *scratch)
             snprintf(scratch, 1024, "/v1/%.1000s", path + length);
             return scratch;
         }
+    }
+    if (strncmp(path, "/v1/models/", 11) == 0 && strchr(path, ':')) {
+        snprintf(scratch, 1024, "/v1beta/models/%.1000s", path + 11);
+        return scratch;
     }
     return path;
 }

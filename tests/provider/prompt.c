@@ -8,6 +8,7 @@
 #include "tests/provider/tools.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_DEPTH_MAX 6
@@ -234,6 +235,15 @@ static bool members_check(const struct prompt_shape *shape, const json_t *root, 
     return true;
 }
 
+/* A model that has no JSON mode and is told to answer JSON answers JSON. */
+static bool system_asks_json(const json_t *system)
+{
+    char *text = system ? json_dumps(system, JSON_ENCODE_ANY) : NULL;
+    bool asks = text && strstr(text, "one valid JSON object and nothing else");
+    free(text);
+    return asks;
+}
+
 /* What the answer will be: a call of a tool, a value of a schema, or text. */
 static void tools_plan(const json_t *root, const json_t *config, const json_t *messages, bool asks_tool,
                        struct prompt *prompt)
@@ -271,6 +281,7 @@ bool prompt_read(const struct prompt_shape *shape, const json_t *root, struct pr
     const json_t *system = shape->system ? json_object_get(root, shape->system) : NULL;
     if (system && !json_is_null(system))
         prompt->tokens += message_count_tokens(system);
+    prompt->json_mode |= system_asks_json(system);
     tools_plan(root, shape->config ? json_object_get(root, shape->config) : root, messages, asks_tool, prompt);
     return true;
 }

@@ -88,10 +88,41 @@ bool tools_is_forced(const json_t *request, const char **ret_name)
 
 #define SCHEMA_DEPTH_MAX 8
 #define SCHEMA_ITEMS_MAX 16
+#define SCHEMA_STEPS_MAX 8
 
-static json_t *value_new(const json_t *schema, int depth);
+/* "#/$defs/Place": the value there; NULL when there is none. */
+static const json_t *reference_find(const json_t *root, const char *reference)
+{
+    if (strncmp(reference, "#/", 2) != 0)
+        return NULL;
+    const json_t *value = root;
+    for (const char *at = reference + 2; value && *at;) {
+        size_t length = strcspn(at, "/");
+        value = json_object_getn(value, at, length);
+        at += length + (at[length] == '/');
+    }
+    return value;
+}
 
-static json_t *object_new(const json_t *schema, int depth)
+/* What a schema says by reference or as the first of several: libraries that write schemas from types do both. */
+static const json_t *schema_resolve(const json_t *root, const json_t *schema)
+{
+    static const char *const choices[] = {"anyOf", "oneOf", "allOf"};
+    for (int step = 0; step < SCHEMA_STEPS_MAX; step++) {
+        const char *reference = json_string_value(json_object_get(schema, "$ref"));
+        const json_t *next = reference ? reference_find(root, reference) : NULL;
+        for (size_t i = 0; i < sizeof choices / sizeof choices[0] && !next; i++)
+            next = json_array_get(json_object_get(schema, choices[i]), 0);
+        if (!next)
+            break;
+        schema = next;
+    }
+    return schema;
+}
+
+static json_t *value_new(const json_t *root, const json_t *schema, int depth);
+
+static json_t *object_new(const json_t *root, const json_t *schema, int depth)
 {
     json_t *object = json_object();
     const json_t *properties = json_object_get(schema, "properties");
@@ -99,37 +130,38 @@ static json_t *object_new(const json_t *schema, int depth)
     for (size_t i = 0; i < json_array_size(required); i++) {
         const char *name = json_string_value(json_array_get(required, i));
         if (name)
-            json_object_set_new(object, name, value_new(json_object_get(properties, name), depth + 1));
+            json_object_set_new(object, name, value_new(root, json_object_get(properties, name), depth + 1));
     }
     return object;
 }
 
-static json_t *array_new(const json_t *schema, int depth)
+static json_t *array_new(const json_t *root, const json_t *schema, int depth)
 {
     json_t *array = json_array();
     json_int_t count = json_integer_value(json_object_get(schema, "minItems"));
     for (json_int_t i = 0; i < count && i < SCHEMA_ITEMS_MAX; i++)
-        json_array_append_new(array, value_new(json_object_get(schema, "items"), depth + 1));
+        json_array_append_new(array, value_new(root, json_object_get(schema, "items"), depth + 1));
     return array;
 }
 
 /* Calls itself, as deep as SCHEMA_DEPTH_MAX. */
-static json_t *value_new(const json_t *schema, int depth)
+static json_t *value_new(const json_t *root, const json_t *schema, int depth)
 {
     static const struct {
         const char *type;
         const char *value;
     } values[] = {{"string", "\"example\""}, {"integer", "1"}, {"number", "1.5"},
                   {"boolean", "true"},       {"null", "null"}, {NULL, "\"value\""}};
+    schema = schema_resolve(root, schema);
     const json_t *choices = json_object_get(schema, "enum");
     if (json_array_size(choices))
         return json_incref(json_array_get(choices, 0));
     const json_t *types = json_object_get(schema, "type");
     const char *type = json_string_value(json_is_array(types) ? json_array_get(types, 0) : types);
     if (depth < SCHEMA_DEPTH_MAX && type && strcasecmp(type, "object") == 0)
-        return object_new(schema, depth);
+        return object_new(root, schema, depth);
     if (depth < SCHEMA_DEPTH_MAX && type && strcasecmp(type, "array") == 0)
-        return array_new(schema, depth);
+        return array_new(root, schema, depth);
     size_t i = 0;
     while (values[i].type && (!type || strcasecmp(values[i].type, type) != 0))
         i++;
@@ -138,7 +170,8 @@ static json_t *value_new(const json_t *schema, int depth)
 
 void schema_write_example(const json_t *schema, char *ret_text, size_t text_bytes)
 {
-    json_t *value = json_object_get(schema, "type") ? value_new(schema, 0) : object_new(schema, 0);
+    const json_t *resolved = schema_resolve(schema, schema);
+    json_t *value = json_object_get(resolved, "type") ? value_new(schema, schema, 0) : object_new(schema, resolved, 0);
     size_t length = json_dumpb(value, ret_text, text_bytes - 1, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
     if (length == 0 || length >= text_bytes - 1)
         length = (size_t)snprintf(ret_text, text_bytes, "{}");
