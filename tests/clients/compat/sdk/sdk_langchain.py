@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """LangChain with langchain-openai or langchain-anthropic: sdk_langchain.py openai|anthropic. See README.md."""
+import asyncio
 import sys
 from enum import Enum
 from typing import List
@@ -64,7 +65,10 @@ def whole(message, reason=("stop", "end_turn")):
     metadata = message.response_metadata
     got = metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("status")
     need(got in reason, "why it stopped", metadata)
-    count(message.usage_metadata["input_tokens"], message.usage_metadata["output_tokens"])
+    # langchain-anthropic reads a stream's usage from its last event alone, which need not repeat the input
+    count(message.usage_metadata["output_tokens"])
+    if not isinstance(message, AIMessageChunk) or PROVIDER == "openai":
+        count(message.usage_metadata["input_tokens"])
     return message
 
 
@@ -86,15 +90,16 @@ def stream(model, target):
     return said(words(whole(joined(chunks))))
 
 
-def asynchronous(model, target):
-    import asyncio
+LOOP = asyncio.new_event_loop()  # one: LangChain shares its connections between the calls of a program
 
+
+def asynchronous(model, target):
     async def both():
         llm = chat(model)
         pieces = [words(chunk) async for chunk in llm.astream(ASK)]
         said("".join(pieces))
         return said(words(whole(await llm.ainvoke(ASK))))
-    return asyncio.run(both())
+    return LOOP.run_until_complete(both())
 
 
 def batch(model, target):
