@@ -182,12 +182,13 @@ void schema_write_example(const json_t *schema, char *ret_text, size_t text_byte
 bool tools_read(const json_t *tools, const char *wanted, char *ret_name, size_t name_bytes, char *ret_arguments,
                 size_t arguments_bytes)
 {
-    static const char *const schemas[] = {"parameters", "input_schema", "parametersJsonSchema"};
+    static const char *const schemas[] = {"parameters", "input_schema", "parametersJsonSchema",
+                                          "parameters_json_schema"};
     const json_t *tool = tool_find(tools, wanted), *schema = NULL;
     const json_t *name = json_object_get(tool, "name");
     if (!json_is_string(name))
         return false;
-    for (size_t i = 0; i < 3 && !schema; i++)
+    for (size_t i = 0; i < sizeof schemas / sizeof schemas[0] && !schema; i++)
         schema = json_object_get(tool, schemas[i]);
     schema_write_example(schema, ret_arguments, arguments_bytes);
     text_copy_plain(ret_name, name_bytes, json_string_value(name), json_string_length(name));

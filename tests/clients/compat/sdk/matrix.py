@@ -30,8 +30,9 @@ REFUSALS = {
     "refused_model": ("banned", 1, True),
     "refused_rate": ("rated", 1, True),
     "waits_for_rate": ("slowed", 3, False),
-    "busy": ("pool_openai", 3, True),
+    "busy": ("pool_{first}", 3, True),
 }
+FREE_ENDPOINTS = ("count_tokens", "countTokens")
 FEATURE_SECONDS_MAX = 150
 
 
@@ -84,15 +85,15 @@ def money(event):
 def check_served(events, target, served):
     """Of an answer: the meant target, the provider's usage, an exact charge."""
     for event in events:
+        if event["status"] != 200 or event["error"]:
+            return f"the event says {event['status']} {event['error']}"
+        if event["endpoint"] in FREE_ENDPOINTS:
+            continue
         served.add(event["target"])
         if target != "any" and event["target"] != TARGET_IDS[target]:
             return "served by " + str(event["target"])
-        if event["status"] != 200 or event["error"]:
-            return f"the event says {event['status']} {event['error']}"
-        if event["endpoint"] != "count_tokens" and event["usage_source"] != "provider":
-            return f"usage is {event['usage_source']}"
-        if event["endpoint"] != "count_tokens" and (event["basis"] != "exact" or money(event) <= 0):
-            return f"charged {event['charge']}, {event['basis']}"
+        if event["usage_source"] != "provider" or event["basis"] != "exact" or money(event) <= 0:
+            return f"charged {event['charge']}, {event['basis']}, usage of {event['usage_source']}"
     return None
 
 
@@ -189,6 +190,7 @@ def play_program(agent, table, is_full, only, name, kind, command):
             continue
         if feature in REFUSALS:
             key, _, is_small = REFUSALS[feature]
+            key = key.format(first=targets[0])
             if is_small or is_full:
                 result = play_cell(agent, table, program, f"{name}, {feature}", key, "any", models[0], feature, served)
                 print(f"  {feature:<28}{'refused' if result == '422' else result:>11}", flush=True)

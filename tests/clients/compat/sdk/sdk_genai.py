@@ -105,7 +105,7 @@ def chat(model, target):
         conversation = client().chats.create(model=model)
         need(conversation.send_message("first").text, "no first answer")
         answer = said("".join(chunk.text or "" for chunk in conversation.send_message_stream(ASK)))
-        need(len(conversation.get_history()) == 4, conversation.get_history())
+        need(len(conversation.get_history()) >= 4, conversation.get_history())
         return answer
     return elsewhere(target, call)
 
@@ -199,20 +199,17 @@ def parsed(model, target):
 
 
 def count_tokens(model, target):
-    def call():
-        counted = client().models.count_tokens(model=model, contents=ASK).total_tokens
-        count(counted)
-        return str(counted)
-    if target == "openai":
-        return names(raises(errors.ClientError, call))
-    return call()
+    """Free, and Gemini's alone: it goes there whatever the pool is."""
+    counted = client().models.count_tokens(model=model, contents=ASK).total_tokens
+    count(counted)
+    return str(counted)
 
 
 def wrong_request(model, target):
-    """A range that no model has: said by the provider."""
-    if target == "openai":
-        return elsewhere(target, lambda: ask(model, ASK, {"max_output_tokens": 0}))
-    return names(raises(errors.ClientError, lambda: ask(model, ASK, {"max_output_tokens": 0})))
+    """A range that no model has."""
+    error = raises(errors.ClientError, lambda: ask(model, ASK, {"max_output_tokens": 0}))
+    need(error.code == 400 and error.status == "INVALID_ARGUMENT", error)
+    return names(error)
 
 
 def refused_wallet(model, target):
