@@ -383,9 +383,14 @@ def cannot_logprobs(model, target):
 
 
 def cannot_previous(model, target):
-    call = lambda: respond(model, ASK, previous_response_id="resp_123")
-    if target == "anthropic":
-        return names(raises(openai.UnprocessableEntityError, call), "previous_response_id")
+    """A conversation that the provider keeps: at OpenAI it goes on, an answer that was translated is kept nowhere."""
+    first = done(respond(model, "remember this", store=True))
+    call = lambda: respond(model, ASK, previous_response_id=first.id)
+    if first.to_dict().get("store") is False:
+        need(target != "openai", "OpenAI's own answer is not stored")
+        kinds = openai.UnprocessableEntityError if target == "anthropic" else (openai.UnprocessableEntityError, openai.BadRequestError)
+        error = raises(kinds, call)
+        return names(error, first.id if isinstance(error, openai.BadRequestError) else "elsewhere")
     return said(done(call()).output_text)
 
 
