@@ -304,6 +304,12 @@ def refused_rate(model, target):
     return names(error, "requests_per_day")
 
 
+def waits_for_rate(model, target):
+    """One request in a minute: the SDK sleeps as long as it is told, and is served."""
+    said(words(whole(ask(model, [user(ASK)]))))
+    return said(words(whole(ask(model, [user(ASK)]))))
+
+
 def busy(model, target):
     error = raises((anthropic.InternalServerError, anthropic.OverloadedError, anthropic.ServiceUnavailableError),
                    lambda: ask(model, [user(ASK + " [[fault=503]]")]))
@@ -313,7 +319,7 @@ def busy(model, target):
 
 FEATURES = [text, conversation, length, stream, stream_events, asynchronous, tools, tools_stream, parallel, parallel_stream,
             tool_choice, tool_error, tool_runner, image, image_url, json_schema, json_stream, parse, parse_stream, count_tokens,
-            cannot_prefill, cannot_stop, wrong_request, refused_wallet, refused_rule, refused_model, refused_rate, busy]
+            cannot_prefill, cannot_stop, wrong_request, refused_wallet, refused_rule, refused_model, refused_rate, waits_for_rate, busy]
 
 if __name__ == "__main__":
     serve("anthropic", {feature.__name__: feature for feature in FEATURES})

@@ -388,9 +388,9 @@ def cannot_previous(model, target):
     call = lambda: respond(model, ASK, previous_response_id=first.id)
     if first.to_dict().get("store") is False:
         need(target != "openai", "OpenAI's own answer is not stored")
-        kinds = openai.UnprocessableEntityError if target == "anthropic" else (openai.UnprocessableEntityError, openai.BadRequestError)
-        error = raises(kinds, call)
-        return names(error, first.id if isinstance(error, openai.BadRequestError) else "elsewhere")
+        error = raises(openai.UnprocessableEntityError, call)
+        need(error.code == "no_translation", error.body)
+        return names(error)
     return said(done(call()).output_text)
 
 
@@ -421,6 +421,12 @@ def refused_rate(model, target):
     return names(error, "requests_per_day")
 
 
+def waits_for_rate(model, target):
+    """One request in a minute: the SDK sleeps as long as it is told, and is served."""
+    said(whole(chat(model, [user(ASK)])).content)
+    return said(whole(chat(model, [user(ASK)])).content)
+
+
 def busy(model, target):
     error = raises(openai.InternalServerError, lambda: chat(model, [user(ASK + " [[fault=503]]")]))
     need(error.status_code in (503, 529), error.status_code)
@@ -431,7 +437,7 @@ FEATURES = [text, developer, length, stream, stream_usage, stream_helper, asynch
             parallel, parallel_stream, tool_choice, image, image_url, json_object, json_schema, json_stream, parse, parse_stream,
             responses_text, responses_stream, responses_stream_helper, responses_tools, responses_tools_stream,
             responses_parallel, responses_image, responses_json, responses_parse, cannot_two_answers, cannot_logprobs,
-            cannot_previous, wrong_request, refused_wallet, refused_rule, refused_model, refused_rate, busy]
+            cannot_previous, wrong_request, refused_wallet, refused_rule, refused_model, refused_rate, waits_for_rate, busy]
 
 if __name__ == "__main__":
     serve("openai", {feature.__name__: feature for feature in FEATURES})
