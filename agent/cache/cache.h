@@ -13,7 +13,7 @@
  * Files: key.c, canonical.c, number.c (what is the same request), policy.c (what decides), wishes.c (Cache-Control,
  * what may be stored), ask.c (look-up), index.c (what is there, and what goes), flight.c (sharing), keep.c (the disk),
  * thread.c (whose it is). Threads: any loop; one thread of the cache's own does all disk work and all of zstd. Locks:
- * the cache's, each flight's, the memo's: leaves, never held together.
+ * the cache's, each flight's, the memo's: never held together; under the first two a mailbox's may be taken.
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H
@@ -192,8 +192,9 @@ struct cache_ask {
     uint32_t ttl_s;            /* settings.cache.ttl_seconds now: bounds what is found, and what is stored */
     const char *group, *model; /* as requested; for cache_clear. Copied */
     struct mailbox *mailbox;   /* of the loop */
-    /* On that thread, never from within a call of ours: after CACHE_WAIT the reply is there; a follower that read
-     * everything may read again (or was made the leader); a leader has lost its last follower. */
+    /* On that thread, never from within a call of ours; may also come without a cause: after CACHE_WAIT the reply is
+     * there; a follower that read everything may read again (or was made the leader); a leader has lost its last
+     * follower. */
     void (*resume)(struct cache_ask *ask);
     /* filled by us */
     enum cache_reply reply;
@@ -205,10 +206,11 @@ struct cache_ask {
  * identical requests one leads. Never blocks on the disk. Returns ask->reply. */
 enum cache_reply cache_ask(struct cache *cache, struct cache_ask *ask);
 /* Any time, once or more; also required after everything went well. A leader that did not finish has failed
- * (ERROR_CLIENT_GONE). After it `resume` is not called. */
+ * (ERROR_CLIENT_GONE). After it `resume` is not called; a task
+ * of ours may still be in the mailbox, and calls nothing. */
 void cache_leave(struct cache *cache, struct cache_ask *ask);
 
-/* ---- leading: LEAD only ---- */
+/* ---- leading: for any other reply these do nothing ---- */
 
 struct cache_head {
     int status;

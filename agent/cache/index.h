@@ -58,12 +58,14 @@ struct cache_seat {
     enum cache_reply reply;                     /* of the result … */
     struct cache_answer *answer;
     uint32_t age_s, ttl_left_s;
+    struct cache_answer *read; /* from disk, the thread's: of an entry made at … */
+    int64_t read_made_ns;      /* … this */
     /* sharing: flight.c */
     struct flight *flight; /* a reference */
     uint64_t position;     /* of the next byte to read */
     bool is_waiting;       /* it has read everything */
     bool is_started;       /* it has seen the head */
-    bool was_promoted, was_dropped;
+    bool was_dropped;      /* what it would read next is not kept any more */
 };
 
 struct cache {
@@ -115,8 +117,9 @@ void index_remove(struct cache *cache, struct entry *entry);
 /* Removes what is past its time or too much, a bounded number; true when there may be more. */
 bool index_sweep(struct cache *cache);
 bool index_is_kept(const struct cache *cache, const struct entry *entry);
-/* The entry was written (bytes), or could not be (0). The thread has it no more. */
-void index_end_write(struct cache *cache, struct entry *entry, uint64_t answer_bytes, uint64_t bytes);
+/* The entry was written (bytes, to the store of this generation), or was not (0). The thread has it no more. */
+void index_end_write(struct cache *cache, struct entry *entry, uint64_t answer_bytes, uint64_t bytes,
+                     unsigned generation);
 /* The store was lost: what was only there is not any more. */
 void index_lose_store(struct cache *cache, unsigned generation);
 uint64_t index_bucket_count(const struct cache *cache);
@@ -127,6 +130,8 @@ bool index_matches(const char *group, const char *model, const char *wanted_grou
 /* ---- ask.c ---- */
 /* Decides the seat's reply; WAIT only when it may. Takes the cache's lock itself. */
 void ask_resolve(struct cache_seat *seat, bool may_wait);
+/* The thread's last word on a seat that it had in hands. */
+void ask_answer(struct cache_seat *seat);
 /* With the cache's or the flight's lock held, so that it comes before any leave. */
 void ask_wake(struct cache_seat *seat);
 void ask_release(struct cache_seat *seat);

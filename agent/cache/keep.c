@@ -135,7 +135,7 @@ struct keep *keep_open(const struct cache_options *options)
     keep->noted = options->noted;
     keep->context = options->context;
     find_boot(keep, options->boot_id);
-    buffer_init(&keep->raw, RAW_BYTES_MAX);
+    buffer_init(&keep->raw, RAW_BYTES_MAX + 1);
     buffer_init(&keep->packed, ZSTD_compressBound(RAW_BYTES_MAX));
     buffer_init(&keep->row, ROW_BYTES_MAX);
     if (!options->directory)
@@ -239,7 +239,11 @@ static bool decompress(struct keep *keep, struct slice packed, size_t raw_bytes)
 bool keep_begin(struct keep *keep)
 {
     check(!keep->transaction);
-    return keep->store && store_begin(keep->store, &keep->transaction) == ERROR_OK;
+    if (!keep->store)
+        return false;
+    if (store_begin(keep->store, &keep->transaction))
+        keep->has_failed = true;
+    return !keep->has_failed;
 }
 
 bool keep_end(struct keep *keep)
