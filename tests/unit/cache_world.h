@@ -20,7 +20,7 @@ static atomic_llong wall_offset_ns; /* the wall clock's jumps */
 static atomic_int notes;
 static char last_note[CACHE_NOTE_TEXT_MAX];
 
-static int64_t scripted_now(void)
+static inline int64_t scripted_now(void)
 {
     return atomic_load(&scripted_ns);
 }
@@ -44,14 +44,14 @@ char *clock_format(int64_t wall_ns, char text[CLOCK_TEXT_MAX])
     return text;
 }
 
-static void noted(void *context, const char *text)
+static inline void noted(void *context, const char *text)
 {
     (void)context;
     snprintf(last_note, sizeof last_note, "%s", text);
     atomic_fetch_add(&notes, 1);
 }
 
-static void make_directory(void)
+static inline void make_directory(void)
 {
     strcpy(root, "/tmp/tollgate-cache-XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(root));
@@ -61,14 +61,14 @@ static void make_directory(void)
     atomic_store(&notes, 0);
 }
 
-static void remove_directory(void)
+static inline void remove_directory(void)
 {
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", root);
     CU_ASSERT_EQUAL(system(command), 0);
 }
 
-static struct cache_options some_options(void)
+static inline struct cache_options some_options(void)
 {
     return (struct cache_options){
         .directory = directory, .entries_max = 1000, .noted = noted, .now_ns = scripted_now, .boot_id = "boot-1"};
@@ -81,19 +81,19 @@ struct caller {
     unsigned resumed;
 };
 
-static void count_resume(struct cache_ask *ask)
+static inline void count_resume(struct cache_ask *ask)
 {
     ((struct caller *)(void *)ask)->resumed++;
 }
 
-static struct cache_key key_number(unsigned number)
+static inline struct cache_key key_number(unsigned number)
 {
     struct cache_key key;
     digest_sha256((struct slice){(const char *)&number, sizeof number}, key.bytes);
     return key;
 }
 
-static void init_caller(struct caller *caller, unsigned number, struct mailbox *mailbox)
+static inline void init_caller(struct caller *caller, unsigned number, struct mailbox *mailbox)
 {
     memset(caller, 0, sizeof *caller);
     caller->ask = (struct cache_ask){.key = key_number(number),
@@ -106,7 +106,7 @@ static void init_caller(struct caller *caller, unsigned number, struct mailbox *
 }
 
 /* Runs what is posted, until something was or the time is up. */
-static bool wait_for_mail(struct mailbox *mailbox)
+static inline bool wait_for_mail(struct mailbox *mailbox)
 {
     struct pollfd readable = {mailbox->event_fd, POLLIN, 0};
     if (poll(&readable, 1, 20000) != 1)
@@ -115,7 +115,7 @@ static bool wait_for_mail(struct mailbox *mailbox)
 }
 
 /* The reply, with the disk's answer waited for. */
-static enum cache_reply ask_and_wait(struct cache *cache, struct caller *caller)
+static inline enum cache_reply ask_and_wait(struct cache *cache, struct caller *caller)
 {
     enum cache_reply reply = cache_ask(cache, &caller->ask);
     while (reply == CACHE_WAIT && wait_for_mail(caller->ask.mailbox))
@@ -131,7 +131,7 @@ static const struct http_field some_fields[] = {
 };
 static const struct cache_outcome good_outcome = {.status = 200, .is_complete = true};
 
-static struct cache_made some_made(void)
+static inline struct cache_made some_made(void)
 {
     struct cache_made made = {.charge = {123456}, .model = "gpt-x-2026", .target = "openai-x", .id = "01J"};
     made.usage.input = 10;
@@ -139,13 +139,13 @@ static struct cache_made some_made(void)
     return made;
 }
 
-static void send_head(struct cache *cache, struct cache_ask *ask, bool is_stream)
+static inline void send_head(struct cache *cache, struct cache_ask *ask, bool is_stream)
 {
     const struct cache_head head = {200, is_stream, some_fields, sizeof some_fields / sizeof *some_fields};
     cache_lead_head(cache, ask, &head);
 }
 
-static const char *lead_to_the_end(struct cache *cache, struct cache_ask *ask, bool is_stream, struct slice body)
+static inline const char *lead_to_the_end(struct cache *cache, struct cache_ask *ask, bool is_stream, struct slice body)
 {
     const struct cache_made made = some_made();
     send_head(cache, ask, is_stream);
@@ -154,7 +154,7 @@ static const char *lead_to_the_end(struct cache *cache, struct cache_ask *ask, b
 }
 
 /* Bytes of which about half can be compressed away; different for every number. */
-static void fill_body(unsigned number, char *body, size_t length)
+static inline void fill_body(unsigned number, char *body, size_t length)
 {
     uint64_t state = number * 0x9e3779b97f4a7c15u + 1;
     for (size_t i = 0; i < length; i++) {
@@ -167,7 +167,7 @@ static void fill_body(unsigned number, char *body, size_t length)
 }
 
 /* Stores an answer under the number; false when it was not. */
-static bool store_number(struct cache *cache, struct mailbox *mailbox, unsigned number, size_t length)
+static inline bool store_number(struct cache *cache, struct mailbox *mailbox, unsigned number, size_t length)
 {
     struct caller caller;
     char *body = malloc(length + 16);
@@ -181,7 +181,7 @@ static bool store_number(struct cache *cache, struct mailbox *mailbox, unsigned 
 }
 
 enum found { FOUND_RIGHT, FOUND_NOTHING, FOUND_WRONG };
-static enum found find_number(struct cache *cache, struct mailbox *mailbox, unsigned number, size_t length)
+static inline enum found find_number(struct cache *cache, struct mailbox *mailbox, unsigned number, size_t length)
 {
     struct caller caller;
     char *body = malloc(length + 16);
