@@ -34,6 +34,7 @@ struct agent {
     struct identity *identity;
     struct routing *routing;
     struct ratelimit *ratelimit;
+    struct cache *cache;
     struct certificates *certificates;
     struct listener *listener;
     struct alerts *alerts;
@@ -185,6 +186,7 @@ static void make_loops(struct agent *agent)
                                                   .identity = agent->identity,
                                                   .routing = agent->routing,
                                                   .ratelimit = agent->ratelimit,
+                                                  .cache = agent->cache,
                                                   .retain_settings = retain_settings,
                                                   .context = agent};
     agent->loops = loops_new(agent->settings, &agent->flow_services);
@@ -197,6 +199,8 @@ static enum error open_services(struct agent *agent)
     enum error error = open_ledger(agent);
     if (!error)
         error = startup_open_journal(options, &agent->journal);
+    if (!error)
+        agent->cache = startup_open_cache(options, agent->settings); /* forks, too: before there are threads */
     if (!error)
         error = startup_open_certificates(options, agent->settings, &agent->names, &agent->certificates);
     if (!error)
@@ -231,6 +235,7 @@ static enum error open_control(struct agent *agent)
                                   .journal = agent->journal,
                                   .certificates = agent->certificates,
                                   .routing = agent->routing,
+                                  .cache = agent->cache,
                                   .retain_settings = retain_settings,
                                   .reload = reload,
                                   .change_budgets = change_budgets,
@@ -249,6 +254,7 @@ static void close_services(struct agent *agent)
     routing_free(agent->routing);
     startup_save_ratelimit(agent->options, agent->ratelimit);
     ratelimit_free(agent->ratelimit);
+    cache_close(agent->cache);
     if (agent->identity)
         identity_close(agent->identity);
     certificates_free(agent->certificates);

@@ -264,6 +264,23 @@ int startup_exit_code(enum error error)
     return EX_SOFTWARE;
 }
 
+static void cache_noted(void *context, const char *text)
+{
+    (void)context;
+    log_event(EVENT_CACHE_FAILED, NULL, "%s", text);
+}
+
+struct cache *startup_open_cache(const struct agent_options *options, const struct settings *settings)
+{
+    char directory[512];
+    snprintf(directory, sizeof directory, "%s/cache", options->state);
+    const struct cache_options cache_options = {.directory = directory,
+                                                .entries_max = settings->cache.max_entries,
+                                                .bytes_max = settings->cache.bytes_max,
+                                                .noted = cache_noted};
+    return cache_open(&cache_options);
+}
+
 static void find_ratelimit_file(const struct agent_options *options, char path[512])
 {
     snprintf(path, 512, "%s/rate-limits", options->state);

@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "base/buffer.h"
+#include "cache/cache.h"
 #include "identity/identity.h"
 #include "journal/journal.h"
 #include "net/net.h"
@@ -51,6 +52,8 @@ void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *s
 /* recovered.c: an event for each hold that the start has settled. */
 void startup_record_recovered(struct wallet_ledger *ledger, struct journal *journal, enum environment environment,
                               unsigned recovered);
+/* Never fails: without a disk the cache is in memory. */
+struct cache *startup_open_cache(const struct agent_options *options, const struct settings *settings);
 /* The day's counts of rate limits, kept in the state directory. */
 struct ratelimit *startup_load_ratelimit(const struct agent_options *options);
 void startup_save_ratelimit(const struct agent_options *options, struct ratelimit *ratelimit);

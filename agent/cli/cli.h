@@ -22,7 +22,7 @@ struct options {
     const char *environment, *state, *runtime; /* every command that concerns an agent */
     const char *group, *project;
     const char *policy, *providers, *prices, *log_level;
-    const char *shell, *limit;
+    const char *shell, *limit, *model;
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
@@ -40,6 +40,7 @@ enum option_set {
     OPTIONS_STOP_AT_ARGUMENT = 1 << 8, /* what follows the first argument belongs to another program */
     OPTIONS_PASS = 1 << 9,             /* unknown options belong to another program */
     OPTIONS_BUDGET = 1 << 10,
+    OPTIONS_CACHE = 1 << 11, /* group, model */
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
@@ -82,6 +83,7 @@ int check_command(struct cli *cli);
 int explain_command(struct cli *cli);
 int targets_command(struct cli *cli);
 int jobs_command(struct cli *cli);
+int cache_command(struct cli *cli);
 int audit_command(struct cli *cli);
 int budget_command(struct cli *cli);
 int backup_command(struct cli *cli);

@@ -20,6 +20,8 @@ static const struct option_row {
     {"state", OPTIONS_PLACE, "DIR", offsetof(struct options, state), "the agent's state directory", false},
     {"runtime", OPTIONS_PLACE, "DIR", offsetof(struct options, runtime), "the agent's runtime directory", false},
     {"group", OPTIONS_IDENTITY, "NAME", offsetof(struct options, group), "the consumer group that pays", false},
+    {"group", OPTIONS_CACHE, "NAME", offsetof(struct options, group), "only what this consumer group asked", false},
+    {"model", OPTIONS_CACHE, "NAME", offsetof(struct options, model), "only answers to requests for this model", false},
     {"project", OPTIONS_IDENTITY, "NAME", offsetof(struct options, project), "the project in reports", false},
     {"policy", OPTIONS_FILES, "FILE", offsetof(struct options, policy), "the policy file, if an agent is started",
      false},

@@ -283,6 +283,7 @@ struct budget {
     struct config_place place;
 };
 
+enum replay_rule { REPLAY_AT_ONCE, REPLAY_PACED };
 enum hold_rule { HOLD_BOUND, HOLD_LEARNED };
 
 struct settings {
@@ -295,7 +296,12 @@ struct settings {
     struct {
         bool enabled;
         uint32_t ttl_seconds, max_entries;
-    } cache; /* read and shown; in force once the cache exists */
+        uint64_t bytes_max;                           /* on disk, as compressed */
+        enum replay_rule replay;                      /* of streams */
+        uint32_t temperature_max_milli;               /* a request above it is not cached */
+        const char **never_models, **never_endpoints; /* names, or prefixes ending in '*' */
+        size_t never_model_count, never_endpoint_count;
+    } cache;
     struct provider *providers;
     size_t provider_count;
     struct target *targets;

@@ -19,6 +19,7 @@ enum field_type {
     TYPE_CHOICE,        /* one word of a list */
     TYPE_SWITCH,        /* the same of two, into a bool */
     TYPE_MONEY,         /* USD */
+    TYPE_DECIMAL,       /* 0.5: thousandths, as uint32_t */
     TYPE_PRICE,         /* USD per million tokens */
     TYPE_PATH,          /* relative to the file that says it */
     TYPE_URL,           /* http(s)://host[:port][/path] */

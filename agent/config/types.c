@@ -18,6 +18,7 @@ const struct type types[TYPE_COUNT] = {
     [TYPE_CHOICE] = {SHAPE_SCALAR, "one of", TEXT_SCHEMA, sizeof(unsigned), parse_choice},
     [TYPE_SWITCH] = {SHAPE_SCALAR, "one of", TEXT_SCHEMA, sizeof(bool), parse_switch},
     [TYPE_MONEY] = {SHAPE_SCALAR, "amount", AMOUNT_SCHEMA, sizeof(struct money), parse_money},
+    [TYPE_DECIMAL] = {SHAPE_SCALAR, "number", AMOUNT_SCHEMA, sizeof(uint32_t), parse_decimal},
     [TYPE_PRICE] = {SHAPE_SCALAR, "price", AMOUNT_SCHEMA, sizeof(struct price), parse_price},
     [TYPE_PATH] = {SHAPE_SCALAR, "path, relative to the file", TEXT_SCHEMA, sizeof(char *), parse_path},
     [TYPE_URL] = {SHAPE_SCALAR, "URL", TEXT_SCHEMA, sizeof(char *), parse_url},

@@ -204,6 +204,22 @@ bool parse_money(struct loader *loader, const struct field *field, const struct 
     return true;
 }
 
+bool parse_decimal(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
+{
+    enum { NANO_OF_MILLI = 1000000 };
+    struct money number; /* the same digits: at most nine of them after the point */
+    bool is_number = money_parse(node->text, &number) == ERROR_OK && number.nano >= 0 &&
+                     number.nano % NANO_OF_MILLI == 0 && number.nano / 1000000000 <= (int64_t)field->max;
+    if (!is_number) {
+        report(loader, SEVERITY_ERROR, node, "at most three decimals, e.g. 0.7",
+               "\"%s\" must be a number from %llu to %llu, not %s", field->name, (unsigned long long)field->min,
+               (unsigned long long)field->max, quote(loader, node));
+        return false;
+    }
+    *(uint32_t *)ret_value = (uint32_t)(number.nano / NANO_OF_MILLI);
+    return true;
+}
+
 /* 1,000,000 USD per million: a dollar a token (or image) is a mistake, and 2^63 pico-USD stay far away. */
 bool parse_price(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
 {

@@ -14,6 +14,7 @@ VALUE_PARSER(name);
 VALUE_PARSER(variable);
 VALUE_PARSER(text);
 VALUE_PARSER(model);
+VALUE_PARSER(decimal);
 VALUE_PARSER(choice);
 VALUE_PARSER(money);
 VALUE_PARSER(price);

@@ -15,6 +15,8 @@
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event
  *   report GET  /v1/targets                  {"targets": [{id, provider, model, breaker, requests, tokens, …}]}
+ *   report GET  /v1/cache                    hits, misses, entries, bytes …
+ *   admin  POST /v1/cache/clear              {group?, model?} → {cleared}
  *   report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held, deadline}]}
  *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
  *   admin  POST /v1/wallets/NAME/fund        {amount, note?, create?, id?} → the wallet's row and the transfer's id
@@ -32,6 +34,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "cache/cache.h"
 #include "config/config.h"
 #include "journal/journal.h"
 #include "net/net.h"
@@ -51,6 +54,7 @@ struct control_services {
     struct journal *journal;
     struct certificates *certificates;
     struct routing *routing;
+    struct cache *cache;
     struct settings *(*retain_settings)(void *context);
     /* Loads the policy file anew. The text (problems, warnings) is appended to `text`. */
     enum error (*reload)(void *context, struct buffer *text);

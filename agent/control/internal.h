@@ -58,6 +58,8 @@ int control_list_budgets(struct call *call);
 int control_list_alerts(struct call *call);
 int control_list_targets(struct call *call);
 int control_list_jobs(struct call *call);
+int control_get_cache(struct call *call);
+int control_clear_cache(struct call *call);
 int control_set_budget(struct call *call);
 int control_unset_budget(struct call *call);
 int control_list_events(struct call *call);

@@ -53,6 +53,9 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
         add(fields, &count, "tollgate-clamped",
             arena_printf(exchange->arena, "max_tokens=%lld", (long long)exchange->outgoing.clamped_to));
     bool is_pending = exchange->relay.is_started && exchange->relay.meter.job == JOB_PENDING;
+    add(fields, &count, "cache-status", exchange->recall.status);
+    if (exchange->recall.is_answer)
+        add(fields, &count, "tollgate-cost", "0");
     if (with_cost && attempt && attempt->is_priced && !is_pending) {
         add(fields, &count, "tollgate-cost", money_text(exchange, attempt->charge));
         add(fields, &count, "tollgate-wallet-remaining", money_text(exchange, remaining(exchange)));
@@ -63,7 +66,7 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
         add(fields, &count, "tollgate-translated", attempt->rendition->endpoint->name);
     if (exchange->limits.answer.count)
         count = add_limits(exchange, fields, count);
-    if (session_will_close(exchange->session))
+    if (exchange->session && session_will_close(exchange->session))
         add(fields, &count, "connection", "close");
     return count;
 }

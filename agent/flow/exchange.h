@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "budget/budget.h"
+#include "cache/cache.h"
 #include "dialect/dialect.h"
 #include "flow/flow.h"
 #include "http/http.h"
@@ -167,6 +168,23 @@ struct exchange {
         const struct target *target; /* NULL: it went to the called provider itself */
     } job;
 
+    struct { /* recall; the lower part is replay.c's and relay.c's */
+        struct cache_ask ask;
+        bool was_asked;  /* it must be left */
+        bool is_leading; /* others may wait for what this exchange gets */
+        bool is_answer;  /* the answer comes from the cache, or from the one that leads */
+        bool is_forbidden, wants_no_store;
+        const char *status; /* Cache-Status; NULL: the cache has no say */
+        bool has_told;      /* the head is the cache's */
+        bool saw_refusal;   /* the provider's own, which is no answer to keep */
+        bool is_whole;
+        const char *why_not_stored;
+        struct money avoided; /* what the answer cost when it was made */
+        size_t offset, frame, frame_offset;
+        int64_t begun_ns;
+        struct timer timer;
+    } recall;
+
     struct route route; /* route */
     struct rendition *renditions[RENDITION_COUNT];
     uint64_t conversation; /* where it began is remembered under this; 0: none */
@@ -210,13 +228,17 @@ struct exchange {
     uint64_t answer_bytes;
 };
 
+enum { FLOW_PIECE_BYTES = 64 << 10 };
 /* The worker and its open exchanges. */
 struct flow_worker {
     struct loop *loop;
     const struct flow_services *services;
     struct upstream *upstream;
     struct list exchanges, sessions;
-    struct buffer scratch; /* framing of one write */
+    struct buffer scratch;           /* framing of one write */
+    char *piece;                     /* FLOW_PIECE_BYTES: what a follower reads at once */
+    struct settings *cache_settings; /* of which cache_policy was made; retained */
+    struct cache_policy cache_policy;
     unsigned drains;
     bool is_draining;
     void (*drained)(void *context);
@@ -251,6 +273,14 @@ void receive_find_provider(struct exchange *exchange, const char *name);
 void answer_error(struct exchange *exchange);
 size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, size_t count, bool with_cost);
 enum { ANSWER_FIELDS_MAX = 16 }; /* how many it may add */
+
+/* recall.c: what a leader tells; recall_end: the exchange is over, whatever happened (idempotent). */
+void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count);
+void recall_tell_bytes(struct exchange *exchange, struct slice bytes);
+bool recall_is_followed(const struct exchange *exchange);
+void recall_end(struct exchange *exchange);
+/* replay.c: the relay of what recall answered. */
+enum outcome replay(struct exchange *exchange);
 
 /* relay.c */
 bool relay_body(struct exchange *exchange, struct slice bytes);

@@ -46,7 +46,9 @@ static void exchange_free(struct exchange *exchange)
     struct flow_worker *worker = exchange->worker;
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         check(!exchange->attempts[i].transfer && (!exchange->attempts[i].is_held || exchange->attempts[i].is_resolved));
+    check(!exchange->recall.was_asked);
     timer_disarm(worker->loop, &exchange->relay.drain_timer);
+    timer_disarm(worker->loop, &exchange->recall.timer);
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         buffer_done(&exchange->attempts[i].look);
     if (exchange->relay.is_started) {
@@ -180,6 +182,11 @@ void exchange_leave(struct exchange *exchange)
     struct attempt *attempt = exchange_attempt(exchange);
     if (!attempt->transfer || (exchange->relay.is_draining && !exchange->is_aborted))
         return;
+    if (recall_is_followed(exchange) && !exchange->is_aborted) {
+        exchange->relay.is_blocked = false; /* others read it: it goes on for them */
+        upstream_resume(attempt->transfer);
+        return;
+    }
     if (may_drain(exchange)) {
         start_drain(exchange);
         return;
@@ -196,6 +203,10 @@ void exchange_client_gone(struct exchange *exchange)
     if (exchange->is_running)
         return; /* the running step sees it */
     if (exchange->step == STEP_receive) {
+        flow_run(exchange);
+        return;
+    }
+    if (exchange->step == STEP_recall || exchange->recall.is_answer) {
         flow_run(exchange);
         return;
     }

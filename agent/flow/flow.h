@@ -7,6 +7,7 @@
 #define FLOW_FLOW_H
 
 #include "base/list.h"
+#include "cache/cache.h"
 #include "config/config.h"
 #include "identity/identity.h"
 #include "journal/journal.h"
@@ -23,6 +24,7 @@ struct flow_services {
     struct identity *identity;
     struct routing *routing;
     struct ratelimit *ratelimit;
+    struct cache *cache; /* NULL: there is none */
     /* The settings in force, retained for the caller. Any thread. */
     struct settings *(*retain_settings)(void *context);
     void *context;

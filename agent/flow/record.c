@@ -171,10 +171,22 @@ static void write_verdict(struct buffer *out, const struct exchange *exchange)
         json_write_member_string(out, "redacted", exchange->redacted);
 }
 
+static void write_cache(struct buffer *out, const struct exchange *exchange)
+{
+    if (!exchange->recall.status)
+        return;
+    json_write_member_string(out, "cache_status", exchange->recall.status);
+    if (exchange->recall.is_answer)
+        write_money(out, "avoided_cost", exchange->recall.avoided);
+    if (exchange->recall.why_not_stored)
+        json_write_member_string(out, "not_stored", exchange->recall.why_not_stored);
+}
+
 static void write_result(struct buffer *out, struct exchange *exchange)
 {
     write_verdict(out, exchange);
     write_route(out, exchange);
+    write_cache(out, exchange);
     if (exchange->job.id)
         json_write_member_string(out, "job", exchange->job.id);
     json_write_member_integer(out, "status", exchange->status_sent);

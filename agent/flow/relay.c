@@ -67,6 +67,7 @@ static void write_head(struct exchange *exchange, struct buffer *out, int64_t le
         fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
     count = answer_add_fields(exchange, fields, count, with_cost);
     check(http_write_head(out, exchange->answer.status, fields, count));
+    recall_tell_head(exchange, fields, count);
     exchange->relay.head_written = true;
     exchange->status_sent = exchange->answer.status;
 }
@@ -92,6 +93,22 @@ static void start_streaming(struct exchange *exchange)
     send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
 }
 
+/* The provider would not answer: the next one who asks shall ask it again. Read off the bytes that the program gets; a
+ * mark that is cut in two keeps an answer that is dull, not wrong. */
+static void note_refusal(struct exchange *exchange, struct slice bytes)
+{
+    static const char *const marks[] = {"\"content_filter\"", "\"stop_reason\":\"refusal\"", "\"SAFETY\"",
+                                        "\"PROHIBITED_CONTENT\""};
+    for (size_t i = 0; exchange->recall.has_told && i < sizeof marks / sizeof *marks; i++)
+        exchange->recall.saw_refusal |= memmem(bytes.data, bytes.length, marks[i], strlen(marks[i])) != NULL;
+}
+
+/* Neither the program nor a follower reads what comes. */
+static bool is_unheard(const struct exchange *exchange)
+{
+    return exchange->is_client_gone && !recall_is_followed(exchange);
+}
+
 /* Sends what the meter let through. */
 static void send_out(struct exchange *exchange)
 {
@@ -99,6 +116,8 @@ static void send_out(struct exchange *exchange)
     if (!out.length)
         return;
     exchange->answer_bytes += out.length;
+    recall_tell_bytes(exchange, out);
+    note_refusal(exchange, out);
     if (exchange->relay.mode == RELAY_CHUNKED) {
         struct buffer *scratch = &exchange->worker->scratch;
         buffer_reset(scratch, HIDDEN_BYTES_KEPT);
@@ -165,7 +184,7 @@ static void begin_relay(struct exchange *exchange)
     }
     buffer_init(&exchange->relay.out, out_bytes_max);
     exchange->relay.mode = RELAY_BUFFERED;
-    if (exchange->is_client_gone) /* before the head: it is drained, nobody reads it */
+    if (is_unheard(exchange)) /* before the head: it is drained, nobody reads it */
         return;
     bool is_document = attempt->rendition->is_translated && !exchange->answer.is_event_stream;
     if (exchange->answer.is_event_stream || has_no_body(exchange) ||
@@ -206,7 +225,7 @@ static void take(struct exchange *exchange, struct slice bytes)
         exchange->error_detail = problem_of(exchange);
         return;
     }
-    if (exchange->is_client_gone) {
+    if (is_unheard(exchange)) {
         buffer_reset(out, HIDDEN_BYTES_KEPT);
         return;
     }
@@ -233,6 +252,12 @@ bool relay_body(struct exchange *exchange, struct slice bytes)
 
 void relay_writable(struct exchange *exchange)
 {
+    if (exchange->recall.is_answer && exchange->relay.is_blocked) {
+        exchange->relay.is_blocked = false;
+        if (!exchange->is_running && exchange->step == STEP_relay)
+            flow_run(exchange);
+        return;
+    }
     if (!exchange->relay.is_started || !exchange->relay.is_blocked)
         return;
     exchange->relay.is_blocked = false;
@@ -293,6 +318,8 @@ static void send_buffered(struct exchange *exchange)
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);
     write_head(exchange, scratch, (int64_t)body.length, true);
     exchange->answer_bytes += body.length;
+    recall_tell_bytes(exchange, body);
+    note_refusal(exchange, body);
     send_two(exchange, buffer_contents(scratch), body);
 }
 
@@ -321,7 +348,7 @@ static enum outcome finish_relay(struct exchange *exchange, struct attempt *atte
         exchange->error_detail = result->error ? error_row(exchange->error)->text : problem_of(exchange);
     }
     read_usage(exchange, attempt);
-    if (exchange->is_client_gone) {
+    if (is_unheard(exchange)) {
         exchange->error = exchange->error ? exchange->error : ERROR_CLIENT_GONE;
         exchange_note(exchange, "the client left; %s", exchange->relay.is_draining ? "drained" : "aborted");
         return OUTCOME_NEXT;
@@ -344,6 +371,8 @@ static enum outcome finish_relay(struct exchange *exchange, struct attempt *atte
 
 enum outcome step_relay(struct exchange *exchange)
 {
+    if (exchange->recall.is_answer)
+        return replay(exchange);
     struct attempt *attempt = exchange_attempt(exchange);
     if (!exchange->relay.is_started) {
         begin_relay(exchange);

@@ -305,6 +305,8 @@ struct flow_worker *flow_worker_new(struct loop *loop, const struct flow_service
     list_init(&worker->exchanges);
     list_init(&worker->sessions);
     buffer_init(&worker->scratch, 1u << 22);
+    worker->piece = malloc(FLOW_PIECE_BYTES);
+    check(worker->piece);
     return worker;
 }
 
@@ -313,6 +315,8 @@ void flow_worker_free(struct flow_worker *worker)
     check(list_is_empty(&worker->exchanges));
     upstream_free(worker->upstream);
     buffer_done(&worker->scratch);
+    config_release(worker->cache_settings);
+    free(worker->piece);
     free(worker);
 }
 

@@ -238,6 +238,7 @@ static void start_settle(struct exchange *exchange)
         else if (!attempt->is_resolved)
             resolve_attempt(exchange, attempt);
     }
+    recall_end(exchange);
     settle_limits(exchange);
     remember_places(exchange);
     struct session *session = exchange->session;

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recall: is the answer there already, or is another exchange getting it right now? After authorize, so that no rule is
+ * skipped, and before route and reserve: what comes from the cache asks no provider and moves no money. Also the end of
+ * that: what a leader tells those who follow it. replay.c gives the answer to the program.
+ */
+#include "flow/exchange.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+/* ---- which requests ---- */
+
+/* What is the same for the same question: no job, no state at the provider, nothing that is free but for counting. */
+static bool is_cacheable(const struct exchange *exchange)
+{
+    const struct endpoint *endpoint = exchange->endpoint;
+    const struct request_facts *facts = &exchange->rendition.facts;
+    bool is_counting = endpoint->kind == ENDPOINT_FREE && endpoint->format == NULL &&
+                       slice_is(exchange->request->method, "POST") && strstr(endpoint->name, "ount");
+    return exchange->settings->cache.enabled && exchange->worker->services->cache &&
+           (endpoint->kind == ENDPOINT_METERED || is_counting) && slice_is(exchange->request->method, "POST") &&
+           !facts->is_background && !facts->previous_id[0] && !facts->batch.requests && !facts->batch.input_file[0] &&
+           !facts->is_form;
+}
+
+static bool is_among(const char *name, const char *const *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(patterns[i]);
+        bool is_prefix = length && patterns[i][length - 1] == '*';
+        if (is_prefix ? strncmp(name, patterns[i], length - 1) == 0 : strcmp(name, patterns[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the policy or the request itself keeps out: looked at, never stored. */
+static bool is_forbidden(const struct exchange *exchange, bool *ret_wants_no_store)
+{
+    struct json_value temperature, store, config;
+    const struct json_query queries[] = {
+        {"temperature", &temperature}, {"store", &store}, {"generationConfig.temperature", &config}};
+    const struct settings *settings = exchange->settings;
+    *ret_wants_no_store = false;
+    if (is_among(exchange->rendition.facts.model, settings->cache.never_models, settings->cache.never_model_count) ||
+        is_among(exchange->endpoint->name, settings->cache.never_endpoints, settings->cache.never_endpoint_count))
+        return true;
+    if (json_scan(exchange->rendition.body, settings->limits.json_depth_max, queries, sizeof queries / sizeof *queries,
+                  NULL))
+        return false;
+    *ret_wants_no_store = store.kind == JSON_KIND_FALSE;
+    const struct json_value *given = temperature.kind == JSON_KIND_NUMBER ? &temperature : &config;
+    char text[32];
+    if (given->kind != JSON_KIND_NUMBER || given->raw.length >= sizeof text)
+        return false;
+    snprintf(text, sizeof text, "%.*s", (int)given->raw.length, given->raw.data);
+    return strtod(text, NULL) * 1000 > (double)settings->cache.temperature_max_milli;
+}
+
+/* The digest of what decides, made once per snapshot and worker, which keeps the snapshot that it was made of. */
+static const struct cache_policy *policy_of(struct exchange *exchange)
+{
+    struct flow_worker *worker = exchange->worker;
+    if (worker->cache_settings != exchange->settings) {
+        config_release(worker->cache_settings);
+        worker->cache_settings = config_retain(exchange->settings);
+        cache_read_policy(exchange->settings, &worker->cache_policy);
+    }
+    return &worker->cache_policy;
+}
+
+static bool make_key(struct exchange *exchange, struct cache_key *ret_key)
+{
+    const struct http_request *received = exchange->request;
+    const struct cache_tenant tenant = {.environment = exchange->settings->environment,
+                                        .group = exchange->principal.group.group->name,
+                                        .wallet = exchange->principal.wallet,
+                                        .policy = policy_of(exchange)};
+    const struct cache_request request = {.api = exchange->endpoint->api,
+                                          .dialect = exchange->dialect->kind,
+                                          .host = exchange->host,
+                                          .method = received->method,
+                                          .path = received->path,
+                                          .query = received->query,
+                                          .fields = received->fields,
+                                          .field_count = received->field_count,
+                                          .body = exchange->rendition.body,
+                                          .is_json = true,
+                                          .project = exchange->principal.claim.project,
+                                          .output_tokens_max = exchange->verdict.output_tokens_max};
+    return cache_make_key(exchange->worker->services->cache, &tenant, &request, ret_key);
+}
+
+/* ---- asking ---- */
+
+static void resumed(struct cache_ask *ask)
+{
+    struct exchange *exchange = list_entry(ask, struct exchange, recall.ask);
+    if (exchange->is_running)
+        return;
+    if (exchange->step == STEP_recall || (exchange->step == STEP_relay && exchange->recall.is_answer))
+        flow_run(exchange);
+    else if (exchange->is_client_gone && exchange->attempt_count) /* a leader whose last follower left */
+        exchange_client_gone(exchange);
+}
+
+static enum outcome answer(struct exchange *exchange)
+{
+    struct cache_ask *ask = &exchange->recall.ask;
+    exchange->recall.is_answer = true;
+    if (ask->reply == CACHE_HIT) {
+        exchange->recall.status = arena_printf(exchange->arena, "tollgate; hit; ttl=%u", (unsigned)ask->ttl_left_s);
+        exchange_note(exchange, "hit, %u s old, made by %s", (unsigned)ask->age_s, ask->answer->made.id);
+    } else {
+        exchange->recall.status = "tollgate; fwd=miss; collapsed";
+        exchange_note(exchange, "the same is being asked right now: its answer is shared");
+    }
+    return OUTCOME_ANSWER;
+}
+
+/* A follower waits for the head: until then it may have to take the leader's place. */
+static enum outcome follow(struct exchange *exchange)
+{
+    struct cache *cache = exchange->worker->services->cache;
+    struct cache_ask *ask = &exchange->recall.ask;
+    char byte;
+    size_t length;
+    if (cache_follow_head(cache, ask))
+        return answer(exchange);
+    enum cache_progress progress = cache_follow_read(cache, ask, &byte, 0, &length);
+    if (progress == CACHE_NOTHING)
+        return OUTCOME_WAIT;
+    if (progress == CACHE_TOOK || progress == CACHE_LEFT) {
+        exchange->recall.is_leading = progress == CACHE_TOOK;
+        exchange_note(exchange, progress == CACHE_TOOK ? "the one that was asking failed: this one asks"
+                                                       : "the answer under way is too long to be shared");
+        return OUTCOME_NEXT;
+    }
+    if (progress == CACHE_FAILED) {
+        const char *detail = NULL;
+        enum error error = cache_follow_error(ask, &detail);
+        return exchange_fail(exchange, error, "%s", detail ? detail : error_row(error)->text);
+    }
+    return cache_follow_head(cache, ask) ? answer(exchange) : OUTCOME_WAIT;
+}
+
+static enum outcome act(struct exchange *exchange)
+{
+    struct cache_ask *ask = &exchange->recall.ask;
+    switch (ask->reply) {
+    case CACHE_WAIT:
+        return OUTCOME_WAIT;
+    case CACHE_HIT:
+        return answer(exchange);
+    case CACHE_FOLLOW:
+        return follow(exchange);
+    case CACHE_ABSENT:
+        return exchange_fail(exchange, ERROR_NOT_CACHED, "%s", error_row(ERROR_NOT_CACHED)->text);
+    case CACHE_LEAD:
+        exchange->recall.is_leading = true;
+        exchange->recall.status = ask->wishes.no_cache ? "tollgate; fwd=request" : "tollgate; fwd=miss";
+        exchange_note(exchange, "miss");
+        return OUTCOME_NEXT;
+    case CACHE_ALONE:
+        exchange->recall.status = "tollgate; fwd=bypass";
+        exchange_note(exchange, "miss, not to be stored");
+        return OUTCOME_NEXT;
+    }
+    return OUTCOME_NEXT;
+}
+
+enum outcome step_recall(struct exchange *exchange)
+{
+    struct cache_ask *ask = &exchange->recall.ask;
+    if (exchange->is_client_gone)
+        return exchange_fail(exchange, ERROR_CLIENT_GONE, "the client left before its request was sent");
+    if (exchange->recall.was_asked)
+        return act(exchange);
+    if (!is_cacheable(exchange))
+        return OUTCOME_NEXT;
+    exchange->recall.is_forbidden = is_forbidden(exchange, &exchange->recall.wants_no_store);
+    cache_read_wishes(exchange->request->fields, exchange->request->field_count, &ask->wishes);
+    if (exchange->recall.is_forbidden || !make_key(exchange, &ask->key)) {
+        exchange->recall.status = "tollgate; fwd=bypass";
+        exchange_note(exchange, "not cached: the policy says so");
+        return OUTCOME_NEXT;
+    }
+    ask->wishes.no_store |= exchange->recall.wants_no_store;
+    ask->ttl_s = exchange->settings->cache.ttl_seconds;
+    ask->group = exchange->principal.group.group->name;
+    ask->model = exchange->rendition.facts.model;
+    ask->mailbox = loop_mailbox(exchange->worker->loop);
+    ask->resume = resumed;
+    exchange->recall.was_asked = true;
+    cache_ask(exchange->worker->services->cache, ask);
+    return act(exchange);
+}
+
+/* ---- leading ---- */
+
+/* Overload passes, and one of those who wait may do better with its own try; what the request itself is to blame for is
+ * the same for all. */
+static bool is_shared(const struct exchange *exchange)
+{
+    int status = exchange->answer.status;
+    return status < 500 && status != 429 && status != 408;
+}
+
+void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count)
+{
+    if (!exchange->recall.is_leading || !is_shared(exchange))
+        return;
+    const struct cache_head head = {.status = exchange->answer.status,
+                                    .is_stream = exchange->answer.is_event_stream,
+                                    .fields = fields,
+                                    .field_count = count};
+    cache_lead_head(exchange->worker->services->cache, &exchange->recall.ask, &head);
+    exchange->recall.has_told = true;
+}
+
+void recall_tell_bytes(struct exchange *exchange, struct slice bytes)
+{
+    if (exchange->recall.has_told && bytes.length)
+        cache_lead_bytes(exchange->worker->services->cache, &exchange->recall.ask, bytes);
+}
+
+bool recall_is_followed(const struct exchange *exchange)
+{
+    return exchange->recall.is_leading && cache_is_followed(exchange->worker->services->cache, &exchange->recall.ask);
+}
+
+static bool has_field(const struct exchange *exchange, const char *name)
+{
+    return http_find_field(exchange->answer.fields, exchange->answer.field_count, name).data != NULL;
+}
+
+static void finish(struct exchange *exchange)
+{
+    const struct attempt *attempt = exchange_attempt(exchange);
+    struct cache *cache = exchange->worker->services->cache;
+    struct money charge = MONEY_ZERO;
+    for (unsigned i = 0; i < exchange->attempt_count; i++)
+        if (money_add(charge, exchange->attempts[i].charge, &charge))
+            charge = MONEY_MAX;
+    bool is_metered = exchange->endpoint->kind == ENDPOINT_METERED;
+    const struct cache_outcome outcome = {
+        .status = exchange->answer.status,
+        .is_complete = !exchange->error && attempt->is_done && attempt->result.error == ERROR_OK &&
+                       (!is_metered || exchange->relay.meter.saw_terminal) && !exchange->relay.meter.saw_error,
+        .is_clamped = exchange->outgoing.clamped_to >= 0,
+        .is_cheaper = exchange->is_cheaper,
+        .is_refusal = exchange->recall.saw_refusal,
+        .is_deferred = exchange->relay.meter.job != JOB_NONE,
+        .sets_cookie = has_field(exchange, "set-cookie"),
+        .is_encoded = has_field(exchange, "content-encoding"),
+        .wants_no_store = exchange->recall.wants_no_store,
+        .is_forbidden = exchange->recall.is_forbidden,
+    };
+    const struct cache_made made = {.usage = attempt->usage,
+                                    .charge = charge,
+                                    .model = exchange->relay.meter.served_model,
+                                    .target = attempt->target ? attempt->target->id : "",
+                                    .id = exchange->id_text};
+    const char *why = cache_lead_finish(cache, &exchange->recall.ask, &outcome, &made);
+    exchange->recall.why_not_stored = why;
+}
+
+void recall_end(struct exchange *exchange)
+{
+    struct cache *cache = exchange->worker->services->cache;
+    if (!exchange->recall.was_asked)
+        return;
+    if (exchange->recall.is_leading && exchange->recall.has_told && !exchange->error && exchange->relay.is_started)
+        finish(exchange);
+    else if (exchange->recall.is_leading)
+        cache_lead_fail(cache, &exchange->recall.ask, exchange->error ? exchange->error : ERROR_UPSTREAM_MALFORMED,
+                        exchange->error_detail);
+    if (exchange->recall.ask.reply == CACHE_HIT)
+        exchange->recall.avoided = exchange->recall.ask.answer->made.charge;
+    else if (exchange->recall.is_answer && exchange->recall.is_whole)
+        exchange->recall.avoided = cache_follow_made(&exchange->recall.ask)->charge;
+    cache_leave(cache, &exchange->recall.ask);
+    exchange->recall.was_asked = false;
+}
