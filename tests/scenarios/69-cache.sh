@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The exact cache: a hit moves no money, asks nobody, skips no rule and crosses no tenant; identical requests at the same
+# time are asked once; what is incomplete, failed, refused or shortened is never kept.
+. "$(dirname "$0")/lib.sh"
+play "the cache"
+provider
+policy <<'Y'
+cache: {enabled: true, ttl_seconds: 7200, max_entries: 5000, match_strategy: exact, never_models: ["gpt-5.4"], temperature_above: 1.5}
+providers:
+  routing:
+    model_groups:
+      - {name: claude, targets: [haiku]}
+  targets:
+    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
+    - {id: big, provider: openai, model: gpt-5.4, secret_key_ref: {env: OPENAI_API_KEY}}
+    - {id: haiku, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
+consumer_groups:
+  - {name: a, api_key: kt_cg_a, wallet_team_id: a}
+  - {name: b, api_key: kt_cg_b, wallet_team_id: b}
+  - {name: poor, api_key: kt_cg_poor, wallet_team_id: poor}
+wallets:
+  - {id: a, credit: "100"}
+  - {id: b, credit: "100"}
+  - {id: poor, credit: "0.001"}
+Y
+agent
+GROUP=a
+ask() { openai "$(openai_body "$1" "$2" "${3:-}")" "${@:4}"; }
+asked() { standin /_bill | json 'len(d)'; }
+status_of() { sed -n 's/^cache-status: *//pI' "$T/head" | tr -d '\r'; }
+
+first=$(ask gpt-5.4-nano 'what is the sea' '' -D "$T/head")
+has "a miss says so" "$(status_of)" "tollgate; fwd=miss"
+settled a
+before=$(money a)
+second=$(ask gpt-5.4-nano 'what is the sea' '' -D "$T/head")
+has "a hit says so, with its time" "$(status_of)" "tollgate; hit; ttl=7"
+is "it is the same answer, to the byte" "$second" "$first"
+is "nobody was asked" "$(asked)" 1
+settled a
+is "no money moved" "$(money a)" "$before"
+has "the head says 0" "$(cat "$T/head")" "tollgate-cost: 0"
+is "the event says what was saved" "$(last_event '["avoided_cost"]')" "$(events | json 'd["events"][1]["charge"]')"
+has "and why tells it" "$("$TOLLGATE" why last)" "hit"
+GROUP=a openai '{ "messages" : [ {"content":"what \u0069s the sea","role":"user"} ], "user":"me", "model":"gpt-5.4-nano" }' -D "$T/head" >/dev/null
+has "other order, spaces, escapes and names of users are the same" "$(status_of)" "hit"
+ask gpt-5.4-nano 'what is the sea' ',"temperature":0.5' -D "$T/head" >/dev/null
+has "another number is not" "$(status_of)" "fwd=miss"
+ask gpt-5.4-nano 'what is the sea' ',"temperature":5e-1' -D "$T/head" >/dev/null
+has "the same number otherwise written is" "$(status_of)" "hit"
+ask gpt-5.4-nano 'what is the sea' ',"temperature":1.8' -D "$T/head" >/dev/null
+has "who wants variety gets it" "$(status_of)" "bypass"
+ask gpt-5.4 'what is the sea' '' -D "$T/head" >/dev/null
+has "models that the policy names stay out" "$(status_of)" "bypass"
+
+stream=$(ask gpt-5.4-nano 'tell me' ',"stream":true' -N)
+again=$(ask gpt-5.4-nano 'tell me' ',"stream":true' -N -D "$T/head")
+has "a stream is a hit, too" "$(status_of)" "hit"
+is "the same to the byte" "$again" "$stream"
+ask gpt-5.4-nano 'tell me' '' -D "$T/head" >/dev/null
+has "a stream never answers a document" "$(status_of)" "fwd=miss"
+translated=$(ask claude 'tell me' '' )
+is "a translated answer is kept as the program reads it" "$(ask claude 'tell me' '' -D "$T/head")" "$translated"
+has "and is a hit" "$(status_of)" "hit"
+messages=$(anthropic "$(anthropic_body claude-haiku-4-5 'tell me')")
+is "messages, too" "$(anthropic "$(anthropic_body claude-haiku-4-5 'tell me')" -D "$T/head")" "$messages"
+anthropic "$(anthropic_body claude-haiku-4-5 'tell me')" -H 'anthropic-beta: x-1' -D "$T/head" >/dev/null
+has "another version is another question" "$(status_of)" "fwd=miss"
+
+# ---- tenants, rules, reload ----
+GROUP=b ask gpt-5.4-nano 'what is the sea' '' -D "$T/head" >/dev/null
+has "another group never gets it" "$(status_of)" "fwd=miss"
+sed -i 's/name: a, api_key: kt_cg_a, wallet_team_id: a/name: a, api_key: kt_cg_a, wallet_team_id: a, denied_models: ["gpt-5.4-nano"]/' "$T/policy-config.dev.yaml"
+check "a group loses a model" "$TOLLGATE" reload
+is "the old answer is not to be had" "$(ask gpt-5.4-nano 'what is the sea' '' -o /dev/null -w '%{http_code}')" 403
+sed -i 's/, denied_models: \["gpt-5.4-nano"\]//; s/on_unlisted_model/on_unlisted_model/' "$T/policy-config.dev.yaml"
+check "it gets it back" "$TOLLGATE" reload
+ask gpt-5.4-nano 'what is the sea' '' -D "$T/head" >/dev/null
+has "and with the same policy the same answer" "$(status_of)" "hit"
+
+# ---- the program's own wishes ----
+ask gpt-5.4-nano 'what is the sea' '' -H 'cache-control: no-cache' -D "$T/head" >/dev/null
+has "no-cache asks again" "$(status_of)" "fwd=request"
+is "only-if-cached: 504 when it is not there" "$(ask gpt-5.4-nano 'never asked' '' -H 'cache-control: only-if-cached' -o /dev/null -w '%{http_code}')" 504
+ask gpt-5.4-nano 'secret' '' -H 'cache-control: no-store' >/dev/null
+ask gpt-5.4-nano 'secret' '' -D "$T/head" >/dev/null
+has "no-store keeps nothing" "$(status_of)" "fwd=miss"
+
+# ---- never kept ----
+for fault in 'fault=500' 'fault=cut_rst' 'fault=error_event'; do
+    ask gpt-5.4-nano "bad [[$fault]] [[cut=4]]" ',"stream":true' -N >/dev/null 2>&1
+    ask gpt-5.4-nano "bad [[$fault]] [[cut=4]]" ',"stream":true' -N -D "$T/head" >/dev/null 2>&1
+    lacks "after $fault nothing is there" "$(status_of)" "hit"
+done
+GROUP=poor ask gpt-5.4-nano 'long' ',"max_tokens":100000' >/dev/null
+GROUP=poor ask gpt-5.4-nano 'long' ',"max_tokens":100000' -D "$T/head" >/dev/null
+lacks "a shortened answer is not kept" "$(status_of)" "hit"
+
+# ---- 100 at the same time ----
+standin /_reset -X POST >/dev/null
+settled a
+before=$(money a | cut -d' ' -f3)
+cat >"$T/together.py" <<'P'
+import concurrent.futures, http.client, json, os, ssl, sys
+body = json.dumps({"model": "gpt-5.4-nano", "max_tokens": 50, "stream": sys.argv[2] == "stream", "messages": [{"role": "user", "content": sys.argv[1]}]})
+def one(n):
+    connection = http.client.HTTPSConnection("api.openai.com", context=ssl.create_default_context(), timeout=60)
+    connection.request("POST", "/v1/chat/completions", body, {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+with concurrent.futures.ThreadPoolExecutor(100) as pool:
+    answers = list(pool.map(one, range(100)))
+print(len({a for a in answers}), answers[0][0])
+P
+for mode in stream json; do
+    note_events
+    is "100 at once ($mode): one answer for all" "$(governed python3 "$T/together.py" "together $mode [[delay_ms=300]] [[pace_ms=10]]" $mode)" "1 200"
+done
+is "asked once each" "$(asked)" 2
+settled a
+is "charged once each" "$(events | json 'sum(float(e["charge"]) > 0 for e in d["events"][:200])')" 2
+is "the wallet paid that and no more" "$(python3 -c "print(round(float('$(money a | cut -d' ' -f3)')*1e9) - round(float('$before')*1e9))")" \
+    "$(events | json 'sum(round(float(e["charge"])*1e9) for e in d["events"][:200])')"
+
+# ---- restart, clear ----
+stop_agent
+agent
+probe() { ask gpt-5.4-nano 'what is the sea' '' -D "$T/head" >/dev/null; [[ "$(status_of)" == *hit* ]]; }
+check "answers survive a restart" wait_for 10 probe
+has "stats" "$("$TOLLGATE" cache stats)" "entries"
+has "clear forgets" "$("$TOLLGATE" cache clear --group a)" "forgotten"
+ask gpt-5.4-nano 'what is the sea' '' -D "$T/head" >/dev/null
+has "what was cleared is asked again" "$(status_of)" "fwd=miss"
+settled a
+stop_agent
+done_playing
