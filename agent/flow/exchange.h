@@ -272,7 +272,7 @@ void receive_find_provider(struct exchange *exchange, const char *name);
 /* answer.c: the program's side of an error, and the fields every answer carries. */
 void answer_error(struct exchange *exchange);
 size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, size_t count, bool with_cost);
-enum { ANSWER_FIELDS_MAX = 16 }; /* how many it may add */
+enum { ANSWER_FIELDS_MAX = 18 }; /* how many it may add */
 
 /* recall.c: what a leader tells; recall_end: the exchange is over, whatever happened (idempotent). */
 void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count);
