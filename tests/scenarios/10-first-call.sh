@@ -4,9 +4,10 @@
 . "$(dirname "$0")/lib.sh"
 play "the first governed call, on the seed policy exactly as given"
 provider
+CACHE=true # exactly as given: each call here asks something else
 agent
 
-answer=$(openai "$(openai_body)")
+answer=$(openai "$(openai_body gpt-5.4-mini-mini one)")
 has "curl gets OpenAI's answer" "$answer" '"chat.completion"'
 is "the program is known by name" "$(last_event '["executable"].split("/")[-1]')" curl
 is "the group comes from the placeholder key" "$(last_event '["group"]+" "+d["events"][0]["group_source"]')" "product-dev key"
@@ -19,11 +20,11 @@ wanted=$(json 'max(1, -(-(d["usage"]["prompt_tokens"]*750 + d["usage"]["completi
 is "the charge is the bill at the ceiling price" "$(python3 -c "print($charge == $wanted)")" True
 is "the price basis is said" "$(last_event '["attempts"][0]["price_basis"]+" "+d["events"][0]["attempts"][0]["price_model"]')" "ceiling gpt-5.4-mini"
 
-stream=$(openai "$(openai_body gpt-5.4-mini-mini hello ',"stream":true')" -N)
+stream=$(openai "$(openai_body gpt-5.4-mini-mini two ',"stream":true')" -N)
 has "a stream arrives whole" "$stream" 'data: [DONE]'
 lacks "usage that was not asked for is hidden" "$stream" '"usage"'
 is "yet it was metered by the provider's numbers" "$(last_event '["usage_source"]')" provider
-stream=$(openai "$(openai_body gpt-5.4-mini-mini hello ',"stream":true,"stream_options":{"include_usage":true}')" -N)
+stream=$(openai "$(openai_body gpt-5.4-mini-mini three ',"stream":true,"stream_options":{"include_usage":true}')" -N)
 has "usage that was asked for is shown" "$stream" '"usage":{'
 
 answer=$(anthropic "$(anthropic_body)")
@@ -32,7 +33,7 @@ stream=$(anthropic "$(anthropic_body claude-haiku hello ',"stream":true')" -N)
 has "Anthropic's stream ends with message_stop" "$stream" 'event: message_stop'
 is "and is metered" "$(last_event '["usage_source"]')" provider
 
-headers=$(openai "$(openai_body)" -D - -o /dev/null)
+headers=$(openai "$(openai_body gpt-5.4-mini-mini four)" -D - -o /dev/null)
 for field in tollgate-request-id tollgate-environment tollgate-target tollgate-hold tollgate-cost tollgate-wallet-remaining; do
     has "answers carry $field" "$headers" "$field:"
 done

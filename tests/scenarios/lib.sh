@@ -57,7 +57,10 @@ standin() {
 policy() { cat >"$T/policy-config.$ENVIRONMENT.yaml"; }
 
 agent() {
-    [ -e "$T/policy-config.$ENVIRONMENT.yaml" ] || cp "$ROOT/policies/policy-config.$ENVIRONMENT.yaml" "$T/"
+    # The seed policy; without its cache, unless the play is about it: plays ask the same thing twice.
+    [ -e "$T/policy-config.$ENVIRONMENT.yaml" ] ||
+        sed "/^cache:/,/^[^ ]/s/enabled: true/enabled: ${CACHE:-false}/" "$ROOT/policies/policy-config.$ENVIRONMENT.yaml" \
+            >"$T/policy-config.$ENVIRONMENT.yaml"
     local prod=()
     [ "$ENVIRONMENT" = prod ] && export TOLLGATE_STATE_DIR=$T/ps TOLLGATE_RUNTIME_DIR=$T/pr
     "$TOLLGATE" start --env "$ENVIRONMENT" --policy "$T/policy-config.$ENVIRONMENT.yaml" --providers "$T/providers.yaml" "${prod[@]}" "$@" \
