@@ -12,12 +12,17 @@
 
 /* ---- seats ---- */
 
-void ask_release(struct cache_seat *seat)
+static void release(struct cache_seat *seat, int count)
 {
-    if (atomic_fetch_sub_explicit(&seat->references, 1, memory_order_acq_rel) != 1)
+    if (atomic_fetch_sub_explicit(&seat->references, count, memory_order_acq_rel) != count)
         return;
     check(!seat->flight && !seat->answer && !seat->read);
     free(seat);
+}
+
+void ask_release(struct cache_seat *seat)
+{
+    release(seat, 1);
 }
 
 static void retain(struct cache_seat *seat)
@@ -190,7 +195,7 @@ enum cache_reply cache_ask(struct cache *cache, struct cache_ask *ask)
     check(!ask->seat);
     ask->seat = seat;
     ask->answer = NULL;
-    /* The reply is read before the lock is given back where the thread could change it: WAIT is decided under it. */
+    /* Once the thread may have it, what is in the seat is the thread's until it is posted. */
     ask_resolve(seat, true);
     pthread_mutex_lock(&cache->lock);
     bool is_waiting = seat->is_reading || seat->is_in_hands || seat->has_result;
@@ -222,13 +227,11 @@ void cache_leave(struct cache *cache, struct cache_ask *ask)
     seat->is_cancelled = true;
     seat->has_result = false;
     pthread_mutex_unlock(&cache->lock);
-    if (was_reading)
-        ask_release(seat);
     if (!is_in_hands)
         undo(seat);
     cache_answer_release(ask->answer);
     ask->answer = NULL;
     ask->seat = NULL;
     seat->ask = NULL;
-    ask_release(seat);
+    release(seat, was_reading ? 2 : 1); /* the thread's, too: it will not come */
 }

@@ -148,7 +148,7 @@ static void sort_members(struct outline *outline, struct outline_member *members
 static void decode_name(struct outline *outline, struct outline_text text, struct outline_member *member)
 {
     if (!outline->names) {
-        outline->names = malloc(outline->document.length);
+        outline->names = malloc(outline->document.length + 1);
         check(outline->names != NULL);
     }
     char *first = outline->names + outline->names_length, *at = first;

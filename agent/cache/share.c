@@ -69,7 +69,7 @@ static void note_frame(struct flight *flight, size_t length)
         last->length += (uint32_t)length;
         return;
     }
-    if (flight->frame_count == flight->frame_capacity) {
+    if (!flight->frames || flight->frame_count == flight->frame_capacity) {
         flight->frame_capacity = flight->frame_capacity ? flight->frame_capacity * 2 : 16;
         flight->frames = reallocarray(flight->frames, flight->frame_capacity, sizeof *flight->frames);
         check(flight->frames != NULL);

@@ -2,6 +2,7 @@
 /*
  * Answers that are kept: round trips, restarts, time, bounds, clearing, and a store that was tampered with.
  */
+#include "store/store.h"
 #include "tests/unit/cache_world.h"
 
 #include <dirent.h>
@@ -599,6 +600,71 @@ TEST(a_damaged_store_is_a_store_that_misses)
     fprintf(stderr, "\n    %d rounds: %u right, %u missing, %llu noticed\n", FLIP_ROUNDS, sum.right, sum.missing,
             sum.corrupt);
     EXPECT(sum.missing > FLIP_ENTRIES && sum.right > FLIP_ENTRIES && sum.corrupt > 0, "nothing was damaged");
+}
+
+/* Berkeley DB's own checksums notice flipped bytes; these are changes that it vouches for. */
+static const struct change {
+    const char *what, *table;
+    enum { FLIP_FIRST, FLIP_MIDDLE, FLIP_LAST, CUT, SWAP, REMOVE } kind;
+} changes[] = {
+    {"a body's first byte", "bodies", FLIP_FIRST},
+    {"a body's middle", "bodies", FLIP_MIDDLE},
+    {"a body's last byte", "bodies", FLIP_LAST},
+    {"a shorter body", "bodies", CUT},
+    {"another's body", "bodies", SWAP},
+    {"no body", "bodies", REMOVE},
+    {"a row's first byte", "rows", FLIP_FIRST},
+    {"a row's middle", "rows", FLIP_MIDDLE},
+    {"a row's last byte", "rows", FLIP_LAST},
+    {"a shorter row", "rows", CUT},
+    {"another's row", "rows", SWAP},
+    {"no row", "rows", REMOVE},
+};
+
+static void change_value(struct store *store, struct store_table *table, int kind)
+{
+    static char value[100000];
+    size_t length = 0;
+    struct store_transaction *transaction = NULL;
+    const struct cache_key mine = key_number(1), other = key_number(2);
+    const struct slice key = {(const char *)mine.bytes, sizeof mine.bytes},
+                       other_key = {(const char *)other.bytes, sizeof other.bytes};
+    EXPECT_INTEGER(store_get(table, NULL, kind == SWAP ? other_key : key, value, sizeof value, &length), ERROR_OK);
+    const size_t places[] = {[FLIP_FIRST] = 0, [FLIP_MIDDLE] = length / 2, [FLIP_LAST] = length - 1};
+    if (kind <= FLIP_LAST)
+        value[places[kind]] ^= 1;
+    length -= kind == CUT ? 5 : 0;
+    EXPECT_INTEGER(store_begin(store, &transaction), ERROR_OK);
+    enum error error = kind == REMOVE ? store_delete(table, transaction, key)
+                                      : store_put(table, transaction, key, (struct slice){value, length});
+    EXPECT_INTEGER(error, ERROR_OK);
+    EXPECT_INTEGER(store_commit(transaction), ERROR_OK);
+}
+
+TEST(what_the_store_says_is_not_believed)
+{
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct cache *cache = begin();
+        const struct cache_options options = some_options();
+        struct store *store = NULL;
+        struct store_table *table = NULL;
+        EXPECT(store_number(cache, &mailbox, 1, 2000) && store_number(cache, &mailbox, 2, 2000), "stored");
+        cache_close(cache);
+        CU_ASSERT_EQUAL_FATAL(store_open(directory, STORE_AUX, &store), ERROR_OK);
+        CU_ASSERT_EQUAL_FATAL(store_table_open(store, changes[i].table, &table), ERROR_OK);
+        change_value(store, table, changes[i].kind);
+        store_table_close(table);
+        store_close(store);
+        cache = cache_open(&options);
+        cache_flush(cache);
+        EXPECT(find_number(cache, &mailbox, 1, 2000) == FOUND_NOTHING, "%s", changes[i].what);
+        EXPECT(find_number(cache, &mailbox, 2, 2000) == FOUND_RIGHT, "%s: the other", changes[i].what);
+        bool is_gone = changes[i].kind == REMOVE && changes[i].table[0] == 'r';
+        EXPECT(statistics_of(cache).corrupt == !is_gone && atomic_load(&notes) == !is_gone, "%s: %llu noticed",
+               changes[i].what, (unsigned long long)statistics_of(cache).corrupt);
+        EXPECT(store_number(cache, &mailbox, 1, 2000), "%s: stored again", changes[i].what);
+        end(cache);
+    }
 }
 
 static void write_file(const char *name, const char *text)
