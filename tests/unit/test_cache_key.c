@@ -83,6 +83,17 @@ TEST(pairs_are_the_same_or_not)
     }
 }
 
+/* What is remembered of a body was found for one api: others leave out other members. */
+TEST(bodies_are_remembered_per_api)
+{
+    struct cache *cache = open_cache();
+    static const char *const bodies[] = {"{\"user\":\"a\"}", "{\"user\":\"b\"}"};
+    EXPECT(is_same_body(cache, API_CHAT, bodies[0], bodies[1]), "chat");
+    EXPECT(!is_same_body(cache, API_MESSAGES, bodies[0], bodies[1]), "messages, after chat");
+    EXPECT(is_same_body(cache, API_CHAT, bodies[0], bodies[1]), "chat, after messages");
+    cache_close(cache);
+}
+
 TEST(no_two_apis_share)
 {
     struct cache *cache = open_cache();
