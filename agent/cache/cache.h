@@ -10,10 +10,11 @@
  *                                                                FOLLOW cache_follow_… until its end
  *                                                                WAIT   the answer is on disk: `resume` comes
  *
- * Files: key.c, canonical.c, number.c (what is the same request), policy.c (what decides), wishes.c (Cache-Control,
- * what may be stored), ask.c (look-up), index.c (what is there, and what goes), flight.c (sharing), keep.c (the disk),
- * thread.c (whose it is). Threads: any loop; one thread of the cache's own does all disk work and all of zstd. Locks:
- * the cache's, each flight's, the memo's: never held together; under the first two a mailbox's may be taken.
+ * Files: key.c, memo.c, canonical.c, outline.c, number.c, parts.c (what is the same request), policy.c (what decides),
+ * wishes.c (Cache-Control, what may be stored), ask.c (look-up), index.c (what is there, and what goes), flight.c and
+ * share.c (answers under way), answer.c, row.c, keep.c (memory and disk), thread.c (whose the disk is), cache.c.
+ * Threads: any loop; one thread of the cache's own does all disk work and all of zstd. Locks: the cache's, each
+ * flight's, the memo's: never held together; under the first two a mailbox's may be taken.
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H
