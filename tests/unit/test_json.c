@@ -618,6 +618,35 @@ TEST(scan_random_damage_like_the_oracle)
 
 /* ---- the writer ---- */
 
+static bool count_string(void *context, const struct json_value *value, struct slice name)
+{
+    size_t *lengths = context; /* how many, then the length of each */
+    lengths[++lengths[0]] = value->raw.length;
+    return name.length == 0;
+}
+
+/* All strings of up to four of these pieces, three in an array: each ends at its own quote. */
+TEST(strings_end_at_their_own_quote)
+{
+    static const char *const pieces[] = {"", "a", "\\\\", "\\\"", "\\u0022", "]", ",", "\xc3\xa9"};
+    enum { PIECES = sizeof pieces / sizeof *pieces, STRINGS = PIECES * PIECES * PIECES * PIECES };
+    for (unsigned number = 0; number < STRINGS; number++) {
+        char string[64] = "\"", array[256];
+        for (unsigned i = 0, rest = number; i < 4; i++, rest /= PIECES)
+            strcat(string, pieces[rest % PIECES]);
+        strcat(string, "\"");
+        snprintf(array, sizeof array, "[%s , %s,[%s]]", string, string, string);
+        struct json_value element;
+        size_t at = 0, count = 0, lengths[8] = {0};
+        for (; json_next_element(slice_of(array), &at, &element) && count < 2; count++)
+            EXPECT(slice_is(element.raw, string), "%s: " SLICE_FORMAT, array, SLICE_ARGUMENTS(element.raw));
+        CU_ASSERT(count == 2 && element.kind == JSON_KIND_ARRAY && element.raw.length == strlen(string) + 2);
+        CU_ASSERT(json_walk_strings(slice_of(array), count_string, lengths));
+        EXPECT(lengths[0] == 3 && lengths[1] == strlen(string) && lengths[3] == strlen(string), "%s: %zu strings",
+               array, lengths[0]);
+    }
+}
+
 TEST(writer_output_is_valid_whatever_the_text)
 {
     for (int round = 0; round < 2000; round++) {

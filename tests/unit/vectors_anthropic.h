@@ -24,7 +24,7 @@
     FRAME("content_block_start", ",'index':0,'content_block':{'type':'text','text':''}")                               \
     FRAME("ping")                                                                                                      \
     FRAME("content_block_delta", ",'index':0,'delta':{'type':'text_delta','text':'hello there'}")                      \
-        FRAME("content_block_stop", ",'index':0")
+    FRAME("content_block_stop", ",'index':0")
 #define DELTAS(usage)        FRAME("message_delta", ",'delta':{'stop_reason':'end_turn'},'usage':{" usage "}")
 #define STOP                 FRAME("message_stop")
 #define ROUND(type, in, out) "{'type':'" type "','input_tokens':" #in ",'output_tokens':" #out "}"
