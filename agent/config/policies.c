@@ -53,10 +53,11 @@ static void compile_expressions(struct loader *loader, struct policy_rule *rule,
     for (size_t i = 0; i < rule->pattern_count; i++, child = child->next) {
         char problem[PROBLEM_BYTES_MAX];
         size_t offset, end;
+        struct pattern_budget budget = pattern_allow(0);
         rule->patterns[i] = pattern_new(rule->pattern_texts[i], problem, sizeof problem, &offset);
         if (!rule->patterns[i])
             report(loader, SEVERITY_ERROR, child, NULL, "no regular expression: %s at offset %zu", problem, offset);
-        else if (pattern_find(rule->patterns[i], SLICE_LITERAL(""), &offset, &end) != MATCH_NONE)
+        else if (pattern_find(rule->patterns[i], SLICE_LITERAL(""), &budget, &offset, &end) != MATCH_NONE)
             report(loader, SEVERITY_WARNING, child, NULL, "the expression matches even an empty text");
     }
 }

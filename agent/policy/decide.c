@@ -217,7 +217,10 @@ enum error policy_decide(const struct settings *settings, const struct policy_qu
                          struct policy_verdict *ret_verdict)
 {
     struct policy_verdict verdict = {.rule = "default", .output_tokens_max = -1};
-    struct inspection inspection = {.body = question->body, .is_json = question->is_json, .arena = arena};
+    struct inspection inspection = {.body = question->body,
+                                    .is_json = question->is_json,
+                                    .arena = arena,
+                                    .budget = pattern_allow(question->body.length)};
     if (question->group->output_tokens_max)
         lower_output(&verdict, question->group->output_tokens_max, verdict.rule);
     enum error error = decide_model(question, arena, &verdict);

@@ -51,15 +51,12 @@ enum pattern_match inspect_match_patterns(struct inspection *inspection, const s
     const struct policy_texts *texts = texts_of(inspection);
     enum pattern_match result = MATCH_NONE;
     for (size_t p = 0; p < rule->pattern_count; p++) {
-        uint64_t bytes_left = policy_allow_patterns(inspection->body.length);
         for (size_t i = 0; i < texts->count; i++) {
             size_t from, to;
             if (texts->rows[i].is_word)
                 continue;
             const struct slice text = texts->rows[i].decoded;
-            enum pattern_match match = policy_spend_pattern(&bytes_left, text.length)
-                                           ? pattern_find(rule->patterns[p], text, &from, &to)
-                                           : MATCH_FAILED;
+            enum pattern_match match = pattern_find(rule->patterns[p], text, &inspection->budget, &from, &to);
             inspection->has_pattern |= match != MATCH_NONE;
             if (match == MATCH_FAILED || (match == MATCH_FOUND && !all))
                 return match;

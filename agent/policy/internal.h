@@ -86,27 +86,12 @@ struct slice policy_fold(struct slice text, struct arena *arena);
 size_t policy_decode_one(const char *raw, char ret_utf8[4], size_t *ret_bytes);
 struct slice policy_decode(struct slice raw, struct arena *arena);
 
-/* ---- what patterns may cost: a call costs at least 100,000 steps (base/pattern.c), as much as 1,600 bytes; so many
- * tiny strings are dear, and all calls of a pattern on one body share an allowance ---- */
-enum { PATTERN_CALL_BYTES = 1600, PATTERN_BODY_TIMES = 16, PATTERN_BYTES_AT_LEAST = 128 << 20 };
-static inline uint64_t policy_allow_patterns(size_t body_bytes)
-{
-    return PATTERN_BYTES_AT_LEAST + (uint64_t)body_bytes * PATTERN_BODY_TIMES;
-}
-/* False: it is used up. */
-static inline bool policy_spend_pattern(uint64_t *bytes_left, size_t bytes)
-{
-    uint64_t cost = (uint64_t)bytes + PATTERN_CALL_BYTES;
-    bool is_enough = cost <= *bytes_left;
-    *bytes_left = is_enough ? *bytes_left - cost : 0;
-    return is_enough;
-}
-
 /* ---- looking into them, each detector at most once ---- */
 struct inspection {
     struct slice body;
     bool is_json;
     struct arena *arena;
+    struct pattern_budget budget;
     struct policy_texts texts; /* rows NULL: not read yet */
     bool has_looked, has_keyword, has_pattern;
     unsigned detected_done, detected;

@@ -28,7 +28,7 @@ struct redaction {
     bool is_json;
     struct slice *keywords; /* of all its rules, in lower case */
     size_t keyword_count;
-    uint64_t pattern_bytes_left;
+    struct pattern_budget budget;
     size_t counts[LABEL_COUNT];
     struct finding *findings; /* of one round of one string */
     size_t count, capacity;
@@ -133,14 +133,12 @@ static void find_keywords(struct redaction *redaction, struct policy_text *text)
 static enum pattern_match find_match(struct redaction *redaction, struct slice text, size_t at,
                                      const struct pattern *pattern, struct span *ret_span)
 {
-    enum { WINDOW_BYTES_AT_FIRST = 1024, WINDOW_GROWTH = 4 };
+    enum { WINDOW_BYTES_AT_FIRST = 256, WINDOW_GROWTH = 4 };
     struct slice rest = slice_from(text, at);
     for (size_t window = WINDOW_BYTES_AT_FIRST;; window *= WINDOW_GROWTH) {
         size_t from = 0, to = 0;
         struct slice tried = {rest.data, window < rest.length ? window : rest.length};
-        if (!policy_spend_pattern(&redaction->pattern_bytes_left, tried.length))
-            return MATCH_FAILED;
-        enum pattern_match match = pattern_find(pattern, tried, &from, &to);
+        enum pattern_match match = pattern_find(pattern, tried, &redaction->budget, &from, &to);
         bool is_last = tried.length == rest.length;
         if (match == MATCH_FAILED || is_last || (match == MATCH_FOUND && to < tried.length)) {
             *ret_span = (struct span){at + from, at + to};
@@ -295,14 +293,12 @@ static bool redact_texts(struct redaction *redaction, const struct policy_texts 
     return is_changed;
 }
 
-static void prepare(struct redaction *redaction, size_t body_bytes)
+static void prepare(struct redaction *redaction)
 {
     const struct policy_verdict *verdict = redaction->verdict;
     size_t count = 0;
-    for (size_t i = 0; i < verdict->redact_pattern_count; i++) {
+    for (size_t i = 0; i < verdict->redact_pattern_count; i++)
         count += verdict->redact_patterns[i]->keyword_count;
-        redaction->pattern_bytes_left += verdict->redact_patterns[i]->pattern_count * policy_allow_patterns(body_bytes);
-    }
     redaction->keywords = arena_new_array(redaction->scratch, struct slice, count + 1);
     for (size_t i = 0; i < verdict->redact_pattern_count; i++)
         for (size_t k = 0; k < verdict->redact_patterns[i]->keyword_count; k++)
@@ -317,13 +313,14 @@ struct slice policy_redact(const struct policy_verdict *verdict, struct slice bo
     if (!verdict->redact && !verdict->redact_pattern_count)
         return body;
     enum { SCRATCH_BYTES = 65536 };
-    struct redaction redaction = {.verdict = verdict, .scratch = arena_new(SCRATCH_BYTES)};
+    struct redaction redaction = {
+        .verdict = verdict, .scratch = arena_new(SCRATCH_BYTES), .budget = pattern_allow(body.length)};
     struct policy_texts texts;
     struct buffer out;
     buffer_init(&out, SIZE_MAX / 2); /* by construction: a placeholder for each byte at most */
     policy_read_texts(body, true, redaction.scratch, &texts);
     redaction.is_json = texts.is_json;
-    prepare(&redaction, body.length);
+    prepare(&redaction);
     struct slice sent = body;
     if (redact_texts(&redaction, &texts, body, &out)) {
         sent = arena_copy(arena, buffer_contents(&out));

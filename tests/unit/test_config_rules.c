@@ -41,10 +41,11 @@ TEST(every_member_of_a_rule_arrives)
            "keywords");
     CU_ASSERT_EQUAL_FATAL(a->pattern_count, 2);
     size_t from, to;
+    struct pattern_budget budget = pattern_allow(0);
     EXPECT_STRING(a->pattern_texts[0], "\\bCUST-[0-9]+");
-    EXPECT_INTEGER(pattern_find(a->patterns[0], SLICE_LITERAL("of CUST-77."), &from, &to), MATCH_FOUND);
+    EXPECT_INTEGER(pattern_find(a->patterns[0], SLICE_LITERAL("of CUST-77."), &budget, &from, &to), MATCH_FOUND);
     EXPECT(from == 3 && to == 10, "%zu %zu", from, to);
-    EXPECT_INTEGER(pattern_find(a->patterns[1], SLICE_LITERAL("abd"), &from, &to), MATCH_NONE);
+    EXPECT_INTEGER(pattern_find(a->patterns[1], SLICE_LITERAL("abd"), &budget, &from, &to), MATCH_NONE);
     EXPECT(b->action == RULE_LIMIT && b->output_tokens_max == 7, "limit");
     EXPECT(!b->has_hours && b->days == 0 && b->detect == 0 && b->group_count == 0 && !b->message && b->zone &&
                zone_offset_at(b->zone, 0) == 0,
@@ -56,7 +57,7 @@ TEST(every_member_of_a_rule_arrives)
     EXPECT_INTEGER(settings->rules[4].action, RULE_ALLOW);
     struct settings *again = config_retain(load.settings);
     done(&load);
-    EXPECT_INTEGER(pattern_find(again->rules[0].patterns[1], SLICE_LITERAL("abc"), &from, &to), MATCH_FOUND);
+    EXPECT_INTEGER(pattern_find(again->rules[0].patterns[1], SLICE_LITERAL("abc"), &budget, &from, &to), MATCH_FOUND);
     config_release(again);
 }
 

@@ -452,6 +452,38 @@ TEST(what_costs_too_much_counts_against_the_request)
     arena_free(f.arena);
 }
 
+/* 3,000 strings, each of which costs a pattern little: all rules have one budget, and it is small. */
+TEST(many_dear_strings_cost_no_more_than_one)
+{
+    enum { STRINGS = 3000, STRING_BYTES = 17 };
+    struct fixture f;
+    open_fixture(&f);
+    char *body = malloc(STRINGS * STRING_BYTES + 4);
+    size_t length = (size_t)sprintf(body, "[\"\"");
+    for (unsigned i = 0; i < STRINGS; i++)
+        length += (size_t)sprintf(body + length, ",\"aaaaaaaaaaaaab\"");
+    length += (size_t)sprintf(body + length, "]");
+    f.question.body = (struct slice){body, length};
+    struct pattern *patterns[] = {pattern_of("(a+)+$"), pattern_of("(a|a)+$"), pattern_of("^(a*)*c")};
+    for (size_t i = 0; i < 3; i++) { /* what cannot be known allows nothing, so all of them are tried */
+        struct policy_rule *rule = add_rule(&f, "dear", RULE_ALLOW);
+        rule->patterns = patterns + i;
+        rule->pattern_count = 1;
+    }
+    struct policy_rule *last = add_rule(&f, "last", RULE_BLOCK); /* innocent, but the budget is spent */
+    last->patterns = patterns + 2;
+    last->pattern_count = 1;
+    EXPECT_INTEGER(decide(&f), ERROR_RULE_BLOCKED);
+    EXPECT_STRING(f.verdict.rule, "policies.rules[last]");
+    f.question.body.length = 3 + STRING_BYTES; /* two of them are no reason */
+    body[f.question.body.length - 1] = ']';
+    EXPECT_INTEGER(decide(&f), ERROR_OK);
+    for (size_t i = 0; i < 3; i++)
+        pattern_free(patterns[i]);
+    free(body);
+    arena_free(f.arena);
+}
+
 TEST(lists_of_the_verdict_are_bounded)
 {
     struct fixture f;
