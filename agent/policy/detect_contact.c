@@ -226,6 +226,8 @@ static bool is_start_of_number(struct slice text, size_t at, bool is_internation
     char before = text.data[at - 1];
     if (before == ':' || before == '(' || (before == ' ' && !is_international))
         return at < 2 || !detect_is_digit(text.data[at - 2]);
+    if (before == '/' && (is_international || (at >= 2 && text.data[at - 2] == '\\')))
+        return true; /* no path has a +, and \/ is an escape that can stand before anything */
     return !detect_is_alnum(before) && !strchr("._-/$#,+", before);
 }
 

@@ -67,11 +67,19 @@ struct digit_groups {
 void detect_read_groups(struct slice text, size_t at, const char *allowed, struct digit_groups *ret_groups);
 
 /* ---- the texts of a body ---- */
+/* The ways to read a string (decode.c). */
+enum policy_view {
+    VIEW_PLAIN,   /* decoded */
+    VIEW_DECODED, /* escapes in it decoded again, characters like those of ASCII as those */
+    VIEW_JOINED,  /* … and nothing for characters without width */
+    VIEW_COUNT
+};
 struct policy_text {
-    struct slice raw;     /* in the body, without its quotes */
-    struct slice decoded; /* the same bytes as raw when it has no escapes */
-    struct slice folded;  /* in lower case, byte for byte as long; NULL until asked for */
-    bool is_word;         /* an identifier: detectors look at it, keywords and patterns do not */
+    struct slice raw;      /* in the body, without its quotes */
+    struct slice decoded;  /* the same bytes as raw when it has no escapes; of this view */
+    struct slice folded;   /* in lower case, byte for byte as long; NULL until asked for */
+    enum policy_view view; /* a string has a row for each that differs, the plain one first */
+    bool is_word;          /* an identifier: detectors look at it, keywords and patterns do not */
 };
 struct policy_texts {
     struct policy_text *rows;
@@ -83,8 +91,36 @@ struct slice policy_text_fold(struct policy_text *text, struct arena *arena);
 /* Lower case for ASCII, Latin, Greek and Cyrillic letters whose two cases are equally long in UTF-8. */
 struct slice policy_fold(struct slice text, struct arena *arena);
 /* One character of a string as JSON writes it: how many raw bytes it takes, and its UTF-8 (1 to 4 bytes). */
-size_t policy_decode_one(const char *raw, char ret_utf8[4], size_t *ret_bytes);
+size_t policy_decode_one(struct slice raw, size_t at, char ret_utf8[4], size_t *ret_bytes);
 struct slice policy_decode(struct slice raw, struct arena *arena);
+/* The same of a view: bytes of the decoded text, and what they read as (0 to 4 bytes, never more than they are). */
+size_t policy_view_one(struct slice text, size_t at, enum policy_view view, char ret_utf8[4], size_t *ret_bytes);
+struct slice policy_view_text(struct slice text, enum policy_view view,
+                              struct arena *arena); /* `text`: no difference */
+
+/* ---- what is found in a string, to be replaced there (finding.c) ---- */
+enum { LABEL_KEYWORD = DETECT_COUNT, LABEL_PATTERN, LABEL_COUNT };
+#define PLACEHOLDER_OTHER "[redacted]"
+struct finding {
+    struct span span;
+    unsigned label;
+    bool is_scalar; /* a number or word of JSON in the string: the placeholder needs quotes */
+};
+struct findings {
+    struct arena *arena;
+    struct finding *rows;
+    size_t count, capacity;
+};
+/* Widened to whole characters and placeholders; what is within a placeholder is left out. */
+void findings_add(struct findings *findings, struct slice text, struct span span, unsigned label);
+/* By place; those that overlap are one. */
+void findings_merge(struct findings *findings);
+/* Merged ones: from places of the view to those of the decoded text. */
+void findings_place(struct findings *findings, struct slice decoded, enum policy_view view);
+/* Placed ones, when the decoded text is JSON: what of them is in its strings, and the numbers and words they touch. */
+void findings_clip(struct findings *findings, struct slice json);
+/* The raw string with them replaced. */
+struct slice findings_splice(const struct findings *findings, struct slice raw, size_t counts[LABEL_COUNT]);
 
 /* ---- looking into them, each detector at most once ---- */
 struct inspection {

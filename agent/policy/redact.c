@@ -9,18 +9,11 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "base/json.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS_MAX = 8, LABEL_KEYWORD = DETECT_COUNT, LABEL_PATTERN, LABEL_COUNT };
-
-#define PLACEHOLDER_OTHER "[redacted]"
-
-struct finding {
-    struct span span;
-    unsigned label;
-};
+enum { ROUNDS_MAX = 16, INNER_DEPTH_MAX = 1024 };
 
 struct redaction {
     const struct policy_verdict *verdict;
@@ -30,78 +23,8 @@ struct redaction {
     size_t keyword_count;
     struct pattern_budget budget;
     size_t counts[LABEL_COUNT];
-    struct finding *findings; /* of one round of one string */
-    size_t count, capacity;
+    struct findings findings; /* of one view of one string */
 };
-
-static const char *placeholder_of(unsigned label)
-{
-    return label < DETECT_COUNT ? policy_detectors[label].placeholder : PLACEHOLDER_OTHER;
-}
-
-/* The end of the placeholder that begins at `at`, else 0. */
-static size_t find_placeholder_end(struct slice text, size_t at)
-{
-    if (detect_byte(text, at) != '[')
-        return 0;
-    for (unsigned label = 0; label <= LABEL_KEYWORD; label++)
-        if (slice_has_prefix(slice_from(text, at), placeholder_of(label)))
-            return at + strlen(placeholder_of(label));
-    return 0;
-}
-
-/* The placeholder that holds the byte at `at`. */
-static bool find_placeholder(struct slice text, size_t at, struct span *ret_span)
-{
-    enum { PLACEHOLDER_BYTES_MAX = 16 };
-    for (size_t back = 0; back <= at && back < PLACEHOLDER_BYTES_MAX; back++) {
-        size_t end = find_placeholder_end(text, at - back);
-        if (end > at) {
-            *ret_span = (struct span){at - back, end};
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_continuation(struct slice text, size_t at)
-{
-    return ((unsigned char)detect_byte(text, at) & 0xc0) == 0x80;
-}
-
-/* Widened to whole characters and whole placeholders. False: nothing of it is outside one. */
-static bool widen(struct slice text, struct span *span)
-{
-    struct span first, last;
-    while (span->from && is_continuation(text, span->from))
-        span->from--;
-    while (is_continuation(text, span->to))
-        span->to++;
-    if (find_placeholder(text, span->from, &first)) {
-        if (first.to >= span->to)
-            return false;
-        span->from = first.from;
-    }
-    if (find_placeholder(text, span->to - 1, &last))
-        span->to = last.to;
-    return true;
-}
-
-static void add_finding(struct redaction *redaction, struct slice text, struct span span, unsigned label)
-{
-    enum { CAPACITY_AT_FIRST = 16 };
-    if (span.from >= span.to || !widen(text, &span))
-        return;
-    if (redaction->count == redaction->capacity) {
-        size_t capacity = redaction->capacity ? redaction->capacity * 2 : CAPACITY_AT_FIRST;
-        struct finding *grown = arena_new_array(redaction->scratch, struct finding, capacity);
-        if (redaction->count)
-            memcpy(grown, redaction->findings, redaction->count * sizeof *grown);
-        redaction->findings = grown;
-        redaction->capacity = capacity;
-    }
-    redaction->findings[redaction->count++] = (struct finding){span, label};
-}
 
 static void find_detected(struct redaction *redaction, struct slice text)
 {
@@ -110,7 +33,7 @@ static void find_detected(struct redaction *redaction, struct slice text)
         if (!(redaction->verdict->redact & policy_detectors[label].bit))
             continue;
         while (detect_next(&policy_detectors[label], text, span.to, &span))
-            add_finding(redaction, text, span, label);
+            findings_add(&redaction->findings, text, span, label);
     }
 }
 
@@ -121,7 +44,8 @@ static void find_keywords(struct redaction *redaction, struct policy_text *text)
         const char *at = folded.data, *end = folded.data + folded.length;
         while (keyword.length && (at = memmem(at, (size_t)(end - at), keyword.data, keyword.length))) {
             size_t from = (size_t)(at - folded.data);
-            add_finding(redaction, text->decoded, (struct span){from, from + keyword.length}, LABEL_KEYWORD);
+            findings_add(&redaction->findings, text->decoded, (struct span){from, from + keyword.length},
+                         LABEL_KEYWORD);
             at += keyword.length;
         }
     }
@@ -156,9 +80,9 @@ static bool find_pattern(struct redaction *redaction, struct slice text, const s
         enum pattern_match match = find_match(redaction, text, at, pattern, &span);
         if (match != MATCH_FOUND)
             return match == MATCH_NONE;
-        add_finding(redaction, text, span, LABEL_PATTERN);
+        findings_add(&redaction->findings, text, span, LABEL_PATTERN);
         at = span.to > span.from ? span.to : span.to + 1; /* an empty match replaces nothing */
-        while (is_continuation(text, at))
+        while (((unsigned char)detect_byte(text, at) & 0xc0) == 0x80)
             at++;
     }
     return true;
@@ -168,7 +92,7 @@ static bool find_pattern(struct redaction *redaction, struct slice text, const s
 static bool find_all(struct redaction *redaction, struct policy_text *text)
 {
     const struct policy_verdict *verdict = redaction->verdict;
-    redaction->count = 0;
+    redaction->findings.count = 0;
     find_detected(redaction, text->decoded);
     if (text->is_word)
         return true;
@@ -182,76 +106,57 @@ static bool find_all(struct redaction *redaction, struct policy_text *text)
     return true;
 }
 
-/* By place; of two at the same place the longer first, whose name is taken. */
-static int compare_findings(const void *left, const void *right)
+/* The first view in which something is to be replaced, the decoded one before the plain: in "\\njane@…" the n is no
+ * part of the address. FAILED: a pattern costs too much. */
+static enum pattern_match find_in_views(struct redaction *redaction, struct slice decoded, bool is_word, bool is_json)
 {
-    const struct finding *a = left, *b = right;
-    if (a->span.from != b->span.from)
-        return a->span.from < b->span.from ? -1 : 1;
-    if (a->span.to != b->span.to)
-        return a->span.to > b->span.to ? -1 : 1;
-    return (a->label > b->label) - (a->label < b->label);
-}
-
-/* Sorted, and those that overlap are one. */
-static void merge_findings(struct redaction *redaction)
-{
-    struct finding *rows = redaction->findings;
-    size_t kept = 0;
-    qsort(rows, redaction->count, sizeof *rows, compare_findings);
-    for (size_t i = 1; i < redaction->count; i++) {
-        if (rows[i].span.from >= rows[kept].span.to)
-            rows[++kept] = rows[i];
-        else if (rows[i].span.to > rows[kept].span.to)
-            rows[kept].span.to = rows[i].span.to;
+    static const enum policy_view order[VIEW_COUNT] = {VIEW_DECODED, VIEW_JOINED, VIEW_PLAIN};
+    for (size_t i = 0; i < VIEW_COUNT; i++) {
+        struct policy_text text = {.decoded = policy_view_text(decoded, order[i], redaction->scratch),
+                                   .is_word = is_word};
+        if (order[i] != VIEW_PLAIN && text.decoded.data == decoded.data)
+            continue;
+        if (!find_all(redaction, &text))
+            return MATCH_FAILED;
+        findings_merge(&redaction->findings);
+        findings_place(&redaction->findings, decoded, order[i]);
+        if (is_json)
+            findings_clip(&redaction->findings, decoded);
+        if (redaction->findings.count)
+            return MATCH_FOUND;
     }
-    redaction->count = kept + 1;
+    return MATCH_NONE;
 }
 
-/* The raw string with its findings, which are places of the decoded text, replaced. An escape is replaced whole. */
-static struct slice splice(struct redaction *redaction, struct slice raw)
+/* Is a string itself JSON, an object or an array, as tool calls have it: '{' or '[', else NUL. */
+static char kind_of_inner(struct slice decoded)
 {
-    size_t size = raw.length, length = 0, at = 0, decoded = 0, bytes;
-    char utf8[4];
-    for (size_t i = 0; i < redaction->count; i++)
-        size += strlen(placeholder_of(redaction->findings[i].label));
-    char *text = arena_alloc(redaction->scratch, size + 1);
-    for (size_t i = 0; i < redaction->count; i++) {
-        const struct finding *finding = &redaction->findings[i];
-        size_t kept = at, placeholder = strlen(placeholder_of(finding->label));
-        for (; decoded < finding->span.from; decoded += bytes)
-            at += policy_decode_one(raw.data + at, utf8, &bytes);
-        memcpy(text + length, raw.data + kept, at - kept);
-        length += at - kept;
-        memcpy(text + length, placeholder_of(finding->label), placeholder);
-        length += placeholder;
-        for (; decoded < finding->span.to; decoded += bytes)
-            at += policy_decode_one(raw.data + at, utf8, &bytes);
-        redaction->counts[finding->label]++;
-    }
-    memcpy(text + length, raw.data + at, raw.length - at);
-    return (struct slice){text, length + raw.length - at};
+    size_t at = 0;
+    while (at < decoded.length && strchr(" \t\r\n", decoded.data[at]) && decoded.data[at])
+        at++;
+    char c = detect_byte(decoded, at);
+    return (c == '{' || c == '[') && json_scan(decoded, INNER_DEPTH_MAX, NULL, 0, NULL) == ERROR_OK ? c : '\0';
 }
 
-/* The raw string as it may be sent; the same slice when nothing is found. A body that is no JSON (policy_decide lets
- * none through) is no string to splice: all of it goes. */
+/* The raw string as it may be sent; the same slice when nothing is found. One that is JSON stays JSON. A body that is
+ * no JSON (policy_decide lets none through) is no string to splice: all of it goes. */
 static struct slice redact_string(struct redaction *redaction, const struct policy_text *string)
 {
-    struct policy_text text = *string;
+    struct slice raw = string->raw, decoded = string->decoded;
+    const char inner = kind_of_inner(decoded);
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
-        if (!find_all(redaction, &text))
+        enum pattern_match match = find_in_views(redaction, decoded, string->is_word, inner);
+        if (match == MATCH_NONE)
+            return raw;
+        if (match == MATCH_FAILED || !redaction->is_json)
             break;
-        if (!redaction->count)
-            return text.raw;
-        if (!redaction->is_json)
-            break;
-        merge_findings(redaction);
-        text.raw = splice(redaction, text.raw);
-        text.decoded = policy_decode(text.raw, redaction->scratch);
-        text.folded = (struct slice){NULL, 0};
+        raw = findings_splice(&redaction->findings, raw, redaction->counts);
+        decoded = policy_decode(raw, redaction->scratch);
+        if (inner && !kind_of_inner(decoded))
+            break; /* two members have the same name now */
     }
     redaction->counts[LABEL_PATTERN]++;
-    return SLICE_LITERAL(PLACEHOLDER_OTHER);
+    return inner == '{' ? SLICE_LITERAL("{}") : inner ? SLICE_LITERAL("[]") : SLICE_LITERAL(PLACEHOLDER_OTHER);
 }
 
 static const char *describe(const struct redaction *redaction, struct arena *arena)
@@ -281,7 +186,10 @@ static bool redact_texts(struct redaction *redaction, const struct policy_texts 
     const char *copied = body.data;
     bool is_changed = false;
     for (size_t i = 0; i < texts->count; i++) {
-        struct slice raw = texts->rows[i].raw, sent = redact_string(redaction, &texts->rows[i]);
+        struct slice raw = texts->rows[i].raw;
+        if (texts->rows[i].view != VIEW_PLAIN)
+            continue; /* the same string */
+        struct slice sent = redact_string(redaction, &texts->rows[i]);
         if (sent.data == raw.data)
             continue;
         append(out, copied, raw.data);
@@ -318,6 +226,7 @@ struct slice policy_redact(const struct policy_verdict *verdict, struct slice bo
     struct policy_texts texts;
     struct buffer out;
     buffer_init(&out, SIZE_MAX / 2); /* by construction: a placeholder for each byte at most */
+    redaction.findings.arena = redaction.scratch;
     policy_read_texts(body, true, redaction.scratch, &texts);
     redaction.is_json = texts.is_json;
     prepare(&redaction);

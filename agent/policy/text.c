@@ -140,62 +140,6 @@ static enum look look_of(struct slice name, struct slice raw)
     return is_data_url(raw) ? LOOK_AWAY : LOOK_AT_TEXT;
 }
 
-static unsigned hex4(const char *at)
-{
-    unsigned value = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        char c = at[i];
-        value = value << 4 | (detect_is_digit(c) ? (unsigned)(c - '0') : ((unsigned)c | 0x20u) - 'a' + 10);
-    }
-    return value;
-}
-
-static size_t encode_utf8(unsigned code, char utf8[4])
-{
-    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    size_t count = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = count; i-- > 1; code >>= 6)
-        utf8[i] = (char)(0x80 | (code & 0x3f));
-    utf8[0] = (char)(leads[count] | code);
-    return count;
-}
-
-/* RFC 8259, section 7. json_scan has found the string valid: a high surrogate has its low one. */
-size_t policy_decode_one(const char *raw, char ret_utf8[4], size_t *ret_bytes)
-{
-    static const char escapes[] = "b\bf\fn\nr\rt\t";
-    *ret_bytes = 1;
-    ret_utf8[0] = raw[0];
-    if (raw[0] != '\\')
-        return 1;
-    if (raw[1] == 'u') {
-        unsigned code = hex4(raw + 2);
-        bool is_pair = code >= 0xd800 && code < 0xdc00;
-        if (is_pair)
-            code = 0x10000 + ((code - 0xd800) << 10) + (hex4(raw + 8) - 0xdc00);
-        *ret_bytes = encode_utf8(code, ret_utf8);
-        return is_pair ? 12 : 6;
-    }
-    ret_utf8[0] = raw[1]; /* quote, backslash, slash */
-    for (size_t i = 0; escapes[i]; i += 2)
-        if (escapes[i] == raw[1])
-            ret_utf8[0] = escapes[i + 1];
-    return 2;
-}
-
-struct slice policy_decode(struct slice raw, struct arena *arena)
-{
-    if (!raw.length || !memchr(raw.data, '\\', raw.length))
-        return raw;
-    char *text = arena_alloc(arena, raw.length), utf8[4];
-    size_t length = 0, bytes = 0;
-    for (size_t at = 0; at < raw.length; length += bytes) {
-        at += policy_decode_one(raw.data + at, utf8, &bytes);
-        memcpy(text + length, utf8, bytes);
-    }
-    return (struct slice){text, length};
-}
-
 /* ---- lower case ---- */
 
 /* U+0080 to U+07FF, whose lower case is at a fixed distance, or the next (pairs, the upper one even or odd). */
@@ -243,22 +187,37 @@ struct reading {
     size_t capacity;
 };
 
-static bool read_string(void *context, const struct json_value *value, struct slice name)
+static void add_row(struct reading *reading, const struct policy_text *row)
 {
-    struct reading *reading = context;
     struct policy_texts *texts = reading->texts;
-    struct slice raw = {value->raw.data + 1, value->raw.length - 2};
-    enum look look = raw.length ? look_of(name, raw) : LOOK_AWAY;
-    if (look == LOOK_AWAY)
-        return true;
     if (texts->count == reading->capacity) {
         reading->capacity *= 2;
         struct policy_text *rows = arena_new_array(reading->arena, struct policy_text, reading->capacity);
         memcpy(rows, texts->rows, texts->count * sizeof *rows);
         texts->rows = rows;
     }
-    texts->rows[texts->count++] = (struct policy_text){
-        .raw = raw, .decoded = policy_decode(raw, reading->arena), .is_word = look == LOOK_AT_WORD};
+    texts->rows[texts->count++] = *row;
+}
+
+/* As it is, and as it can be read besides. */
+static void add_text(struct reading *reading, struct slice raw, struct slice decoded, bool is_word)
+{
+    struct policy_text row = {.raw = raw, .decoded = decoded, .is_word = is_word};
+    add_row(reading, &row);
+    for (row.view = VIEW_PLAIN + 1; row.view < VIEW_COUNT && !is_word; row.view++) {
+        row.decoded = policy_view_text(decoded, row.view, reading->arena);
+        if (row.decoded.data != decoded.data)
+            add_row(reading, &row);
+    }
+}
+
+static bool read_string(void *context, const struct json_value *value, struct slice name)
+{
+    struct reading *reading = context;
+    struct slice raw = {value->raw.data + 1, value->raw.length - 2};
+    enum look look = raw.length ? look_of(name, raw) : LOOK_AWAY;
+    if (look != LOOK_AWAY)
+        add_text(reading, raw, policy_decode(raw, reading->arena), look == LOOK_AT_WORD);
     return true;
 }
 
@@ -267,12 +226,10 @@ void policy_read_texts(struct slice body, bool is_json, struct arena *arena, str
     enum { ROWS_AT_FIRST = 32 };
     struct policy_texts texts = {.rows = arena_new_array(arena, struct policy_text, ROWS_AT_FIRST)};
     texts.is_json = is_json && json_scan(body, DEPTH_MAX, NULL, 0, NULL) == ERROR_OK;
-    if (texts.is_json) {
-        struct reading reading = {&texts, arena, ROWS_AT_FIRST};
+    struct reading reading = {&texts, arena, ROWS_AT_FIRST};
+    if (texts.is_json)
         json_walk_strings(body, read_string, &reading);
-    } else {
-        texts.count = body.length > 0;
-        texts.rows[0] = (struct policy_text){.raw = body, .decoded = body};
-    }
+    else if (body.length)
+        add_text(&reading, body, body, false);
     *ret_texts = texts;
 }
