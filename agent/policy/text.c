@@ -7,9 +7,10 @@
  * keyword mean nothing, and one changed byte breaks them. But their members ("data", "url" …) also occur in what a
  * program gives to its tools, where they are text. So neither a name nor a look alone decides: the name must be one of
  * the table, the whole value base64 without a space, and it must be longer than cards and IBANs are, and begin as no
- * API key does. A data: URL says itself that it is base64. Identifiers that providers gave (tool call ids, file ids)
- * are left out under the names that nothing else has, and with the look of one; under "id", "type", "role" and "model",
- * which tools use for anything, detectors still look at them, and only keywords and patterns do not.
+ * API key does. A data: URL of a picture, sound, film or PDF says itself that it is base64, and must be. Identifiers that
+ * providers gave (tool call ids, file ids) are left out under the names that nothing else has, and with the look of
+ * one; under "id", "type", "role" and "model", which tools use for anything, detectors still look at them, and only
+ * keywords and patterns do not.
  * Base64 is not decoded; member names and numbers are not looked at.
  */
 #include "policy/internal.h"
@@ -79,26 +80,62 @@ static bool is_base64(struct slice raw, size_t bytes_min)
     return true;
 }
 
-/* data:image/png;base64,iVBOR… (RFC 2397) */
-static bool is_data_url(struct slice raw)
-{
-    static const char scheme[] = "data:", encoding[] = "base64";
-    size_t head_max = raw.length < DATA_HEAD_BYTES_MAX ? raw.length : DATA_HEAD_BYTES_MAX;
-    if (raw.length < sizeof scheme || strncasecmp(raw.data, scheme, sizeof scheme - 1) != 0)
-        return false;
-    const char *comma = memchr(raw.data, ',', head_max);
-    size_t head = comma ? (size_t)(comma - raw.data) : 0;
-    return head > sizeof scheme + sizeof encoding &&
-           strncasecmp(comma - (sizeof encoding - 1), encoding, sizeof encoding - 1) == 0 &&
-           !memchr(raw.data, ' ', head) && is_base64(slice_from(raw, head + 1), 0);
-}
-
 static bool begins_with_key(struct slice raw)
 {
     enum { HEAD_BYTES = 256 }; /* data is long, and only its beginning matters */
     struct span span;
     raw.length = raw.length < HEAD_BYTES ? raw.length : HEAD_BYTES;
     return detect_api_key(raw, &span) && span.from == 0;
+}
+
+/* Whole groups of four of the standard alphabet (RFC 4648, section 4); `/` may be escaped. */
+static bool is_strict_base64(struct slice raw, size_t bytes_min)
+{
+    size_t length = 0, padding = 0;
+    for (size_t i = 0; i < raw.length; i++, length++) {
+        i += raw.data[i] == '\\' && detect_byte(raw, i + 1) == '/';
+        char c = raw.data[i];
+        bool is_padding = c == '=';
+        if ((!is_padding && !detect_is_alnum(c) && c != '+' && c != '/') || (padding && !is_padding))
+            return false;
+        padding += is_padding;
+    }
+    return length >= bytes_min && length % 4 == 0 && padding <= 2;
+}
+
+/* A `/` may be escaped. */
+static bool is_media_type(struct slice head)
+{
+    static const char *const types[] = {"image/", "audio/", "video/", "application/pdf;"};
+    char plain[DATA_HEAD_BYTES_MAX];
+    size_t length = 0;
+    for (size_t i = 0; i < head.length && length < sizeof plain; i++)
+        if (head.data[i] != '\\')
+            plain[length++] = head.data[i];
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (length > strlen(types[i]) && strncasecmp(plain, types[i], strlen(types[i])) == 0)
+            return true;
+    return false;
+}
+
+/* data:image/png;base64,iVBOR… (RFC 2397), of the types that have no text that one reads. It could say so of anything:
+ * what is short, or no base64, or begins as a key does is looked at. */
+static bool is_data_url(struct slice raw)
+{
+    enum { PAYLOAD_LEAST = 64 };
+    static const char scheme[] = "data:", encoding[] = ";base64";
+    const size_t scheme_bytes = sizeof scheme - 1, encoding_bytes = sizeof encoding - 1;
+    size_t head_max = raw.length < DATA_HEAD_BYTES_MAX ? raw.length : DATA_HEAD_BYTES_MAX;
+    if (raw.length < sizeof scheme || strncasecmp(raw.data, scheme, scheme_bytes) != 0)
+        return false;
+    const char *comma = memchr(raw.data, ',', head_max);
+    struct slice head = slice_from(raw, scheme_bytes);
+    head.length = comma ? (size_t)(comma - head.data) : 0;
+    if (head.length <= encoding_bytes || memchr(head.data, ' ', head.length) || !is_media_type(head) ||
+        strncasecmp(comma - encoding_bytes, encoding, encoding_bytes) != 0)
+        return false;
+    struct slice payload = slice_from(raw, (size_t)(comma - raw.data) + 1);
+    return is_strict_base64(payload, PAYLOAD_LEAST) && !begins_with_key(payload);
 }
 
 /* What providers' identifiers are made of: call_…, toolu_…, file-…, files/…, functions.name:0, https://…/files/… */

@@ -24,6 +24,8 @@ static struct slice redact(const struct policy_verdict *verdict, struct slice bo
     return sent;
 }
 
+#define PICTURE "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q" /* 64, then 28 of a row */
+
 static const struct {
     const char *body, *sent; /* NULL: left as it is */
     const char *found;
@@ -62,7 +64,29 @@ static const struct {
     {"{\"id\":\"4111111111111111\"}", "{\"id\":\"[card]\"}", "1 card"},
     {"{\"\\u0069d\":\"bluebird\"}", "{\"\\u0069d\":\"[redacted]\"}", "1 keyword"},
     /* data is left alone where it is data */
-    {"{\"url\":\"data:image/png;base64,iVBORw0KGgo+4111111111111111/bluebird==\"}", NULL, NULL},
+    {"{\"url\":\"data:image/png;base64," PICTURE "4111111111111111/bluebirdA==\"}", NULL, NULL},
+    {"{\"x\":\"data:image\\/svg+xml;charset=x;base64," PICTURE "4111111111111111\\/bluebirdA==\"}", NULL, NULL},
+    {"{\"x\":\"DATA:Application/PDF;BASE64," PICTURE "4111111111111111/bluebirdA==\"}", NULL, NULL},
+    {"{\"x\":\"data:audio/wav;base64," PICTURE "4111111111111111/bluebirdAB=\"}", NULL, NULL},
+    {"{\"x\":\"data:video/mp4;base64," PICTURE "4111111111111111/bluebirdAB=\"}", NULL, NULL},
+    /* … and looked at where it is not */
+    {"{\"url\":\"data:text/plain;base64," PICTURE "4111111111111111/bluebirdA==\"}",
+     "{\"url\":\"data:text/plain;base64," PICTURE "4111111111111111/[redacted]A==\"}", "1 keyword"},
+    {"{\"x\":\"data:text/plain;base64,sk-proj-aB3dE5gH1jaB3dE5gH1jaB3dE5gH1j\"}",
+     "{\"x\":\"data:text/plain;base64,[api_key]\"}", "1 api_key"},
+    {"{\"x\":\"data:image/png;base64,AKIAIOSFODNN7EXAMPLE\"}", "{\"x\":\"data:image/png;base64,[api_key]\"}",
+     "1 api_key"},
+    {"{\"x\":\"data:image/png;base64,AKIAIOSFODNN7EXAMPLE/" PICTURE "AAA\"}",
+     "{\"x\":\"data:image/png;base64,[api_key]/" PICTURE "AAA\"}", "1 api_key"},
+    {"{\"x\":\"data:image/png;base64,4111111111111111\"}", "{\"x\":\"data:image/png;base64,[card]\"}", "1 card"},
+    {"{\"x\":\"data:image/png;base64," PICTURE "/bluebird=\"}",
+     "{\"x\":\"data:image/png;base64," PICTURE "/[redacted]=\"}", "1 keyword"},
+    {"{\"x\":\"data:image/png;base64,=" PICTURE "/blue+bluebirdA\"}",
+     "{\"x\":\"data:image/png;base64,=" PICTURE "/blue+[redacted]A\"}", "1 keyword"},
+    {"{\"x\":\"data:image/png," PICTURE "A/bluebird==\"}", "{\"x\":\"data:image/png," PICTURE "A/[redacted]==\"}",
+     "1 keyword"},
+    {"{\"x\":\"data:imagebase64," PICTURE "AAAAA/bluebird==\"}",
+     "{\"x\":\"data:imagebase64," PICTURE "AAAAA/[redacted]==\"}", "1 keyword"},
     {"{\"url\":\"data:text/plain,bluebird\"}", "{\"url\":\"data:text/plain,[redacted]\"}", "1 keyword"},
     {"{\"x\":\"data: base64, jane@example.com\"}", "{\"x\":\"data: base64, [email]\"}", "1 email"},
     {"{\"data\":\"bluebird/8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", NULL, NULL},
