@@ -71,6 +71,7 @@ static enum error reload_settings(struct agent *agent, struct buffer *text)
         return error;
     }
     startup_seed_wallets(agent->ledger, fresh);
+    cache_set_limits(agent->cache, fresh->cache.max_entries, fresh->cache.bytes_max);
     pthread_mutex_lock(&agent->settings_lock);
     struct settings *old = agent->settings;
     agent->settings = fresh;

@@ -7,9 +7,9 @@
  * keyword mean nothing, and one changed byte breaks them. But their members ("data", "url" …) also occur in what a
  * program gives to its tools, where they are text. So neither a name nor a look alone decides: the name must be one of
  * the table, the whole value base64 without a space, and it must be longer than cards and IBANs are, and begin as no
- * API key does. A data: URL of a picture, sound, film or PDF says itself that it is base64, and must be. Identifiers that
- * providers gave (tool call ids, file ids) are left out under the names that nothing else has, and with the look of
- * one; under "id", "type", "role" and "model", which tools use for anything, detectors still look at them, and only
+ * API key does. A data: URL of a picture, sound, film or PDF says itself that it is base64, and must be. Identifiers
+ * that providers gave (tool call ids, file ids) are left out under the names that nothing else has, and with the look
+ * of one; under "id", "type", "role" and "model", which tools use for anything, detectors still look at them, and only
  * keywords and patterns do not.
  * Base64 is not decoded; member names and numbers are not looked at.
  */
