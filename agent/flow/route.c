@@ -17,7 +17,8 @@ static bool find_cost(void *context, const struct target *target, struct route_c
     struct exchange *exchange = context;
     const struct rendition *rendition = rendition_find(exchange, target);
     struct bound bound;
-    *ret_cost = (struct route_cost){.input_tokens = rendition->facts.text_bytes / 4 + 1};
+    enum { BYTES_PER_TOKEN_MOST = 6 }; /* English has 5.4: what may fit is tried, the provider knows */
+    *ret_cost = (struct route_cost){.input_tokens = rendition->facts.text_bytes / BYTES_PER_TOKEN_MOST + 1};
     if (exchange->endpoint->kind != ENDPOINT_METERED)
         return true;
     const struct bound_question question = bound_ask(exchange, rendition, target);
