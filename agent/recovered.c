@@ -14,12 +14,6 @@ struct recovery {
     unsigned left;
 };
 
-static void write_money(struct buffer *out, const char *name, struct money money)
-{
-    char text[MONEY_TEXT_MAX];
-    json_write_member_string(out, name, money_format(money, text));
-}
-
 static void write_event(const struct recovery *recovery, const struct wallet_transfer *transfer, const char *id,
                         struct buffer *out)
 {
@@ -40,7 +34,7 @@ static void write_event(const struct recovery *recovery, const struct wallet_tra
                              "the agent ended while this call was open; tollgate wallet adjust corrects its charge");
     json_write_member_string(out, "basis", wallet_basis_name(transfer->basis));
     json_write_member_string(out, "usage_source", "recovered");
-    write_money(out, "charge", transfer->amount);
+    json_write_member_money(out, "charge", transfer->amount);
     json_write_raw(out, ",\"attempts\":[],\"steps\":[]");
     json_write_member_string(out, "version", TOLLGATE_VERSION);
     json_write_raw(out, "}");

@@ -17,6 +17,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/money.h"
 #include "base/slice.h"
 
 /* jansson owns the plain names. */
@@ -78,6 +79,7 @@ void json_write_member(struct buffer *buffer, const char *name);  /* `,` when ne
 void json_write_member_string(struct buffer *buffer, const char *name, const char *text); /* NULL text: null */
 void json_write_member_integer(struct buffer *buffer, const char *name, int64_t value);
 void json_write_member_boolean(struct buffer *buffer, const char *name, bool value);
+void json_write_member_money(struct buffer *buffer, const char *name, struct money money); /* "0.0125", a string */
 void json_write_raw(struct buffer *buffer, const char *text);
 
 #endif

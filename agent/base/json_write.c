@@ -75,3 +75,9 @@ void json_write_member_boolean(struct buffer *buffer, const char *name, bool val
     json_write_member(buffer, name);
     json_write_raw(buffer, value ? "true" : "false");
 }
+
+void json_write_member_money(struct buffer *buffer, const char *name, struct money money)
+{
+    char text[MONEY_TEXT_MAX];
+    json_write_member_string(buffer, name, money_format(money, text));
+}

@@ -51,6 +51,14 @@ static inline bool slice_has_suffix(struct slice a, const char *suffix)
     return a.length >= length && memcmp(a.data + a.length - length, suffix, length) == 0;
 }
 
+/* Is it the pattern's text, or does it begin as a pattern that ends in '*' does? */
+static inline bool text_fits(const char *text, const char *pattern)
+{
+    size_t length = strlen(pattern);
+    bool is_prefix = length && pattern[length - 1] == '*';
+    return is_prefix ? strncmp(text, pattern, length - 1) == 0 : strcmp(text, pattern) == 0;
+}
+
 /* The part from offset on; empty when offset is past the end. */
 static inline struct slice slice_from(struct slice a, size_t offset)
 {

@@ -31,14 +31,14 @@ static void write_scope(struct buffer *out, const struct budget_scope *scope)
 static void write_use(struct buffer *out, const struct budget_window *window, const struct wallet_budget_facts *used,
                       int64_t now_s)
 {
-    control_write_money(out, "used", used->spent);
-    control_write_money(out, "held", used->held);
-    control_write_money(out, "limit", window->limit);
+    json_write_member_money(out, "used", used->spent);
+    json_write_member_money(out, "held", used->held);
+    json_write_member_money(out, "limit", window->limit);
     if (window->limit.nano > 0)
         json_write_member_integer(out, "percent", (int64_t)((__int128)used->spent.nano * PERCENT / window->limit.nano));
     else
         json_write_member_string(out, "percent", NULL);
-    control_write_money(out, "forecast", budget_forecast(window, used->spent, now_s));
+    json_write_member_money(out, "forecast", budget_forecast(window, used->spent, now_s));
 }
 
 static void write_budget(struct call *call, const struct budget *budget, int64_t now_s)

@@ -70,6 +70,4 @@ int control_backup(struct call *call);
 int control_store_secret(struct call *call);
 int control_stop(struct call *call);
 
-void control_write_money(struct buffer *out, const char *name, struct money money);
-
 #endif

@@ -18,21 +18,15 @@ enum {
     WALLETS_MAX = 256
 };
 
-void control_write_money(struct buffer *out, const char *name, struct money money)
-{
-    char text[MONEY_TEXT_MAX];
-    json_write_member_string(out, name, money_format(money, text));
-}
-
 /* ---- balances ---- */
 
 static void write_wallet_members(struct buffer *out, const struct wallet_facts *facts)
 {
     json_write_member_string(out, "wallet", facts->wallet);
-    control_write_money(out, "available", facts->available);
-    control_write_money(out, "held", facts->held);
-    control_write_money(out, "spent", facts->spent);
-    control_write_money(out, "funded", facts->funded);
+    json_write_member_money(out, "available", facts->available);
+    json_write_member_money(out, "held", facts->held);
+    json_write_member_money(out, "spent", facts->spent);
+    json_write_member_money(out, "funded", facts->funded);
     json_write_member_integer(out, "transfers", (int64_t)facts->transfers);
 }
 
@@ -90,7 +84,7 @@ static void write_transfer(struct buffer *out, const struct wallet_transfer *tra
     json_write_member_string(out, "time", clock_format(transfer->time_ns, time_text));
     json_write_member_string(out, "wallet", transfer->wallet);
     json_write_member_string(out, "counterparty", transfer->counterparty);
-    control_write_money(out, "amount", transfer->amount);
+    json_write_member_money(out, "amount", transfer->amount);
     json_write_member_string(out, "basis", wallet_basis_name(transfer->basis));
     json_write_member_string(out, "note", transfer->note);
     json_write_raw(out, "}");

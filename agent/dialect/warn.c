@@ -4,24 +4,17 @@
 
 #include <stdio.h>
 
-static bool fits(const char *name, const char *pattern)
-{
-    size_t length = strlen(pattern);
-    bool is_prefix = length && pattern[length - 1] == '*';
-    return is_prefix ? strncmp(name, pattern, length - 1) == 0 : strcmp(name, pattern) == 0;
-}
-
 static bool has_endpoint(const char *pattern)
 {
     for (int kind = 0; kind < DIALECT_COUNT; kind++) {
         const struct endpoint_row *row = dialect_of((enum dialect_kind)kind)->endpoints;
         for (bool is_last = false; !is_last; row++) {
             is_last = !row->method && row->suffix[0] == '\0';
-            if (fits(row->endpoint.name, pattern))
+            if (text_fits(row->endpoint.name, pattern))
                 return true;
         }
     }
-    return fits("uncatalogued", pattern);
+    return text_fits("uncatalogued", pattern);
 }
 
 void dialect_warn_endpoints(const struct settings *settings, struct config_problems *problems)

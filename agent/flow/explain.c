@@ -40,12 +40,6 @@ static enum outcome make_principal(struct exchange *exchange, const struct flow_
     return OUTCOME_NEXT;
 }
 
-static void write_money(struct buffer *out, const char *name, struct money money)
-{
-    char text[MONEY_TEXT_MAX];
-    json_write_member_string(out, name, money_format(money, text));
-}
-
 static void write_target(struct exchange *exchange, const struct target *target, struct buffer *out)
 {
     const struct rendition *rendition = rendition_find(exchange, target);
@@ -64,7 +58,7 @@ static void write_target(struct exchange *exchange, const struct target *target,
         if (error) {
             json_write_member_string(out, "error", error_row(error)->text);
         } else {
-            write_money(out, "hold", bound.cost);
+            json_write_member_money(out, "hold", bound.cost);
             json_write_member_integer(out, "input_tokens", (int64_t)bound.most.input_tokens);
             json_write_member_integer(out, "output_tokens", (int64_t)bound.most.output_tokens);
             json_write_member_string(out, "price_basis", prices_basis_name(bound.quote.basis));

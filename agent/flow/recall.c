@@ -27,12 +27,9 @@ static bool is_cacheable(const struct exchange *exchange)
 
 static bool is_among(const char *name, const char *const *patterns, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(patterns[i]);
-        bool is_prefix = length && patterns[i][length - 1] == '*';
-        if (is_prefix ? strncmp(name, patterns[i], length - 1) == 0 : strcmp(name, patterns[i]) == 0)
+    for (size_t i = 0; i < count; i++)
+        if (text_fits(name, patterns[i]))
             return true;
-    }
     return false;
 }
 

@@ -10,12 +10,6 @@
 
 enum { EVENT_BYTES_MAX = 64 << 10 };
 
-static void write_money(struct buffer *out, const char *name, struct money money)
-{
-    char text[MONEY_TEXT_MAX];
-    json_write_member_string(out, name, money_format(money, text));
-}
-
 static void write_slice(struct buffer *out, const char *name, struct slice text)
 {
     json_write_member(out, name);
@@ -43,7 +37,7 @@ static void write_hold(struct buffer *out, const struct attempt *attempt)
     const struct wallet_operation *reserve = &attempt->reserve;
     if (!attempt->is_held)
         return;
-    write_money(out, "hold", attempt->hold);
+    json_write_member_money(out, "hold", attempt->hold);
     json_write_member_string(out, "hold_basis", attempt->bound.is_learned ? "learned" : "bound");
     if (attempt->hold_exceeded)
         json_write_member_boolean(out, "hold_exceeded", true);
@@ -79,7 +73,7 @@ static void write_attempt(struct buffer *out, const struct attempt *attempt)
         json_write_member_string(out, "price_model", attempt->bound.quote.list_model);
     }
     write_hold(out, attempt);
-    write_money(out, "charge", attempt->charge);
+    json_write_member_money(out, "charge", attempt->charge);
     json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
     json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
     json_write_member_integer(out, "status", attempt->status);
@@ -177,7 +171,7 @@ static void write_cache(struct buffer *out, const struct exchange *exchange)
         return;
     json_write_member_string(out, "cache_status", exchange->recall.status);
     if (exchange->recall.is_answer)
-        write_money(out, "avoided_cost", exchange->recall.avoided);
+        json_write_member_money(out, "avoided_cost", exchange->recall.avoided);
     if (exchange->recall.why_not_stored)
         json_write_member_string(out, "not_stored", exchange->recall.why_not_stored);
 }
@@ -204,10 +198,10 @@ static void write_result(struct buffer *out, struct exchange *exchange)
         json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
         json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
         write_tokens(out, "tokens", &attempt->usage);
-        write_money(out, "wallet_available",
-                    attempt->is_resolved ? attempt->resolve.available : exchange->wallet_available);
+        json_write_member_money(out, "wallet_available",
+                                attempt->is_resolved ? attempt->resolve.available : exchange->wallet_available);
     }
-    write_money(out, "charge", exchange->charge.charge);
+    json_write_member_money(out, "charge", exchange->charge.charge);
     json_write_member_integer(out, "answer_bytes", (int64_t)exchange->answer_bytes);
     json_write_member_integer(out, "duration_us", (clock_monotonic_ns() - exchange->started_ns) / 1000);
 }

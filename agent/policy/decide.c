@@ -15,12 +15,9 @@ enum { DAY_S = 86400, MINUTE_S = 60, WEEKDAYS = 7 };
 /* Exact, or a prefix ending in '*'. */
 static bool is_among(const char *name, const char *const *patterns, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(patterns[i]);
-        bool is_prefix = length && patterns[i][length - 1] == '*';
-        if (is_prefix ? !strncmp(name, patterns[i], length - 1) : !strcmp(name, patterns[i]))
+    for (size_t i = 0; i < count; i++)
+        if (text_fits(name, patterns[i]))
             return true;
-    }
     return false;
 }
 
