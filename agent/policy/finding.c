@@ -20,7 +20,8 @@ static size_t find_placeholder_end(struct slice text, size_t at)
     if (detect_byte(text, at) != '[')
         return 0;
     for (unsigned label = 0; label <= LABEL_KEYWORD; label++)
-        if (slice_has_prefix(slice_from(text, at), placeholder_of(label)))
+        if (detect_byte(text, at + 1) == placeholder_of(label)[1] &&
+            slice_has_prefix(slice_from(text, at), placeholder_of(label)))
             return at + strlen(placeholder_of(label));
     return 0;
 }

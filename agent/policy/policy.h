@@ -78,8 +78,9 @@ bool policy_is_served(const struct settings *settings, const struct policy_quest
  * (decoded: \u0040 is an @), all other bytes as they were; the same slice when nothing was found. Identifiers that the
  * provider gave (tool call ids, file ids), names of members, model and role are left alone (policy/text.c says how they
  * and base64 are known). Keywords and patterns become "[redacted]"; a string that a pattern costs too much on becomes
- * that as a whole. The result holds nothing more to redact. *ret_found: "2 email, 1 card", arena; NULL: nothing. A body
- * that is no JSON is replaced as a whole. */
+ * that as a whole. A string that is a JSON object or array itself (arguments of a tool call) stays one: its numbers
+ * become strings, and when it goes as a whole it becomes {} or []. The result holds nothing more to redact. *ret_found:
+ * "2 email, 1 card", arena; NULL: nothing. A body that is no JSON is replaced as a whole. */
 struct slice policy_redact(const struct policy_verdict *verdict, struct slice body, struct arena *arena,
                            const char **ret_found);
 /* Which DETECT_… are in a text. */

@@ -129,6 +129,8 @@ TEST(searches_that_try_nothing_cost_something)
     uint64_t large = steps_of("bluebird", (struct slice){text, BYTES}, &budget, &match);
     EXPECT(tiny >= 4 && tiny < 100, "%llu", (unsigned long long)tiny);
     EXPECT(large >= BYTES / 64 && large < BYTES / 8, "%llu", (unsigned long long)large);
+    uint64_t match_steps = steps_of("a", SLICE_LITERAL("a"), &budget, &match); /* is handled by its finder */
+    EXPECT(match == MATCH_FOUND && match_steps >= 48, "%llu", (unsigned long long)match_steps);
     free(text);
 }
 
