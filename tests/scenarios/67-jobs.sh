@@ -196,7 +196,7 @@ is "and what the provider bills" "$(($(reckon openai "r['dialect'] == 'openai' a
 LOG=$T/s/tollgate/dev/agent.log
 is "it is still held, over all of this, or was taken whole" "$(money stuck | python3 -c "from decimal import Decimal as D; a, h, s = map(D, input().split()); print(h + s == D('$STUCK_HOLD') > 0)")" True
 taken() { [ "$(money stuck | cut -d' ' -f2-3)" = "0 $STUCK_HOLD" ]; }
-check "past its deadline it is taken whole" wait_for 90 taken
+check "past its deadline it is taken whole" wait_for 45 taken
 is "and is no job any more" "$(has_job "$STUCK")" False
 has "the log says so" "$(cat "$LOG")" "$STUCK"
 GROUP=stuck
