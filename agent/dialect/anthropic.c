@@ -63,7 +63,6 @@ static const struct error_override error_overrides[] = {
     {ERROR_OVERLOADED, {0, "overloaded_error", NULL}},      {ERROR_OK, {0, NULL, NULL}},
 };
 static const struct error_default error_defaults[] = {
-    {422, "invalid_request_error"},
     {400, "invalid_request_error"},
     {401, "authentication_error"},
     {402, "billing_error"},
@@ -71,12 +70,17 @@ static const struct error_default error_defaults[] = {
     {404, "not_found_error"},
     {408, "timeout_error"},
     {413, "request_too_large"},
+    {422, "invalid_request_error"},
     {426, "invalid_request_error"},
     {429, "rate_limit_error"},
     {431, "request_too_large"},
     {504, "timeout_error"},
     {0, "api_error"},
 };
+
+/* Anthropic's SDKs begin conversations that the provider holds (`thread`, beta: their tool runners do by themselves)
+ * and go on without when an error's details say this: another provider cannot hold them. Nobody else reads it. */
+static const char no_thread[] = ",\"details\":{\"error_code\":\"thread_unsupported_request\"}";
 
 static void write_object(const struct error_shape *shape, const char *message, const char *request_id,
                          struct buffer *buffer)
@@ -85,6 +89,7 @@ static void write_object(const struct error_shape *shape, const char *message, c
     json_write_member_string(buffer, "type", shape->type);
     json_write_member(buffer, "message");
     json_write_string(buffer, dialect_bound_message(message));
+    json_write_raw(buffer, shape->status == 422 ? no_thread : "");
     json_write_raw(buffer, "}");
     if (request_id)
         json_write_member_string(buffer, "request_id", request_id);

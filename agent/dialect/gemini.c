@@ -89,10 +89,11 @@ static const struct error_override error_overrides[] = {
     {ERROR_OK, {0, NULL, NULL}},
 };
 static const struct error_default error_defaults[] = {
-    {422, "INVALID_ARGUMENT"},    {400, "INVALID_ARGUMENT"},   {401, "UNAUTHENTICATED"},  {402, "RESOURCE_EXHAUSTED"},
-    {403, "PERMISSION_DENIED"},   {404, "NOT_FOUND"},          {408, "CANCELLED"},        {413, "INVALID_ARGUMENT"},
-    {426, "FAILED_PRECONDITION"}, {429, "RESOURCE_EXHAUSTED"}, {431, "INVALID_ARGUMENT"}, {502, "UNAVAILABLE"},
-    {503, "UNAVAILABLE"},         {504, "DEADLINE_EXCEEDED"},  {0, "INTERNAL"},
+    {400, "INVALID_ARGUMENT"},   {401, "UNAUTHENTICATED"},   {402, "RESOURCE_EXHAUSTED"},
+    {403, "PERMISSION_DENIED"},  {404, "NOT_FOUND"},         {408, "CANCELLED"},
+    {413, "INVALID_ARGUMENT"},   {422, "INVALID_ARGUMENT"},  {426, "FAILED_PRECONDITION"},
+    {429, "RESOURCE_EXHAUSTED"}, {431, "INVALID_ARGUMENT"},  {502, "UNAVAILABLE"},
+    {503, "UNAVAILABLE"},        {504, "DEADLINE_EXCEEDED"}, {0, "INTERNAL"},
 };
 
 static int write_error(enum error error, const char *message, const char *request_id, struct buffer *body)

@@ -90,9 +90,9 @@ static const struct error_override error_overrides[] = {
     {ERROR_OK, {0, NULL, NULL}},
 };
 static const struct error_default error_defaults[] = {
-    {422, "invalid_request_error"},     {400, "invalid_request_error"}, {401, "authentication_error"},
-    {402, "insufficient_quota"},        {403, "permission_error"},      {404, "invalid_request_error"},
-    {408, "invalid_request_error"},     {413, "invalid_request_error"}, {426, "invalid_request_error"},
+    {400, "invalid_request_error"},     {401, "authentication_error"},  {402, "insufficient_quota"},
+    {403, "permission_error"},          {404, "invalid_request_error"}, {408, "invalid_request_error"},
+    {413, "invalid_request_error"},     {422, "invalid_request_error"}, {426, "invalid_request_error"},
     {429, "rate_limit_error"},          {431, "invalid_request_error"}, {502, "upstream_error"},
     {503, "service_unavailable_error"}, {504, "upstream_error"},        {0, "server_error"},
 };

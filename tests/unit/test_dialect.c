@@ -814,6 +814,7 @@ TEST(errors_have_the_providers_shape)
         {DIALECT_OPENAI, ERROR_BODY_MALFORMED, 400, "invalid_request_error", "body_malformed"},
         {DIALECT_OPENAI, ERROR_BODY_INCOMPLETE, 400, "invalid_request_error", "body_incomplete"},
         {DIALECT_OPENAI, ERROR_HTTP_BODY_TOO_LARGE, 413, "invalid_request_error", NULL},
+        {DIALECT_OPENAI, ERROR_NO_TRANSLATION, 422, "invalid_request_error", "no_translation"},
         {DIALECT_OPENAI, ERROR_HTTP_UPGRADE, 426, "invalid_request_error", NULL},
         {DIALECT_OPENAI, ERROR_NO_TARGET, 503, "service_unavailable_error", "no_target"},
         {DIALECT_OPENAI, ERROR_UPSTREAM_CONNECT, 502, "upstream_error", NULL},
@@ -825,6 +826,7 @@ TEST(errors_have_the_providers_shape)
         {DIALECT_ANTHROPIC, ERROR_BODY_MALFORMED, 400, "invalid_request_error", NULL},
         {DIALECT_ANTHROPIC, ERROR_BODY_INCOMPLETE, 400, "invalid_request_error", NULL},
         {DIALECT_ANTHROPIC, ERROR_HTTP_BODY_TOO_LARGE, 413, "request_too_large", NULL},
+        {DIALECT_ANTHROPIC, ERROR_NO_TRANSLATION, 422, "invalid_request_error", NULL},
         {DIALECT_ANTHROPIC, ERROR_NO_TARGET, 503, "overloaded_error", NULL},
         {DIALECT_ANTHROPIC, ERROR_OVERLOADED, 503, "overloaded_error", NULL},
         {DIALECT_ANTHROPIC, ERROR_UPSTREAM_TIMEOUT, 504, "timeout_error", NULL},
@@ -832,6 +834,7 @@ TEST(errors_have_the_providers_shape)
         {DIALECT_ANTHROPIC, ERROR_NOT_FOUND, 404, "not_found_error", NULL},
         {DIALECT_GEMINI, ERROR_WALLET_EXHAUSTED, 429, "RESOURCE_EXHAUSTED", NULL},
         {DIALECT_GEMINI, ERROR_MODEL_DENIED, 403, "PERMISSION_DENIED", NULL},
+        {DIALECT_GEMINI, ERROR_NO_TRANSLATION, 422, "INVALID_ARGUMENT", NULL},
         {DIALECT_GEMINI, ERROR_NO_TARGET, 503, "UNAVAILABLE", NULL},
         {DIALECT_GEMINI, ERROR_BODY_MALFORMED, 400, "INVALID_ARGUMENT", NULL},
     };
@@ -855,6 +858,8 @@ TEST(errors_have_the_providers_shape)
         if (rows[i].dialect == DIALECT_ANTHROPIC) {
             EXPECT_STRING(json_string_value(json_object_get(json, "type")), "error");
             EXPECT_STRING(json_string_value(json_object_get(json, "request_id")), "req_1");
+            const char *reason = json_string_value(json_object_get(json_object_get(error, "details"), "error_code"));
+            EXPECT_STRING(reason ? reason : "", rows[i].status == 422 ? "thread_unsupported_request" : "");
         }
         if (rows[i].dialect == DIALECT_GEMINI)
             EXPECT_INTEGER(json_integer_value(json_object_get(error, "code")), rows[i].status);
