@@ -59,6 +59,13 @@ static bool is_where_it_stays(const struct choice *choice, struct candidate *row
     return !strcmp(row->target->provider->id, provider->id);
 }
 
+/* Another provider has no words for what an id refers to: the program's to mend, not a target's that may come back. */
+static bool can_be_referred_to(const struct choice *choice, struct candidate *row)
+{
+    return !choice->request->must_stay || choice->remembered ||
+           row->target->provider->dialect == choice->request->provider->dialect;
+}
+
 static bool can_ever_fit(const struct choice *choice, struct candidate *row)
 {
     uint64_t limit = row->target->limit_tokens_per_minute;
@@ -131,6 +138,7 @@ static const struct filter_row {
     {PHASE_WRITTEN, LEFT_OUT_POLICY, "data policy", keeps_data_policy},
     {PHASE_WRITTEN, LEFT_OUT_POLICY, "its model is not allowed", is_allowed},
     {PHASE_WRITTEN, LEFT_OUT_TRANSLATION, "another dialect", is_dialect_allowed},
+    {PHASE_WRITTEN, LEFT_OUT_TRANSLATION, "the conversation is elsewhere", can_be_referred_to},
     {PHASE_WRITTEN, LEFT_OUT_OTHER, "the conversation is elsewhere", is_where_it_stays},
     {PHASE_WRITTEN, LEFT_OUT_OTHER, "larger than its limit", can_ever_fit},
     {PHASE_STATE, LEFT_OUT_OTHER, "model missing at the provider", knows_model},

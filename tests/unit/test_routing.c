@@ -471,6 +471,10 @@ TEST(a_conversation_stays_where_it_began)
     EXPECT_STRING(world_choose(routing, &request, &route), "d");
     routing_remember(routing, 9, c);
     EXPECT_STRING(world_choose(routing, &request, &route), "no_target|d the conversation is elsewhere");
+    routing_remember(routing, 9, NULL);
+    request.conversation = 10;
+    request.provider = &anthropic; /* called there, and only another dialect is left: nobody can read its ids */
+    EXPECT_STRING(world_choose(routing, &request, &route), "no_translation|d the conversation is elsewhere");
     routing_free(routing);
 }
 
