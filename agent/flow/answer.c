@@ -89,6 +89,16 @@ static bool may_pass(const struct exchange *exchange, const struct error_row *ro
     return row->retryable && (!is_timed || exchange->retry_after_s);
 }
 
+/* Vercel's SDK (ai 6.0: APICallError.isRetryable) knows no x-should-retry and tries every 429 again; 402, which the
+ * other SDKs do not take for what OpenAI says of an exhausted account, it does not. */
+static int status_for_client(const struct exchange *exchange, const struct error_row *row, int status)
+{
+    struct slice agent = http_find_field(exchange->request->fields, exchange->request->field_count, "user-agent");
+    bool asks_again = slice_has_prefix(agent, "ai-sdk/") ||
+                      (agent.length && memmem(agent.data, agent.length, " ai-sdk/", strlen(" ai-sdk/")));
+    return status == 429 && row->fault == FAULT_WALLET && asks_again ? row->status : status;
+}
+
 void answer_error(struct exchange *exchange)
 {
     const struct error_row *row = error_row(exchange->error);
@@ -99,6 +109,7 @@ void answer_error(struct exchange *exchange)
     buffer_init(&body, 64 << 10);
     buffer_init(&head, 64 << 10);
     int status = exchange->dialect->write_error(exchange->error, error_message(exchange), exchange->id_text, &body);
+    status = status_for_client(exchange, row, status);
     struct http_field fields[ANSWER_FIELDS_MAX + 6];
     size_t count = 0;
     add(fields, &count, "content-type", "application/json");
