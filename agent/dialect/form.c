@@ -194,7 +194,7 @@ static const char *read_parts(struct slice body, struct slice delimiter, struct 
 enum error form_parse(struct slice content_type, struct slice body, struct form *ret_form, const char **ret_problem)
 {
     char delimiter[2 + BOUNDARY_BYTES_MAX] = "--";
-    struct slice boundary;
+    struct slice boundary = {NULL, 0};
     const char *problem = find_boundary(content_type, &boundary);
     ret_form->field_count = ret_form->text_bytes = ret_form->file_bytes = ret_form->file_count = 0;
     if (!problem) {
