@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -41,6 +42,7 @@ struct answer {
     char line[ANSWER_LINE_MAX]; /* a chunk's size, or a line of the trailer */
     size_t line_length;
     size_t head_length;
+    FILE *save;            /* NULL: not kept; else gets the body */
     struct stamps *stamps; /* NULL: not looked for; else shown all bytes of the body */
     char head[ANSWER_HEAD_MAX + 1];
 };
@@ -126,6 +128,8 @@ static inline size_t answer_take_body(struct answer *answer, const char *data, s
         answer->events += (at == data ? answer->last : at[-1]) == '\n';
     answer->last = end[-1];
     answer_keep_tail(answer, data, take);
+    if (answer->save)
+        fwrite(data, 1, take, answer->save);
     if (answer->stamps)
         stamps_take(answer->stamps, data, take);
     answer->body_bytes += take;

@@ -21,10 +21,12 @@
 #include <unistd.h>
 
 enum { READ_BYTES = 32768, BATCH = 256, SILENCE_MS = 30000, TOKENS_SPARE = 64 };
+enum { NUMBER_DIGITS = 20, IDLE_MS = 30, IDLE_CPU_NS = 300000, IDLE_TRIES = 100 };
 
 struct client {
     SSL *ssl;
-    size_t sent; /* bytes of the request */
+    char *request; /* the load's, or a copy where no two are the same */
+    size_t sent;   /* bytes of the request */
     uint64_t asked, started_ns;
     bool is_asking, has_event, has_piece;
     struct answer answer;
@@ -43,9 +45,14 @@ struct load {
     pid_t pid;
     unsigned connections, pieces, pace_ms, spread_ms, repeats;
     bool has_stamps, has_any_size;
+    bool is_paced;  /* streams that run side by side; else each answer is timed as a whole */
+    bool is_varied; /* no two requests are the same */
+    bool is_idle_awaited;
     uint64_t answer_bytes;
     char *request;
-    size_t request_length;
+    size_t request_length, number_at; /* where the number is that makes requests differ */
+    uint64_t number;
+    FILE *save;
     struct client *clients;
     uint64_t until_ns, each_max; /* no connection asks again after either */
     unsigned asking, streaming;  /* streaming: had their first event */
@@ -96,7 +103,7 @@ static void send_request(struct load *load, struct client *client)
     while (client->sent < load->request_length) {
         size_t sent = 0;
         int result =
-            SSL_write_ex(client->ssl, load->request + client->sent, load->request_length - client->sent, &sent);
+            SSL_write_ex(client->ssl, client->request + client->sent, load->request_length - client->sent, &sent);
         int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(client->ssl, result);
         if (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_WRITE && error != SSL_ERROR_WANT_READ)
             fail("send", "the connection was closed");
@@ -111,9 +118,19 @@ static void send_request(struct load *load, struct client *client)
     }
 }
 
+static void number_request(struct load *load, struct client *client)
+{
+    char digits[NUMBER_DIGITS + 1];
+    snprintf(digits, sizeof digits, "%0*llu", NUMBER_DIGITS, (unsigned long long)load->number++);
+    memcpy(client->request + load->number_at, digits, NUMBER_DIGITS);
+}
+
 static void ask(struct load *load, struct client *client)
 {
     answer_init(&client->answer);
+    client->answer.save = load->save;
+    if (load->is_varied)
+        number_request(load, client);
     client->sent = 0;
     client->is_asking = true;
     client->has_event = client->has_piece = false;
@@ -153,7 +170,7 @@ static void finish_answer(struct load *load, struct client *client)
         load->to = take_reading(load);
     }
     uint64_t now = now_ns();
-    if (load->pieces) {
+    if (load->is_paced) {
         if (client->asked < load->repeats)
             ask(load, client);
         return;
@@ -186,7 +203,7 @@ static void receive(struct load *load, struct client *client)
         client->stamps.is_timed = load->is_window_open && !load->is_window_closed;
         answer_take(&client->answer, bytes, length);
         load->events += client->answer.events - before;
-        if (load->pieces && !client->has_event && client->answer.events)
+        if (load->is_paced && !client->has_event && client->answer.events)
             note_first_event(load, client);
         if (client->stamps.count && !client->has_piece) {
             client->has_piece = true;
@@ -247,23 +264,39 @@ static void run_streams(struct load *load)
         load->to = take_reading(load);
 }
 
+/* What the middle has put off (a log, a store) is part of its cost: it is waited for, before and after. */
+static void await_idle(const struct load *load)
+{
+    uint64_t used_ns = process_read_cpu_ns(load->pid);
+    for (int i = 0; load->is_idle_awaited && load->pid && i < IDLE_TRIES; i++) {
+        usleep(IDLE_MS * 1000);
+        uint64_t before_ns = used_ns;
+        used_ns = process_read_cpu_ns(load->pid);
+        if (used_ns - before_ns < IDLE_CPU_NS)
+            return;
+    }
+}
+
 static void run(struct load *load, const struct options *options)
 {
-    if (load->pieces) {
+    if (load->is_paced) {
         run_streams(load);
         return;
     }
     run_closed_loop(load, number_of(options->warmup, 10), UINT64_MAX);
+    await_idle(load);
     load->latencies.count = 0;
     load->from = take_reading(load);
     run_closed_loop(load, UINT64_MAX, load->from.at_ns + number_of(options->milliseconds, 1000) * 1000000ull);
     load->to = take_reading(load);
+    await_idle(load);
+    load->to.cpu_ns = process_read_cpu_ns(load->pid);
 }
 
 /* ---- set-up and report ---- */
 
 /* A chat request whose body has exactly that many bytes. */
-static void build_request(struct load *load, const struct options *options, const char *name)
+static void build_chat(struct load *load, const struct options *options, const char *name)
 {
     char front[1024];
     size_t body_bytes = number_of(options->request_bytes, 1024);
@@ -274,9 +307,12 @@ static void build_request(struct load *load, const struct options *options, cons
     if (load->pieces)
         length += snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]]%s ",
                            load->pieces, load->pace_ms, load->has_stamps ? "[[stamp=1]]" : "");
-    else
+    if (!load->pieces || options->text_bytes)
         length += snprintf(front + length, sizeof front - (size_t)length, "[[bytes=%llu]] ",
-                           (unsigned long long)load->answer_bytes);
+                           load->pieces ? number_of(options->text_bytes, 0) : (unsigned long long)load->answer_bytes);
+    load->number_at = (size_t)length; /* after the head, which comes below */
+    if (load->is_varied)
+        length += snprintf(front + length, sizeof front - (size_t)length, "%0*d ", NUMBER_DIGITS, 0);
     static const char words[] = "Say in one sentence why the sea is salt, then count to ten. ", end[] = "\"}]}";
     if ((size_t)length + sizeof end - 1 > body_bytes)
         fail("request", "--request-bytes is too small");
@@ -289,11 +325,42 @@ static void build_request(struct load *load, const struct options *options, cons
                                  "content-length: %zu\r\n\r\n",
                                  name, options->key, body_bytes);
     load->request_length = at + body_bytes;
+    load->number_at += at;
     memcpy(load->request + at, front, (size_t)length);
     size_t fill_end = load->request_length - (sizeof end - 1);
     for (size_t i = at + (size_t)length; i < fill_end; i++)
         load->request[i] = words[(i - at - (size_t)length) % (sizeof words - 1)];
     memcpy(load->request + fill_end, end, sizeof end - 1);
+}
+
+/* A file, of one who has it ready. */
+static void build_get(struct load *load, const struct options *options, const char *name)
+{
+    load->request = malloc(1024);
+    int length = load->request ? snprintf(load->request, 1024,
+                                          "GET %s HTTP/1.1\r\nhost: %s\r\nauthorization: Bearer %s\r\naccept: */*\r\n"
+                                          "user-agent: bench\r\n\r\n",
+                                          options->get, name, options->key)
+                               : -1;
+    if (length < 0 || length >= 1024)
+        fail("request", "--get is too long");
+    load->request_length = (size_t)length;
+}
+
+static void build_requests(struct load *load, const struct options *options, const char *name)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    load->number = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec; /* nobody had these before */
+    (options->get ? build_get : build_chat)(load, options, name);
+    for (unsigned i = 0; i < load->connections; i++) {
+        struct client *client = &load->clients[i];
+        client->request = load->is_varied ? malloc(load->request_length) : load->request;
+        if (!client->request)
+            fail("request", "no memory");
+        if (load->is_varied)
+            memcpy(client->request, load->request, load->request_length);
+    }
 }
 
 static void setup(struct load *load, const struct options *options, const char *name)
@@ -305,12 +372,17 @@ static void setup(struct load *load, const struct options *options, const char *
     load->repeats = number_of(options->repeats, 1);
     load->has_any_size = number_of(options->any_size, 0) > 0;
     load->has_stamps = number_of(options->stamps, 0) > 0;
+    load->is_paced = load->pieces && number_of(options->whole, 0) == 0;
+    load->is_varied = number_of(options->vary, 0) > 0 && !options->get;
+    load->is_idle_awaited = number_of(options->idle, 0) > 0;
+    load->save = options->save ? fopen(options->save, "we") : NULL;
     load->answer_bytes = number_of(options->answer_bytes, 1024);
     load->pid = (pid_t)number_of(options->pid, 0);
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     load->clients = calloc(load->connections, sizeof *load->clients);
     load->tls = SSL_CTX_new(TLS_client_method());
-    if (load->epoll < 0 || !load->clients || !load->tls || SSL_CTX_load_verify_file(load->tls, options->ca) != 1)
+    if (load->epoll < 0 || !load->clients || !load->tls || (options->save && !load->save) ||
+        SSL_CTX_load_verify_file(load->tls, options->ca) != 1)
         fail("set-up", options->ca);
     if (options->map ? !target_find(options->map, name, &load->address)
                      : !target_parse(options->connect, &load->address))
@@ -318,7 +390,7 @@ static void setup(struct load *load, const struct options *options, const char *
     SSL_CTX_set_verify(load->tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_alpn_protos(load->tls, (const unsigned char *)"\x08http/1.1", 9);
     SSL_CTX_set_mode(load->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    build_request(load, options, name);
+    build_requests(load, options, name);
 }
 
 static void report_stamps(struct load *load)
@@ -336,7 +408,7 @@ static void report(struct load *load, uint64_t rss_before_kib)
 {
     const struct reading *from = &load->from, *to = &load->to;
     double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
-    uint64_t units = load->pieces ? to->events - from->events : to->answers - from->answers;
+    uint64_t units = load->is_paced ? to->events - from->events : to->answers - from->answers;
     if (!units)
         fail("report", "nothing was measured");
     latencies_sort(&load->latencies);
@@ -349,7 +421,7 @@ static void report(struct load *load, uint64_t rss_before_kib)
         latencies_quantile_us(&load->latencies, 0.50), latencies_quantile_us(&load->latencies, 0.99),
         latencies_mean_us(&load->latencies), (double)(to->cpu_ns - from->cpu_ns) / 1e3 / (double)units,
         (unsigned long long)to->rss_kib, (unsigned long long)rss_before_kib,
-        !load->pieces || (load->is_window_open && load->is_window_closed));
+        !load->is_paced || (load->is_window_open && load->is_window_closed));
 }
 
 int main(int argc, char **argv)
@@ -364,8 +436,13 @@ int main(int argc, char **argv)
         open_client(&load, &load.clients[i], options.name);
     run(&load, &options);
     report(&load, rss_before_kib);
-    for (unsigned i = 0; i < load.connections; i++)
+    if (load.save && fclose(load.save) != 0)
+        fail("save", strerror(errno));
+    for (unsigned i = 0; i < load.connections; i++) {
         SSL_free(load.clients[i].ssl);
+        if (load.is_varied)
+            free(load.clients[i].request);
+    }
     SSL_CTX_free(load.tls);
     free(load.latencies.rows_ns);
     free(load.first.rows_ns);

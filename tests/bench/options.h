@@ -14,6 +14,7 @@ struct options {
     const char *connect, *map, *name, *ca, *key, *model;
     const char *request_bytes, *answer_bytes, *connections, *warmup, *milliseconds, *pieces, *pace_ms, *pid;
     const char *stamps, *repeats, *spread_ms, *any_size;
+    const char *get, *vary, *whole, *text_bytes, *idle, *save;
 };
 
 static const struct option_row {
@@ -38,6 +39,12 @@ static const struct option_row {
     {"spread-ms", offsetof(struct options, spread_ms), "the streams begin evenly over so long (the pace)"},
     {"stamps", offsetof(struct options, stamps), "1: pieces carry their times, and are timed one by one"},
     {"repeats", offsetof(struct options, repeats), "streams of each connection, one after another (1)"},
+    {"text-bytes", offsetof(struct options, text_bytes), "of a stream: bytes of its text, all pieces together"},
+    {"whole", offsetof(struct options, whole), "1: streams are asked again and again, and timed as a whole"},
+    {"vary", offsetof(struct options, vary), "1: no two requests are the same"},
+    {"get", offsetof(struct options, get), "path: ask for this file, instead"},
+    {"save", offsetof(struct options, save), "file for the bodies of all answers (of one connection)"},
+    {"idle", offsetof(struct options, idle), "1: wait for the middle's rest: what it does later counts, too"},
     {"pid", offsetof(struct options, pid), "the process in the middle"},
 };
 enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };

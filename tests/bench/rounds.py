@@ -9,7 +9,8 @@ from statistics import median
 
 NANO, SONNET = ("0.2", "1.25"), ("3", "15")  # USD per million tokens, in and out: gpt-5.4-nano, claude-sonnet-4-6
 WALLETS = {"tollgate": ("tollgate", "bench", *NANO), "tmpfs": ("tmpfs", "bench", *NANO),
-           "redacted": ("tollgate", "redacted", *NANO), "translated": ("tollgate", "translated", *SONNET)}
+           "redacted": ("tollgate", "redacted", *NANO), "translated": ("tollgate", "translated", *SONNET),
+           "first": ("hit", "bench", *NANO), "miss": ("miss", "bench", *NANO), "off": ("off", "bench", *NANO)}
 
 
 def fields(words):
@@ -25,14 +26,17 @@ def read_results(work):
     return results
 
 
-def check_bills(work, wallets):
+def check_bills(work, wallets, unasked=()):
     """Each cell: the provider saw every request once, answered it 200 and whole. At the end the wallets paid all of it.
+    unasked: systems that answer by themselves, of which the provider must see nothing.
     wallets: {system: (file of the agent's wallets, wallet, USD per million tokens in, out)}"""
     faults, spent = [], {}
     for line in (work / "bills").read_text().splitlines():
         head, bill = line.split(" bill=", 1)
         load, system, *words = head.split()
         bill, answers = json.loads(bill), int(fields(words)["answers"])
+        if system in unasked:
+            answers = bill["statuses"].setdefault("200", 0)
         if not bill["rows"] == bill["completed"] == bill["statuses"].get("200") == answers:
             faults.append(f"{load} {system}: {answers} answers, billed {bill['rows']} {bill['statuses']}")
         spent.setdefault(system, [0, 0])
