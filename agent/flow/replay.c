@@ -7,16 +7,27 @@
 
 #include "base/check.h"
 
-enum { PIECE_BYTES = 64 << 10 };
+enum { PIECE_BYTES = 64 << 10, KEPT_BYTES_MAX = 2 * PIECE_BYTES };
 
-/* The program gets what the cache keeps of the head, and what every answer of ours carries. */
+/* The worker's scratch has what is to be sent before `tail`: with it in one record where they fit, as a small answer
+ * does. Each send wakes the program, and costs as much as all else of a hit. */
+static void send_waiting(struct exchange *exchange, struct slice tail)
+{
+    struct buffer *scratch = &exchange->worker->scratch;
+    bool full = false;
+    if (exchange->session && (buffer_length(scratch) || tail.length))
+        exchange->relay.is_blocked =
+            connection_write_two(session_connection(exchange->session), buffer_contents(scratch), tail, &full) && full;
+    buffer_reset(scratch, KEPT_BYTES_MAX);
+}
+
+/* Left waiting: what the cache keeps of the head, and what every answer of ours carries. */
 static void write_head(struct exchange *exchange, int status, const struct http_field *kept, size_t kept_count,
                        int64_t length)
 {
     struct buffer *scratch = &exchange->worker->scratch;
     struct http_field *fields = arena_new_array(exchange->arena, struct http_field, kept_count + ANSWER_FIELDS_MAX + 1);
     size_t count = 0;
-    bool full;
     for (size_t i = 0; i < kept_count; i++)
         fields[count++] = kept[i];
     fields[count++] = length >= 0
@@ -24,36 +35,31 @@ static void write_head(struct exchange *exchange, int status, const struct http_
                                                 slice_of(arena_printf(exchange->arena, "%lld", (long long)length))}
                           : (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
     count = answer_add_fields(exchange, fields, count, true);
-    buffer_reset(scratch, PIECE_BYTES);
     check(http_write_head(scratch, status, fields, count));
-    connection_write(session_connection(exchange->session), buffer_contents(scratch), &full);
     exchange->relay.head_written = true;
     exchange->relay.mode = length >= 0 ? RELAY_LENGTH : RELAY_CHUNKED;
     exchange->status_sent = status;
 }
 
-/* False: the program takes no more for now, or is gone. */
-static bool send_piece(struct exchange *exchange, struct slice piece)
+/* The last piece of a chunked answer may wait for its end. */
+static void send_piece(struct exchange *exchange, struct slice piece, bool is_last)
 {
-    bool full = false;
-    struct buffer *scratch = &exchange->worker->scratch;
     if (!exchange->session)
-        return false;
+        return;
     exchange->answer_bytes += piece.length;
-    if (exchange->relay.mode == RELAY_CHUNKED) {
-        buffer_reset(scratch, 2 * PIECE_BYTES);
-        check(http_write_chunk(scratch, piece));
-        piece = buffer_contents(scratch);
+    if (exchange->relay.mode != RELAY_CHUNKED) {
+        send_waiting(exchange, piece);
+        return;
     }
-    exchange->relay.is_blocked = connection_write(session_connection(exchange->session), piece, &full) && full;
-    return !exchange->relay.is_blocked && exchange->session;
+    check(http_write_chunk(&exchange->worker->scratch, piece));
+    if (!is_last)
+        send_waiting(exchange, (struct slice){NULL, 0});
 }
 
 static void send_end(struct exchange *exchange)
 {
-    bool full;
-    if (exchange->session && exchange->relay.mode == RELAY_CHUNKED)
-        connection_write(session_connection(exchange->session), SLICE_LITERAL("0\r\n\r\n"), &full);
+    bool is_chunked = exchange->relay.mode == RELAY_CHUNKED;
+    send_waiting(exchange, is_chunked ? SLICE_LITERAL("0\r\n\r\n") : (struct slice){NULL, 0});
     exchange->relay.is_complete = exchange->recall.is_whole = true;
 }
 
@@ -107,12 +113,13 @@ static enum outcome replay_hit(struct exchange *exchange, const struct cache_ans
     while (exchange->session && !exchange->relay.is_blocked && exchange->recall.offset < answer->body.length) {
         int64_t pause_ms = wait_ms(exchange, answer);
         if (pause_ms) {
+            send_waiting(exchange, (struct slice){NULL, 0});
             timer_arm(exchange->worker->loop, &exchange->recall.timer, pause_ms);
             return OUTCOME_WAIT;
         }
         struct slice piece = next_piece(exchange, answer);
         move_on(exchange, answer, piece.length);
-        send_piece(exchange, piece);
+        send_piece(exchange, piece, exchange->recall.offset == answer->body.length);
     }
     if (exchange->session && exchange->recall.offset < answer->body.length)
         return OUTCOME_WAIT; /* relay_writable goes on */
@@ -131,7 +138,7 @@ static enum outcome break_off(struct exchange *exchange)
         struct buffer frame;
         buffer_init(&frame, ERROR_BYTES_MAX);
         exchange->dialect->write_stream_error(exchange->error, exchange->error_detail, &frame);
-        send_piece(exchange, buffer_contents(&frame));
+        send_piece(exchange, buffer_contents(&frame), false);
         buffer_done(&frame);
     }
     return OUTCOME_NEXT;
@@ -158,7 +165,9 @@ static enum outcome replay_followed(struct exchange *exchange)
     while (exchange->session && !exchange->relay.is_blocked &&
            (progress = cache_follow_read(cache, &exchange->recall.ask, bytes, FLOW_PIECE_BYTES, &length)) ==
                CACHE_BYTES)
-        send_piece(exchange, (struct slice){bytes, length});
+        send_piece(exchange, (struct slice){bytes, length}, false);
+    if (progress != CACHE_END)
+        send_waiting(exchange, (struct slice){NULL, 0}); /* the head, before anything else is there */
     if (exchange->session && (exchange->relay.is_blocked || progress == CACHE_NOTHING))
         return OUTCOME_WAIT;
     if (progress == CACHE_END)
@@ -171,6 +180,7 @@ static enum outcome replay_followed(struct exchange *exchange)
 enum outcome replay(struct exchange *exchange)
 {
     enum outcome outcome = OUTCOME_NEXT;
+    buffer_reset(&exchange->worker->scratch, KEPT_BYTES_MAX);
     if (exchange->session)
         outcome = exchange->recall.ask.reply == CACHE_HIT ? replay_hit(exchange, exchange->recall.ask.answer)
                                                           : replay_followed(exchange);
