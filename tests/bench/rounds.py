@@ -34,10 +34,8 @@ def check_bills(work, wallets, unasked=()):
     for line in (work / "bills").read_text().splitlines():
         head, bill = line.split(" bill=", 1)
         load, system, *words = head.split()
-        bill, answers = json.loads(bill), int(fields(words)["answers"])
-        if system in unasked:
-            answers = bill["statuses"].setdefault("200", 0)
-        if not bill["rows"] == bill["completed"] == bill["statuses"].get("200") == answers:
+        bill, answers = json.loads(bill), 0 if system in unasked else int(fields(words)["answers"])
+        if not bill["rows"] == bill["completed"] == bill["statuses"].get("200", 0) == answers:
             faults.append(f"{load} {system}: {answers} answers, billed {bill['rows']} {bill['statuses']}")
         spent.setdefault(system, [0, 0])
         spent[system][0] += bill["usage"]["fresh"]
