@@ -17,7 +17,7 @@ enum {
 
 static enum error open_store(const char *directory, struct journal *journal)
 {
-    enum error error = store_open(directory, STORE_AUX, &journal->store);
+    enum error error = store_open(directory, STORE_SEQUENCE, &journal->store);
     if (error)
         return error;
     error = store_table_open(journal->store, "events", &journal->events);

@@ -87,6 +87,8 @@ bool store_release_ballast(struct store *store);
 /* Opens the environment with recovery; the result is Berkeley DB's. On failure store->env is NULL. */
 int store_environment_open(struct store *store);
 void store_environment_close(struct store *store);
+/* Of a table that is made; one that is there keeps its own. */
+uint32_t store_page_bytes(const struct store *store);
 /* Recovery in a child: true when it came to a good end. `why` gets the reason otherwise, *ret_damaged whether
  * the files are to blame (or else the system). */
 bool store_try_recovery(struct store *store, char *why, size_t why_bytes, bool *ret_damaged) MUST_USE;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Berkeley DB, boxed: an environment (a directory), its transactions and its B-tree tables. The only folder that
- * includes <db.h>. The two kinds differ in what they promise (ledger.md): LEDGER is sacred (512-byte pages, checksums,
- * synchronous commits, fail-stop), AUX is disposable (4 KiB pages, commits not flushed). COPY is a copy of a ledger
- * that is being made and that nobody else knows of.
+ * includes <db.h>. The kinds differ in what they promise (ledger.md): LEDGER is sacred (512-byte pages, checksums,
+ * synchronous commits, fail-stop), AUX is disposable (4 KiB pages, commits not flushed), SEQUENCE as AUX for rows that
+ * are written in the order of their keys (16 KiB pages). COPY is a copy of a ledger that is being made and that nobody
+ * else knows of.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -11,7 +12,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-enum store_kind { STORE_LEDGER, STORE_AUX, STORE_COPY };
+enum store_kind { STORE_LEDGER, STORE_AUX, STORE_SEQUENCE, STORE_COPY };
 
 struct store;
 struct store_table;

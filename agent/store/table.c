@@ -27,7 +27,7 @@ static int open_db(const struct store *store, DB *db, const char *name)
 {
     char file[64];
     snprintf(file, sizeof file, "%s.db", name);
-    int result = db->set_pagesize(db, store->kind == STORE_AUX ? 4096 : 512);
+    int result = db->set_pagesize(db, store_page_bytes(store));
     result = result ? result : db->set_flags(db, DB_CHKSUM);
     return result ? result : db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
 }

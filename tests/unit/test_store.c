@@ -84,9 +84,9 @@ static enum error get(struct fixture *fixture, struct store_transaction *transac
 
 TEST(store_keeps_rows_over_reopen)
 {
-    static const enum store_kind kinds[] = {STORE_LEDGER, STORE_AUX};
+    static const enum store_kind kinds[] = {STORE_LEDGER, STORE_AUX, STORE_SEQUENCE};
     char value[64];
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         make_directory();
         struct fixture fixture = open_fixture(kinds[i]);
         CU_ASSERT_EQUAL(put(&fixture, 1, "one"), ERROR_OK);
@@ -104,6 +104,23 @@ TEST(store_keeps_rows_over_reopen)
         close_fixture(&fixture);
         remove_directory();
     }
+}
+
+/* An agent that is updated finds the events of before, on the pages of before. */
+TEST(store_opens_tables_of_other_page_sizes)
+{
+    char value[64];
+    make_directory();
+    struct fixture fixture = open_fixture(STORE_AUX);
+    CU_ASSERT_EQUAL(put(&fixture, 1, "one"), ERROR_OK);
+    close_fixture(&fixture);
+    fixture = open_fixture(STORE_SEQUENCE);
+    CU_ASSERT_EQUAL(get(&fixture, NULL, 1, value, sizeof value), ERROR_OK);
+    EXPECT_STRING(value, "one");
+    CU_ASSERT_EQUAL(put(&fixture, 2, "two"), ERROR_OK);
+    CU_ASSERT_FALSE(store_is_failed(fixture.store));
+    close_fixture(&fixture);
+    remove_directory();
 }
 
 TEST(store_files_are_private)
