@@ -23,7 +23,7 @@ const struct format anthropic_results = {.read_line = anthropic_read_result, .re
 /* Files are free ("Files API"), and so is looking at what there is. */
 static const struct endpoint_row endpoints[] = {
     {"POST", "/messages", false, {"messages", ENDPOINT_METERED, API_MESSAGES, "/messages", &anthropic_messages}},
-    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {"POST", "/messages/count_tokens", false, {"count_tokens", ENDPOINT_COUNTING, API_NONE, NULL, NULL}},
     {"POST", "/messages/batches", false, {"batches", ENDPOINT_METERED, API_OTHER, NULL, &anthropic_batches}},
     {"GET", "/messages/batches", false, {"batches", ENDPOINT_FREE, API_NONE, NULL, NULL}},
     {"GET", "/messages/batches/*", false, {"batch", ENDPOINT_JOB, API_OTHER, NULL, &anthropic_batch}},

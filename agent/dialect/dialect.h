@@ -16,13 +16,20 @@
 /* What kind of call a path is. */
 enum endpoint_kind {
     ENDPOINT_METERED,   /* usage is read from the answer, or known from the request by a unit price */
-    ENDPOINT_FREE,      /* never billed by the provider (GET /v1/models, count_tokens, files) */
+    ENDPOINT_FREE,      /* never billed by the provider (GET /v1/models, files) */
+    ENDPOINT_COUNTING,  /* never billed either, and the same for the same request (count_tokens) */
     ENDPOINT_JOB,       /* asks after a job (a background response, a batch): free itself, its answer may end the job */
     ENDPOINT_UNMETERED, /* this version cannot meter it: passed or blocked by capture.unmetered_endpoint */
 };
 
 struct endpoint_row;
 struct format; /* how an endpoint's request is read and its answer metered: internal to dialect/ */
+
+/* Money is never asked for, before or after. */
+static inline bool endpoint_is_free(enum endpoint_kind kind)
+{
+    return kind == ENDPOINT_FREE || kind == ENDPOINT_COUNTING;
+}
 
 struct endpoint {
     const char *name; /* "chat.completions", "messages", "models" … for events and rules */

@@ -44,7 +44,7 @@ static const struct endpoint_row endpoints[] = {
      false,
      {"batchEmbedContents", ENDPOINT_METERED, API_OTHER, NULL, &gemini_batch_embed}},
     {NULL, ":predict", false, {"predict", ENDPOINT_METERED, API_OTHER, NULL, &gemini_predict}},
-    {NULL, ":countTokens", false, {"countTokens", ENDPOINT_FREE, API_NONE, NULL, NULL}},
+    {NULL, ":countTokens", false, {"countTokens", ENDPOINT_COUNTING, API_NONE, NULL, NULL}},
     /* Google's own OpenAI-compatible paths ("OpenAI compatibility"); its errors stay Google's. */
     {"POST",
      "/openai/chat/completions",

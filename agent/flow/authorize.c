@@ -92,7 +92,7 @@ static enum outcome decide(struct exchange *exchange, bool is_json)
         .model = exchange->rendition.facts.model,
         .endpoint = exchange->endpoint->name,
         .is_metered = exchange->endpoint->kind == ENDPOINT_METERED,
-        .is_free = exchange->endpoint->kind == ENDPOINT_FREE || exchange->endpoint->kind == ENDPOINT_JOB,
+        .is_free = endpoint_is_free(exchange->endpoint->kind) || exchange->endpoint->kind == ENDPOINT_JOB,
         .output_tokens_max = exchange->rendition.facts.output_tokens_max,
         .body = exchange->request->body,
         .is_json = is_json,

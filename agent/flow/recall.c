@@ -17,12 +17,10 @@ static bool is_cacheable(const struct exchange *exchange)
 {
     const struct endpoint *endpoint = exchange->endpoint;
     const struct request_facts *facts = &exchange->rendition.facts;
-    bool is_counting = endpoint->kind == ENDPOINT_FREE && endpoint->format == NULL &&
-                       slice_is(exchange->request->method, "POST") && strstr(endpoint->name, "ount");
     return exchange->settings->cache.enabled && exchange->worker->services->cache &&
-           (endpoint->kind == ENDPOINT_METERED || is_counting) && slice_is(exchange->request->method, "POST") &&
-           !facts->is_background && !facts->previous_id[0] && !facts->batch.requests && !facts->batch.input_file[0] &&
-           !facts->is_form;
+           (endpoint->kind == ENDPOINT_METERED || endpoint->kind == ENDPOINT_COUNTING) &&
+           slice_is(exchange->request->method, "POST") && !facts->is_background && !facts->previous_id[0] &&
+           !facts->batch.requests && !facts->batch.input_file[0] && !facts->is_form;
 }
 
 static bool is_among(const char *name, const char *const *patterns, size_t count)

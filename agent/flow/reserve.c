@@ -216,7 +216,7 @@ static enum outcome start_attempt(struct exchange *exchange)
                                                      : "every target of this request rests or is at its limit");
     struct attempt *attempt = exchange_attempt(exchange);
     outgoing_make(exchange, attempt, limit_of(exchange, attempt));
-    if (exchange->settings->cost_tracking.enabled && exchange->endpoint->kind != ENDPOINT_FREE)
+    if (exchange->settings->cost_tracking.enabled && !endpoint_is_free(exchange->endpoint->kind))
         budgets_match(exchange, attempt);
     if (exchange->endpoint->kind != ENDPOINT_METERED)
         return reserve_nothing(exchange, attempt);

@@ -77,7 +77,7 @@ TEST(endpoints_are_found)
         {DIALECT_OPENAI, "POST", "/v1/rerank", "other", ENDPOINT_UNMETERED},
         {DIALECT_OPENAI, "GET", "/", "other", ENDPOINT_UNMETERED},
         {DIALECT_ANTHROPIC, "POST", "/v1/messages", "messages", ENDPOINT_METERED},
-        {DIALECT_ANTHROPIC, "POST", "/v1/messages/count_tokens", "count_tokens", ENDPOINT_FREE},
+        {DIALECT_ANTHROPIC, "POST", "/v1/messages/count_tokens", "count_tokens", ENDPOINT_COUNTING},
         {DIALECT_ANTHROPIC, "POST", "/v1/messages/batches", "batches", ENDPOINT_METERED},
         {DIALECT_ANTHROPIC, "GET", "/v1/messages/batches/b_1/results", "batch.results", ENDPOINT_JOB},
         {DIALECT_ANTHROPIC, "GET", "/v1/models/claude", "models", ENDPOINT_FREE},

@@ -18,7 +18,7 @@ TEST(anthropic_endpoints)
         enum endpoint_kind kind;
     } rows[] = {
         {"POST", "/v1/messages", "messages", ENDPOINT_METERED},
-        {"POST", "/v1/messages/count_tokens", "count_tokens", ENDPOINT_FREE},
+        {"POST", "/v1/messages/count_tokens", "count_tokens", ENDPOINT_COUNTING},
         {"POST", "/v1/messages/batches", "batches", ENDPOINT_METERED},
         {"POST", "/v1/messages/batches/", "batches", ENDPOINT_METERED},
         {"GET", "/v1/messages/batches", "batches", ENDPOINT_FREE},

@@ -29,7 +29,7 @@ TEST(gemini_endpoints)
         {"POST", PATH "embedContent", "embedContent", ENDPOINT_METERED},
         {"POST", PATH "batchEmbedContents", "batchEmbedContents", ENDPOINT_METERED},
         {"POST", PATH "predict", "predict", ENDPOINT_METERED},
-        {"POST", PATH "countTokens", "countTokens", ENDPOINT_FREE},
+        {"POST", PATH "countTokens", "countTokens", ENDPOINT_COUNTING},
         {"POST", PATH "batchGenerateContent", "batches", ENDPOINT_UNMETERED},
         {"POST", PATH "predictLongRunning", "predictLongRunning", ENDPOINT_UNMETERED},
         {"POST", "/v1beta/openai/chat/completions", "chat.completions", ENDPOINT_METERED},
