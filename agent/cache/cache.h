@@ -101,6 +101,8 @@ struct cache_request {
     struct slice body;   /* as the provider would get it but for routing: redacted, neither clamped nor translated */
     bool is_json;        /* json_scan found it valid: then it is compared by meaning, else byte by byte */
     const char *project; /* "" when none */
+    struct slice
+        own_key; /* a provider's key that the program has itself: whose account answers. Empty: a placeholder */
     int64_t output_tokens_max; /* the verdict's bound (a rule's or the group's), -1: none */
 };
 
@@ -137,6 +139,7 @@ struct cache_outcome {
     bool is_encoded;     /* Content-Encoding that is not identity: the key knows nothing of Accept-Encoding */
     bool wants_no_store; /* Cache-Control: no-store, `"store": false` and the like in the request */
     bool is_forbidden;   /* the policy says that this model, endpoint or temperature is not cached */
+    bool is_damaged;     /* the provider's document is no JSON */
 };
 /* NULL: it may be stored; else why not, a fixed text ("the answer is not complete"). */
 const char *cache_why_not_stored(const struct cache_outcome *outcome);
@@ -194,8 +197,8 @@ struct cache_ask {
     const char *group, *model; /* as requested; for cache_clear. Copied */
     struct mailbox *mailbox;   /* of the loop */
     /* On that thread, never from within a call of ours; may also come without a cause: after CACHE_WAIT the reply is
-     * there; a follower that read everything may read again (or was made the leader); a leader has lost its last
-     * follower. */
+     * there; a follower that read everything may read again (or was made the leader); a leader has got its first
+     * follower, or lost its last. */
     void (*resume)(struct cache_ask *ask);
     /* filled by us */
     enum cache_reply reply;
@@ -228,11 +231,16 @@ void cache_lead_bytes(struct cache *cache, struct cache_ask *ask, struct slice b
  * fixed text), NULL when it was. Followers end well when outcome->is_complete, else as by cache_lead_fail. */
 const char *cache_lead_finish(struct cache *cache, struct cache_ask *ask, const struct cache_outcome *outcome,
                               const struct cache_made *made);
-/* There will be no more. Before the head: exactly one follower is made the leader (cache_follow_read says LEAD), the
- * others stay with it; after it: all get the failure. `detail` is copied; NULL: the error's own text. */
+/* There will be no more. Before the head: when the leader's program left (CLIENT_GONE) exactly one follower is made the
+ * leader (cache_follow_read says TOOK) and the others stay with it; for any other error all go their own way (LEFT).
+ * After the head: all get the failure. `detail` is copied; NULL: the error's own text. */
 void cache_lead_fail(struct cache *cache, struct cache_ask *ask, enum error error, const char *detail);
-/* A leader whose program has left goes on as long as somebody follows. Any reply: false when it is not LEAD. */
+/* Somebody follows, and all of the answer is kept: the leader's own program, slow or gone, holds nobody up. Any reply:
+ * false when it is not LEAD. */
 bool cache_is_followed(struct cache *cache, const struct cache_ask *ask);
+/* The leader wants to give up. True, and from now on nobody joins: nobody follows. False: somebody does, it goes on.
+ * Any reply: true when it is not LEAD. */
+bool cache_lead_close(struct cache *cache, struct cache_ask *ask);
 
 /* ---- following: FOLLOW only ---- */
 
@@ -243,7 +251,8 @@ enum cache_progress {
     CACHE_FAILED,  /* the leader failed after its head, or this follower was too slow: cache_follow_error; break the
                       answer */
     CACHE_TOOK,    /* the leader failed before its head and this ask leads now: reply is LEAD; nothing was read yet */
-    CACHE_LEFT,    /* the answer is too long to be shared from its beginning, none of which was read: reply is ALONE */
+    CACHE_LEFT,    /* nothing was read, and this ask goes its own way: the leader failed before its head, or the answer
+                      is too long to be shared from its beginning. reply is ALONE */
 };
 /* NULL: it is not there yet (read, and see NOTHING, TOOK or LEFT). Valid until cache_leave. */
 const struct cache_head *cache_follow_head(struct cache *cache, struct cache_ask *ask);

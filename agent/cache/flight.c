@@ -81,10 +81,11 @@ void flight_unlist(struct flight *flight)
 bool flight_join(struct flight *flight, struct cache_seat *seat)
 {
     pthread_mutex_lock(&flight->lock);
-    bool is_joined = flight->state != FLIGHT_FAILED && flight->base == 0;
+    bool is_joined = flight->state != FLIGHT_FAILED && !flight->is_closed && flight->base == 0;
     if (is_joined) {
         list_append(&flight->followers, &seat->node);
-        flight->follower_count++;
+        if (flight->follower_count++ == 0 && flight->leader)
+            ask_wake(flight->leader); /* it may be waiting for its own program alone */
         seat->flight = flight;
         seat->position = 0;
     }
@@ -132,6 +133,14 @@ static void fail_all(struct flight *flight, enum error error, const char *detail
     flight_wake(flight);
 }
 
+/* What the leader met is likely what they meet, too; one after the other they would wait for each other's time-outs. */
+static void release_all(struct flight *flight)
+{
+    struct list *heads[] = {&flight->followers, &flight->waiting};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        list_for_each(node, heads[i]) list_entry(node, struct cache_seat, node)->was_dropped = true;
+}
+
 static void forget(struct flight *flight)
 {
     pthread_mutex_lock(&flight->cache->lock);
@@ -154,10 +163,13 @@ void cache_lead_fail(struct cache *cache, struct cache_ask *ask, enum error erro
         return;
     pthread_mutex_lock(&flight->lock);
     bool is_leader = has_led(seat), has_ended = false;
-    struct cache_seat *next = is_leader && flight->state == FLIGHT_OPEN ? first_follower(flight) : NULL;
+    bool is_open = is_leader && flight->state == FLIGHT_OPEN;
+    struct cache_seat *next = is_open && error == ERROR_CLIENT_GONE ? first_follower(flight) : NULL;
     if (next) {
         promote(flight, next);
     } else if (is_leader) {
+        if (is_open)
+            release_all(flight);
         fail_all(flight, error, detail);
         has_ended = true;
     }

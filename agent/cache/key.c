@@ -8,13 +8,21 @@
 enum { PARTS_BYTES_MAX = 1 << 20 }; /* a request's head is bounded far below */
 
 /* Of the key's own form: raise it when the meaning of a part changes, so that old entries are never found. */
-static const char schema[] = "tollgate cache key 1";
+static const char schema[] = "tollgate cache key 2";
 
-/* Request fields that choose a version, a beta, an organisation or a data region of the answer. */
+/* Request fields that choose a version, a beta, an account, an organisation or a data region of the answer. */
 static const char *const deciding_fields[] = {
-    "anthropic-version",     "anthropic-beta",           "openai-beta",
-    "openai-organization",   "openai-project",           "x-goog-user-project",
-    "x-goog-request-params", "azureml-model-deployment", "x-ms-model-mesh-model-name",
+    "anthropic-version",
+    "anthropic-beta",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "x-goog-user-project",
+    "x-goog-request-params",
+    "azureml-model-deployment",
+    "x-ms-model-mesh-model-name",
+    "chatgpt-account-id",
+    "cookie",
 };
 
 /* Query parameters that say who asks, not what: Gemini's `key`, Azure's and Google's other names of it. */
@@ -106,6 +114,7 @@ bool cache_make_key(struct cache *cache, const struct cache_tenant *tenant, cons
     parts_add(&parts, request->method);
     parts_add(&parts, request->path);
     add_query(&parts, request->query);
+    parts_add(&parts, request->own_key);
     parts_add_number(&parts, request->output_tokens_max);
     for (size_t i = 0; i < sizeof deciding_fields / sizeof *deciding_fields; i++)
         add_fields(&parts, request, deciding_fields[i]);

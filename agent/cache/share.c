@@ -181,9 +181,24 @@ bool cache_is_followed(struct cache *cache, const struct cache_ask *ask)
     if (!flight)
         return false;
     pthread_mutex_lock(&flight->lock);
-    bool is_followed = flight->leader == ask->seat && flight->follower_count > 0;
+    bool is_followed = flight->leader == ask->seat && flight->follower_count > 0 && flight->is_whole;
     pthread_mutex_unlock(&flight->lock);
     return is_followed;
+}
+
+bool cache_lead_close(struct cache *cache, struct cache_ask *ask)
+{
+    (void)cache;
+    struct flight *flight = led_by(ask);
+    if (!flight)
+        return true;
+    pthread_mutex_lock(&flight->lock);
+    bool is_followed = flight->leader == ask->seat && flight->follower_count > 0;
+    flight->is_closed |= !is_followed;
+    pthread_mutex_unlock(&flight->lock);
+    if (!is_followed)
+        flight_unlist(flight);
+    return !is_followed;
 }
 
 /* ---- following ---- */

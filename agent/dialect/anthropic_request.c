@@ -65,6 +65,9 @@ static void read_tool(struct reading *reading, struct slice tool, struct request
     uint64_t calls = SEARCHES_MAX;
     if (json_scan(tool, reading->request->depth_max, queries, 2, NULL) || !json_get_string(&type, name, sizeof name))
         return;
+    static const char *const at_provider[] = {"web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor"};
+    for (size_t i = 0; i < sizeof at_provider / sizeof *at_provider; i++)
+        facts->runs_tools |= strncmp(name, at_provider[i], strlen(at_provider[i])) == 0;
     if (strncmp(name, "web_search", strlen("web_search")) != 0)
         return;
     (void)dialect_take_tokens(&uses, &calls);

@@ -71,6 +71,7 @@ struct request_facts {
     bool is_form;      /* multipart/form-data */
     bool has_tools;
     bool refers_outside;   /* files, images, URLs, server-side tools: the body's bytes do not bound the input */
+    bool runs_tools;       /* of the provider's: what they find and do is another thing each time */
     char service_tier[32]; /* as asked for, "" when absent */
     bool is_fast;          /* Anthropic's `speed: "fast"` */
     uint64_t added_tokens; /* input that the provider adds by itself, beyond the body's bytes (Anthropic, "Tool use") */

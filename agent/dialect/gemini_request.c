@@ -178,7 +178,7 @@ static void read_tool(struct reading *reading, struct slice tool, struct request
     for (size_t i = 0; i < TOOL_ROWS; i++) {
         if (values[i][0].kind <= JSON_KIND_NULL && values[i][1].kind <= JSON_KIND_NULL)
             continue;
-        facts->refers_outside = true;
+        facts->refers_outside = facts->runs_tools = true;
         if (facts->units.tool_calls < tool_rows[i].calls)
             facts->units.tool_calls = tool_rows[i].calls;
     }

@@ -41,6 +41,7 @@ static void read_search(const struct reading *reading, struct request_facts *fac
     enum { SOURCES_DEFAULT = 20 };
     int64_t sources = SOURCES_DEFAULT;
     if (dialect_find_value(reading, "web_search_options")) {
+        facts->runs_tools = true;
         facts->units.tool_calls = (uint64_t)facts->choices;
         facts->bills_calls = true;
     }

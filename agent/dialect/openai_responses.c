@@ -44,7 +44,7 @@ static void read_tool(struct slice tool, struct request_facts *facts, bool *is_b
     for (size_t i = 0; i < sizeof tool_rows / sizeof *tool_rows; i++) {
         if (!slice_has_prefix(type.raw, tool_rows[i].type))
             continue;
-        facts->refers_outside = true;
+        facts->refers_outside = facts->runs_tools = true;
         *is_billed |= tool_rows[i].is_billed;
         *draws |= tool_rows[i].draws;
     }

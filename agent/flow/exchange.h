@@ -177,6 +177,7 @@ struct exchange {
         const char *status; /* Cache-Status; NULL: the cache has no say */
         bool has_told;      /* the head is the cache's */
         bool saw_refusal;   /* the provider's own, which is no answer to keep */
+        bool is_damaged;    /* nor is a document that is no JSON */
         bool is_whole;
         const char *why_not_stored;
         struct money avoided; /* what the answer cost when it was made */
@@ -278,6 +279,8 @@ enum { ANSWER_FIELDS_MAX = 18 }; /* how many it may add */
 void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count);
 void recall_tell_bytes(struct exchange *exchange, struct slice bytes);
 bool recall_is_followed(const struct exchange *exchange);
+/* The program of a leader has gone, and nobody wants the answer to its end: false when somebody does after all. */
+bool recall_give_up(struct exchange *exchange) MUST_USE;
 void recall_end(struct exchange *exchange);
 /* replay.c: the relay of what recall answered. */
 enum outcome replay(struct exchange *exchange);

@@ -149,11 +149,16 @@ void flow_run(struct exchange *exchange)
     exchange_free(exchange);
 }
 
+enum { DRAIN_MAX_MS = 120000 };
+
 static void drain_expired(struct timer *timer)
 {
     struct exchange *exchange = list_entry(timer, struct exchange, relay.drain_timer);
-    exchange->is_aborted = true;
-    exchange_client_gone(exchange);
+    exchange->is_aborted = recall_give_up(exchange);
+    if (exchange->is_aborted)
+        exchange_client_gone(exchange);
+    else /* others read it */
+        timer_arm(exchange->worker->loop, timer, DRAIN_MAX_MS);
 }
 
 /* wire.md: prod reads the answer to its end for the true usage, within bounds; dev aborts and settles what was seen. */
@@ -168,7 +173,6 @@ static bool may_drain(const struct exchange *exchange)
 
 static void start_drain(struct exchange *exchange)
 {
-    enum { DRAIN_MAX_MS = 120000 };
     exchange->relay.is_draining = true;
     exchange->worker->drains++;
     exchange->relay.drain_timer.expired = drain_expired;
@@ -182,13 +186,13 @@ void exchange_leave(struct exchange *exchange)
     struct attempt *attempt = exchange_attempt(exchange);
     if (!attempt->transfer || (exchange->relay.is_draining && !exchange->is_aborted))
         return;
-    if (recall_is_followed(exchange) && !exchange->is_aborted) {
-        exchange->relay.is_blocked = false; /* others read it: it goes on for them */
-        upstream_resume(attempt->transfer);
-        return;
-    }
     if (may_drain(exchange)) {
         start_drain(exchange);
+        return;
+    }
+    if (!exchange->is_aborted && !recall_give_up(exchange)) {
+        exchange->relay.is_blocked = false; /* others read it: it goes on for them */
+        upstream_resume(attempt->transfer);
         return;
     }
     upstream_cancel(attempt->transfer, &attempt->result);

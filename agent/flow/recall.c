@@ -31,15 +31,27 @@ static bool is_among(const char *name, const char *const *patterns, size_t count
     return false;
 }
 
-/* What the policy or the request itself keeps out: looked at, never stored. */
+static bool is_never_model(const struct settings *settings, const char *model)
+{
+    return is_among(model, settings->cache.never_models, settings->cache.never_model_count);
+}
+
+static bool is_given(const struct json_value *value)
+{
+    return value->kind != JSON_KIND_ABSENT && value->kind != JSON_KIND_NULL;
+}
+
+/* What the policy keeps out, or the request itself: with state or tools at the provider the next answer is another, and
+ * asking has effects there. */
 static bool is_forbidden(const struct exchange *exchange, bool *ret_wants_no_store)
 {
-    struct json_value temperature, store, config;
+    struct json_value temperature, store, config, conversation, container, servers;
     const struct json_query queries[] = {
-        {"temperature", &temperature}, {"store", &store}, {"generationConfig.temperature", &config}};
+        {"temperature", &temperature},   {"store", &store},         {"generationConfig.temperature", &config},
+        {"conversation", &conversation}, {"container", &container}, {"mcp_servers", &servers}};
     const struct settings *settings = exchange->settings;
     *ret_wants_no_store = false;
-    if (is_among(exchange->rendition.facts.model, settings->cache.never_models, settings->cache.never_model_count) ||
+    if (is_never_model(settings, exchange->rendition.facts.model) ||
         is_among(exchange->endpoint->name, settings->cache.never_endpoints, settings->cache.never_endpoint_count))
         return true;
     if (json_scan(exchange->rendition.body, settings->limits.json_depth_max, queries, sizeof queries / sizeof *queries,
@@ -48,8 +60,12 @@ static bool is_forbidden(const struct exchange *exchange, bool *ret_wants_no_sto
     *ret_wants_no_store = store.kind == JSON_KIND_FALSE;
     const struct json_value *given = temperature.kind == JSON_KIND_NUMBER ? &temperature : &config;
     char text[32];
-    if (given->kind != JSON_KIND_NUMBER || given->raw.length >= sizeof text)
+    if (is_given(&conversation) || is_given(&container) || is_given(&servers) || exchange->rendition.facts.runs_tools)
+        return true;
+    if (given->kind != JSON_KIND_NUMBER)
         return false;
+    if (given->raw.length >= sizeof text)
+        return true;
     snprintf(text, sizeof text, "%.*s", (int)given->raw.length, given->raw.data);
     return strtod(text, NULL) * 1000 > (double)settings->cache.temperature_max_milli;
 }
@@ -73,18 +89,20 @@ static bool make_key(struct exchange *exchange, struct cache_key *ret_key)
                                         .group = exchange->principal.group.group->name,
                                         .wallet = exchange->principal.wallet,
                                         .policy = policy_of(exchange)};
-    const struct cache_request request = {.api = exchange->endpoint->api,
-                                          .dialect = exchange->dialect->kind,
-                                          .host = exchange->host,
-                                          .method = received->method,
-                                          .path = received->path,
-                                          .query = received->query,
-                                          .fields = received->fields,
-                                          .field_count = received->field_count,
-                                          .body = exchange->rendition.body,
-                                          .is_json = true,
-                                          .project = exchange->principal.claim.project,
-                                          .output_tokens_max = exchange->verdict.output_tokens_max};
+    const struct cache_request request = {
+        .api = exchange->endpoint->api,
+        .dialect = exchange->dialect->kind,
+        .host = exchange->host,
+        .method = received->method,
+        .path = received->path,
+        .query = received->query,
+        .fields = received->fields,
+        .field_count = received->field_count,
+        .body = exchange->rendition.body,
+        .is_json = true,
+        .project = exchange->principal.claim.project,
+        .own_key = exchange->principal.group.key_is_placeholder ? (struct slice){NULL, 0} : exchange->principal.key,
+        .output_tokens_max = exchange->verdict.output_tokens_max};
     return cache_make_key(exchange->worker->services->cache, &tenant, &request, ret_key);
 }
 
@@ -99,6 +117,8 @@ static void resumed(struct cache_ask *ask)
         flow_run(exchange);
     else if (exchange->is_client_gone && exchange->attempt_count) /* a leader whose last follower left */
         exchange_client_gone(exchange);
+    else if (exchange->relay.is_blocked && recall_is_followed(exchange)) /* its first came, and need not wait for us */
+        upstream_resume(exchange_attempt(exchange)->transfer);
 }
 
 static enum outcome answer(struct exchange *exchange)
@@ -129,8 +149,10 @@ static enum outcome follow(struct exchange *exchange)
         return OUTCOME_WAIT;
     if (progress == CACHE_TOOK || progress == CACHE_LEFT) {
         exchange->recall.is_leading = progress == CACHE_TOOK;
-        exchange_note(exchange, progress == CACHE_TOOK ? "the one that was asking failed: this one asks"
-                                                       : "the answer under way is too long to be shared");
+        exchange->recall.status = progress == CACHE_TOOK ? "tollgate; fwd=miss" : "tollgate; fwd=bypass";
+        exchange_note(exchange, progress == CACHE_TOOK ? "the one that was asking left: this one asks"
+                                                       : "the one that was asking failed, or its answer is too long "
+                                                         "to be shared: this one asks for itself");
         return OUTCOME_NEXT;
     }
     if (progress == CACHE_FAILED) {
@@ -179,7 +201,7 @@ enum outcome step_recall(struct exchange *exchange)
     cache_read_wishes(exchange->request->fields, exchange->request->field_count, &ask->wishes);
     if (exchange->recall.is_forbidden || !make_key(exchange, &ask->key)) {
         exchange->recall.status = "tollgate; fwd=bypass";
-        exchange_note(exchange, "not cached: the policy says so");
+        exchange_note(exchange, "not cached: the policy, or what it does at the provider, forbids it");
         return OUTCOME_NEXT;
     }
     ask->wishes.no_store |= exchange->recall.wants_no_store;
@@ -195,12 +217,12 @@ enum outcome step_recall(struct exchange *exchange)
 
 /* ---- leading ---- */
 
-/* Overload passes, and one of those who wait may do better with its own try; what the request itself is to blame for is
- * the same for all. */
+/* Overload passes, and each of those who wait may do better with its own try, as with its own key; what the request
+ * itself is to blame for is the same for all. */
 static bool is_shared(const struct exchange *exchange)
 {
     int status = exchange->answer.status;
-    return status < 500 && status != 429 && status != 408;
+    return status < 500 && status != 429 && status != 408 && status != 401 && status != 403;
 }
 
 void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count)
@@ -226,6 +248,13 @@ bool recall_is_followed(const struct exchange *exchange)
     return exchange->recall.is_leading && cache_is_followed(exchange->worker->services->cache, &exchange->recall.ask);
 }
 
+bool recall_give_up(struct exchange *exchange)
+{
+    if (exchange->recall.is_leading)
+        exchange->recall.is_leading = !cache_lead_close(exchange->worker->services->cache, &exchange->recall.ask);
+    return !exchange->recall.is_leading;
+}
+
 static bool has_field(const struct exchange *exchange, const char *name)
 {
     return http_find_field(exchange->answer.fields, exchange->answer.field_count, name).data != NULL;
@@ -235,15 +264,11 @@ static void finish(struct exchange *exchange)
 {
     const struct attempt *attempt = exchange_attempt(exchange);
     struct cache *cache = exchange->worker->services->cache;
-    struct money charge = MONEY_ZERO;
-    for (unsigned i = 0; i < exchange->attempt_count; i++)
-        if (money_add(charge, exchange->attempts[i].charge, &charge))
-            charge = MONEY_MAX;
-    bool is_metered = exchange->endpoint->kind == ENDPOINT_METERED;
     const struct cache_outcome outcome = {
         .status = exchange->answer.status,
-        .is_complete = !exchange->error && attempt->is_done && attempt->result.error == ERROR_OK &&
-                       (!is_metered || exchange->relay.meter.saw_terminal) && !exchange->relay.meter.saw_error,
+        .is_complete = attempt->is_done && attempt->result.error == ERROR_OK &&
+                       (!exchange->relay.is_metered || exchange->relay.meter.saw_terminal) &&
+                       !exchange->relay.meter.saw_error,
         .is_clamped = exchange->outgoing.clamped_to >= 0,
         .is_cheaper = exchange->is_cheaper,
         .is_refusal = exchange->recall.saw_refusal,
@@ -251,10 +276,12 @@ static void finish(struct exchange *exchange)
         .sets_cookie = has_field(exchange, "set-cookie"),
         .is_encoded = has_field(exchange, "content-encoding"),
         .wants_no_store = exchange->recall.wants_no_store,
-        .is_forbidden = exchange->recall.is_forbidden,
+        .is_forbidden = exchange->recall.is_forbidden || is_never_model(exchange->settings, attempt->model) ||
+                        is_never_model(exchange->settings, exchange->relay.meter.served_model),
+        .is_damaged = exchange->recall.is_damaged,
     };
     const struct cache_made made = {.usage = attempt->usage,
-                                    .charge = charge,
+                                    .charge = attempt->charge,
                                     .model = exchange->relay.meter.served_model,
                                     .target = attempt->target ? attempt->target->id : "",
                                     .id = exchange->id_text};
@@ -267,7 +294,8 @@ void recall_end(struct exchange *exchange)
     struct cache *cache = exchange->worker->services->cache;
     if (!exchange->recall.was_asked)
         return;
-    if (exchange->recall.is_leading && exchange->recall.has_told && !exchange->error && exchange->relay.is_started)
+    bool is_good = !exchange->error || exchange->error == ERROR_CLIENT_GONE;
+    if (exchange->recall.is_leading && exchange->recall.has_told && is_good && exchange->relay.is_complete)
         finish(exchange);
     else if (exchange->recall.is_leading)
         cache_lead_fail(cache, &exchange->recall.ask, exchange->error ? exchange->error : ERROR_UPSTREAM_MALFORMED,

@@ -93,20 +93,39 @@ static void start_streaming(struct exchange *exchange)
     send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
 }
 
+/* `"refusal"` as a value (stop_reason, the type of a part), or as a member that is not null. */
+static bool has_refusal_word(struct slice bytes)
+{
+    static const char word[] = "\"refusal\"";
+    const char *found;
+    while ((found = memmem(bytes.data, bytes.length, word, sizeof word - 1)) != NULL) {
+        bytes = slice_from(bytes, (size_t)(found - bytes.data) + sizeof word - 1);
+        size_t at = 0;
+        while (at < bytes.length && strchr(" \t\r\n:", bytes.data[at]) && bytes.data[at])
+            at++;
+        if (!slice_has_prefix(slice_from(bytes, at), "null"))
+            return true;
+    }
+    return false;
+}
+
 /* The provider would not answer: the next one who asks shall ask it again. Read off the bytes that the program gets; a
  * mark that is cut in two keeps an answer that is dull, not wrong. */
 static void note_refusal(struct exchange *exchange, struct slice bytes)
 {
-    static const char *const marks[] = {"\"content_filter\"", "\"stop_reason\":\"refusal\"", "\"SAFETY\"",
+    static const char *const marks[] = {"\"content_filter\"", "\"response.refusal.", "\"SAFETY\"",
                                         "\"PROHIBITED_CONTENT\""};
-    for (size_t i = 0; exchange->recall.has_told && i < sizeof marks / sizeof *marks; i++)
+    if (!exchange->recall.has_told || exchange->recall.saw_refusal)
+        return;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         exchange->recall.saw_refusal |= memmem(bytes.data, bytes.length, marks[i], strlen(marks[i])) != NULL;
+    exchange->recall.saw_refusal |= has_refusal_word(bytes);
 }
 
-/* Neither the program nor a follower reads what comes. */
+/* Neither the program reads what comes, nor those who share it or ask the same later: all of it is theirs, or none. */
 static bool is_unheard(const struct exchange *exchange)
 {
-    return exchange->is_client_gone && !recall_is_followed(exchange);
+    return exchange->is_client_gone && !exchange->recall.is_leading;
 }
 
 /* Sends what the meter let through. */
@@ -239,7 +258,7 @@ static void take(struct exchange *exchange, struct slice bytes)
 bool relay_body(struct exchange *exchange, struct slice bytes)
 {
     check(!exchange->is_running && exchange->relay.is_started);
-    if (exchange->relay.is_blocked && !exchange->is_client_gone)
+    if (exchange->relay.is_blocked && !exchange->is_client_gone && !recall_is_followed(exchange))
         return false;
     bool was_gone = exchange->is_client_gone;
     exchange->is_running = true; /* a write may find the client gone: that is acted on after it */
@@ -318,6 +337,8 @@ static void send_buffered(struct exchange *exchange)
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);
     write_head(exchange, scratch, (int64_t)body.length, true);
     exchange->answer_bytes += body.length;
+    exchange->recall.is_damaged =
+        exchange->recall.has_told && !exchange->relay.is_metered && json_scan(body, 1024, NULL, 0, NULL);
     recall_tell_bytes(exchange, body);
     note_refusal(exchange, body);
     send_two(exchange, buffer_contents(scratch), body);
@@ -364,8 +385,10 @@ static enum outcome finish_relay(struct exchange *exchange, struct attempt *atte
     } else {
         end_stream(exchange);
     }
-    exchange_note(exchange, "%s, %llu bytes", exchange->relay.mode == RELAY_BUFFERED ? "buffered" : "streamed",
-                  (unsigned long long)exchange->answer_bytes);
+    exchange_note(exchange, "%s, %llu bytes%s", exchange->relay.mode == RELAY_BUFFERED ? "buffered" : "streamed",
+                  (unsigned long long)exchange->answer_bytes, exchange->is_client_gone ? "; the client left" : "");
+    if (exchange->is_client_gone && !exchange->error)
+        exchange->error = ERROR_CLIENT_GONE;
     return OUTCOME_NEXT;
 }
 

@@ -61,7 +61,7 @@ void jobs_free(struct job **jobs)
 {
     while (*jobs) {
         struct job *job = *jobs;
-        jobs_remove(jobs, job);
+        jobs_remove(jobs, job); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         free(job);
     }
 }

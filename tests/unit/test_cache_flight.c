@@ -97,6 +97,55 @@ TEST(one_who_joins_late_gets_all_of_it)
     end(cache);
 }
 
+/* Of a provider that hangs each would wait for its own time-out, one after the other. */
+TEST(what_the_provider_failed_at_is_not_tried_one_by_one)
+{
+    struct cache *cache = begin();
+    static struct caller callers[5], late;
+    char text[4096];
+    size_t length;
+    for (unsigned i = 0; i < 5; i++) {
+        init_caller(&callers[i], 1, &mailbox);
+        EXPECT_INTEGER(cache_ask(cache, &callers[i].ask), i ? CACHE_FOLLOW : CACHE_LEAD);
+        if (i % 2)
+            EXPECT_INTEGER(read_some(cache, &callers[i], text, &length), CACHE_NOTHING);
+    }
+    cache_lead_fail(cache, &callers[0].ask, ERROR_UPSTREAM_CONNECT, "refused");
+    cache_leave(cache, &callers[0].ask);
+    mailbox_run(&mailbox);
+    for (unsigned i = 1; i < 5; i++) {
+        EXPECT_INTEGER(read_some(cache, &callers[i], text, &length), CACHE_LEFT);
+        EXPECT_INTEGER(callers[i].ask.reply, CACHE_ALONE);
+        cache_leave(cache, &callers[i].ask);
+    }
+    init_caller(&late, 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &late.ask), CACHE_LEAD);
+    cache_leave(cache, &late.ask);
+    end(cache);
+}
+
+TEST(who_gives_up_is_not_followed_any_more)
+{
+    struct cache *cache = begin();
+    static struct caller first, second, third;
+    init_caller(&first, 1, &mailbox);
+    init_caller(&second, 1, &mailbox);
+    init_caller(&third, 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &first.ask), CACHE_LEAD);
+    EXPECT_INTEGER(cache_ask(cache, &second.ask), CACHE_FOLLOW);
+    EXPECT(cache_is_followed(cache, &first.ask) && !cache_lead_close(cache, &first.ask), "one follows");
+    EXPECT_INTEGER(cache_ask(cache, &third.ask), CACHE_FOLLOW); /* a refusal to close leaves it open */
+    cache_leave(cache, &second.ask);
+    cache_leave(cache, &third.ask);
+    EXPECT(cache_lead_close(cache, &first.ask), "nobody follows");
+    init_caller(&second, 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &second.ask), CACHE_LEAD);
+    cache_leave(cache, &second.ask);
+    cache_leave(cache, &first.ask);
+    mailbox_run(&mailbox);
+    end(cache);
+}
+
 TEST(before_the_head_one_takes_over)
 {
     struct cache *cache = begin();
@@ -110,8 +159,8 @@ TEST(before_the_head_one_takes_over)
         if (i % 2)
             EXPECT_INTEGER(read_some(cache, &callers[i], text, &length), CACHE_NOTHING);
     }
-    cache_lead_fail(cache, &callers[0].ask, ERROR_UPSTREAM_CONNECT, "refused");
-    cache_lead_fail(cache, &callers[0].ask, ERROR_UPSTREAM_CONNECT, "refused"); /* once is once */
+    cache_lead_fail(cache, &callers[0].ask, ERROR_CLIENT_GONE, NULL);
+    cache_lead_fail(cache, &callers[0].ask, ERROR_CLIENT_GONE, NULL); /* once is once */
     cache_leave(cache, &callers[0].ask);
     mailbox_run(&mailbox);
     struct caller *leader = NULL;
@@ -353,7 +402,7 @@ static void lead(struct runner *runner)
     runner->length = 0;
     if (turn < play->deaths && play->dies == DIE_BEFORE) {
         usleep(500);
-        cache_lead_fail(cache, &runner->caller.ask, ERROR_UPSTREAM_CUT, NULL);
+        cache_lead_fail(cache, &runner->caller.ask, ERROR_CLIENT_GONE, NULL);
         runner->has_ended = true;
         atomic_fetch_add(&play->failures, 1);
         return;

@@ -196,7 +196,7 @@ TEST(conversations_move_only_when_their_target_leaves)
         EXPECT_INTEGER(world_first(routing, &request)[0], before[i]);
     }
     for (unsigned i = 0; i < TARGETS; i++) {
-        unsigned wanted = CONVERSATIONS * (i == 4 ? 2 : 1) / 6;
+        unsigned wanted = (unsigned)CONVERSATIONS * (i == 4 ? 2 : 1) / 6;
         EXPECT(got[i] > wanted * 9 / 10 && got[i] < wanted * 11 / 10, "target %u: %u of %u", i, got[i], wanted);
     }
     world.targets[1].secret = NULL;
