@@ -28,6 +28,8 @@ agent
 GROUP=a
 ask() { openai "$(openai_body "$1" "$2" "${3:-}")" "${@:4}"; }
 asked() { standin /_bill | json 'len(d)'; }
+responses_call() { governed curl -sS https://api.openai.com/v1/responses -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' -d "{\"model\":\"gpt-5.4-nano\",\"input\":\"hello\",$1}" "${@:2}"; }
+count_call() { governed curl -sS https://api.anthropic.com/v1/messages/count_tokens -H "x-api-key: $ANTHROPIC_API_KEY" -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' -d "{\"model\":\"claude-haiku-4-5\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}" "${@:2}"; }
 status_of() { sed -n 's/^cache-status: *//pI' "$T/head" | tr -d '\r'; }
 
 first=$(ask gpt-5.4-nano 'what is the sea' '' -D "$T/head")
@@ -96,6 +98,57 @@ done
 GROUP=poor ask gpt-5.4-nano 'long' ',"max_tokens":100000' >/dev/null
 GROUP=poor ask gpt-5.4-nano 'long' ',"max_tokens":100000' -D "$T/head" >/dev/null
 lacks "a shortened answer is not kept" "$(status_of)" "hit"
+
+# ---- what has state or effects at the provider, refusals, damage ----
+twice() { # NAME WANTED COMMAND…: the second of two
+    "${@:3}" >/dev/null 2>&1
+    "${@:3}" -D "$T/head" >/dev/null 2>&1
+    has "$1" "$(status_of)" "$2"
+}
+twice "a conversation at the provider goes on" bypass responses_call '"conversation":"conv_123"'
+twice "tools that run there run again" bypass responses_call '"tools":[{"type":"mcp","server_label":"x","server_url":"https://x.example/","require_approval":"never"}]'
+twice "a container goes on" bypass anthropic "$(anthropic_body claude-haiku-4-5 'in it' ',"container":"c_1"')"
+twice "the provider's refusal is asked for again" "fwd=miss" ask gpt-5.4-nano 'no [[refusal=1]]' ''
+twice "as a stream, too" "fwd=miss" ask gpt-5.4-nano 'no [[refusal=1]]' ',"stream":true' -N
+twice "a count that is no JSON is asked for again" "fwd=miss" count_call 'x [[fault=bad_json]]'
+twice "a whole one is not" "hit" count_call 'x'
+own() { GROUP=a governed curl -sS "https://api.openai.com/v1/chat/completions" -H "authorization: Bearer $1" -H 'content-type: application/json' -d "$(openai_body gpt-5.4-nano 'with a key')" "${@:2}"; }
+own sk-one >/dev/null
+own sk-two -D "$T/head" >/dev/null
+lacks "whoever has another key is not given the answer of that one's account" "$(status_of)" hit
+
+# ---- the first leaves, or fails ----
+cat >"$T/leave.py" <<'P'
+import http.client, json, os, socket, ssl, sys, threading, time
+prompt, early = sys.argv[1], float(sys.argv[2])
+def ask(delay, leave):
+    time.sleep(delay)
+    connection = http.client.HTTPSConnection("api.openai.com", context=ssl.create_default_context(), timeout=60)
+    body = json.dumps({"model": "gpt-5.4-nano", "max_tokens": 200, "stream": True, "messages": [{"role": "user", "content": prompt}]})
+    connection.request("POST", "/v1/chat/completions", body, {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
+    answer = connection.getresponse()
+    try:
+        if leave:
+            time.sleep(leave)
+            connection.sock.shutdown(socket.SHUT_RDWR)
+            return
+        text = answer.read().decode()
+    except Exception as problem:
+        text = repr(problem)
+    words = [json.loads(line[6:])["choices"] for line in text.splitlines() if line.startswith("data: {")]
+    results[delay] = answer.status, "".join(c[0]["delta"].get("content") or "" for c in words if c), text.endswith("[DONE]\n\n"), text
+results = {}
+threads = [threading.Thread(target=ask, args=a) for a in ((0, early), (early + .6, 0), (early + .7, 0))]
+[t.start() for t in threads]; [t.join() for t in threads]
+ask(0, 0)
+print(sorted({(status, text, done) for status, text, done, _ in results.values()}) if early else sorted((r[0], r[3]) for r in results.values()))
+P
+whole=$(governed python3 "$T/leave.py" 'the sea [[tokens=12]] [[pace_ms=150]]' 0.5)
+is "who comes while nobody listens gets all of it, and so does who comes later" "$(echo "$whole" | grep -o "True" | wc -l)" 1
+lacks "without a hole" "$whole" "False"
+refused=$(governed python3 "$T/leave.py" 'bad [[fault=400]] [[delay_ms=900]]' 0)
+lacks "those who wait for what the provider refuses read all of the refusal" "$refused" "IncompleteRead"
+is "each of them" "$(echo "$refused" | grep -o '(400' | wc -l)" 3
 
 # ---- 100 at the same time ----
 standin /_reset -X POST >/dev/null
