@@ -93,10 +93,12 @@ static bool may_pass(const struct exchange *exchange, const struct error_row *ro
  * other SDKs do not take for what OpenAI says of an exhausted account, it does not. */
 static int status_for_client(const struct exchange *exchange, const struct error_row *row, int status)
 {
+    if (status != 429 || row->fault != FAULT_WALLET)
+        return status; /* and there is no request yet where one was not understood */
     struct slice agent = http_find_field(exchange->request->fields, exchange->request->field_count, "user-agent");
     bool asks_again = slice_has_prefix(agent, "ai-sdk/") ||
                       (agent.length && memmem(agent.data, agent.length, " ai-sdk/", strlen(" ai-sdk/")));
-    return status == 429 && row->fault == FAULT_WALLET && asks_again ? row->status : status;
+    return asks_again ? row->status : status;
 }
 
 void answer_error(struct exchange *exchange)

@@ -193,18 +193,17 @@ static void settle_job(struct exchange *exchange, struct attempt *attempt)
 static void settle_limits(struct exchange *exchange)
 {
     struct ratelimit *ratelimit = exchange->worker->services->ratelimit;
-    const char *group = exchange->principal.group.group->name;
     uint64_t used = 0;
     bool is_job = exchange->attempt_count && exchange_attempt(exchange)->is_job_end;
     if ((!exchange->limits.is_taken && !is_job) || (exchange->attempt_count && exchange_attempt(exchange)->is_deferred))
-        return; /* a job's tokens stay estimated until it ends */
+        return; /* a job's tokens stay estimated until it ends; who is nobody's took none and has no group */
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         for (size_t j = 0; j < BUCKET_COUNT; j++)
             if (bucket_rows[j].side != SIDE_UNIT &&
                 __builtin_add_overflow(used, exchange->attempts[i].usage.of[j], &used))
                 used = UINT64_MAX;
-    ratelimit_settle(ratelimit, group, is_job ? clock_monotonic_ns() : exchange->limits.taken_ns,
-                     exchange->limits.tokens, used);
+    ratelimit_settle(ratelimit, exchange->principal.group.group->name,
+                     is_job ? clock_monotonic_ns() : exchange->limits.taken_ns, exchange->limits.tokens, used);
 }
 
 /* Where this conversation goes on, and where the answer (a response, a file, a batch) will be asked for by its id. */

@@ -40,5 +40,6 @@ is "a key that names no group: none of 32 passes" \
     "$(OPENAI_API_KEY=kt_cg_nobody governed sh -c 'OPENAI_API_KEY=kt_cg_nobody exec python3 "$0" openai 32 "$1"' "$ROOT/tests/scenarios/30-at-once.py" "$body")" "401:32"
 is "ten calls reached the provider, all told" "$(standin /_bill | json 'len(d)')" 10
 is "and no wallet was made for nobody" "$("$TOLLGATE" wallet list --json | json 'sorted(w["wallet"] for w in d["wallets"])')" "['first', 'later']"
+is "one agent all along" "$(grep -c 'agent ready' "$T/s/tollgate/dev/agent.log")" 1
 stop_agent
 done_playing

@@ -55,7 +55,7 @@ for name, data in cases.items():
         print(f"{'ok' if good else 'not ok'} {name}{' byte by byte' if pieces > 1 else ''}{'' if good else ': ' + got}")
 sys.exit(1 if failures else 0)
 PYTHON
-governed python3 "$T/raw.py" >"$T/raw.out"
+governed python3 "$T/raw.py" >"$T/raw.out" || grep -q '^not ok' "$T/raw.out" || not_ok "raw.py came to its end"
 FAILURES=$((FAILURES + $(grep -c '^not ok' "$T/raw.out")))
 cat "$T/raw.out"
 for bad in '{' '[1,2' '{"model":1}' '{"model":"m"}' '{"model":"m","model":"n","messages":[]}' '' 'null' '{"model":"m","messages":"x"}'; do
@@ -66,6 +66,8 @@ is "Anthropic's shape for Anthropic" "$(anthropic '{' | json 'd["type"]+" "+d["e
 head -c 40000000 /dev/zero | tr '\0' ' ' >"$T/big"
 is "a body above the limit: 413" "$(openai x --data-binary "@$T/big" -o /dev/null -w '%{http_code}' -H 'expect:')" 413
 is "WebSocket: 426" "$(governed curl -sS --http1.1 -o /dev/null -w '%{http_code}' https://api.openai.com/v1/responses -H 'connection: upgrade' -H 'upgrade: websocket' -H 'sec-websocket-version: 13' -H 'sec-websocket-key: aaaaaaaaaaaaaaaaaaaaaa==')" 426
+# The next `tollgate run` would start another one, and nobody would see that the first had died.
+is "one agent all along" "$(grep -c 'agent ready' "$T/s/tollgate/dev/agent.log")" 1
 is "nothing of it reached the provider" "$(standin /_bill | json 'len(d)')" 0
 is "and it cost nothing" "$(money | cut -d' ' -f2,3)" "0 0"
 stop_agent
