@@ -74,6 +74,8 @@ bool json_string_is(const struct json_value *value, const char *text); /* decode
 
 /* Writers: append to a buffer (which must be large enough by construction: checked; a string takes at most six bytes
  * per byte and its quotes). */
+/* The UTF-8 of a code point (RFC 3629, section 3): how many bytes. */
+size_t json_encode_utf8(unsigned code, char utf8[4]);
 void json_write_string(struct buffer *buffer, struct slice text); /* quoted; invalid UTF-8 becomes U+FFFD */
 void json_write_member(struct buffer *buffer, const char *name);  /* `,` when needed, then "name": */
 void json_write_member_string(struct buffer *buffer, const char *name, const char *text); /* NULL text: null */

@@ -38,16 +38,24 @@ static unsigned hex4(const char *at)
     return value;
 }
 
+size_t json_encode_utf8(unsigned code, char utf8[4])
+{
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t count = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = count; i-- > 1; code >>= 6)
+        utf8[i] = (char)(0x80 | (code & 0x3f));
+    utf8[0] = (char)(lead[count] | code);
+    return count;
+}
+
 /* Puts the UTF-8 form of `code` into pending, last byte first. */
 static void push_code_point(struct json_text *text, unsigned code)
 {
-    unsigned char *pending = text->pending;
-    unsigned count = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (unsigned i = 0; i + 1 < count; i++, code >>= 6)
-        pending[i] = (unsigned char)(0x80 | (code & 0x3f));
-    pending[count - 1] = (unsigned char)(lead[count] | code);
-    text->pending_count = count;
+    char utf8[4];
+    size_t count = json_encode_utf8(code, utf8);
+    for (size_t i = 0; i < count; i++)
+        text->pending[i] = (unsigned char)utf8[count - 1 - i];
+    text->pending_count = (unsigned)count;
 }
 
 int json_text_next(struct json_text *text)

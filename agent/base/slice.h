@@ -59,11 +59,29 @@ static inline bool text_fits(const char *text, const char *pattern)
     return is_prefix ? strncmp(text, pattern, length - 1) == 0 : strcmp(text, pattern) == 0;
 }
 
+static inline bool text_fits_any(const char *text, const char *const *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_fits(text, patterns[i]))
+            return true;
+    return false;
+}
+
 /* The part from offset on; empty when offset is past the end. */
 static inline struct slice slice_from(struct slice a, size_t offset)
 {
     return offset >= a.length ? (struct slice){a.data + a.length, 0}
                               : (struct slice){a.data + offset, a.length - offset};
+}
+
+/* Without spaces and tabs at its ends. */
+static inline struct slice slice_trim(struct slice a)
+{
+    while (a.length && (a.data[0] == ' ' || a.data[0] == '\t'))
+        a = slice_from(a, 1);
+    while (a.length && (a.data[a.length - 1] == ' ' || a.data[a.length - 1] == '\t'))
+        a.length--;
+    return a;
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/grow.h"
+#include "base/json.h"
 
 enum { NAMES_UNSORTED_MAX = 12 }; /* so few are inserted one by one */
 
@@ -71,16 +72,6 @@ static unsigned hex4(const char *at)
     return value;
 }
 
-static size_t encode(unsigned code, char decoded[4])
-{
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    size_t count = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = count; i-- > 1; code >>= 6)
-        decoded[i] = (char)(0x80 | (code & 0x3f));
-    decoded[0] = (char)(lead[count] | code);
-    return count;
-}
-
 size_t outline_text_escape(struct outline_text *text, char decoded[4])
 {
     static const char escapes[] = "b\bf\fn\nr\rt\t";
@@ -99,7 +90,7 @@ size_t outline_text_escape(struct outline_text *text, char decoded[4])
             code = 0x10000 + ((code - 0xd800) << 10) + ((hex4(at + 6) - 0xdc00) & 0x3ff);
             text->at = at + 10;
         }
-        return encode(code, decoded);
+        return json_encode_utf8(code, decoded);
     }
     decoded[0] = c; /* quote, backslash, slash */
     for (size_t i = 0; escapes[i]; i += 2)

@@ -9,20 +9,6 @@ enum { AGE_S_MAX = INT32_MAX }; /* RFC 9111 section 1.2.2: what is longer counts
 
 /* ---- Cache-Control ---- */
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct slice trim(struct slice text)
-{
-    while (text.length && is_space(text.data[0]))
-        text = slice_from(text, 1);
-    while (text.length && is_space(text.data[text.length - 1]))
-        text.length--;
-    return text;
-}
-
 /* Digits, with or without quotes (RFC 9111 section 5.2 has recipients take both); all else is 0: the request wanted
  * some bound, and the strictest cannot be wrong. */
 static int64_t parse_age(struct slice value)
@@ -43,8 +29,8 @@ static void read_directive(struct slice directive, struct cache_wishes *wishes)
 {
     const char *equals = directive.length ? memchr(directive.data, '=', directive.length) : NULL;
     size_t name_bytes = equals ? (size_t)(equals - directive.data) : directive.length;
-    struct slice name = trim((struct slice){directive.data, name_bytes});
-    struct slice value = equals ? trim(slice_from(directive, name_bytes + 1)) : (struct slice){NULL, 0};
+    struct slice name = slice_trim((struct slice){directive.data, name_bytes});
+    struct slice value = equals ? slice_trim(slice_from(directive, name_bytes + 1)) : (struct slice){NULL, 0};
     if (slice_is_like(name, "no-cache")) {
         wishes->no_cache = true;
     } else if (slice_is_like(name, "no-store")) {
@@ -64,7 +50,7 @@ static void read_list(struct slice list, struct cache_wishes *wishes)
     while (list.length) {
         const char *comma = memchr(list.data, ',', list.length);
         size_t length = comma ? (size_t)(comma - list.data) : list.length;
-        read_directive(trim((struct slice){list.data, length}), wishes);
+        read_directive(slice_trim((struct slice){list.data, length}), wishes);
         list = slice_from(list, length + 1);
     }
 }

@@ -5,6 +5,8 @@
  */
 #include "config/node.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -60,26 +62,13 @@ enum error file_read(const char *file, size_t bytes_max, struct arena *arena, ch
     return error;
 }
 
-static bool write_all(int fd, struct slice bytes)
-{
-    while (bytes.length) {
-        ssize_t written = write(fd, bytes.data, bytes.length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes = slice_from(bytes, (size_t)written);
-    }
-    return fsync(fd) == 0;
-}
-
 static bool write_new(int directory_fd, const char *name, struct slice bytes)
 {
     unlinkat(directory_fd, name, 0); /* what a crash may have left */
     int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, bytes);
+    bool ok = file_write_all(fd, bytes) && fsync(fd) == 0;
     return close(fd) == 0 && ok;
 }
 

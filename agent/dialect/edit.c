@@ -48,12 +48,12 @@ static struct slice splices_apply(const struct splices *splices, struct slice bo
     return (struct slice){edited, length};
 }
 
-static const char *quote(struct arena *arena, const char *text)
+struct slice dialect_quote(const char *text, struct arena *arena)
 {
     struct buffer buffer;
     buffer_init(&buffer, 6 * strlen(text) + 2);
     json_write_string(&buffer, slice_of(text));
-    const char *quoted = arena_copy(arena, buffer_contents(&buffer)).data;
+    struct slice quoted = arena_copy(arena, buffer_contents(&buffer));
     buffer_done(&buffer);
     return quoted;
 }
@@ -131,7 +131,7 @@ static void bound_output(const struct request_format *format, struct splices *sp
 
 static void set_model(struct splices *splices, struct slice body, const struct request_facts *facts, const char *model)
 {
-    const char *quoted = quote(splices->arena, model);
+    const char *quoted = dialect_quote(model, splices->arena).data;
     if (facts->model_value.length)
         splice_add(splices, facts->model_value, quoted);
     else

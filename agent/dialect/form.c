@@ -9,15 +9,6 @@ enum { BOUNDARY_BYTES_MAX = 70 /* RFC 2046 */, HEAD_BYTES_MAX = 4096 };
 
 #define PROBLEM(text) "the multipart body is malformed: " text
 
-static struct slice trim(struct slice text)
-{
-    while (text.length && (text.data[0] == ' ' || text.data[0] == '\t'))
-        text = slice_from(text, 1);
-    while (text.length && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 /* Up to the separator, which is taken away with it. */
 static struct slice take_until(struct slice *text, char separator)
 {
@@ -29,14 +20,14 @@ static struct slice take_until(struct slice *text, char separator)
 
 bool form_is_announced(struct slice content_type)
 {
-    return slice_is_like(trim(take_until(&content_type, ';')), "multipart/form-data");
+    return slice_is_like(slice_trim(take_until(&content_type, ';')), "multipart/form-data");
 }
 
 /* The next parameter: `; name=value` or `; name="value"`. False at the end; *ret_problem says what cannot be read. */
 static bool take_parameter(struct slice *text, struct slice *ret_name, struct slice *ret_value,
                            const char **ret_problem)
 {
-    *text = trim(*text);
+    *text = slice_trim(*text);
     if (!text->length)
         return false;
     const char *equals = memchr(text->data, '=', text->length);
@@ -44,9 +35,9 @@ static bool take_parameter(struct slice *text, struct slice *ret_name, struct sl
         *ret_problem = PROBLEM("a parameter has no value");
         return false;
     }
-    *ret_name = trim(take_until(text, '='));
+    *ret_name = slice_trim(take_until(text, '='));
     if (!text->length || text->data[0] != '"') {
-        *ret_value = trim(take_until(text, ';'));
+        *ret_value = slice_trim(take_until(text, ';'));
         return true;
     }
     *text = slice_from(*text, 1);
@@ -55,7 +46,7 @@ static bool take_parameter(struct slice *text, struct slice *ret_name, struct sl
         return false;
     }
     *ret_value = take_until(text, '"');
-    *text = trim(*text);
+    *text = slice_trim(*text);
     if (text->length && text->data[0] != ';') {
         *ret_problem = PROBLEM("a quoted parameter is followed by something else");
         return false;
@@ -99,7 +90,7 @@ static const char *read_disposition(struct slice value, struct form_field *field
     const char *problem = NULL;
     if (memchr(value.data, '\\', value.length))
         return PROBLEM("a part's name or file name has a backslash");
-    if (field->name.data || !slice_is_like(trim(take_until(&value, ';')), "form-data"))
+    if (field->name.data || !slice_is_like(slice_trim(take_until(&value, ';')), "form-data"))
         return PROBLEM("a part is no form-data");
     while (take_parameter(&value, &name, &text, &problem)) {
         if (slice_is_like(name, "name*") || (slice_is_like(name, "name") && field->name.data))
@@ -127,12 +118,12 @@ static const char *read_head_line(struct slice line, struct form_field *field)
             return PROBLEM("a header has a control character");
     if (!memchr(line.data, ':', line.length))
         return PROBLEM("a header has no colon");
-    struct slice name = take_until(&line, ':'), value = trim(line);
+    struct slice name = take_until(&line, ':'), value = slice_trim(line);
     if (slice_is_like(name, "content-disposition"))
         return read_disposition(value, field);
     if (slice_is_like(name, "content-transfer-encoding") && !is_identity_encoding(value))
         return PROBLEM("a part is encoded");
-    if (slice_is_like(trim(name), "content-disposition"))
+    if (slice_is_like(slice_trim(name), "content-disposition"))
         return PROBLEM("a header has a space before its colon");
     return NULL;
 }

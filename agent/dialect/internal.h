@@ -50,6 +50,8 @@ struct format {
 enum error dialect_read_request(const struct endpoint *endpoint, const struct dialect_request *request,
                                 struct arena *arena, struct request_facts *ret_facts,
                                 const char **ret_problem) MUST_USE;
+/* As a JSON string; a NUL follows. */
+struct slice dialect_quote(const char *text, struct arena *arena);
 struct slice dialect_edit_request(const struct endpoint *endpoint, struct slice body, const struct request_facts *facts,
                                   const struct request_edits *edits, struct arena *arena);
 

@@ -36,16 +36,6 @@ void dialect_feed_lines(struct meter *meter, struct slice bytes)
     }
 }
 
-static struct slice quote(const char *text, struct arena *arena)
-{
-    struct buffer buffer;
-    buffer_init(&buffer, 6 * strlen(text) + 2);
-    json_write_string(&buffer, slice_of(text));
-    struct slice quoted = arena_copy(arena, buffer_contents(&buffer));
-    buffer_done(&buffer);
-    return quoted;
-}
-
 static size_t count_objects(struct slice array)
 {
     struct slice object;
@@ -60,7 +50,7 @@ struct slice dialect_replace_in_each(struct slice body, const char *array, const
 {
     struct json_value objects, value;
     const struct json_query all = {array, &objects}, one = {member, &value};
-    struct slice object, quoted = quote(text, arena);
+    struct slice object, quoted = dialect_quote(text, arena);
     size_t at = 0, from = 0, to = 0;
     if (json_scan(body, 1024, &all, 1, NULL) || objects.kind != JSON_KIND_ARRAY)
         return body;

@@ -23,17 +23,9 @@ static bool is_cacheable(const struct exchange *exchange)
            !facts->batch.requests && !facts->batch.input_file[0] && !facts->is_form;
 }
 
-static bool is_among(const char *name, const char *const *patterns, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (text_fits(name, patterns[i]))
-            return true;
-    return false;
-}
-
 static bool is_never_model(const struct settings *settings, const char *model)
 {
-    return is_among(model, settings->cache.never_models, settings->cache.never_model_count);
+    return text_fits_any(model, settings->cache.never_models, settings->cache.never_model_count);
 }
 
 static bool is_given(const struct json_value *value)
@@ -52,7 +44,7 @@ static bool is_forbidden(const struct exchange *exchange, bool *ret_wants_no_sto
     const struct settings *settings = exchange->settings;
     *ret_wants_no_store = false;
     if (is_never_model(settings, exchange->rendition.facts.model) ||
-        is_among(exchange->endpoint->name, settings->cache.never_endpoints, settings->cache.never_endpoint_count))
+        text_fits_any(exchange->endpoint->name, settings->cache.never_endpoints, settings->cache.never_endpoint_count))
         return true;
     if (json_scan(exchange->rendition.body, settings->limits.json_depth_max, queries, sizeof queries / sizeof *queries,
                   NULL))

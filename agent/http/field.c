@@ -31,21 +31,12 @@ bool http_is_token(struct slice text)
     return is_valid;
 }
 
-struct slice http_trim(struct slice text)
-{
-    while (text.length && (text.data[0] == ' ' || text.data[0] == '\t'))
-        text = slice_from(text, 1);
-    while (text.length && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 bool http_list_has(struct slice list, const char *token)
 {
     while (list.length) {
         const char *comma = memchr(list.data, ',', list.length);
         size_t length = comma ? (size_t)(comma - list.data) : list.length;
-        if (slice_is_like(http_trim((struct slice){list.data, length}), token))
+        if (slice_is_like(slice_trim((struct slice){list.data, length}), token))
             return true;
         list = slice_from(list, comma ? length + 1 : length);
     }

@@ -242,7 +242,7 @@ static bool collect_facts(const struct http_request *request, struct head_facts 
     };
     for (size_t i = 0; i < request->field_count; i++) {
         struct http_field *field = &request->fields[i];
-        field->value = http_trim(field->value);
+        field->value = slice_trim(field->value);
         if (!http_field_is_valid(field->name, field->value))
             return http_fail(fault, ERROR_HTTP_MALFORMED, "a field has an illegal character");
         for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {

@@ -66,7 +66,5 @@ bool http_chunked_feed(struct chunked *chunked, struct slice bytes, struct buffe
 bool http_is_token(struct slice text);
 /* Is `token` an element of the comma-separated list, case-insensitively? */
 bool http_list_has(struct slice list, const char *token);
-/* Without spaces and tabs at both ends. */
-struct slice http_trim(struct slice text);
 
 #endif

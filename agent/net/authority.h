@@ -103,11 +103,4 @@ struct keystore_entry {
 };
 bool keystore_write(struct buffer *buffer, const struct keystore_entry *entries, size_t count, int64_t created_s);
 
-/* file.c: whole files. */
-/* By temporary file in the same directory, fsync, rename; the directory is not synced. */
-enum error net_replace_file(const char *path, struct slice contents, mode_t mode) MUST_USE;
-enum error net_sync_directory(const char *path) MUST_USE;
-/* Appends the contents; FILE_UNREADABLE when missing or beyond the buffer's bound. */
-enum error net_read_file(const char *path, struct buffer *buffer) MUST_USE;
-
 #endif

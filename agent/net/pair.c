@@ -6,6 +6,8 @@
  */
 #include "net/authority.h"
 
+#include "base/file.h"
+
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +71,7 @@ static enum error pair_write_file(const char *directory, const char *file, BIO *
     int path_length = snprintf(path, sizeof path, "%s/%s", directory, file);
     if (length <= 0 || path_length >= PAIR_PATH_MAX)
         return ERROR_INTERNAL;
-    return net_replace_file(path, (struct slice){data, (size_t)length}, mode);
+    return file_swap(path, (struct slice){data, (size_t)length}, mode);
 }
 
 static enum error pair_write_files(const struct pair *pair, const char *directory)
@@ -105,14 +107,14 @@ static enum error pair_write(const struct pair *pair, const char *directory)
         return ERROR_FILE_UNWRITABLE;
     enum error error = pair_write_files(pair, temporary);
     if (error == ERROR_OK)
-        error = net_sync_directory(temporary);
+        error = file_sync_directory(temporary);
     if (error == ERROR_OK && rename(temporary, pair_path(final, directory, pair->number, NULL)) != 0)
         error = ERROR_FILE_UNWRITABLE;
     if (error != ERROR_OK) {
         pair_remove_directory(temporary);
         return error;
     }
-    return net_sync_directory(directory);
+    return file_sync_directory(directory);
 }
 
 enum error pair_create(const char *directory, const char *owner, unsigned number, const char *const *names,

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
@@ -112,7 +113,7 @@ static bool publish_is_current(const struct publication *publication, const char
     struct buffer stamp;
     buffer_init(&stamp, 1 << 20);
     bool is_current = *outputs && length < (int)sizeof wanted &&
-                      net_read_file(publish_path(path, publication, "trust.stamp"), &stamp) == ERROR_OK &&
+                      file_read_into(publish_path(path, publication, "trust.stamp"), &stamp) == ERROR_OK &&
                       slice_is(buffer_contents(&stamp), wanted);
     buffer_done(&stamp);
     return is_current;
@@ -164,7 +165,7 @@ static bool publish_build_keystore(struct publication *publication)
 static enum error publish_build(struct publication *publication)
 {
     if (strcmp(publication->system_path, "-") != 0 &&
-        (net_read_file(publication->system_path, &publication->bundle) != ERROR_OK ||
+        (file_read_into(publication->system_path, &publication->bundle) != ERROR_OK ||
          !buffer_append(&publication->bundle, SLICE_LITERAL("\n"))))
         return ERROR_FILE_UNREADABLE;
     if (!buffer_append(&publication->bundle, buffer_contents(&publication->roots)))
@@ -179,14 +180,14 @@ static enum error publish_write(struct publication *publication, const char *inp
     char path[PUBLISH_PATH_MAX], outputs[128], stamp[1024];
     enum error error = ERROR_OK;
     for (int i = 0; i < 3 && error == ERROR_OK; i++)
-        error = net_replace_file(publish_path(path, publication, published_files[i]), buffer_contents(contents[i]),
-                                 publication->mode);
+        error = file_swap(publish_path(path, publication, published_files[i]), buffer_contents(contents[i]),
+                          publication->mode);
     if (error != ERROR_OK)
         return error;
     publish_format_outputs(publication, outputs, sizeof outputs);
     snprintf(stamp, sizeof stamp, "%s%s", inputs, outputs);
-    error = net_replace_file(publish_path(path, publication, "trust.stamp"), slice_of(stamp), publication->mode);
-    return error != ERROR_OK ? error : net_sync_directory(publication->directory);
+    error = file_swap(publish_path(path, publication, "trust.stamp"), slice_of(stamp), publication->mode);
+    return error != ERROR_OK ? error : file_sync_directory(publication->directory);
 }
 
 enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode)

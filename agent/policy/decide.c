@@ -12,19 +12,10 @@
 
 enum { DAY_S = 86400, MINUTE_S = 60, WEEKDAYS = 7 };
 
-/* Exact, or a prefix ending in '*'. */
-static bool is_among(const char *name, const char *const *patterns, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (text_fits(name, patterns[i]))
-            return true;
-    return false;
-}
-
 /* What has no name (no model, no project) is none of a list's, not even "*". */
 static bool is_one_of(const char *name, const char **patterns, size_t count)
 {
-    return count == 0 || (name && name[0] && is_among(name, (const char *const *)patterns, count));
+    return count == 0 || (name && name[0] && text_fits_any(name, (const char *const *)patterns, count));
 }
 
 static enum error decide_model(const struct policy_question *question, struct arena *arena,
@@ -35,7 +26,8 @@ static enum error decide_model(const struct policy_question *question, struct ar
     bool is_unnamed = !question->model || !question->model[0];
     if (is_unnamed && (!question->is_metered || group->allowed_model_count == 0))
         return ERROR_OK; /* who may have some models only must name one */
-    if (!is_unnamed && is_among(question->model, (const char *const *)group->denied_models, group->denied_model_count))
+    if (!is_unnamed &&
+        text_fits_any(question->model, (const char *const *)group->denied_models, group->denied_model_count))
         list = "denied_models";
     else if (!is_one_of(question->model, group->allowed_models, group->allowed_model_count))
         list = "allowed_models";
@@ -79,7 +71,7 @@ bool policy_is_served(const struct settings *settings, const struct policy_quest
     const struct consumer_group *group = question->group;
     struct policy_question served = *question;
     served.model = model;
-    if (is_among(model, (const char *const *)group->denied_models, group->denied_model_count) ||
+    if (text_fits_any(model, (const char *const *)group->denied_models, group->denied_model_count) ||
         (!is_group_name && !is_one_of(model, group->allowed_models, group->allowed_model_count)))
         return false;
     for (size_t i = 0; i < settings->rule_count; i++) {

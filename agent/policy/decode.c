@@ -8,6 +8,8 @@
  */
 #include "policy/internal.h"
 
+#include "base/json.h"
+
 #include <string.h>
 
 enum { CODE_NOTHING = 0x110000 /* beyond Unicode */, CODE_REPLACEMENT = 0xfffd };
@@ -40,16 +42,6 @@ static unsigned join_surrogates(unsigned high, unsigned low)
     return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
 }
 
-static size_t encode_utf8(unsigned code, char utf8[4])
-{
-    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    size_t count = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = count; i-- > 1; code >>= 6)
-        utf8[i] = (char)(0x80 | (code & 0x3f));
-    utf8[0] = (char)(leads[count] | code);
-    return count;
-}
-
 /* What \n and its like stand for; NUL: no such escape. */
 static char unescape(char letter)
 {
@@ -77,7 +69,7 @@ size_t policy_decode_one(struct slice raw, size_t at, char ret_utf8[4], size_t *
         return 2;
     }
     bool is_pair = is_high_surrogate(code) && read_hex4(raw, at + ESCAPE + 2, &low);
-    *ret_bytes = encode_utf8(is_pair ? join_surrogates(code, low) : code, ret_utf8);
+    *ret_bytes = json_encode_utf8(is_pair ? join_surrogates(code, low) : code, ret_utf8);
     return is_pair ? PAIR : ESCAPE;
 }
 
@@ -202,7 +194,7 @@ size_t policy_view_one(struct slice text, size_t at, enum policy_view view, char
     if (!length)
         return 1;
     code = read_like(code, view);
-    *ret_bytes = code == CODE_NOTHING ? 0 : encode_utf8(code, ret_utf8);
+    *ret_bytes = code == CODE_NOTHING ? 0 : json_encode_utf8(code, ret_utf8);
     return length;
 }
 

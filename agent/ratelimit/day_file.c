@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/file.h"
 #include "ratelimit/counts.h"
 
 #include <errno.h>
@@ -57,41 +58,12 @@ static bool append_all(struct buffer *out, struct ratelimit *ratelimit)
     return ok && buffer_append_format(out, "end %s\n", digest_format(digest, text));
 }
 
-static bool write_all(int fd, struct slice bytes)
-{
-    while (bytes.length) {
-        ssize_t written = write(fd, bytes.data, bytes.length);
-        if (written < 0 && errno != EINTR)
-            return false;
-        if (written > 0)
-            bytes = slice_from(bytes, (size_t)written);
-    }
-    return true;
-}
-
-static enum error replace_file(const char *file, struct slice bytes)
-{
-    char temporary[PATH_BYTES_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.new", file);
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return ERROR_FILE_UNWRITABLE;
-    unlink(temporary); /* of a kill between here and the rename */
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return ERROR_FILE_UNWRITABLE;
-    bool ok = write_all(fd, bytes) && fsync(fd) == 0;
-    ok = close(fd) == 0 && ok;
-    if (ok && rename(temporary, file) == 0)
-        return ERROR_OK;
-    unlink(temporary);
-    return ERROR_FILE_UNWRITABLE;
-}
-
 enum error ratelimit_save(struct ratelimit *ratelimit, const char *file)
 {
     struct buffer out;
     buffer_init(&out, FILE_BYTES_MAX);
-    enum error error = append_all(&out, ratelimit) ? replace_file(file, buffer_contents(&out)) : ERROR_FILE_UNWRITABLE;
+    enum error error =
+        append_all(&out, ratelimit) ? file_swap(file, buffer_contents(&out), 0600) : ERROR_FILE_UNWRITABLE;
     buffer_done(&out);
     return error;
 }

@@ -5,20 +5,6 @@
  */
 #include "upstream/internal.h"
 
-static bool is_space(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct slice trim(struct slice text)
-{
-    while (text.length && is_space(text.data[0]))
-        text = slice_from(text, 1);
-    while (text.length && is_space(text.data[text.length - 1]))
-        text.length--;
-    return text;
-}
-
 /* The next line without its end; false at the end of the head. */
 static bool next_line(struct slice *head, struct slice *ret_line)
 {
@@ -59,7 +45,7 @@ static bool parse_field(struct slice line, struct http_field *ret_field)
     if (!colon)
         return false;
     size_t name_length = (size_t)(colon - line.data);
-    struct http_field field = {{line.data, name_length}, trim(slice_from(line, name_length + 1))};
+    struct http_field field = {{line.data, name_length}, slice_trim(slice_from(line, name_length + 1))};
     if (!http_field_is_valid(field.name, field.value)) /* refuses obs-fold too: its name would begin with a space */
         return false;
     *ret_field = field;

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Whole files read and replaced, for the certificates. A file is either the old one or the new one, whatever happens in
- * between. Nothing here knows what is inside.
- */
-#include "net/authority.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool file_write_all(int fd, struct slice contents)
+bool file_write_all(int fd, struct slice contents)
 {
     while (contents.length > 0) {
         ssize_t written = write(fd, contents.data, contents.length);
@@ -25,13 +20,13 @@ static bool file_write_all(int fd, struct slice contents)
     return true;
 }
 
-enum error net_replace_file(const char *path, struct slice contents, mode_t mode)
+enum error file_swap(const char *path, struct slice contents, mode_t mode)
 {
     char temporary[4096];
     int length = snprintf(temporary, sizeof temporary, "%s.new", path);
     if (length < 0 || (size_t)length >= sizeof temporary)
         return ERROR_FILE_UNWRITABLE;
-    unlink(temporary); /* of a crash; the environment has one owner, so it is nobody's */
+    unlink(temporary); /* of a kill between here and the rename: the file has one owner, so it is nobody's */
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERROR_FILE_UNWRITABLE;
@@ -43,7 +38,7 @@ enum error net_replace_file(const char *path, struct slice contents, mode_t mode
     return ERROR_FILE_UNWRITABLE;
 }
 
-enum error net_sync_directory(const char *path)
+enum error file_sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -53,7 +48,7 @@ enum error net_sync_directory(const char *path)
     return ok ? ERROR_OK : ERROR_FILE_UNWRITABLE;
 }
 
-enum error net_read_file(const char *path, struct buffer *buffer)
+enum error file_read_into(const char *path, struct buffer *buffer)
 {
     enum error error = ERROR_FILE_UNREADABLE;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
