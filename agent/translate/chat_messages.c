@@ -28,15 +28,10 @@ static bool read_image_url(struct work *work, json_t *value, void *into)
     return work_read_members(work, value, MEMBERS(image_url_rows), into);
 }
 
-static bool read_filename(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct media *)into)->name);
-}
-
 static const struct member file_object_rows[] = {
     REFUSE("file_id", NULL, "the file is at the provider it was uploaded to"),
     NEED("file_data", media_read_data_url),
-    TAKE("filename", read_filename),
+    TAKE("filename", read_media_name),
 };
 
 static bool read_file(struct work *work, json_t *value, void *into)
@@ -93,16 +88,6 @@ static bool read_text_only_part(struct work *work, json_t *object, void *into)
     return work_read_shape(work, object, SHAPES(text_shapes, "type", NULL, "only text may stand here"), into);
 }
 
-static bool read_content(struct work *work, json_t *value, read_value *read_part, struct parts *parts)
-{
-    if (json_is_string(value)) {
-        conversation_add_text(work, parts, tree_text(value));
-        return true;
-    }
-    return json_is_array(value) ? work_read_elements(work, value, read_part, parts)
-                                : work_reject(work, "must be a string or an array");
-}
-
 /* ---- messages: into struct turn ---- */
 
 static bool read_user_content(struct work *work, json_t *value, void *into)
@@ -125,23 +110,8 @@ static bool read_refusal(struct work *work, json_t *value, void *into)
     return read_part_text(work, value, &((struct turn *)into)->parts);
 }
 
-static bool read_call_id(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->id);
-}
-
-static bool read_call_name(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->name);
-}
-
-static bool read_arguments(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->arguments);
-}
-
 /* `parsed_arguments` and `parsed`: what OpenAI's SDKs add to an answer that they parsed, and send back with it. */
-static const struct member call_function_rows[] = {NEED("name", read_call_name), NEED("arguments", read_arguments),
+static const struct member call_function_rows[] = {NEED("name", read_call_name), NEED("arguments", read_call_arguments),
                                                    KNOW("parsed_arguments")};
 
 static bool read_call_function(struct work *work, json_t *value, void *into)

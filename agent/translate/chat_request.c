@@ -108,19 +108,7 @@ static bool read_json_schema(struct work *work, json_t *value, void *into)
     return work_read_members(work, value, MEMBERS(schema_rows), into);
 }
 
-static const struct member text_format_rows[] = {KNOW("type")};
 static const struct member schema_format_rows[] = {KNOW("type"), NEED("json_schema", read_json_schema)};
-
-static bool read_text_format(struct work *work, json_t *object, void *into)
-{
-    return work_read_members(work, object, MEMBERS(text_format_rows), into);
-}
-
-static bool read_object_format(struct work *work, json_t *object, void *into)
-{
-    work->conversation.format = FORMAT_JSON_OBJECT;
-    return work_read_members(work, object, MEMBERS(text_format_rows), into);
-}
 
 static bool read_schema_format(struct work *work, json_t *object, void *into)
 {

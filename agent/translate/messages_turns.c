@@ -165,16 +165,6 @@ static bool read_document_block(struct work *work, json_t *object, void *into)
 
 /* ---- calls and results ---- */
 
-static bool read_id(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->id);
-}
-
-static bool read_call_name(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->name);
-}
-
 static bool read_input(struct work *work, json_t *value, void *into)
 {
     return read_object(work, value, &((struct part *)into)->input);
@@ -182,7 +172,7 @@ static bool read_input(struct work *work, json_t *value, void *into)
 
 static const struct member call_rows[] = {
     KNOW("type"),
-    NEED("id", read_id),
+    NEED("id", read_call_id),
     NEED("name", read_call_name),
     NEED("input", read_input),
     DROP("cache_control", NULL),
@@ -207,19 +197,9 @@ static bool read_result_part(struct work *work, json_t *object, void *into)
     return work_read_shape(work, object, SHAPES(result_shapes, "type", NULL, "this kind of content is unknown"), into);
 }
 
-static bool read_blocks(struct work *work, json_t *value, read_value *read_block, struct parts *parts)
-{
-    if (json_is_string(value)) {
-        conversation_add_text(work, parts, tree_text(value));
-        return true;
-    }
-    return json_is_array(value) ? work_read_elements(work, value, read_block, parts)
-                                : work_reject(work, "must be a string or an array");
-}
-
 static bool read_result_content(struct work *work, json_t *value, void *into)
 {
-    return read_blocks(work, value, read_result_part, &((struct part *)into)->content);
+    return read_content(work, value, read_result_part, &((struct part *)into)->content);
 }
 
 static bool read_is_error(struct work *work, json_t *value, void *into)
@@ -229,7 +209,7 @@ static bool read_is_error(struct work *work, json_t *value, void *into)
 
 static const struct member result_rows[] = {
     KNOW("type"),
-    NEED("tool_use_id", read_id),
+    NEED("tool_use_id", read_call_id),
     TAKE("content", read_result_content),
     TAKE("is_error", read_is_error),
     DROP("cache_control", NULL),
@@ -278,22 +258,22 @@ static bool read_system_block(struct work *work, json_t *object, void *into)
 bool messages_read_system(struct work *work, json_t *system, void *into)
 {
     (void)into;
-    return read_blocks(work, system, read_system_block, &conversation_add_turn(work, ROLE_SYSTEM)->parts);
+    return read_content(work, system, read_system_block, &conversation_add_turn(work, ROLE_SYSTEM)->parts);
 }
 
 static bool read_user_content(struct work *work, json_t *value, void *into)
 {
-    return read_blocks(work, value, read_user_block, into);
+    return read_content(work, value, read_user_block, into);
 }
 
 static bool read_assistant_content(struct work *work, json_t *value, void *into)
 {
-    return read_blocks(work, value, read_assistant_block, into);
+    return read_content(work, value, read_assistant_block, into);
 }
 
 static bool read_system_content(struct work *work, json_t *value, void *into)
 {
-    return read_blocks(work, value, read_system_block, into);
+    return read_content(work, value, read_system_block, into);
 }
 
 static const struct member user_rows[] = {KNOW("role"), NEED("content", read_user_content)};

@@ -94,6 +94,36 @@ bool read_part_text(struct work *work, json_t *value, void *into)
     return true;
 }
 
+bool read_content(struct work *work, json_t *value, read_value *read_part, struct parts *parts)
+{
+    if (json_is_string(value)) {
+        conversation_add_text(work, parts, tree_text(value));
+        return true;
+    }
+    return json_is_array(value) ? work_read_elements(work, value, read_part, parts)
+                                : work_reject(work, "must be a string or an array");
+}
+
+bool read_call_id(struct work *work, json_t *value, void *into)
+{
+    return read_text(work, value, &((struct part *)into)->id);
+}
+
+bool read_call_name(struct work *work, json_t *value, void *into)
+{
+    return read_text(work, value, &((struct part *)into)->name);
+}
+
+bool read_call_arguments(struct work *work, json_t *value, void *into)
+{
+    return read_text(work, value, &((struct part *)into)->arguments);
+}
+
+bool read_media_name(struct work *work, json_t *value, void *into)
+{
+    return read_text(work, value, &((struct media *)into)->name);
+}
+
 /* ---- members ---- */
 
 bool read_stream(struct work *work, json_t *value, void *into)
@@ -240,4 +270,17 @@ bool read_schema(struct work *work, json_t *value, void *into)
 {
     (void)into;
     return read_object(work, value, &work->conversation.schema);
+}
+
+static const struct member plain_format_rows[] = {KNOW("type")};
+
+bool read_text_format(struct work *work, json_t *object, void *into)
+{
+    return work_read_members(work, object, MEMBERS(plain_format_rows), into);
+}
+
+bool read_object_format(struct work *work, json_t *object, void *into)
+{
+    work->conversation.format = FORMAT_JSON_OBJECT;
+    return work_read_members(work, object, MEMBERS(plain_format_rows), into);
 }

@@ -21,6 +21,14 @@ bool read_text(struct work *work, json_t *value, void *into);      /* struct sli
 bool read_boolean(struct work *work, json_t *value, void *into);   /* bool */
 bool read_object(struct work *work, json_t *value, void *into);    /* json_t * */
 bool read_part_text(struct work *work, json_t *value, void *into); /* struct parts: adds a text */
+/* A string, or an array whose elements `read_part` reads: into `parts`. */
+bool read_content(struct work *work, json_t *value, read_value *read_part, struct parts *parts);
+
+/* Members of a call (or of the result that names one), into a struct part; of a file, into its struct media. */
+bool read_call_id(struct work *work, json_t *value, void *into);
+bool read_call_name(struct work *work, json_t *value, void *into);
+bool read_call_arguments(struct work *work, json_t *value, void *into); /* as text */
+bool read_media_name(struct work *work, json_t *value, void *into);
 
 bool read_stream(struct work *work, json_t *value, void *into);
 bool read_temperature_openai(struct work *work, json_t *value, void *into);    /* 0 to 2 */
@@ -44,5 +52,8 @@ bool read_schema(struct work *work, json_t *value, void *into);
 bool read_schema_strict(struct work *work, json_t *value, void *into);
 bool read_schema_name(struct work *work, json_t *value, void *into);
 bool read_schema_description(struct work *work, json_t *value, void *into);
+/* OpenAI's formats without a schema, whole objects. */
+bool read_text_format(struct work *work, json_t *object, void *into);
+bool read_object_format(struct work *work, json_t *object, void *into);
 
 #endif

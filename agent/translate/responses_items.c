@@ -42,17 +42,12 @@ static bool read_image_part(struct work *work, json_t *object, void *into)
     return work_read_members(work, object, MEMBERS(image_rows), &part->media);
 }
 
-static bool read_filename(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct media *)into)->name);
-}
-
 static const struct member file_rows[] = {
     KNOW("type"),
     REFUSE("file_id", NULL, "the file is at the provider it was uploaded to"),
     TAKE("file_url", media_read_url),
     TAKE("file_data", media_read_data_url),
-    TAKE("filename", read_filename),
+    TAKE("filename", read_media_name),
     DROP("detail", value_is_ordinary),
     DROP("prompt_cache_breakpoint", NULL),
 };
@@ -86,16 +81,6 @@ static bool read_content_part(struct work *work, json_t *object, void *into)
 static bool read_text_only_part(struct work *work, json_t *object, void *into)
 {
     return work_read_shape(work, object, SHAPES(text_shapes, "type", NULL, "only text may stand here"), into);
-}
-
-static bool read_content(struct work *work, json_t *value, read_value *read_part, struct parts *parts)
-{
-    if (json_is_string(value)) {
-        conversation_add_text(work, parts, tree_text(value));
-        return true;
-    }
-    return json_is_array(value) ? work_read_elements(work, value, read_part, parts)
-                                : work_reject(work, "must be a string or an array");
 }
 
 static bool read_any_content(struct work *work, json_t *value, void *into)
@@ -153,21 +138,6 @@ static bool read_message(struct work *work, json_t *item, void *into)
 
 /* ---- calls and outputs ---- */
 
-static bool read_call_id(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->id);
-}
-
-static bool read_call_name(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->name);
-}
-
-static bool read_arguments(struct work *work, json_t *value, void *into)
-{
-    return read_text(work, value, &((struct part *)into)->arguments);
-}
-
 static bool read_output(struct work *work, json_t *value, void *into)
 {
     return read_content(work, value, read_content_part, &((struct part *)into)->content);
@@ -179,7 +149,7 @@ static const struct member call_rows[] = {
     KNOW("status"),
     NEED("call_id", read_call_id),
     NEED("name", read_call_name),
-    NEED("arguments", read_arguments),
+    NEED("arguments", read_call_arguments),
     KNOW("parsed_arguments"), /* by OpenAI's SDKs */
     REFUSE("namespace", value_is_empty, "names of tools in a namespace have no equivalent"),
     REFUSE("caller", value_is_direct, "calls by the provider's own code have no equivalent"),

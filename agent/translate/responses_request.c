@@ -72,7 +72,6 @@ static bool read_tool_choice(struct work *work, json_t *value, void *into)
 
 /* ---- formats ---- */
 
-static const struct member text_format_rows[] = {KNOW("type")};
 static const struct member schema_format_rows[] = {
     KNOW("type"),
     NEED("name", read_schema_name),
@@ -80,17 +79,6 @@ static const struct member schema_format_rows[] = {
     NEED("schema", read_schema),
     TAKE("strict", read_schema_strict),
 };
-
-static bool read_text_format(struct work *work, json_t *object, void *into)
-{
-    return work_read_members(work, object, MEMBERS(text_format_rows), into);
-}
-
-static bool read_object_format(struct work *work, json_t *object, void *into)
-{
-    work->conversation.format = FORMAT_JSON_OBJECT;
-    return work_read_members(work, object, MEMBERS(text_format_rows), into);
-}
 
 static bool read_schema_format(struct work *work, json_t *object, void *into)
 {
