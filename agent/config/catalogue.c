@@ -98,23 +98,14 @@ static bool has_pattern(const struct provider *provider, const char *host)
     return false;
 }
 
-static struct provider *find_host(struct settings *settings, const char *host)
-{
-    for (size_t i = 0; i < settings->provider_count; i++)
-        for (size_t j = 0; j < settings->providers[i].host_count; j++)
-            if (strcmp(settings->providers[i].hosts[j], host) == 0)
-                return &settings->providers[i];
-    return NULL;
-}
-
 /* The host's row: an older one, or the next of the array, a copy of `pattern_row`. */
 static struct provider *add_host(struct loader *loader, const struct provider *pattern_row, const char *host)
 {
     struct settings *settings = loader->settings;
-    struct provider *provider = find_host(settings, host);
-    if (provider)
-        return provider;
-    provider = &settings->providers[settings->provider_count++];
+    const struct provider *known = config_find_provider(settings, host);
+    if (known)
+        return &settings->providers[known - settings->providers];
+    struct provider *provider = &settings->providers[settings->provider_count++];
     *provider = *pattern_row;
     provider->hosts = arena_new_array(loader->arena, const char *, 1);
     provider->hosts[0] = host;

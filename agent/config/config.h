@@ -31,6 +31,7 @@ enum api {
     API_COUNT
 };
 enum key_header { KEY_HEADER_AUTHORIZATION, KEY_HEADER_X_API_KEY, KEY_HEADER_X_GOOG_API_KEY, KEY_HEADER_API_KEY };
+enum { ATTEMPTS_MAX = 3 }; /* at one request, whatever the settings say */
 enum unlisted { UNLISTED_INHERIT, UNLISTED_ROUTE, UNLISTED_BLOCK, UNLISTED_PASS, UNLISTED_METER };
 enum unknown_price { UNKNOWN_PRICE_CEILING, UNKNOWN_PRICE_BLOCK };
 enum strategy {
@@ -313,7 +314,7 @@ struct settings {
         struct model_group *model_groups;
         size_t model_group_count;
         bool fallback;         /* another target when one fails before its first byte */
-        uint32_t attempts_max; /* in all: 1 to 3 */
+        uint32_t attempts_max; /* in all: 1 to ATTEMPTS_MAX */
         uint32_t latency_samples_min;
         uint64_t translated_output_tokens; /* limit of a translated request that names none, where one is required */
         struct {
@@ -466,6 +467,10 @@ enum error config_write_budgets(const char *file, const struct budget *budgets, 
 /* REFERENCE.md and the JSON schema, generated from the table. */
 void config_print_reference(FILE *stream);
 void config_print_schema(FILE *stream);
+
+/* The provider that has the host (a governed name); NULL for one that only capture.hosts lists. */
+const struct provider *config_find_provider(const struct settings *settings, const char *host);
+const struct target *config_find_target(const struct settings *settings, const char *id); /* NULL: none of that id */
 
 const char *config_environment_name(enum environment environment); /* "dev", "prod" */
 /* Secret store of an agent: DIRECTORY/NAME, 0600. NAME: [A-Za-z0-9_.-]{1,64}. */

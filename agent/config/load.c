@@ -212,6 +212,23 @@ const struct bucket_row bucket_rows[BUCKET_COUNT] = {
 #undef BUCKET
 };
 
+const struct provider *config_find_provider(const struct settings *settings, const char *host)
+{
+    for (size_t i = 0; i < settings->provider_count; i++)
+        for (size_t j = 0; j < settings->providers[i].host_count; j++)
+            if (strcmp(settings->providers[i].hosts[j], host) == 0)
+                return &settings->providers[i];
+    return NULL;
+}
+
+const struct target *config_find_target(const struct settings *settings, const char *id)
+{
+    for (size_t i = 0; i < settings->target_count; i++)
+        if (settings->targets[i].id && strcmp(settings->targets[i].id, id) == 0)
+            return &settings->targets[i];
+    return NULL;
+}
+
 struct settings *config_retain(struct settings *settings)
 {
     __atomic_add_fetch(&settings->references, 1, __ATOMIC_RELAXED);

@@ -11,14 +11,6 @@ static const char *target_at(const struct settings *settings, size_t i)
     return i < settings->target_count ? known_name(settings->targets[i].id) : NULL;
 }
 
-static const struct target *find_target(const struct settings *settings, const char *id)
-{
-    for (size_t i = 0; i < settings->target_count; i++)
-        if (settings->targets[i].id && strcmp(settings->targets[i].id, id) == 0)
-            return &settings->targets[i];
-    return NULL;
-}
-
 static bool is_repeated(const struct model_group *group, size_t i)
 {
     for (size_t j = 0; j < i; j++)
@@ -35,7 +27,7 @@ static void find_targets(struct loader *loader, struct model_group *group, const
     if (list && list->kind == NODE_SEQUENCE && list->count == 0)
         report(loader, SEVERITY_ERROR, list, "targets: [ID, ...]", "a model group needs at least one target");
     for (size_t i = 0; child && i < group->target_count; i++, child = child->next) {
-        group->targets[i] = find_target(loader->settings, group->target_ids[i]);
+        group->targets[i] = config_find_target(loader->settings, group->target_ids[i]);
         if (!group->targets[i])
             refuse_unknown_name(loader, child, "target", group->target_ids[i], target_at, SEVERITY_ERROR);
         else if (is_repeated(group, i))

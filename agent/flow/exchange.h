@@ -35,8 +35,6 @@ enum outcome {
     OUTCOME_FAIL,   /* exchange->error says why: answer it, then the tail */
 };
 
-enum { ATTEMPTS_MAX = 3 };
-
 /* The request as one api has it: as it came (redacted where a rule says so), or translated. See renditions.c. */
 struct rendition {
     const struct dialect *dialect;

@@ -232,12 +232,3 @@ const char *flow_step_name(unsigned step)
     check(step < STEP_COUNT);
     return step_rows[step].name;
 }
-
-const struct provider *flow_find_provider(const struct settings *settings, const char *host)
-{
-    for (size_t i = 0; i < settings->provider_count; i++)
-        for (size_t j = 0; j < settings->providers[i].host_count; j++)
-            if (!strcmp(settings->providers[i].hosts[j], host))
-                return &settings->providers[i];
-    return NULL;
-}

@@ -61,7 +61,4 @@ struct flow_question {
  * it would be refused ("refused" says how). */
 bool flow_explain(struct settings *settings, const struct flow_question *question, struct buffer *out);
 
-/* The governed host's row of the catalogue; NULL for a name that only capture.hosts lists. */
-const struct provider *flow_find_provider(const struct settings *settings, const char *host);
-
 #endif

@@ -31,14 +31,6 @@ static const char *find_id(struct exchange *exchange)
     return NULL;
 }
 
-static const struct target *find_target(const struct settings *settings, const char *id)
-{
-    for (size_t i = 0; i < settings->target_count; i++)
-        if (strcmp(settings->targets[i].id, id) == 0)
-            return &settings->targets[i];
-    return NULL;
-}
-
 /* The note of a job: target, model and service tier, each on a line of its own. */
 static const char *next_line(struct exchange *exchange, const char **rest)
 {
@@ -53,7 +45,7 @@ static void read_note(struct exchange *exchange, struct job_reference *job)
     const char *target = next_line(exchange, &rest);
     job->model = next_line(exchange, &rest);
     job->service_tier = next_line(exchange, &rest);
-    job->target = find_target(exchange->settings, target);
+    job->target = config_find_target(exchange->settings, target);
     if (job->target)
         routing_remember(exchange->worker->services->routing, route_hash(job->id), job->target);
 }

@@ -15,7 +15,7 @@ static const struct {
 void receive_find_provider(struct exchange *exchange, const char *name)
 {
     exchange->host = arena_strdup(exchange->arena, name);
-    exchange->provider = flow_find_provider(exchange->settings, name);
+    exchange->provider = config_find_provider(exchange->settings, name);
     exchange->is_catalogued = exchange->provider != NULL;
     if (!exchange->provider) {
         struct provider *provider = arena_new_struct(exchange->arena, struct provider);

@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* An exchange is tried three times at most (attempts_max): when as many are in, the tiers after them are not asked. */
-enum { ENOUGH = 3 };
-
 static bool has_secret(const struct choice *choice, struct candidate *row)
 {
     (void)choice;
@@ -213,5 +210,5 @@ void filters_apply(struct choice *choice)
     apply_states(choice);
     size_t left = 0;
     for (unsigned tier = 0; choice->asks && tier < TIER_COUNT; tier++)
-        left += ask_tier(choice, tier, left >= ENOUGH);
+        left += ask_tier(choice, tier, left >= ATTEMPTS_MAX); /* no more will be tried */
 }

@@ -55,6 +55,13 @@ static inline __int128 verify_available(const struct balance *balance)
 
 void verify_find_fault(struct walk *walk, enum invariant invariant, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A sum of the walk; a fault when it overflows or falls below 0. */
+void verify_add(struct walk *walk, const struct transfer *transfer, int64_t *sum, int64_t amount);
+/* For %llu. */
+static inline unsigned long long verify_number(const struct transfer *transfer)
+{
+    return (unsigned long long)transfer->sequence;
+}
 
 /* verify_budgets.c */
 void verify_add_bucket(struct walk *walk, uint32_t number, struct slice name);

@@ -11,11 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static unsigned long long number_of(const struct transfer *transfer)
-{
-    return (unsigned long long)transfer->sequence;
-}
-
 /* ---- the buckets ---- */
 
 void verify_add_bucket(struct walk *walk, uint32_t number, struct slice name)
@@ -79,7 +74,7 @@ void verify_linked_hold(struct walk *walk, const struct transfer *transfer)
         return; /* resolved before the anchor */
     if (!hold || hold->linked_count == WALLET_BUDGETS_MAX ||
         transfer->sequence != hold->sequence + 1 + hold->linked_count || transfer->amount != hold->amount)
-        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu counts no hold", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu counts no hold", verify_number(transfer));
     else if (transfer->debit < walk->account_count && transfer->credit < walk->account_count)
         holds_link(hold, transfer);
 }
@@ -88,22 +83,16 @@ static void count_hold(struct walk *walk, const struct transfer *transfer)
 {
     const struct book_row *bucket = &walk->accounts[transfer->debit];
     if (bucket->start < bucket->budget->used_until || bucket->start < transfer->first)
-        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu counts in a bucket of the past", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu counts in a bucket of the past",
+                          verify_number(transfer));
     else
         bucket->budget->used_until = bucket->start;
     if (transfer->limit == INT64_MAX)
         return; /* a soft budget */
     if (transfer->limit <= 0 ||
         counted(walk, transfer->debit, transfer->first) + transfer->amount > (__int128)transfer->limit)
-        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu passes the limit of budget %s", number_of(transfer),
-                          bucket->budget->name);
-}
-
-static void add(struct walk *walk, const struct transfer *transfer, int64_t *sum, int64_t amount)
-{
-    if (__builtin_add_overflow(*sum, amount, sum) || *sum < 0)
-        verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu: a sum overflows or falls below 0",
-                          number_of(transfer));
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu passes the limit of budget %s",
+                          verify_number(transfer), bucket->budget->name);
 }
 
 void verify_linked_money(struct walk *walk, const struct transfer *transfer)
@@ -111,18 +100,18 @@ void verify_linked_money(struct walk *walk, const struct transfer *transfer)
     struct book_row *bucket = &walk->accounts[transfer->debit], *allowance = &walk->accounts[transfer->credit];
     int64_t held = transfer->amount;
     if (!bucket->budget || allowance->kind != ACCOUNT_ALLOWANCE) {
-        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu names no budget", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu names no budget", verify_number(transfer));
         return;
     }
     if (transfer->kind == TRANSFER_PENDING)
         count_hold(walk, transfer);
     else
         held = -walk->ending.held;
-    add(walk, transfer, &bucket->computed.debits_pending, held);
-    add(walk, transfer, &allowance->computed.credits_pending, held);
+    verify_add(walk, transfer, &bucket->computed.debits_pending, held);
+    verify_add(walk, transfer, &allowance->computed.credits_pending, held);
     if (transfer->kind == TRANSFER_POST) {
-        add(walk, transfer, &bucket->computed.debits_posted, transfer->amount);
-        add(walk, transfer, &allowance->computed.credits_posted, transfer->amount);
+        verify_add(walk, transfer, &bucket->computed.debits_posted, transfer->amount);
+        verify_add(walk, transfer, &allowance->computed.credits_posted, transfer->amount);
     }
 }
 
@@ -146,7 +135,7 @@ void verify_finish_ending(struct walk *walk, const struct transfer *transfer)
     if (is_between || ending->done == ending->count)
         return;
     verify_find_fault(walk, INVARIANT_BUDGETS, "the hold that transfer %llu resolves stays open in %u budgets",
-                      number_of(&ending->resolution), ending->count - ending->done);
+                      verify_number(&ending->resolution), ending->count - ending->done);
     ending->done = ending->count = 0;
 }
 
@@ -161,13 +150,13 @@ void verify_linked_resolution(struct walk *walk, const struct transfer *transfer
                    transfer->debit == ending->linked[ending->done] && transfer->credit == ending->allowance &&
                    transfer->related == ending->hold + 1 + ending->done;
     if (!is_next)
-        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu ends no hold in its budget", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu ends no hold in its budget", verify_number(transfer));
     else if (transfer->amount != resolution->amount ||
              (transfer->flags & TRANSFER_ALARM) != (resolution->flags & TRANSFER_ALARM))
         verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu differs from what the wallet paid",
-                          number_of(transfer));
+                          verify_number(transfer));
     if (detail_resolution(detail) != transfer->sequence)
         verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu is not the one resolution of its hold",
-                          number_of(transfer));
+                          verify_number(transfer));
     ending->done += is_next;
 }

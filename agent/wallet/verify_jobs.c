@@ -7,11 +7,6 @@
  */
 #include "wallet/verify.h"
 
-static unsigned long long number_of(const struct transfer *transfer)
-{
-    return (unsigned long long)transfer->sequence;
-}
-
 /* ---- a DEFER of the walk ---- */
 
 static void take(struct walk *walk, struct hold *hold, const struct transfer *transfer, struct slice detail)
@@ -20,12 +15,13 @@ static void take(struct walk *walk, struct hold *hold, const struct transfer *tr
     struct wallet_job job;
     if (transfer->related != hold->sequence || transfer->debit != hold->wallet ||
         transfer->credit != hold->counterparty || transfer->amount != hold->amount || transfer->flags)
-        verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu defers another hold than it names", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu defers another hold than it names",
+                          verify_number(transfer));
     else if (!job_parse(detail, &job) || job.deadline_s <= 0)
-        verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu names no job", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu names no job", verify_number(transfer));
     else if (!jobs_add(&result->jobs, hold, transfer, &job))
         verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu defers a second hold to the same job",
-                          number_of(transfer));
+                          verify_number(transfer));
     else
         jobs_move_hold(&result->holds, &result->deferred, hold);
 }
@@ -41,7 +37,8 @@ void verify_defer(struct walk *walk, const struct transfer *transfer, struct sli
     const bool is_known = hold && hold->job->sequence == transfer->sequence; /* by its row */
     const bool is_past = !hold && transfer->sequence <= walk->anchor.head.sequence;
     if (!is_known && !is_past)
-        verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu defers a hold that is not open", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_JOBS, "transfer %llu defers a hold that is not open",
+                          verify_number(transfer));
 }
 
 /* ---- holds from before the first transfer of the walk ---- */

@@ -7,16 +7,11 @@
 
 #include <stdlib.h>
 
-static unsigned long long number_of(const struct transfer *transfer)
-{
-    return (unsigned long long)transfer->sequence;
-}
-
-static void add(struct walk *walk, const struct transfer *transfer, int64_t *sum, int64_t amount)
+void verify_add(struct walk *walk, const struct transfer *transfer, int64_t *sum, int64_t amount)
 {
     if (__builtin_add_overflow(*sum, amount, sum) || *sum < 0)
         verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu: a sum overflows or falls below 0",
-                          number_of(transfer));
+                          verify_number(transfer));
 }
 
 static void walk_pending(struct walk *walk, const struct transfer *transfer, struct balance *debit,
@@ -25,9 +20,9 @@ static void walk_pending(struct walk *walk, const struct transfer *transfer, str
     bool is_enforced = !(transfer->flags & TRANSFER_UNENFORCED);
     if (is_enforced && (verify_available(debit) <= 0 || verify_available(debit) < transfer->amount))
         verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu holds more than its wallet had",
-                          number_of(transfer));
-    add(walk, transfer, &debit->debits_pending, transfer->amount);
-    add(walk, transfer, &credit->credits_pending, transfer->amount);
+                          verify_number(transfer));
+    verify_add(walk, transfer, &debit->debits_pending, transfer->amount);
+    verify_add(walk, transfer, &credit->credits_pending, transfer->amount);
 }
 
 static void walk_resolution(struct walk *walk, const struct transfer *transfer, const struct hold *hold,
@@ -38,32 +33,35 @@ static void walk_resolution(struct walk *walk, const struct transfer *transfer, 
     __int128 before = verify_available(debit);
     if (transfer->debit != hold->wallet || transfer->related != hold->sequence)
         verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu resolves another hold than it names",
-                          number_of(transfer));
+                          verify_number(transfer));
     if (is_post && transfer->amount > hold->amount && !(transfer->flags & TRANSFER_ALARM))
-        verify_find_fault(walk, INVARIANT_WITHIN_HOLD, "transfer %llu posts more than was held", number_of(transfer));
-    add(walk, transfer, &debit->debits_pending, -hold->amount);
-    add(walk, transfer, &counterparty->credits_pending, -hold->amount);
+        verify_find_fault(walk, INVARIANT_WITHIN_HOLD, "transfer %llu posts more than was held",
+                          verify_number(transfer));
+    verify_add(walk, transfer, &debit->debits_pending, -hold->amount);
+    verify_add(walk, transfer, &counterparty->credits_pending, -hold->amount);
     if (is_post) {
-        add(walk, transfer, &debit->debits_posted, transfer->amount);
-        add(walk, transfer, &credit->credits_posted, transfer->amount);
+        verify_add(walk, transfer, &debit->debits_posted, transfer->amount);
+        verify_add(walk, transfer, &credit->credits_posted, transfer->amount);
     }
     __int128 after = verify_available(debit);
     if (!hold->is_unenforced && after < before && after < 0)
-        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet",
+                          verify_number(transfer));
 }
 
 static void walk_posted(struct walk *walk, const struct transfer *transfer, struct book_row *debit,
                         struct book_row *credit)
 {
-    add(walk, transfer, &debit->computed.debits_posted, transfer->amount);
-    add(walk, transfer, &credit->computed.credits_posted, transfer->amount);
+    verify_add(walk, transfer, &debit->computed.debits_posted, transfer->amount);
+    verify_add(walk, transfer, &credit->computed.credits_posted, transfer->amount);
     if (transfer->kind == TRANSFER_WRITE_OFF &&
         (walk->before.kind != TRANSFER_POST || walk->before.related != transfer->related ||
          !(walk->before.flags & TRANSFER_ALARM)))
         verify_find_fault(walk, INVARIANT_WITHIN_HOLD, "transfer %llu writes off without an alarm",
-                          number_of(transfer));
+                          verify_number(transfer));
     if (transfer->kind == TRANSFER_ADJUST && debit->kind == ACCOUNT_WALLET && verify_available(&debit->computed) < 0)
-        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_NOT_OVERSPENT, "transfer %llu overspends its wallet",
+                          verify_number(transfer));
 }
 
 static bool is_posted(enum transfer_kind kind)
@@ -75,7 +73,7 @@ static void walk_money(struct walk *walk, const struct transfer *transfer, const
 {
     if (transfer->debit >= walk->account_count || transfer->credit >= walk->account_count || transfer->amount < 0) {
         verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu names no such account or amount",
-                          number_of(transfer));
+                          verify_number(transfer));
         return;
     }
     struct book_row *debit = &walk->accounts[transfer->debit], *credit = &walk->accounts[transfer->credit];
@@ -85,7 +83,7 @@ static void walk_money(struct walk *walk, const struct transfer *transfer, const
     if (transfer_is_linked(transfer))
         verify_linked_money(walk, transfer);
     else if (debit->kind >= ACCOUNT_BUDGET || credit->kind >= ACCOUNT_BUDGET)
-        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu moves money into a budget", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_BUDGETS, "transfer %llu moves money into a budget", verify_number(transfer));
     else if (transfer->kind == TRANSFER_PENDING)
         walk_pending(walk, transfer, &debit->computed, &credit->computed);
     else if (is_posted(transfer->kind))
@@ -94,7 +92,7 @@ static void walk_money(struct walk *walk, const struct transfer *transfer, const
         walk_resolution(walk, transfer, hold, &debit->computed, &credit->computed);
     if (transfer->previous != (wallet ? wallet->computed.last : 0))
         verify_find_fault(walk, INVARIANT_ACCOUNTS, "transfer %llu misses its wallet's one before",
-                          number_of(transfer));
+                          verify_number(transfer));
     debit->computed.transfers++;
     credit->computed.transfers++;
     debit->computed.last = credit->computed.last = transfer->sequence;
@@ -115,7 +113,7 @@ static struct hold *walk_hold(struct walk *walk, const struct transfer *transfer
     if (transfer->kind == TRANSFER_PENDING) {
         result->has_unenforced |= (transfer->flags & TRANSFER_UNENFORCED) != 0;
         if (holds_find(result->holds, transfer->id))
-            verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu holds under a used id", number_of(transfer));
+            verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu holds under a used id", verify_number(transfer));
         else if (transfer->debit < walk->account_count && transfer->credit < walk->account_count)
             holds_add(&result->holds, transfer);
         return NULL;
@@ -128,10 +126,11 @@ static struct hold *walk_hold(struct walk *walk, const struct transfer *transfer
     hold = hold ? hold : holds_find(result->deferred, transfer->id);
     hold = hold ? hold : verify_reopen_hold(walk, transfer);
     if (!hold && transfer->sequence > walk->anchor.head.sequence)
-        verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu resolves a hold that is not open", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu resolves a hold that is not open",
+                          verify_number(transfer));
     if (detail_resolution(detail) != transfer->sequence)
         verify_find_fault(walk, INVARIANT_HOLDS, "transfer %llu is not the one resolution of its hold",
-                          number_of(transfer));
+                          verify_number(transfer));
     return hold;
 }
 
@@ -140,12 +139,13 @@ static void walk_chain(struct walk *walk, const struct transfer *transfer, struc
     if (transfer->sequence != walk->expected)
         verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is missing", (unsigned long long)walk->expected);
     else if (walk->has_hash && memcmp(transfer->chain, walk->hash, HASH_BYTES))
-        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu, or the one before, was changed", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu, or the one before, was changed",
+                          verify_number(transfer));
     transfer_hash(transfer->sequence, row, detail, walk->hash);
     walk->has_hash = true;
     walk->expected = transfer->sequence + 1;
     if (transfer->sequence == walk->anchor.head.sequence && memcmp(walk->hash, walk->anchor.head.hash, HASH_BYTES))
-        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is not what the anchor says", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu is not what the anchor says", verify_number(transfer));
 }
 
 enum error verify_read_detail(struct walk *walk, const struct transfer *transfer, unsigned char bytes[DETAIL_BYTES_MAX],
@@ -176,7 +176,7 @@ static enum error check_id(struct walk *walk, const struct transfer *transfer)
     if (error && error != ERROR_NOT_FOUND)
         return error;
     if (error || row_key_parse(row_slice(key.bytes, length)) != transfer->sequence)
-        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu cannot be found by its id", number_of(transfer));
+        verify_find_fault(walk, INVARIANT_CHAIN, "transfer %llu cannot be found by its id", verify_number(transfer));
     return ERROR_OK;
 }
 
