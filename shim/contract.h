@@ -17,9 +17,11 @@
 #define TOLLGATE_ENV_ENVIRONMENT "TOLLGATE_ENV"     /* dev | prod */
 #define TOLLGATE_ENV_RUNTIME     "TOLLGATE_RUNTIME" /* the agent's runtime directory, absolute */
 #define TOLLGATE_ENV_GROUP       "TOLLGATE_GROUP" /* consumer group asked for by `run --group`; absent: agent decides */
-#define TOLLGATE_ENV_PROJECT     "TOLLGATE_PROJECT" /* project name, absent when none */
-#define TOLLGATE_ENV_SHIM        "TOLLGATE_SHIM"    /* absolute path of libtollgate.so: what LD_PRELOAD must contain */
-#define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE" /* our roots, PEM (= RUNTIME/ca.pem) */
+#define TOLLGATE_ENV_PROJECT     "TOLLGATE_PROJECT"  /* project name, absent when none */
+#define TOLLGATE_ENV_SHIM        "TOLLGATE_SHIM"     /* absolute path of libtollgate.so: what LD_PRELOAD must contain */
+#define TOLLGATE_ENV_LAUNCHER    "TOLLGATE_LAUNCHER" /* absolute path of `tollgate`: what supervises static programs */
+#define TOLLGATE_ENV_SUPERVISED  "TOLLGATE_SUPERVISED" /* pid of the supervisor above this process, absent when none */
+#define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE"    /* our roots, PEM (= RUNTIME/ca.pem) */
 #define TOLLGATE_ENV_CA_BUNDLE                                                                                         \
     "TOLLGATE_CA_BUNDLE" /* user's + system roots + ours: value of replacing CA variables                              \
                           */
@@ -30,6 +32,7 @@
 #define TOLLGATE_FILE_BUNDLE   "bundle.pem"    /* system roots + ours */
 #define TOLLGATE_FILE_JKS      "cacerts.jks"   /* the same for Java, store password "changeit" */
 #define TOLLGATE_FILE_IDENTITY "identity.sock" /* SOCK_DGRAM: struct tollgate_hello */
+#define TOLLGATE_FILE_REDIRECT "redirect.sock" /* SOCK_SEQPACKET: struct tollgate_redirect, answered */
 #define TOLLGATE_FILE_ADMIN    "admin.sock"    /* SOCK_STREAM, HTTP/1.1: the owner's control API */
 #define TOLLGATE_FILE_REPORT   "report.sock"   /* SOCK_STREAM, HTTP/1.1: launch facts and read-only reports */
 
@@ -62,15 +65,23 @@
 /*
  * The map file, little endian (host order; both sides are on one machine), version TOLLGATE_MAP_VERSION:
  *   struct tollgate_map_header
- *   struct tollgate_map_port  ports[port_count]
- *   struct tollgate_map_name  names[name_count]   sorted by name (bytewise, lower case, no trailing dot)
- *   char                      text[text_size]     the names' bytes, each NUL-terminated
+ *   struct tollgate_map_port     ports[port_count]
+ *   struct tollgate_map_name     names[name_count]          sorted by name (bytewise, lower case, no trailing dot)
+ *   struct tollgate_map_redirect redirects[redirect_count]  sorted by original (bytewise)
+ *   char                         text[text_size]            the names' bytes, each NUL-terminated
  * checksum: FNV-1a 64 over every byte after the header. A reader refuses a wrong magic, version, size or checksum,
- * and any offset outside the file.
+ * and any offset or address outside its bounds.
+ *
+ * Names and addresses. A governed name has an address in `network`: it says by itself what was asked for. An address at
+ * which a provider answers (found by a program without asking us: c-ares, DNS over HTTPS, hard-coded) has an address in
+ * `redirect_network`: the agent then knows the original one, reads the server name of the TLS handshake, governs the
+ * governed names and passes everything else on to the original address, untouched. The first address of that network
+ * (redirect_network + 1) stands for any: its connections were announced by a supervisor (struct tollgate_redirect).
  */
 #define TOLLGATE_MAP_MAGIC     0x50414d474c4c4f54ull /* "TOLLGMAP" */
-#define TOLLGATE_MAP_VERSION   1u
+#define TOLLGATE_MAP_VERSION   2u
 #define TOLLGATE_MAP_BYTES_MAX (4u << 20)
+#define TOLLGATE_MAP_STRICT    1u /* flag: a program that cannot be governed is not executed (EPERM) */
 
 struct tollgate_map_header {
     uint64_t magic;
@@ -82,7 +93,11 @@ struct tollgate_map_header {
     uint32_t port_count;
     uint32_t name_count;
     uint32_t text_size;
-    uint32_t generation; /* counts up with every map this agent's state directory wrote */
+    uint32_t generation;       /* counts up with every map this agent's state directory wrote */
+    uint32_t redirect_network; /* host order, e.g. 127.78.0.0; same mask; disjoint from network */
+    uint32_t redirect_count;
+    uint32_t flags;    /* TOLLGATE_MAP_… */
+    uint32_t reserved; /* 0 */
 };
 
 struct tollgate_map_port {
@@ -93,6 +108,12 @@ struct tollgate_map_port {
 struct tollgate_map_name {
     uint32_t address;     /* host order, inside network */
     uint32_t text_offset; /* into text */
+};
+
+/* An address of a provider and its stand-in. */
+struct tollgate_map_redirect {
+    uint8_t original[16]; /* IPv6, network order; IPv4 as ::ffff:a.b.c.d */
+    uint32_t address;     /* host order, inside redirect_network */
 };
 
 /* FNV-1a 64: small enough to stand in both sides without a library. */
@@ -121,6 +142,36 @@ struct tollgate_hello {
     uint64_t cookie;
     char group[TOLLGATE_NAME_MAX];   /* NUL-padded, empty: not asked for */
     char project[TOLLGATE_NAME_MAX]; /* NUL-padded, empty: none */
+};
+
+/*
+ * What a supervisor sends on a connection to RUNTIME/redirect.sock before it connects a program's socket for it, and
+ * the agent's acknowledgement: one message each, any number of times on one connection, in order. The agent joins on
+ * the cookie as above (its lifetime is that of a hello, 30 s) and believes the pid when the kernel says that it belongs
+ * to the supervisor's own uid. `address` of the answer is where to connect: the original itself when it lies in the
+ * map's networks, else redirect_network + 1.
+ */
+#define TOLLGATE_REDIRECT_MAGIC   0x52444952u
+#define TOLLGATE_REDIRECT_VERSION 1u
+
+struct tollgate_redirect {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t size; /* sizeof(struct tollgate_redirect) */
+    uint64_t cookie;
+    uint8_t original[16]; /* as in struct tollgate_map_redirect */
+    uint16_t port;        /* host order; one that the map governs */
+    uint16_t reserved;    /* 0 */
+    int32_t pid;          /* of the program, as the agent's /proc shows it */
+    char group[TOLLGATE_NAME_MAX];
+    char project[TOLLGATE_NAME_MAX];
+};
+
+struct tollgate_redirect_answer {
+    uint32_t magic;   /* TOLLGATE_REDIRECT_MAGIC */
+    uint16_t port;    /* the agent's, host order */
+    uint16_t refused; /* an errno; 0: connect now */
+    uint32_t address; /* IPv4, host order */
 };
 
 #endif

@@ -88,6 +88,7 @@ struct launch_map {
     struct text_list names;
     const struct tollgate_map_port *ports;
     const uint32_t *addresses; /* host order, by name */
+    const struct tollgate_map_redirect *redirects;
 };
 /* NULL, or what is wrong with the file ("missing", "checksum", …). */
 const char *map_read(const char *path, struct launch_map *ret_map);

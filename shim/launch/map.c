@@ -41,7 +41,8 @@ static const char *map_take_names(const char *bytes, struct launch_map *map)
 {
     const struct tollgate_map_name *names =
         (const void *)(bytes + sizeof map->header + map->header.port_count * sizeof *map->ports);
-    const char *text = (const char *)(names + map->header.name_count);
+    map->redirects = (const void *)(names + map->header.name_count);
+    const char *text = (const char *)(map->redirects + map->header.redirect_count);
     if (map->header.name_count > 0 && (map->header.text_size == 0 || text[map->header.text_size - 1] != '\0'))
         return "has unterminated names";
     uint32_t *addresses = text_allocate((map->header.name_count + 1) * sizeof *addresses);
@@ -54,6 +55,9 @@ static const char *map_take_names(const char *bytes, struct launch_map *map)
         addresses[i] = names[i].address;
     }
     map->addresses = addresses;
+    for (uint32_t i = 0; i < map->header.redirect_count; i++)
+        if ((map->redirects[i].address & map->header.network_mask) != map->header.redirect_network)
+            return "has a redirect outside its network";
     return NULL;
 }
 
@@ -71,7 +75,8 @@ const char *map_read(const char *path, struct launch_map *ret_map)
     if (map.header.version != TOLLGATE_MAP_VERSION)
         return "is of another version";
     uint64_t rows = map.header.port_count * (uint64_t)sizeof(struct tollgate_map_port) +
-                    map.header.name_count * (uint64_t)sizeof(struct tollgate_map_name);
+                    map.header.name_count * (uint64_t)sizeof(struct tollgate_map_name) +
+                    map.header.redirect_count * (uint64_t)sizeof(struct tollgate_map_redirect);
     if (map.header.file_size != size || sizeof map.header + rows + map.header.text_size != size)
         return "is cut off";
     if (map.header.checksum != tollgate_map_checksum(bytes + sizeof map.header, size - sizeof map.header))

@@ -16,6 +16,7 @@ struct map {
     const struct tollgate_map_header *header; /* NULL: no map */
     const struct tollgate_map_port *ports;
     const struct tollgate_map_name *names;
+    const struct tollgate_map_redirect *redirects;
     const char *text;
     const char *joined;
 };
@@ -49,6 +50,15 @@ static bool map_has_valid_names(const struct tollgate_map_header *header, const 
     return true;
 }
 
+static bool map_has_valid_redirects(const struct tollgate_map_header *header,
+                                    const struct tollgate_map_redirect *redirects)
+{
+    for (uint32_t i = 0; i < header->redirect_count; i++)
+        if ((redirects[i].address & header->network_mask) != header->redirect_network)
+            return false;
+    return true;
+}
+
 /* Ensures: on true every later look-up stays inside the `size` bytes. */
 static bool map_accept(const char *bytes, size_t size, struct map *ret_map)
 {
@@ -57,15 +67,18 @@ static bool map_accept(const char *bytes, size_t size, struct map *ret_map)
         return false;
     uint64_t ports_bytes = header->port_count * (uint64_t)sizeof(struct tollgate_map_port);
     uint64_t names_bytes = header->name_count * (uint64_t)sizeof(struct tollgate_map_name);
-    if (header->file_size != size || sizeof *header + ports_bytes + names_bytes + header->text_size != size)
+    uint64_t redirects_bytes = header->redirect_count * (uint64_t)sizeof(struct tollgate_map_redirect);
+    uint64_t rows_bytes = ports_bytes + names_bytes + redirects_bytes;
+    if (header->file_size != size || sizeof *header + rows_bytes + header->text_size != size)
         return false;
     if (header->checksum != tollgate_map_checksum(bytes + sizeof *header, size - sizeof *header))
         return false;
     struct map found = {.header = header};
     found.ports = (const void *)(bytes + sizeof *header);
     found.names = (const void *)(bytes + sizeof *header + ports_bytes);
-    found.text = bytes + sizeof *header + ports_bytes + names_bytes;
-    if (!map_has_valid_names(header, found.names, found.text))
+    found.redirects = (const void *)(bytes + sizeof *header + ports_bytes + names_bytes);
+    found.text = bytes + sizeof *header + rows_bytes;
+    if (!map_has_valid_names(header, found.names, found.text) || !map_has_valid_redirects(header, found.redirects))
         return false;
     *ret_map = found;
     return true;

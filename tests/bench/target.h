@@ -32,7 +32,8 @@ static inline bool target_parse(const char *text, struct sockaddr_in *ret_addres
 static inline bool map_is_sound(const struct tollgate_map_header *header, const char *bytes, size_t length)
 {
     size_t wanted = sizeof *header + header->port_count * sizeof(struct tollgate_map_port) +
-                    header->name_count * sizeof(struct tollgate_map_name) + header->text_size;
+                    header->name_count * sizeof(struct tollgate_map_name) +
+                    header->redirect_count * sizeof(struct tollgate_map_redirect) + header->text_size;
     return header->magic == TOLLGATE_MAP_MAGIC && header->version == TOLLGATE_MAP_VERSION &&
            header->file_size == length && wanted == length && length > sizeof *header && bytes[length - 1] == '\0' &&
            header->checksum == tollgate_map_checksum(bytes + sizeof *header, length - sizeof *header);
@@ -50,7 +51,8 @@ static inline bool map_find(const char *bytes, size_t length, const char *name, 
     if (!map_is_sound(&header, bytes, length))
         return false;
     const char *ports = bytes + sizeof header, *names = ports + header.port_count * sizeof port;
-    const char *text = names + header.name_count * sizeof row;
+    const char *text =
+        names + header.name_count * sizeof row + header.redirect_count * sizeof(struct tollgate_map_redirect);
     struct sockaddr_in address = {.sin_family = AF_INET};
     for (uint32_t i = 0; i < header.port_count; i++) {
         memcpy(&port, ports + i * sizeof port, sizeof port);
