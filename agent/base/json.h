@@ -66,6 +66,16 @@ bool json_next_element(struct slice array, size_t *at, struct json_value *ret_el
 typedef bool json_visit_string(void *context, const struct json_value *value, struct slice name);
 bool json_walk_strings(struct slice document, json_visit_string *visit, void *context);
 
+/* Every member of a text that may be no JSON, in one walk that validates it, too: `name` as between its quotes, `text`
+ * that of a value which is a string, else empty with data NULL. True: valid JSON by json_scan's verdict at a depth of
+ * 128, but for names that repeat. False: the members before *ret_rest were shown, those behind it not; it is in no
+ * string. */
+struct json_member {
+    struct slice name, text;
+};
+typedef void json_visit_member(void *context, const struct json_member *member);
+bool json_walk_members(struct slice text, json_visit_member *visit, void *context, size_t *ret_rest);
+
 /* Non-negative integer that fits in int64; false otherwise (also for 1.0, 1e3). */
 bool json_get_integer(const struct json_value *value, int64_t *ret_integer);
 /* Decodes a string's escapes into text (NUL-terminated); false when it is no string, does not fit, or holds U+0000. */

@@ -139,7 +139,7 @@ struct cache_outcome {
     bool is_encoded;     /* Content-Encoding that is not identity: the key knows nothing of Accept-Encoding */
     bool wants_no_store; /* Cache-Control: no-store, `"store": false` and the like in the request */
     bool is_forbidden;   /* the policy says that this model, endpoint or temperature is not cached */
-    bool is_damaged;     /* the provider's document is no JSON */
+    bool is_damaged;     /* the provider's document, or an event of its stream, is not what its format says */
 };
 /* NULL: it may be stored; else why not, a fixed text ("the answer is not complete"). */
 const char *cache_why_not_stored(const struct cache_outcome *outcome);

@@ -90,7 +90,7 @@ const char *cache_why_not_stored(const struct cache_outcome *outcome)
         {outcome->is_encoded, "it is encoded"},
         {outcome->wants_no_store, "the request wants it not to be stored"},
         {outcome->is_forbidden, "the policy forbids it"},
-        {outcome->is_damaged, "it is not valid JSON"},
+        {outcome->is_damaged, "not all of it could be read"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].forbids)

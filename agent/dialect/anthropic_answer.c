@@ -127,10 +127,7 @@ void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cu
                                          {"message.model", &model},
                                          {"message.id", &id}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_parse_event(meter, raw, &name, &data);
-    dialect_glance(data, text_members, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
-    meter->output_events += glance.text_bytes > 0;
+    dialect_glance_event(meter, raw, text_members, &name, &data, &glance);
     count_search(meter, data);
     /* message_stop is short; a text that quotes it is settled by the scan. */
     bool may_be_last = data.length < 256 && memmem(data.data, data.length, "message_stop", 12);
@@ -138,6 +135,7 @@ void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cu
         return;
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         struct slice usage = dialect_search_usage(data, "usage");
+        meter->is_damaged = true;
         if (usage.length && anthropic_read_usage(meter, usage) && slice_is(name, "message_delta"))
             meter->saw_output_usage = true;
         return;

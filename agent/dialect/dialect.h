@@ -119,6 +119,7 @@ struct meter {
     bool saw_usage;             /* some usage; saw_output_usage: the final count of the output, too */
     bool saw_output_usage;
     bool saw_terminal, saw_error; /* terminal: [DONE], message_stop, a whole document … a complete answer */
+    bool is_damaged; /* not all of it is what its format says: an event that is no JSON, or too long to be read */
     bool document_overflowed;
     bool has_failed;     /* `out` was full while usage is hidden */
     bool hid_last_event; /* from the client */

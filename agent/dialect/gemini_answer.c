@@ -248,6 +248,7 @@ static void read_damaged(struct meter *meter, struct slice chunk)
 {
     static const char finish[] = "\"finishReason\"";
     struct slice usage = dialect_search_usage(chunk, "usageMetadata");
+    meter->is_damaged = true;
     if (usage.length)
         read_usage(meter, usage);
     meter->saw_terminal |= usage.length && memmem(chunk.data, chunk.length, finish, sizeof finish - 1);
@@ -262,6 +263,7 @@ void gemini_read_event(struct meter *meter, struct slice raw, struct event_cut *
     take_output(meter, data);
     if (data.length && !read_chunk(meter, data))
         read_damaged(meter, data);
+    meter->is_damaged |= data.length && !dialect_is_object(data);
 }
 
 /* ---- documents: an answer, or a stream as a JSON array of chunks ---- */
@@ -274,14 +276,27 @@ static bool is_array(struct slice document)
     return at < document.length && document.data[at] == '[';
 }
 
+/* White space and that character. */
+static bool is_only(struct slice text, char wanted)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < text.length; i++)
+        count += text.data[i] == wanted ? 1 : strchr(" \t\r\n", text.data[i]) ? 0 : 2;
+    return count == 1;
+}
+
 /* Chunk by chunk: an array that was cut is as good as a stream that was cut. */
 static void read_array(struct meter *meter, struct slice document)
 {
     struct slice chunk;
-    size_t at = 0;
-    while (dialect_next_object(document, &at, &chunk))
+    size_t at = 0, end = 0;
+    for (char before = '['; dialect_next_object(document, &at, &chunk); before = ',', end = at) {
+        struct slice gap = {document.data + end, (size_t)(chunk.data - document.data) - end};
+        meter->is_damaged |= !is_only(gap, before);
         if (!read_chunk(meter, chunk))
             read_damaged(meter, chunk);
+    }
+    meter->is_damaged |= !is_only(slice_from(document, end), ']');
 }
 
 void gemini_read_document(struct meter *meter, struct slice document)

@@ -40,28 +40,65 @@ static bool name_is_in(struct slice name, const char *const *names)
     return false;
 }
 
-void dialect_glance(struct slice text, const char *const *text_members, const char *usage_member,
-                    struct glance *ret_glance)
+/* What a glance looks for, and what it has found. */
+struct looking {
+    const char *const *text_members;
+    const char *usage_member;
+    struct glance glance;
+};
+
+static void take_member(void *context, const struct json_member *member)
 {
-    struct glance glance = {0};
+    struct looking *looking = context;
+    looking->glance.has_usage |= slice_is(member->name, looking->usage_member);
+    looking->glance.has_error |= slice_is(member->name, "error");
+    if (member->text.data && name_is_in(member->name, looking->text_members))
+        looking->glance.text_bytes += member->text.length;
+}
+
+/* From quote to quote, whatever is between them. */
+static void look_through(struct looking *looking, struct slice text)
+{
     const char *at = text.data, *end = text.data + text.length;
     while (at < end && (at = memchr(at, '"', (size_t)(end - at)))) {
         const char *close = string_end(at, end);
-        struct slice name = {at + 1, (size_t)(close - at - 1)};
+        struct json_member member = {.name = {at + 1, (size_t)(close - at - 1)}};
         at = close < end ? skip_space(close + 1, end) : end;
         if (at == end || *at != ':')
             continue;
-        glance.has_usage |= slice_is(name, usage_member);
-        glance.has_error |= slice_is(name, "error");
         at = skip_space(at + 1, end);
-        if (at == end || *at != '"')
-            continue;
-        close = string_end(at, end);
-        if (name_is_in(name, text_members))
-            glance.text_bytes += (uint64_t)(close - at - 1);
-        at = close < end ? close + 1 : end;
+        bool is_string = at < end && *at == '"';
+        close = is_string ? string_end(at, end) : at;
+        if (is_string)
+            member.text = (struct slice){at + 1, (size_t)(close - at - 1)};
+        take_member(looking, &member);
+        at = is_string && close < end ? close + 1 : close;
     }
-    *ret_glance = glance;
+}
+
+void dialect_glance(struct slice text, const char *const *text_members, const char *usage_member,
+                    struct glance *ret_glance)
+{
+    struct looking looking = {.text_members = text_members, .usage_member = usage_member};
+    look_through(&looking, text);
+    *ret_glance = looking.glance;
+}
+
+bool dialect_glance_object(struct slice text, const char *const *text_members, const char *usage_member,
+                           struct glance *ret_glance)
+{
+    struct looking looking = {.text_members = text_members, .usage_member = usage_member};
+    size_t rest;
+    bool is_json = json_walk_members(text, take_member, &looking, &rest);
+    look_through(&looking, slice_from(text, rest));
+    *ret_glance = looking.glance;
+    return is_json && dialect_is_object(text);
+}
+
+bool dialect_is_object(struct slice text)
+{
+    const char *end = text.data + text.length, *at = text.length ? skip_space(text.data, end) : end;
+    return at < end && *at == '{';
 }
 
 /* At a '{': the object up to its '}', strings skipped; empty when it does not end. */

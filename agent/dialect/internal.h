@@ -145,7 +145,7 @@ bool dialect_next_object(struct slice array, size_t *at, struct slice *ret_objec
 
 /* ---- answers ---- */
 
-/* One walk over the strings of (part of) a JSON text, valid or not: cheap enough for every event. */
+/* One walk over (part of) a JSON text, valid or not: cheap enough for every event. */
 struct glance {
     uint64_t text_bytes; /* of string members that carry output */
     bool has_usage, has_error;
@@ -153,7 +153,12 @@ struct glance {
 /* text_members: names ended by NULL; usage_member: the name that announces usage: "usage", "usageMetadata". */
 void dialect_glance(struct slice text, const char *const *text_members, const char *usage_member,
                     struct glance *ret_glance);
+/* The same, and whether the text is a JSON object, in the same walk. */
+bool dialect_glance_object(struct slice text, const char *const *text_members, const char *usage_member,
+                           struct glance *ret_glance);
 
+/* Of valid JSON: it is an object. */
+bool dialect_is_object(struct slice text);
 /* The bytes of the object that is the value of the last member of that name, in a document that is no valid JSON as a
  * whole (an answer with half a surrogate pair is still billed). Empty when there is none. */
 struct slice dialect_search_usage(struct slice document, const char *usage_member);
@@ -168,8 +173,13 @@ uint64_t dialect_take_part(uint64_t *whole, uint64_t part);
 /* Integers found by json_scan; false (and untouched) when absent, null or no non-negative integer. */
 bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens);
 void dialect_take_text(const struct json_value *value, char *text, size_t bytes_max);
-/* The event's name and data; joined in meter->scratch when there are several data lines. */
+/* The event's name and data; joined in meter->scratch when there are several data lines. A line that is none of the
+ * format's damages the answer. */
 void dialect_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data);
+/* The same, glanced at: its text counts as output, and data that are neither a JSON object nor [DONE] damage the
+ * answer. */
+void dialect_glance_event(struct meter *meter, struct slice raw_event, const char *const *text_members,
+                          struct slice *ret_name, struct slice *ret_data, struct glance *ret_glance);
 
 /* Feeds bytes of JSON lines to the format's read_line. */
 void dialect_feed_lines(struct meter *meter, struct slice bytes);

@@ -44,7 +44,18 @@ void dialect_parse_event(struct meter *meter, struct slice raw_event, struct sli
 {
     if (!meter->scratch)
         meter->scratch = arena_new(256);
-    sse_parse_event(raw_event, meter->scratch, ret_name, ret_data);
+    meter->is_damaged |= !sse_parse_event(raw_event, meter->scratch, ret_name, ret_data);
+}
+
+/* Comments and keep-alives have no data. */
+void dialect_glance_event(struct meter *meter, struct slice raw_event, const char *const *text_members,
+                          struct slice *ret_name, struct slice *ret_data, struct glance *ret_glance)
+{
+    dialect_parse_event(meter, raw_event, ret_name, ret_data);
+    bool is_object = dialect_glance_object(*ret_data, text_members, "usage", ret_glance);
+    meter->is_damaged |= ret_data->length && !is_object && !slice_has_prefix(*ret_data, "[DONE]");
+    meter->output_text_bytes += ret_glance->text_bytes;
+    meter->output_events += ret_glance->text_bytes > 0;
 }
 
 /* ---- streams ---- */
@@ -116,6 +127,7 @@ static bool feed_stream(struct meter *meter, struct slice bytes, struct buffer *
 {
     struct visit visit = {meter, meter->hides_usage ? out : NULL};
     bool is_bounded = sse_splitter_feed(&meter->splitter, bytes, visit_event, &visit);
+    meter->is_damaged |= !is_bounded;
     if (!meter->hides_usage)
         return buffer_append(out, bytes); /* an event past the bound was not read: its output is estimated */
     return is_bounded && !meter->has_failed;

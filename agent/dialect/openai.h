@@ -18,7 +18,7 @@ bool openai_read_usage(struct meter *meter, struct slice object);
 bool openai_take_seconds(const struct json_value *value, uint64_t *ret_seconds);
 /* An array of texts, or of arrays of tokens, is as many prompts; an array of tokens, and all else, is one. */
 int64_t openai_count_prompts(const struct json_value *prompt);
-/* The same of a text that is no valid JSON as a whole. */
+/* The same of a text that is no valid JSON as a whole, and damages the answer. */
 bool openai_search_usage(struct meter *meter, struct slice text);
 
 /* Tools that the provider runs and bills by the call. Where a request names no limit (max_tool_calls), this many are

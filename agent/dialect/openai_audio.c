@@ -66,14 +66,15 @@ static void read_speech_event(struct meter *meter, struct slice raw, struct even
     struct json_value usage, error;
     const struct json_query queries[] = {{"usage", &usage}, {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_parse_event(meter, raw, &name, &data);
-    dialect_glance(data, text_members, "usage", &glance);
+    dialect_glance_event(meter, raw, text_members, &name, &data, &glance);
     if (!glance.has_usage && !glance.has_error)
         return;
-    if (json_scan(data, 128, queries, 2, NULL))
+    if (json_scan(data, 128, queries, 2, NULL)) {
+        meter->is_damaged = true;
         usage.raw = dialect_search_usage(data, "usage");
-    else
+    } else {
         meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    }
     if (!usage.raw.length || !openai_read_usage(meter, usage.raw))
         return;
     meter->usage.output_audio += meter->usage.output;
@@ -158,10 +159,7 @@ static void read_transcript_event(struct meter *meter, struct slice raw, struct 
     struct glance glance;
     struct slice name, data;
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_parse_event(meter, raw, &name, &data);
-    dialect_glance(data, delta_members, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
-    meter->output_events += glance.text_bytes > 0;
+    dialect_glance_event(meter, raw, delta_members, &name, &data, &glance);
     bool is_last = data.length && memmem(data.data, data.length, "\"transcript.text.done\"", 22);
     if (!glance.has_usage && !glance.has_error && !is_last)
         return;

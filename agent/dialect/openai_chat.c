@@ -148,14 +148,11 @@ static void read_chunk(struct meter *meter, struct slice raw, const char *const 
     struct glance glance;
     struct slice name, data;
     struct answer_members answer;
-    dialect_parse_event(meter, raw, &name, &data);
+    dialect_glance_event(meter, raw, texts, &name, &data, &glance);
     if (slice_has_prefix(data, "[DONE]")) {
         meter->saw_terminal = true;
         return;
     }
-    dialect_glance(data, texts, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
-    meter->output_events += glance.text_bytes > 0;
     if (!glance.has_usage && !glance.has_error)
         return;
     if (!glance.has_error && has_usage_null_at_end(raw, ret_cut))

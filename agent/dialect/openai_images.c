@@ -110,15 +110,16 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     struct json_value usage, error;
     const struct json_query queries[] = {{"usage", &usage}, {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_parse_event(meter, raw, &name, &data);
-    dialect_glance(data, text_members, "usage", &glance);
+    dialect_glance_event(meter, raw, text_members, &name, &data, &glance);
     meter->output_events += data.length > 0;
     if (!glance.has_usage && !glance.has_error)
         return;
-    if (json_scan(data, 128, queries, 2, NULL))
+    if (json_scan(data, 128, queries, 2, NULL)) {
+        meter->is_damaged = true;
         usage.raw = dialect_search_usage(data, "usage");
-    else
+    } else {
         meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    }
     meter->saw_terminal |= usage.raw.length && read_usage(meter, usage.raw);
 }
 

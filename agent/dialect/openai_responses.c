@@ -203,10 +203,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     struct json_value error;
     const struct json_query queries[] = {QUERIES("response.", &response), {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
-    dialect_parse_event(meter, raw, &name, &data);
-    dialect_glance(data, delta_members, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
-    meter->output_events += glance.text_bytes > 0;
+    dialect_glance_event(meter, raw, delta_members, &name, &data, &glance);
     if (!glance.has_usage && !glance.has_error && !may_be_error(data))
         return;
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {

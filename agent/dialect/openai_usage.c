@@ -121,5 +121,6 @@ bool openai_read_usage(struct meter *meter, struct slice object)
 bool openai_search_usage(struct meter *meter, struct slice text)
 {
     struct slice usage = dialect_search_usage(text, "usage");
+    meter->is_damaged = true;
     return usage.length && openai_read_usage(meter, usage);
 }

@@ -175,7 +175,7 @@ struct exchange {
         const char *status; /* Cache-Status; NULL: the cache has no say */
         bool has_told;      /* the head is the cache's */
         bool saw_refusal;   /* the provider's own, which is no answer to keep */
-        bool is_damaged;    /* nor is a document that is no JSON */
+        bool is_damaged;    /* nor is what is no JSON, or was not looked at (and meter.is_damaged) */
         bool is_whole;
         const char *why_not_stored;
         struct money avoided; /* what the answer cost when it was made */

@@ -270,7 +270,7 @@ static void finish(struct exchange *exchange)
         .wants_no_store = exchange->recall.wants_no_store,
         .is_forbidden = exchange->recall.is_forbidden || is_never_model(exchange->settings, attempt->model) ||
                         is_never_model(exchange->settings, exchange->relay.meter.served_model),
-        .is_damaged = exchange->recall.is_damaged,
+        .is_damaged = exchange->recall.is_damaged || exchange->relay.meter.is_damaged,
     };
     const struct cache_made made = {.usage = attempt->usage,
                                     .charge = attempt->charge,

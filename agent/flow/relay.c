@@ -349,6 +349,7 @@ static void end_stream(struct exchange *exchange)
     send_out(exchange);
     if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
         send_two(exchange, SLICE_LITERAL("0\r\n\r\n"), (struct slice){NULL, 0});
+    exchange->recall.is_damaged |= !exchange->relay.is_metered; /* nobody looked at it */
     exchange->relay.is_complete = true;
 }
 

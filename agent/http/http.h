@@ -92,7 +92,8 @@ bool sse_splitter_feed(struct sse_splitter *splitter, struct slice bytes, sse_vi
 /* What is pending (an unterminated event at the end of the stream). */
 struct slice sse_splitter_rest(const struct sse_splitter *splitter);
 /* The data of an event: its `data:` lines joined with LF into `arena` unless it is one line (then a slice of raw); and
- * its `event:` name (empty when none). */
-void sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *ret_name, struct slice *ret_data);
+ * its `event:` name (empty when none). False: a line is neither a field of the standard nor a comment; clients skip it,
+ * but whoever wrote it meant something else. */
+bool sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *ret_name, struct slice *ret_data);
 
 #endif

@@ -116,10 +116,19 @@ static bool line_has_field(struct slice line, const char *name, struct slice *re
     return true;
 }
 
-void sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *ret_name, struct slice *ret_data)
+/* That has no data and is right all the same. */
+static bool is_other_line(struct slice line)
+{
+    struct slice value;
+    return line.length == 0 || line.data[0] == ':' || line_has_field(line, "event", &value) ||
+           line_has_field(line, "id", &value) || line_has_field(line, "retry", &value);
+}
+
+bool sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *ret_name, struct slice *ret_data)
 {
     struct slice name = {"", 0}, data = {"", 0}, value;
     size_t data_lines = 0, joined = 0;
+    bool has_known_lines = true;
     if (slice_has_prefix(raw_event, "\xef\xbb\xbf")) /* a stream may begin with one BOM */
         raw_event = slice_from(raw_event, 3);
     char *copy = NULL;
@@ -127,8 +136,10 @@ void sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *
         struct slice line = take_line(&rest);
         if (line_has_field(line, "event", &value))
             name = value;
-        if (!line_has_field(line, "data", &value))
+        if (!line_has_field(line, "data", &value)) {
+            has_known_lines &= is_other_line(line);
             continue;
+        }
         if (data_lines++ == 0) {
             data = value;
             continue;
@@ -145,4 +156,5 @@ void sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *
     }
     *ret_name = name;
     *ret_data = data;
+    return has_known_lines;
 }

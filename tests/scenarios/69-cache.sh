@@ -29,6 +29,7 @@ GROUP=a
 ask() { openai "$(openai_body "$1" "$2" "${3:-}")" "${@:4}"; }
 asked() { standin /_bill | json 'len(d)'; }
 responses_call() { governed curl -sS https://api.openai.com/v1/responses -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' -d "{\"model\":\"gpt-5.4-nano\",\"input\":\"hello\",$1}" "${@:2}"; }
+responses_stream() { governed curl -sS https://api.openai.com/v1/responses -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' -d "{\"model\":\"gpt-5.4-nano\",\"stream\":true,\"input\":\"$1\"}" "${@:2}"; }
 count_call() { governed curl -sS https://api.anthropic.com/v1/messages/count_tokens -H "x-api-key: $ANTHROPIC_API_KEY" -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' -d "{\"model\":\"claude-haiku-4-5\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}" "${@:2}"; }
 status_of() { sed -n 's/^cache-status: *//pI' "$T/head" | tr -d '\r'; }
 
@@ -112,6 +113,14 @@ twice "the provider's refusal is asked for again" "fwd=miss" ask gpt-5.4-nano 'n
 twice "as a stream, too" "fwd=miss" ask gpt-5.4-nano 'no [[refusal=1]]' ',"stream":true' -N
 twice "a count that is no JSON is asked for again" "fwd=miss" count_call 'x [[fault=bad_json]]'
 twice "a whole one is not" "hit" count_call 'x'
+twice "a stream that ends well with an event in it that is no JSON is asked for again" "fwd=miss" ask gpt-5.4-nano 'x [[fault=bad_json]]' ',"stream":true' -N
+twice "of responses, too" "fwd=miss" responses_stream 'x [[fault=bad_json]]'
+twice "of messages" "fwd=miss" anthropic "$(anthropic_body claude-haiku-4-5 'x [[fault=bad_json]]' ',"stream":true')"
+twice "of what is translated" "fwd=miss" ask claude 'x [[fault=bad_json]]' ',"stream":true' -N
+twice "with an event that is no UTF-8" "fwd=miss" ask gpt-5.4-nano 'x [[fault=bad_utf8]]' ',"stream":true' -N
+twice "whole ones are hits, each api's" "hit" responses_stream 'whole'
+twice "messages" "hit" anthropic "$(anthropic_body claude-haiku-4-5 'whole' ',"stream":true')"
+twice "what is translated" "hit" ask claude 'whole' ',"stream":true' -N
 own() { GROUP=a governed curl -sS "https://api.openai.com/v1/chat/completions" -H "authorization: Bearer $1" -H 'content-type: application/json' -d "$(openai_body gpt-5.4-nano 'with a key')" "${@:2}"; }
 own sk-one >/dev/null
 own sk-two -D "$T/head" >/dev/null
