@@ -6,8 +6,8 @@
  */
 #include "cache/keep.h"
 
-/* Raise the number when a row changes its form. */
-static const char magic[8] = "tgcache1";
+/* Raise the number when a row changes its form, or what may be in it. */
+static const char magic[8] = "tgcache2"; /* 1 had the provider's request ids */
 
 struct head {
     char magic[sizeof magic];

@@ -98,12 +98,13 @@ const char *cache_why_not_stored(const struct cache_outcome *outcome)
     return NULL;
 }
 
-/* Of an answer's fields: what says how to read it, by which version it was made and under which name the provider knows
- * it; of an error's: when to come again. Never what is about one connection, one account's limits or one browser. */
+/* Of an answer's fields: what says how to read it and by which version it was made; of an error's: when to come again.
+ * Never what is about one connection, one account's limits or one browser, nor the provider's name for the one request
+ * that was made: whoever asks the provider's support about a hit by it would ask about somebody else's call.
+ * tollgate-request-id names the exchange, and its event the one that made the answer. */
 bool cache_keeps_field(struct slice name)
 {
-    static const char *const names[] = {"content-type", "content-language", "openai-version",
-                                        "openai-model", "request-id",       "x-request-id",
+    static const char *const names[] = {"content-type", "content-language", "openai-version", "openai-model",
                                         "retry-after",  "retry-after-ms",   "x-should-retry"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (slice_is_like(name, names[i]))

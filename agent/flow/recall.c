@@ -165,7 +165,8 @@ static enum outcome act(struct exchange *exchange)
         return answer(exchange);
     case CACHE_FOLLOW:
         return follow(exchange);
-    case CACHE_ABSENT:
+    case CACHE_ABSENT: /* RFC 9211: no `hit`, and no `fwd` either, for it went nowhere; section 2.8 names the state */
+        exchange->recall.status = "tollgate; detail=only-if-cached";
         return exchange_fail(exchange, ERROR_NOT_CACHED, "%s", error_row(ERROR_NOT_CACHED)->text);
     case CACHE_LEAD:
         exchange->recall.is_leading = true;
