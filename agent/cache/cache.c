@@ -105,22 +105,36 @@ static void clear_flights(struct cache *cache, const char *group, const char *mo
     }
 }
 
-/* Bucket by bucket: the loops are not kept waiting, however many there are. What was stored before the call is gone
- * after it. */
-uint64_t cache_clear(struct cache *cache, const char *group, const char *model)
+/* Calls `visit` for each entry that matches, bucket by bucket: the loops are not kept waiting, however many there are.
+ */
+static void visit_entries(struct cache *cache, const char *group, const char *model, index_visit *visit,
+                          struct cache_part *part)
 {
-    uint64_t count = 0, bucket = 0;
+    uint64_t bucket = 0;
     cache_flush(cache); /* what the store had at the start is in the index now */
-    pthread_mutex_lock(&cache->lock);
-    clear_flights(cache, group, model);
-    pthread_mutex_unlock(&cache->lock);
     for (bool is_done = false; !is_done;) {
         pthread_mutex_lock(&cache->lock);
         for (uint64_t i = 0; i < BUCKETS_AT_ONCE && bucket < index_bucket_count(cache); i++)
-            count += index_clear_bucket(cache, bucket++, group, model);
+            index_visit_bucket(cache, bucket++, group, model, visit, part);
         is_done = bucket >= index_bucket_count(cache);
         pthread_mutex_unlock(&cache->lock);
     }
+}
+
+void cache_count(struct cache *cache, const char *group, const char *model, struct cache_part *ret_part)
+{
+    *ret_part = (struct cache_part){0};
+    visit_entries(cache, group, model, index_count, ret_part);
+}
+
+/* What was stored before the call is gone after it. */
+uint64_t cache_clear(struct cache *cache, const char *group, const char *model)
+{
+    struct cache_part cleared = {0};
+    pthread_mutex_lock(&cache->lock);
+    clear_flights(cache, group, model);
+    pthread_mutex_unlock(&cache->lock);
+    visit_entries(cache, group, model, index_clear, &cleared);
     cache_flush(cache);
-    return count;
+    return cleared.entries;
 }

@@ -278,6 +278,13 @@ struct cache_statistics {
     bool is_on_disk;
 };
 void cache_read_statistics(struct cache *cache, struct cache_statistics *ret_statistics);
+/* What is there of a group (NULL: any) and a model (as requested; NULL: any). Goes through all entries, some at a time.
+ * Not from a loop. */
+struct cache_part {
+    uint64_t entries, bytes;  /* as in the statistics */
+    uint64_t bytes_in_memory; /* bodies */
+};
+void cache_count(struct cache *cache, const char *group, const char *model, struct cache_part *ret_part);
 /* Forgets what a group (NULL: any) asked of a model (as requested; NULL: any); answers that are under way for them are
  * not stored. Returns how many, after they are gone from the disk, too. Not from a loop. */
 uint64_t cache_clear(struct cache *cache, const char *group, const char *model);

@@ -344,7 +344,7 @@ void index_lose_store(struct cache *cache, unsigned generation)
     }
 }
 
-/* ---- clearing ---- */
+/* ---- counting and clearing ---- */
 
 bool index_matches(const char *group, const char *model, const char *wanted_group, const char *wanted_model)
 {
@@ -356,16 +356,27 @@ uint64_t index_bucket_count(const struct cache *cache)
     return cache->bucket_mask + 1;
 }
 
-uint64_t index_clear_bucket(struct cache *cache, uint64_t bucket, const char *group, const char *model)
+void index_visit_bucket(struct cache *cache, uint64_t bucket, const char *group, const char *model, index_visit *visit,
+                        struct cache_part *part)
 {
-    uint64_t count = 0;
     for (struct entry *entry = cache->buckets[bucket], *next; entry; entry = next) {
         next = entry->chain;
-        if (!index_matches(entry->group, entry->model, group, model))
-            continue;
-        index_remove(cache, entry);
-        count++;
+        if (index_matches(entry->group, entry->model, group, model))
+            visit(cache, entry, part);
     }
-    cache->statistics.cleared += count;
-    return count;
+}
+
+void index_count(struct cache *cache, struct entry *entry, struct cache_part *part)
+{
+    (void)cache;
+    part->entries++;
+    part->bytes += entry->bytes;
+    part->bytes_in_memory += entry->answer ? answer_bytes(entry->answer) : 0;
+}
+
+void index_clear(struct cache *cache, struct entry *entry, struct cache_part *part)
+{
+    index_count(cache, entry, part);
+    index_remove(cache, entry);
+    cache->statistics.cleared++;
 }

@@ -123,8 +123,13 @@ void index_end_write(struct cache *cache, struct entry *entry, uint64_t answer_b
 /* The store was lost: what was only there is not any more. */
 void index_lose_store(struct cache *cache, unsigned generation);
 uint64_t index_bucket_count(const struct cache *cache);
-/* Removes those of a bucket that match. Returns how many. */
-uint64_t index_clear_bucket(struct cache *cache, uint64_t bucket, const char *group, const char *model);
+/* Calls `visit` for those of a bucket that match; it may remove them. */
+typedef void index_visit(struct cache *cache, struct entry *entry, struct cache_part *part);
+void index_visit_bucket(struct cache *cache, uint64_t bucket, const char *group, const char *model, index_visit *visit,
+                        struct cache_part *part);
+/* Both count the entry; the second removes it. */
+void index_count(struct cache *cache, struct entry *entry, struct cache_part *part);
+void index_clear(struct cache *cache, struct entry *entry, struct cache_part *part);
 bool index_matches(const char *group, const char *model, const char *wanted_group, const char *wanted_model);
 
 /* ---- ask.c ---- */

@@ -10,6 +10,18 @@ static long long number_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
+/* What there is of a group or a model: what happened is counted for all together. */
+static void print_part(const struct cli *cli, const json_t *answer)
+{
+    const char *group = cli->options.group, *model = cli->options.model;
+    printf("%-10s %s%s%s%s%s\n", "of", group ? "group " : "", group ? terminal_clean(group) : "",
+           group && model ? ", " : "", model ? "model " : "", model ? terminal_clean(model) : "");
+    printf("%-10s %lld\n%-10s %lld%s, %lld in memory\n", "entries", number_of(answer, "entries"), "bytes",
+           number_of(answer, "bytes"), json_is_true(json_object_get(answer, "on_disk")) ? " on disk" : " (no disk)",
+           number_of(answer, "bytes_in_memory"));
+    puts(terminal_paint(stdout, COLOR_DIM, cli->place.environment));
+}
+
 static void print_statistics(const struct cli *cli, const json_t *answer)
 {
     long long hits = number_of(answer, "hits"), follows = number_of(answer, "follows"),
@@ -36,14 +48,36 @@ static void print_statistics(const struct cli *cli, const json_t *answer)
     puts(terminal_paint(stdout, COLOR_DIM, cli->place.environment));
 }
 
+/* RFC 3986 section 2.1: models have all sorts of names. */
+static const char *encode_parameter(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/@";
+    char *encoded = text_allocate(3 * strlen(text) + 1), *to = encoded;
+    for (; *text; text++)
+        to += strchr(plain, *text) ? sprintf(to, "%c", *text) : sprintf(to, "%%%02X", (unsigned char)*text);
+    *to = '\0';
+    return encoded;
+}
+
+static const char *path_of(const struct options *options)
+{
+    if (!options->group && !options->model)
+        return "/v1/cache";
+    return text_format("/v1/cache?%s%s%s%s", options->group ? "group=" : "",
+                       options->group ? encode_parameter(options->group) : "", options->model ? "&model=" : "",
+                       options->model ? encode_parameter(options->model) : "");
+}
+
 static int cache_stats(struct cli *cli)
 {
     struct answer answer;
-    int code = api_get(cli, "/v1/cache", &answer);
+    int code = api_get(cli, path_of(&cli->options), &answer);
     if (code != EX_OK)
         return code;
     if (cli->options.json)
         terminal_print_json(&answer);
+    else if (cli->options.group || cli->options.model)
+        print_part(cli, answer.json);
     else
         print_statistics(cli, answer.json);
     json_decref(answer.json);

@@ -42,7 +42,8 @@ static const struct command commands[] = {
      "taken whole at the time shown.\n",
      OPTIONS_QUERY, 0, 0, false},
     {"cache", "stats | clear [--group NAME] [--model NAME]", "how the cache does; forget what is in it", cache_command,
-     NULL, OPTIONS_QUERY | OPTIONS_CACHE, 1, 1, false},
+     "Both of all, or of what a consumer group asked, or of a model. Exit code 65: there is no such group.\n",
+     OPTIONS_QUERY | OPTIONS_CACHE, 1, 1, false},
     {"explain", "FILE < REQUEST", "which rule, which target, which hold a request would meet", explain_command,
      "FILE is a policy; the request is its JSON body on standard input. Options: --host, --path, --group, --project,\n"
      "--providers, --prices, --json. Nothing is sent and no agent is needed. Exit code 1: it would be refused.\n",

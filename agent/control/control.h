@@ -15,8 +15,8 @@
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event
  *   report GET  /v1/targets                  {"targets": [{id, provider, model, breaker, requests, tokens, …}]}
- *   report GET  /v1/cache                    hits, misses, entries, bytes …
- *   admin  POST /v1/cache/clear              {group?, model?} → {cleared}
+ *   report GET  /v1/cache                    hits, misses, entries, bytes …; ?group=NAME, &model=NAME: theirs alone
+ *   admin  POST /v1/cache/clear              {group?, model?} → {cleared}; 422: no such group, and nothing of it here
  *   report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held, deadline}]}
  *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
  *   admin  POST /v1/wallets/NAME/fund        {amount, note?, create?, id?} → the wallet's row and the transfer's id

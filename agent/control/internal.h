@@ -35,7 +35,7 @@ int control_dispatch(struct call *call);
 /* Handlers return the HTTP status. These make the error document of `error`; detail and hint NULL: those of its row. */
 int control_fail(struct call *call, enum error error, const char *detail);
 int control_fail_with(struct call *call, enum error error, const char *detail, const char *hint);
-/* The value of a query parameter, NULL when absent; %-escapes are not decoded (names have none). */
+/* The value of a query parameter, NULL when absent. */
 const char *control_find_parameter(struct call *call, const char *name);
 const char *control_rest_text(struct call *call);
 

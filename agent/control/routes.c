@@ -27,7 +27,23 @@ int control_fail(struct call *call, enum error error, const char *detail)
     return control_fail_with(call, error, detail, NULL);
 }
 
-/* The value of a query parameter, NULL when absent; %-escapes are not decoded (names have none). */
+/* RFC 3986 section 2.1. What is no escape stays; "%00" ends the text. */
+static const char *decode_escapes(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; to++) {
+        unsigned byte;
+        if (from[0] == '%' && strspn(from + 1, "0123456789abcdefABCDEF") >= 2 && sscanf(from + 1, "%2x", &byte) == 1) {
+            *to = (char)byte;
+            from += 3;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = '\0';
+    return text;
+}
+
 const char *control_find_parameter(struct call *call, const char *name)
 {
     struct slice query = call->request->query;
@@ -36,7 +52,7 @@ const char *control_find_parameter(struct call *call, const char *name)
         const char *end = memchr(query.data, '&', query.length);
         size_t part = end ? (size_t)(end - query.data) : query.length;
         if (part > length && !memcmp(query.data, name, length) && query.data[length] == '=')
-            return arena_printf(call->arena, "%.*s", (int)(part - length - 1), query.data + length + 1);
+            return decode_escapes(arena_printf(call->arena, "%.*s", (int)(part - length - 1), query.data + length + 1));
         query = slice_from(query, part + 1);
     }
     return NULL;

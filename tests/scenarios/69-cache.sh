@@ -35,11 +35,16 @@ status_of() { sed -n 's/^cache-status: *//pI' "$T/head" | tr -d '\r'; }
 
 first=$(ask gpt-5.4-nano 'what is the sea' '' -D "$T/head")
 has "a miss says so" "$(status_of)" "tollgate; fwd=miss"
+has "the provider's name for the request goes to who made it" "$(cat "$T/head")" "x-request-id: "
+made=$(sed -n 's/^tollgate-request-id: *//pI' "$T/head" | tr -d '\r')
 settled a
 before=$(money a)
 second=$(ask gpt-5.4-nano 'what is the sea' '' -D "$T/head")
 has "a hit says so, with its time" "$(status_of)" "tollgate; hit; ttl=7"
 is "it is the same answer, to the byte" "$second" "$first"
+lacks "it does not pass for that request of the provider's" "$(cat "$T/head")" "x-request-id"
+lacks "but has a name of its own" "$(cat "$T/head")" "tollgate-request-id: $made"
+has "by which is found who made it" "$("$TOLLGATE" why last)" "$made"
 is "nobody was asked" "$(asked)" 1
 settled a
 is "no money moved" "$(money a)" "$before"
@@ -85,7 +90,10 @@ has "and with the same policy the same answer" "$(status_of)" "hit"
 # ---- the program's own wishes ----
 ask gpt-5.4-nano 'what is the sea' '' -H 'cache-control: no-cache' -D "$T/head" >/dev/null
 has "no-cache asks again" "$(status_of)" "fwd=request"
-is "only-if-cached: 504 when it is not there" "$(ask gpt-5.4-nano 'never asked' '' -H 'cache-control: only-if-cached' -o /dev/null -w '%{http_code}')" 504
+is "only-if-cached: 504 when it is not there" "$(ask gpt-5.4-nano 'never asked' '' -H 'cache-control: only-if-cached' -D "$T/head" -o /dev/null -w '%{http_code}')" 504
+is "and its Cache-Status says why, without a way that it went" "$(status_of)" "tollgate; detail=only-if-cached"
+is "only-if-cached: the answer when it is" "$(ask gpt-5.4-nano 'what is the sea' '' -H 'cache-control: only-if-cached' -D "$T/head" -o /dev/null -w '%{http_code}')" 200
+has "which is a hit" "$(status_of)" "tollgate; hit; ttl="
 ask gpt-5.4-nano 'secret' '' -H 'cache-control: no-store' >/dev/null
 ask gpt-5.4-nano 'secret' '' -D "$T/head" >/dev/null
 has "no-store keeps nothing" "$(status_of)" "fwd=miss"
@@ -191,6 +199,19 @@ agent
 probe() { ask gpt-5.4-nano 'what is the sea' '' -D "$T/head" >/dev/null; [[ "$(status_of)" == *hit* ]]; }
 check "answers survive a restart" wait_for 10 probe
 has "stats" "$("$TOLLGATE" cache stats)" "entries"
+has "of a group alone" "$("$TOLLGATE" cache stats --group b)" "entries    1"
+part() { "$TOLLGATE" cache stats --json "$@" | json 'd["entries"]'; }
+is "groups make up the whole" "$(($(part --group a) + $(part --group b) + $(part --group poor)))" "$(part)"
+is "of a model alone" "$(($(part --model gpt-5.4-nano) + $(part --model claude) + $(part --model claude-haiku-4-5)))" "$(part)"
+is "of both" "$(part --group b --model gpt-5.4-nano)" 1
+is "of a model that nobody asked" "$(part --model 'no/such model & more')" 0
+slip() { local code; wrong=$("$TOLLGATE" cache "$@" 2>&1); code=$?; is "$1: no such group is a mistake in what was given" "$code" 65; has "$1: which there are" "$wrong" "there is: a, b, poor"; }
+slip stats --group nosuch
+slip clear --group nosuch
+slip clear --group nosuch --model claude
+is "nothing went by that" "$(part --group b)" 1
+is "a group without entries is none" "$("$TOLLGATE" cache clear --group poor)" "0 answers forgotten"
+check "and no mistake" "$TOLLGATE" cache clear --group poor
 has "clear forgets" "$("$TOLLGATE" cache clear --group a)" "forgotten"
 ask gpt-5.4-nano 'what is the sea' '' -D "$T/head" >/dev/null
 has "what was cleared is asked again" "$(status_of)" "fwd=miss"
