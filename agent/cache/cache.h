@@ -31,7 +31,7 @@ struct cache;
 /* ---- opening ---- */
 
 enum {
-    CACHE_ENTRY_BYTES_MAX = 8 << 20, /* a longer body is relayed, shared as it flows, and not stored */
+    CACHE_ENTRY_BYTES_MAX = 8 << 20, /* a longer body is relayed, shared by those who read already, and not stored */
     CACHE_FRAMES_MAX = 1 << 16,      /* of a stream; what arrives after that counts as one with the last */
     CACHE_ENTRIES_MAX = 1 << 20,     /* whatever the settings say: the index is in memory, about 300 bytes each */
     CACHE_NOTE_TEXT_MAX = 320,
@@ -198,7 +198,7 @@ struct cache_ask {
     struct mailbox *mailbox;   /* of the loop */
     /* On that thread, never from within a call of ours; may also come without a cause: after CACHE_WAIT the reply is
      * there; a follower that read everything may read again (or was made the leader); a leader has got its first
-     * follower, or lost its last. */
+     * follower, or lost its last, or need not wait any more. */
     void (*resume)(struct cache_ask *ask);
     /* filled by us */
     enum cache_reply reply;
@@ -238,6 +238,15 @@ void cache_lead_fail(struct cache *cache, struct cache_ask *ask, enum error erro
 /* Somebody follows, and all of the answer is kept: the leader's own program, slow or gone, holds nobody up. Any reply:
  * false when it is not LEAD. */
 bool cache_is_followed(struct cache *cache, const struct cache_ask *ask);
+/* Past CACHE_ENTRY_BYTES_MAX only a window of the answer is kept, and nobody shall be given one with a hole: then it
+ * goes at the pace of the slowest, and who sleeps is dropped by the leader's clock. Any reply: false when it is not
+ * LEAD. */
+/* A follower is a window behind: give no more until `resume`. */
+bool cache_lead_must_wait(struct cache *cache, struct cache_ask *ask);
+/* Followers that have read all there is wait for more. */
+bool cache_lead_is_awaited(struct cache *cache, const struct cache_ask *ask);
+/* Those that must be waited for fail: they have slept for too long. */
+void cache_lead_drop_slow(struct cache *cache, struct cache_ask *ask);
 /* The leader wants to give up. True, and from now on nobody joins: nobody follows. False: somebody does, it goes on.
  * Any reply: true when it is not LEAD. */
 bool cache_lead_close(struct cache *cache, struct cache_ask *ask);
@@ -248,17 +257,15 @@ enum cache_progress {
     CACHE_NOTHING, /* nothing more yet: `resume` comes */
     CACHE_BYTES,   /* *ret_length of them; read on */
     CACHE_END,     /* all was read: cache_follow_made */
-    CACHE_FAILED,  /* the leader failed after its head, or this follower was too slow: cache_follow_error; break the
-                      answer */
+    CACHE_FAILED,  /* the leader failed after its head, or this follower slept: cache_follow_error; break the answer */
     CACHE_TOOK,    /* the leader failed before its head and this ask leads now: reply is LEAD; nothing was read yet */
     CACHE_LEFT,    /* nothing was read, and this ask goes its own way: the leader failed before its head, or the answer
                       is too long to be shared from its beginning. reply is ALONE */
 };
 /* NULL: it is not there yet (read, and see NOTHING, TOOK or LEFT). Valid until cache_leave. */
 const struct cache_head *cache_follow_head(struct cache *cache, struct cache_ask *ask);
-/* Copies up to bytes_max. A follower that does not read (its program is slow) holds nobody up: it is served from what
- * the flight keeps, and fails when it falls further behind than CACHE_ENTRY_BYTES_MAX. *ret_length is 0 unless BYTES.
- */
+/* Copies up to bytes_max. A follower that does not read holds nobody up in an answer that is kept whole; in a longer
+ * one it is waited for, and fails when it sleeps (cache_lead_drop_slow). *ret_length is 0 unless BYTES. */
 enum cache_progress cache_follow_read(struct cache *cache, struct cache_ask *ask, char *bytes, size_t bytes_max,
                                       size_t *ret_length) MUST_USE;
 /* After END: what it cost the leader (avoided_cost). Texts are valid until cache_leave. */

@@ -81,7 +81,7 @@ void flight_unlist(struct flight *flight)
 bool flight_join(struct flight *flight, struct cache_seat *seat)
 {
     pthread_mutex_lock(&flight->lock);
-    bool is_joined = flight->state != FLIGHT_FAILED && !flight->is_closed && flight->base == 0;
+    bool is_joined = flight->state != FLIGHT_FAILED && !flight->is_closed && flight->is_whole;
     if (is_joined) {
         list_append(&flight->followers, &seat->node);
         if (flight->follower_count++ == 0 && flight->leader)
@@ -190,7 +190,7 @@ void flight_leave(struct cache_seat *seat)
     if (!list_is_empty(&seat->node)) {
         list_remove(&seat->node);
         flight->follower_count--;
-        if (flight->follower_count == 0 && flight->leader)
+        if ((flight->follower_count == 0 || flight->is_held) && flight->leader)
             ask_wake(flight->leader);
     }
     pthread_mutex_unlock(&flight->lock);

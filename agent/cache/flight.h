@@ -48,6 +48,7 @@ struct flight {
     uint64_t base, total; /* pieces hold bytes [base, total) */
     bool is_whole;        /* all of it from the first byte on */
     bool is_crowded;      /* there is little room for all flights together */
+    bool is_held;         /* the leader waits for a follower that is a window behind */
     bool is_closed;       /* its leader gives up as nobody follows: nobody joins any more */
     enum error error;
     char *detail;

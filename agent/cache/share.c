@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What flows through a flight: the leader's head and bytes in, each follower's copy out at its own pace. The leader is
- * never held up: what nobody can be waited for is dropped. Called by flow/ from the loops.
+ * What flows through a flight: the leader's head and bytes in, each follower's copy out at its own pace, for as long as
+ * all of the answer is kept.
+ *
+ * An answer that outgrows that has a window from the slowest follower on. Whoever has been given nothing yet asks for
+ * itself, and nobody joins any more. Those half-way can go nowhere else, as the same question has another answer the
+ * next time: they must have this one to its end, whatever the leader's program does. So the leader is told to wait for
+ * the slowest of them (cache_lead_must_wait), and drops who sleeps while others wait; its own program it treats alike
+ * (flow/sharing.c). Spilling to disk would spare the sleepers up to another bound, for disk work on the loops; to
+ * let the leader's program have what it reads late from memory is what the bound is there to prevent.
+ * Called by flow/ from the loops.
  */
 #include "cache/flight.h"
 
@@ -124,14 +132,21 @@ static uint64_t first_position(const struct flight *flight)
     return position;
 }
 
-/* The lock is held; the answer is too long to be kept whole. Pieces that all have read go, and those that only somebody
- * far behind has not. */
+static uint64_t window_of(const struct flight *flight)
+{
+    return flight->is_crowded ? CROWDED_WINDOW_BYTES : CACHE_ENTRY_BYTES_MAX;
+}
+
+static bool is_behind(const struct flight *flight, uint64_t position)
+{
+    return !flight->is_whole && flight->total - position > window_of(flight);
+}
+
+/* The lock is held; the answer is too long to be kept whole. Pieces that all have read go. */
 static void drop_pieces(struct flight *flight)
 {
-    uint64_t window = flight->is_crowded ? CROWDED_WINDOW_BYTES : CACHE_ENTRY_BYTES_MAX;
     uint64_t read_by_all = first_position(flight);
-    while (flight->first && (flight->base + flight->first->length <= read_by_all ||
-                             (flight->total - flight->base > window && flight->first != flight->last))) {
+    while (flight->first && flight->base + flight->first->length <= read_by_all) {
         struct piece *piece = flight->first;
         flight->first = piece->next;
         if (!flight->first)
@@ -140,13 +155,30 @@ static void drop_pieces(struct flight *flight)
         atomic_fetch_sub(&flight->cache->flight_bytes, piece->length);
         free(piece);
     }
-    if (read_by_all >= flight->base)
-        return;
-    list_for_each(node, &flight->followers)
-    {
-        struct cache_seat *seat = list_entry(node, struct cache_seat, node);
-        seat->was_dropped |= seat->position < flight->base;
-    }
+}
+
+/* The lock is held. It learns of it when it reads, and nobody waits for it any more. */
+static void drop(struct flight *flight, struct cache_seat *seat)
+{
+    seat->was_dropped = true;
+    seat->is_waiting = false;
+    list_remove(&seat->node);
+    ask_wake(seat);
+    if (--flight->follower_count == 0 && flight->leader)
+        ask_wake(flight->leader);
+}
+
+/* The lock is held. Those that have been given nothing ask for themselves. */
+static void drop_unserved(struct flight *flight)
+{
+    struct list *heads[] = {&flight->followers, &flight->waiting};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        list_for_each_safe(node, heads[i])
+        {
+            struct cache_seat *seat = list_entry(node, struct cache_seat, node);
+            if (!seat->is_started)
+                drop(flight, seat);
+        }
 }
 
 void cache_lead_bytes(struct cache *cache, struct cache_ask *ask, struct slice bytes)
@@ -159,10 +191,12 @@ void cache_lead_bytes(struct cache *cache, struct cache_ask *ask, struct slice b
     pthread_mutex_lock(&flight->lock);
     if (flight->leader == ask->seat && flight->state == FLIGHT_FLOWING) {
         is_too_long = flight->is_whole && (has_no_room || flight->total + bytes.length > CACHE_ENTRY_BYTES_MAX);
-        if (is_too_long)
-            flight->is_whole = false;
         flight->is_crowded |= has_no_room;
         append(flight, bytes);
+        if (is_too_long) {
+            flight->is_whole = false;
+            drop_unserved(flight);
+        }
         if (!flight->is_whole)
             drop_pieces(flight);
         else if (flight->head->is_stream)
@@ -184,6 +218,47 @@ bool cache_is_followed(struct cache *cache, const struct cache_ask *ask)
     bool is_followed = flight->leader == ask->seat && flight->follower_count > 0 && flight->is_whole;
     pthread_mutex_unlock(&flight->lock);
     return is_followed;
+}
+
+bool cache_lead_must_wait(struct cache *cache, struct cache_ask *ask)
+{
+    (void)cache;
+    struct flight *flight = led_by(ask);
+    if (!flight || flight->is_whole) /* which its leader alone changes */
+        return false;
+    pthread_mutex_lock(&flight->lock);
+    bool must_wait = flight->leader == ask->seat && is_behind(flight, first_position(flight));
+    flight->is_held = must_wait;
+    pthread_mutex_unlock(&flight->lock);
+    return must_wait;
+}
+
+bool cache_lead_is_awaited(struct cache *cache, const struct cache_ask *ask)
+{
+    (void)cache;
+    struct flight *flight = led_by(ask);
+    if (!flight)
+        return false;
+    pthread_mutex_lock(&flight->lock);
+    bool is_awaited = flight->leader == ask->seat && !list_is_empty(&flight->waiting);
+    pthread_mutex_unlock(&flight->lock);
+    return is_awaited;
+}
+
+void cache_lead_drop_slow(struct cache *cache, struct cache_ask *ask)
+{
+    (void)cache;
+    struct flight *flight = led_by(ask);
+    if (!flight)
+        return;
+    pthread_mutex_lock(&flight->lock);
+    list_for_each_safe(node, &flight->followers)
+    {
+        struct cache_seat *seat = list_entry(node, struct cache_seat, node);
+        if (flight->leader == ask->seat && is_behind(flight, seat->position))
+            drop(flight, seat);
+    }
+    pthread_mutex_unlock(&flight->lock);
 }
 
 bool cache_lead_close(struct cache *cache, struct cache_ask *ask)
@@ -247,6 +322,10 @@ static enum cache_progress read_on(struct flight *flight, struct cache_seat *sea
     if (seat->was_dropped)
         return seat->is_started ? CACHE_FAILED : CACHE_LEFT;
     *ret_length = copy_out(flight, seat, bytes, bytes_max);
+    if (flight->is_held && flight->leader && !is_behind(flight, first_position(flight))) {
+        flight->is_held = false;
+        ask_wake(flight->leader);
+    }
     if (*ret_length)
         return CACHE_BYTES;
     if (flight->state == FLIGHT_DONE)
@@ -292,6 +371,7 @@ enum error cache_follow_error(const struct cache_ask *ask, const char **ret_deta
 {
     struct flight *flight = followed_by(ask);
     bool is_slow = !flight || ask->seat->was_dropped;
-    *ret_detail = is_slow ? "the program reads too slowly for an answer that it shares" : flight->detail;
+    *ret_detail =
+        is_slow ? "the program did not read while others waited for an answer that it shares" : flight->detail;
     return is_slow ? ERROR_OVERLOADED : flight->error;
 }

@@ -181,7 +181,8 @@ struct exchange {
         struct money avoided; /* what the answer cost when it was made */
         size_t offset, frame, frame_offset;
         int64_t begun_ns;
-        struct timer timer;
+        struct timer timer;    /* replay.c: until the next frame; of a leader: sharing.c */
+        size_t pending_before; /* what its program had not taken when the others began to wait */
     } recall;
 
     struct route route; /* route */
@@ -280,6 +281,10 @@ bool recall_is_followed(const struct exchange *exchange);
 /* The program of a leader has gone, and nobody wants the answer to its end: false when somebody does after all. */
 bool recall_give_up(struct exchange *exchange) MUST_USE;
 void recall_end(struct exchange *exchange);
+/* sharing.c: nothing more may be given now: the leader's program is full, or a follower too far behind. Then
+ * sharing_go_on comes. */
+bool sharing_must_wait(struct exchange *exchange);
+void sharing_go_on(struct exchange *exchange); /* whatever held it may have changed */
 /* replay.c: the relay of what recall answered. */
 enum outcome replay(struct exchange *exchange);
 

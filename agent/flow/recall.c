@@ -105,12 +105,13 @@ static void resumed(struct cache_ask *ask)
     struct exchange *exchange = list_entry(ask, struct exchange, recall.ask);
     if (exchange->is_running)
         return;
-    if (exchange->step == STEP_recall || (exchange->step == STEP_relay && exchange->recall.is_answer))
+    if (exchange->step == STEP_recall || (exchange->step == STEP_relay && exchange->recall.is_answer)) {
         flow_run(exchange);
-    else if (exchange->is_client_gone && exchange->attempt_count) /* a leader whose last follower left */
+        return;
+    }
+    sharing_go_on(exchange); /* a leader: its first came, who need not wait for its program, or they have read on */
+    if (exchange->is_client_gone && exchange->attempt_count) /* its last may have left */
         exchange_client_gone(exchange);
-    else if (exchange->relay.is_blocked && recall_is_followed(exchange)) /* its first came, and need not wait for us */
-        upstream_resume(exchange_attempt(exchange)->transfer);
 }
 
 static enum outcome answer(struct exchange *exchange)

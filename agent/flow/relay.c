@@ -258,7 +258,7 @@ static void take(struct exchange *exchange, struct slice bytes)
 bool relay_body(struct exchange *exchange, struct slice bytes)
 {
     check(!exchange->is_running && exchange->relay.is_started);
-    if (exchange->relay.is_blocked && !exchange->is_client_gone && !recall_is_followed(exchange))
+    if (sharing_must_wait(exchange))
         return false;
     bool was_gone = exchange->is_client_gone;
     exchange->is_running = true; /* a write may find the client gone: that is acted on after it */
@@ -280,9 +280,7 @@ void relay_writable(struct exchange *exchange)
     if (!exchange->relay.is_started || !exchange->relay.is_blocked)
         return;
     exchange->relay.is_blocked = false;
-    struct attempt *attempt = exchange_attempt(exchange);
-    if (attempt->transfer)
-        upstream_resume(attempt->transfer);
+    sharing_go_on(exchange);
 }
 
 /* What the attempt used, and how we know. */

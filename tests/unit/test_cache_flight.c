@@ -287,54 +287,150 @@ static size_t read_all(struct cache *cache, struct caller *caller, uint64_t *sum
     return total;
 }
 
-TEST(a_long_answer_is_shared_and_not_stored)
+enum { LONG_CHUNK = 50000, LONG_COUNT = 400 }; /* 20 MB */
+
+/* The next piece of it, unless the leader must wait; *sum is of all that was given. */
+static bool lead_on(struct cache *cache, struct cache_ask *ask, unsigned number, uint64_t *sum)
 {
-    enum { CHUNK = 50000, COUNT = 400 }; /* 20 MB */
+    static _Thread_local char chunk[LONG_CHUNK];
+    if (cache_lead_must_wait(cache, ask))
+        return false;
+    fill_body(number, chunk, LONG_CHUNK);
+    for (size_t i = 0; i < LONG_CHUNK; i++)
+        *sum = *sum * 31 + (unsigned char)chunk[i];
+    cache_lead_bytes(cache, ask, (struct slice){chunk, LONG_CHUNK});
+    return true;
+}
+
+static void begin_long(struct cache *cache, struct caller *callers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        init_caller(&callers[i], 1, &mailbox);
+        EXPECT_INTEGER(cache_ask(cache, &callers[i].ask), i ? CACHE_FOLLOW : CACHE_LEAD);
+    }
+    send_head(cache, &callers[0].ask, false);
+}
+
+static void expect_bounded(struct cache *cache)
+{
+    struct cache_statistics statistics;
+    cache_read_statistics(cache, &statistics);
+    EXPECT(statistics.bytes_in_memory <= CACHE_ENTRY_BYTES_MAX + (256 << 10), "%llu bytes",
+           (unsigned long long)statistics.bytes_in_memory);
+}
+
+TEST(a_long_answer_waits_for_the_slowest_and_is_not_stored)
+{
     struct cache *cache = begin();
-    struct caller leader, quick, slow, sleeper, late;
+    static struct caller callers[4], late;
+    struct caller *leader = &callers[0], *quick = &callers[1], *slow = &callers[2], *unserved = &callers[3];
     const struct cache_made made = some_made();
-    char *chunk = malloc(CHUNK), byte[1];
+    enum cache_progress progress = CACHE_NOTHING;
+    uint64_t wanted = 0, sum = 0, slow_sum = 0;
+    size_t total = 0, slow_total = 0, length;
+    unsigned waits = 0;
+    char bytes[20000];
+    begin_long(cache, callers, 4);
+    EXPECT(cache_follow_head(cache, &quick->ask) && cache_follow_head(cache, &slow->ask), "heads");
+    for (unsigned i = 0; i < LONG_COUNT;) {
+        bool is_given = lead_on(cache, &leader->ask, i, &wanted);
+        i += is_given;
+        waits += !is_given;
+        total += read_all(cache, quick, &sum, &progress);
+        expect_bounded(cache);
+        unsigned resumed = leader->resumed;
+        if (i % 3 && is_given)
+            continue;
+        EXPECT_INTEGER(cache_follow_read(cache, &slow->ask, bytes, sizeof bytes, &length), CACHE_BYTES);
+        for (size_t j = 0; j < length; j++)
+            slow_sum = slow_sum * 31 + (unsigned char)bytes[j];
+        slow_total += length;
+        mailbox_run(&mailbox);
+        EXPECT(is_given || leader->resumed > resumed || cache_lead_must_wait(cache, &leader->ask), "not woken");
+    }
+    EXPECT(waits > 50, "it waited %u times only", waits);
+    init_caller(&late, 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &late.ask), CACHE_LEAD); /* it cannot have it from its beginning */
+    EXPECT_INTEGER(cache_follow_read(cache, &unserved->ask, bytes, 1, &length), CACHE_LEFT);
+    EXPECT_INTEGER(unserved->ask.reply, CACHE_ALONE);
+    EXPECT_STRING(cache_lead_finish(cache, &leader->ask, &good_outcome, &made), "it is too long");
+    total += read_all(cache, quick, &sum, &progress);
+    EXPECT(progress == CACHE_END && total == (size_t)LONG_CHUNK * LONG_COUNT && sum == wanted, "quick: %zu", total);
+    slow_total += read_all(cache, slow, &slow_sum, &progress);
+    EXPECT(progress == CACHE_END && slow_total == total && slow_sum == wanted, "slow: %zu", slow_total);
+    cache_leave(cache, &late.ask);
+    for (unsigned i = 0; i < 4; i++)
+        cache_leave(cache, &callers[i].ask);
+    end(cache);
+}
+
+/* The one that nothing was given to learns of it at once, not when the answer is over. */
+TEST(who_was_given_nothing_leaves_when_an_answer_becomes_too_long)
+{
+    struct cache *cache = begin();
+    static struct caller callers[3], late;
+    char byte[1];
+    size_t length;
+    uint64_t sum = 0;
+    unsigned i = 0;
+    begin_long(cache, callers, 2);
+    while (i * LONG_CHUNK <= CACHE_ENTRY_BYTES_MAX - LONG_CHUNK)
+        EXPECT(lead_on(cache, &callers[0].ask, i++, &sum), "nobody is behind");
+    init_caller(&callers[2], 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &callers[2].ask), CACHE_FOLLOW);
+    EXPECT(cache_is_followed(cache, &callers[0].ask), "followed");
+    EXPECT(lead_on(cache, &callers[0].ask, i++, &sum) && !cache_is_followed(cache, &callers[0].ask), "too long");
+    EXPECT(wait_for_mail(&mailbox) && callers[1].resumed && callers[2].resumed, "not told");
+    init_caller(&late, 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &late.ask), CACHE_LEAD);
+    for (unsigned j = 1; j < 3; j++) {
+        EXPECT(cache_follow_head(cache, &callers[j].ask) == NULL, "a head after all");
+        EXPECT_INTEGER(cache_follow_read(cache, &callers[j].ask, byte, 1, &length), CACHE_LEFT);
+    }
+    EXPECT(cache_lead_close(cache, &callers[0].ask), "nobody follows");
+    for (unsigned j = 0; j < 3; j++)
+        cache_leave(cache, &callers[j].ask);
+    cache_leave(cache, &late.ask);
+    end(cache);
+}
+
+TEST(who_sleeps_through_a_long_answer_is_dropped)
+{
+    struct cache *cache = begin();
+    static struct caller callers[4];
+    struct caller *leader = &callers[0], *quick = &callers[1], *sleeper = &callers[2], *leaver = &callers[3];
+    const struct cache_made made = some_made();
     enum cache_progress progress = CACHE_NOTHING;
     uint64_t wanted = 0, sum = 0, ignored = 0;
-    size_t total = 0, length;
-    struct cache_statistics statistics;
-    init_caller(&leader, 1, &mailbox);
-    init_caller(&quick, 1, &mailbox);
-    init_caller(&slow, 1, &mailbox);
-    init_caller(&sleeper, 1, &mailbox);
-    init_caller(&late, 1, &mailbox);
-    cache_ask(cache, &leader.ask);
-    cache_ask(cache, &quick.ask);
-    cache_ask(cache, &slow.ask);
-    cache_ask(cache, &sleeper.ask);
-    send_head(cache, &leader.ask, false);
-    EXPECT(cache_follow_head(cache, &quick.ask) && cache_follow_head(cache, &slow.ask), "heads");
-    EXPECT_INTEGER(cache_follow_read(cache, &slow.ask, byte, 1, &length), CACHE_NOTHING);
-    for (unsigned i = 0; i < COUNT; i++) {
-        fill_body(i, chunk, CHUNK);
-        for (size_t j = 0; j < CHUNK; j++)
-            wanted = wanted * 31 + (unsigned char)chunk[j];
-        cache_lead_bytes(cache, &leader.ask, (struct slice){chunk, CHUNK});
-        total += read_all(cache, &quick, &sum, &progress);
-        cache_read_statistics(cache, &statistics);
-        EXPECT(statistics.bytes_in_memory <= CACHE_ENTRY_BYTES_MAX + (128 << 10), "%llu bytes",
-               (unsigned long long)statistics.bytes_in_memory);
+    size_t total = 0, half = 0;
+    unsigned i = 0;
+    begin_long(cache, callers, 4);
+    for (unsigned j = 1; j < 4; j++)
+        EXPECT(cache_follow_head(cache, &callers[j].ask) != NULL, "head");
+    for (; i < LONG_COUNT && lead_on(cache, &leader->ask, i, &wanted); i++)
+        total += read_all(cache, quick, &sum, &progress);
+    EXPECT(i < LONG_COUNT && cache_lead_is_awaited(cache, &leader->ask), "it waits, and so does the quick one");
+    mailbox_run(&mailbox);
+    unsigned resumed = leader->resumed;
+    cache_leave(cache, &leaver->ask);
+    mailbox_run(&mailbox);
+    EXPECT(leader->resumed > resumed && cache_lead_must_wait(cache, &leader->ask), "one of two has left");
+    cache_lead_drop_slow(cache, &leader->ask);
+    cache_lead_drop_slow(cache, &leader->ask);
+    EXPECT(!cache_lead_must_wait(cache, &leader->ask), "still waiting");
+    for (; i < LONG_COUNT && lead_on(cache, &leader->ask, i, &wanted); i++) {
+        total += read_all(cache, quick, &sum, &progress);
+        expect_bounded(cache);
     }
-    EXPECT_INTEGER(cache_ask(cache, &late.ask), CACHE_LEAD); /* it cannot have it from its beginning */
-    EXPECT(cache_lead_finish(cache, &leader.ask, &good_outcome, &made) != NULL, "stored");
-    total += read_all(cache, &quick, &sum, &progress);
-    EXPECT(progress == CACHE_END && total == (size_t)CHUNK * COUNT && sum == wanted, "the quick one: %zu", total);
-    read_all(cache, &slow, &ignored, &progress);
+    EXPECT(cache_lead_finish(cache, &leader->ask, &good_outcome, &made) != NULL, "stored");
+    total += read_all(cache, quick, &sum, &progress);
+    EXPECT(progress == CACHE_END && total == (size_t)LONG_CHUNK * LONG_COUNT && sum == wanted, "quick: %zu", total);
+    half += read_all(cache, sleeper, &ignored, &progress);
     const char *detail = NULL;
-    EXPECT(progress == CACHE_FAILED && cache_follow_error(&slow.ask, &detail) == ERROR_OVERLOADED, "the slow one");
-    EXPECT_INTEGER(cache_follow_read(cache, &sleeper.ask, byte, 1, &length), CACHE_LEFT);
-    EXPECT_INTEGER(sleeper.ask.reply, CACHE_ALONE);
-    cache_leave(cache, &leader.ask);
-    cache_leave(cache, &quick.ask);
-    cache_leave(cache, &slow.ask);
-    cache_leave(cache, &sleeper.ask);
-    cache_leave(cache, &late.ask);
-    free(chunk);
+    EXPECT(progress == CACHE_FAILED && half == 0 && cache_follow_error(&sleeper->ask, &detail) == ERROR_OVERLOADED,
+           "the sleeper");
+    for (unsigned j = 0; j < 4; j++)
+        cache_leave(cache, &callers[j].ask);
     end(cache);
 }
 
@@ -624,5 +720,113 @@ TEST(anybody_may_leave_at_any_time)
         pthread_join(runners[i].thread, NULL);
     EXPECT_INTEGER(play.wrong, 0);
     free(runners);
+    end(cache);
+}
+
+/* ---- a long answer, each on a thread of its own ---- */
+
+enum { READERS = 12 };
+
+struct reader {
+    struct runner runner;
+    enum { READS_FAST, READS_SLOWLY, READS_NOT, READS_AND_LEAVES } habit;
+    enum cache_progress progress;
+    uint64_t sum;
+    atomic_size_t total;
+    atomic_bool has_ended;
+    atomic_bool *is_over;
+};
+
+static void wake(struct cache_ask *ask)
+{
+    (void)ask;
+}
+
+static void *read_long(void *context)
+{
+    struct reader *reader = context;
+    struct cache *cache = reader->runner.play->cache;
+    struct cache_ask *ask = &reader->runner.caller.ask;
+    char *bytes = malloc(64 << 10);
+    size_t length, bytes_max = reader->habit == READS_SLOWLY ? 9000 : 64 << 10;
+    while (!cache_follow_head(cache, ask) && wait_for_mail(&reader->runner.mailbox))
+        ;
+    while (reader->habit == READS_NOT && !atomic_load(reader->is_over))
+        usleep(1000);
+    for (;;) {
+        reader->progress = cache_follow_read(cache, ask, bytes, bytes_max, &length);
+        for (size_t i = 0; i < length; i++)
+            reader->sum = reader->sum * 31 + (unsigned char)bytes[i];
+        reader->total += length;
+        if (reader->habit == READS_AND_LEAVES && reader->total > CACHE_ENTRY_BYTES_MAX + (1 << 20))
+            break;
+        if (reader->progress == CACHE_NOTHING ? !wait_for_mail(&reader->runner.mailbox)
+                                              : reader->progress != CACHE_BYTES)
+            break;
+    }
+    free(bytes);
+    cache_leave(cache, ask);
+    atomic_store(&reader->has_ended, true);
+    return NULL;
+}
+
+/* Whoever reads has read all that was given: those who are waited for sleep. */
+static bool have_all_read(struct reader *readers, size_t given)
+{
+    for (unsigned i = 0; i < READERS; i++)
+        if (readers[i].habit != READS_NOT && !atomic_load(&readers[i].has_ended) &&
+            atomic_load(&readers[i].total) < given)
+            return false;
+    return true;
+}
+
+TEST(a_long_answer_is_right_for_all_who_read_it)
+{
+    struct cache *cache = begin();
+    struct play play = {.cache = cache};
+    struct reader *readers = calloc(READERS, sizeof *readers);
+    struct caller leader;
+    const struct cache_made made = some_made();
+    uint64_t wanted = 0;
+    atomic_bool is_over = false;
+    init_caller(&leader, 1, &mailbox);
+    EXPECT_INTEGER(cache_ask(cache, &leader.ask), CACHE_LEAD);
+    for (unsigned i = 0; i < READERS; i++) {
+        struct reader *reader = &readers[i];
+        reader->habit = i % 4;
+        reader->is_over = &is_over;
+        reader->runner.play = &play;
+        mailbox_init(&reader->runner.mailbox);
+        init_caller(&reader->runner.caller, 1, &reader->runner.mailbox);
+        reader->runner.caller.ask.resume = wake;
+        EXPECT_INTEGER(cache_ask(cache, &reader->runner.caller.ask), CACHE_FOLLOW);
+    }
+    send_head(cache, &leader.ask, true);
+    for (unsigned i = 0; i < READERS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&readers[i].runner.thread, NULL, read_long, &readers[i]), 0);
+    usleep(20000); /* so that heads are seen; whoever is late is asked to leave, which is right as well */
+    for (unsigned i = 0; i < LONG_COUNT;) {
+        struct pollfd readable = {mailbox.event_fd, POLLIN, 0};
+        if (lead_on(cache, &leader.ask, i, &wanted))
+            i++;
+        else if (have_all_read(readers, (size_t)i * LONG_CHUNK))
+            cache_lead_drop_slow(cache, &leader.ask);
+        else if (poll(&readable, 1, 100) == 1)
+            mailbox_run(&mailbox);
+        expect_bounded(cache);
+    }
+    EXPECT(cache_lead_finish(cache, &leader.ask, &good_outcome, &made) != NULL, "stored");
+    atomic_store(&is_over, true);
+    for (unsigned i = 0; i < READERS; i++) {
+        struct reader *reader = &readers[i];
+        pthread_join(reader->runner.thread, NULL);
+        bool is_right = reader->progress == CACHE_END ? reader->sum == wanted : reader->habit >= READS_NOT;
+        EXPECT(is_right || (reader->progress == CACHE_LEFT && reader->total == 0), "reader %u: progress %d, %zu bytes",
+               i, reader->progress, atomic_load(&reader->total));
+        mailbox_run(&reader->runner.mailbox);
+        mailbox_done(&reader->runner.mailbox);
+    }
+    cache_leave(cache, &leader.ask);
+    free(readers);
     end(cache);
 }
