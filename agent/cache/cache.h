@@ -130,7 +130,8 @@ void cache_read_wishes(const struct http_field *fields, size_t count, struct cac
 
 struct cache_outcome {
     int status;          /* what the program saw */
-    bool is_complete;    /* the whole document, or the stream up to its terminal event; no error after the head */
+    bool is_complete;    /* the program got all that came, to an end like any other: followers do, too */
+    bool lacks_end;      /* but what came has no end of its own (terminal event, whole document), or ends in an error */
     bool is_clamped;     /* the output limit was lowered for lack of money */
     bool is_cheaper;     /* a cheaper target took it for lack of money */
     bool is_refusal;     /* the provider's own (stop_reason refusal, content_filter) */

@@ -81,7 +81,7 @@ const char *cache_why_not_stored(const struct cache_outcome *outcome)
         const char *why;
     } rows[] = {
         {outcome->status != 200, "the status is not 200"},
-        {!outcome->is_complete, "the answer is not complete"},
+        {!outcome->is_complete || outcome->lacks_end, "the answer is not complete"},
         {outcome->is_clamped, "its output limit was lowered for lack of money"},
         {outcome->is_cheaper, "a cheaper target answered for lack of money"},
         {outcome->is_refusal, "the provider refused"},

@@ -260,9 +260,9 @@ static void finish(struct exchange *exchange)
     struct cache *cache = exchange->worker->services->cache;
     const struct cache_outcome outcome = {
         .status = exchange->answer.status,
-        .is_complete = attempt->is_done && attempt->result.error == ERROR_OK &&
-                       (!exchange->relay.is_metered || exchange->relay.meter.saw_terminal) &&
-                       !exchange->relay.meter.saw_error,
+        .is_complete = attempt->is_done && attempt->result.error == ERROR_OK,
+        .lacks_end =
+            (exchange->relay.is_metered && !exchange->relay.meter.saw_terminal) || exchange->relay.meter.saw_error,
         .is_clamped = exchange->outgoing.clamped_to >= 0,
         .is_cheaper = exchange->is_cheaper,
         .is_refusal = exchange->recall.saw_refusal,

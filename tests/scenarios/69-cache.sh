@@ -13,6 +13,7 @@ providers:
       - {name: claude, targets: [haiku]}
   targets:
     - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
+    - {id: voice, provider: openai, model: tts-1, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: big, provider: openai, model: gpt-5.4, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: haiku, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
 consumer_groups:
@@ -166,6 +167,26 @@ lacks "without a hole" "$whole" "False"
 refused=$(governed python3 "$T/leave.py" 'bad [[fault=400]] [[delay_ms=900]]' 0)
 lacks "those who wait for what the provider refuses read all of the refusal" "$refused" "IncompleteRead"
 is "each of them" "$(echo "$refused" | grep -o '(400' | wc -l)" 3
+
+# ---- followers end as the leader does, whatever has no end of its own ----
+cat >"$T/same.py" <<'P'
+import concurrent.futures, http.client, os, ssl, sys
+def one(n):
+    connection = http.client.HTTPSConnection("api.openai.com", context=ssl.create_default_context(), timeout=60)
+    connection.request("POST", sys.argv[1], sys.argv[2], {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
+    try:
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except http.client.HTTPException as problem:
+        return repr(problem)
+with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    answers = set(pool.map(one, range(3)))
+print(len(answers), next(iter(answers))[0])
+P
+same() { is "$1" "$(governed python3 "$T/same.py" "${@:2}")" "1 200"; }
+same "sound" /v1/audio/speech '{"model":"tts-1","voice":"alloy","input":"say it [[delay_ms=900]]"}'
+same "a document that is no JSON" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=bad_json]] [[delay_ms=900]]')"
+same "a stream that the provider ended with an error" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=error_event]] [[cut=4]] [[delay_ms=900]]' ',"stream":true')"
 
 # ---- 100 at the same time ----
 standin /_reset -X POST >/dev/null
