@@ -36,7 +36,7 @@ struct agent {
     struct ratelimit *ratelimit;
     struct cache *cache;
     struct certificates *certificates;
-    struct listener *listener;
+    struct listener *listener, *base_url_listener; /* the latter may be NULL */
     struct alerts *alerts;
     struct control *control;
     struct control_services control_services;
@@ -56,6 +56,11 @@ static struct settings *retain_settings(void *context)
     return settings;
 }
 
+static bool has_same_base_url(const struct settings *a, const struct settings *b)
+{
+    return a->capture.base_urls == b->capture.base_urls && a->capture.base_url_port == b->capture.base_url_port;
+}
+
 static enum error reload_settings(struct agent *agent, struct buffer *text)
 {
     struct settings *fresh = NULL;
@@ -64,6 +69,9 @@ static enum error reload_settings(struct agent *agent, struct buffer *text)
         error = ERROR_SETTINGS_INVALID;
     if (!error && !startup_has_same_names(&agent->names, fresh) &&
         !buffer_append(text, SLICE_LITERAL("governed host names changed: they take effect when the agent restarts\n")))
+        error = ERROR_NO_MEMORY;
+    if (!error && !has_same_base_url(agent->settings, fresh) &&
+        !buffer_append(text, SLICE_LITERAL("capture.base_urls changed: it takes effect when the agent restarts\n")))
         error = ERROR_NO_MEMORY;
     if (error) {
         config_release(fresh);
@@ -214,6 +222,9 @@ static enum error open_services(struct agent *agent)
     make_loops(agent);
     error = startup_open_listener(options, agent->settings, &agent->names, agent->certificates,
                                   &agent->listener_handler, &agent->listener);
+    if (!error)
+        error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
+                                      &agent->base_url_listener);
     return error ? error : open_alerts(agent);
 }
 
@@ -229,6 +240,7 @@ static enum error open_control(struct agent *agent)
         (struct control_services){.runtime = agent->options->runtime,
                                   .state = agent->options->state,
                                   .port = listener_port(agent->listener),
+                                  .base_url_port = listener_port(agent->base_url_listener),
                                   .started_wall_ns = clock_wall_ns(),
                                   .ready_ms = (uint32_t)((clock_monotonic_ns() - agent->begun_ns) / 1000000),
                                   .recovered = agent->recovered,
@@ -249,8 +261,8 @@ static enum error open_control(struct agent *agent)
 static void close_services(struct agent *agent)
 {
     control_close(agent->control);
-    if (agent->listener)
-        listener_close(agent->listener);
+    listener_close(agent->base_url_listener);
+    listener_close(agent->listener);
     loops_free(agent->loops);
     routing_free(agent->routing);
     startup_save_ratelimit(agent->options, agent->ratelimit);
@@ -300,6 +312,7 @@ static void stop_services(struct agent *agent)
     control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
     agent->control = NULL;
     listener_stop(agent->listener);
+    listener_stop(agent->base_url_listener);
     if (!loops_drain(agent->loops, drain_timeout_ms, is_second_signal))
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
     loops_join(agent->loops);
@@ -314,7 +327,7 @@ static int run_services(struct agent *agent)
         log_event(EVENT_AGENT_FAILED, NULL, "%s (%s)", error_row(error)->text, error_row(error)->hint);
         return startup_exit_code(error);
     }
-    loops_start(agent->loops, agent->listener);
+    loops_start(agent->loops, agent->listener, agent->base_url_listener);
     struct settings *settings = retain_settings(agent);
     log_event(EVENT_AGENT_STARTED, NULL, "%s, port %u, policy %s, ready in %u ms, %u holds recovered",
               config_environment_name(settings->environment), (unsigned)listener_port(agent->listener), settings->file,

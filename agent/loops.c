@@ -93,10 +93,12 @@ struct flow_workers *loops_workers(struct loops *loops)
     return &loops->workers;
 }
 
-void loops_start(struct loops *loops, struct listener *listener)
+void loops_start(struct loops *loops, struct listener *listener, struct listener *base_url_listener)
 {
     for (unsigned i = 0; i < loops->count; i++) {
         listener_join(listener, loops->rows[i].loop);
+        if (base_url_listener)
+            listener_join(base_url_listener, loops->rows[i].loop);
         check(pthread_create(&loops->rows[i].thread, NULL, run_loop, &loops->rows[i]) == 0);
         loops->rows[i].is_running = true;
     }

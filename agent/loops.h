@@ -14,8 +14,8 @@ struct loops;
 struct loops *loops_new(const struct settings *settings, const struct flow_services *services);
 /* For flow_listener_handler. */
 struct flow_workers *loops_workers(struct loops *loops);
-/* They join the listener and run. */
-void loops_start(struct loops *loops, struct listener *listener);
+/* They join the listeners (the second may be NULL) and run. */
+void loops_start(struct loops *loops, struct listener *listener, struct listener *base_url_listener);
 /* Takes no more requests and waits at most timeout_ms until the open exchanges have ended; what is left then, or once
  * is_cut_short (asked ten times a second) says so, is ended now. False: not even that worked. */
 bool loops_drain(struct loops *loops, uint32_t timeout_ms, bool (*is_cut_short)(void));

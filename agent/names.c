@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAMES_MAX = 20000, NETWORK_MASK_BITS = 16, PORT_FIRST = 20000, PORT_COUNT = 10000, PORT_TRIES = 64 };
+enum { NAMES_MAX = 20000, NETWORK_MASK_BITS = 16, PORT_FIRST = 20000, PORT_COUNT = 10000 };
 
 /* Writes a file whole: temporary name, fsync, rename. */
 static enum error write_file(const char *path, struct slice bytes, mode_t mode)
@@ -189,7 +189,7 @@ void startup_free_names(struct startup_names *names)
 
 /* ---- the port and the map ---- */
 
-static uint16_t read_port(const char *path)
+uint16_t startup_read_port(const char *path)
 {
     unsigned port = 0;
     FILE *file = fopen(path, "re");
@@ -202,7 +202,7 @@ static uint16_t read_port(const char *path)
 }
 
 /* Below the range the kernel hands out to clients, so that nobody takes it by chance while we are down. */
-static uint16_t random_port(void)
+uint16_t startup_random_port(void)
 {
     uint16_t number;
     check(getrandom(&number, sizeof number, 0) == (ssize_t)sizeof number);
@@ -278,7 +278,7 @@ enum error startup_open_listener(const struct agent_options *options, const stru
 {
     char path[600];
     snprintf(path, sizeof path, "%s/port", options->state);
-    struct listener_options listener = {.port = read_port(path),
+    struct listener_options listener = {.port = startup_read_port(path),
                                         .inherited_fd = inherited_socket(),
                                         .network = settings->capture.network,
                                         .network_mask = 0xffff0000,
@@ -286,9 +286,9 @@ enum error startup_open_listener(const struct agent_options *options, const stru
                                         .buffer_bytes_max = settings->limits.stream_buffer_bytes_max,
                                         .handshake_timeout_ms = settings->limits.head_timeout_ms};
     enum error error = ERROR_SYSTEM;
-    for (unsigned i = 0; error && i < PORT_TRIES; i++) {
+    for (unsigned i = 0; error && i < STARTUP_PORT_TRIES; i++) {
         if (!listener.port || i > 0)
-            listener.port = random_port();
+            listener.port = startup_random_port();
         error = listener_open(&listener, handler, certificates, &names->by_address, ret_listener);
     }
     return error ? error : publish(options, settings, names, listener_port(*ret_listener));

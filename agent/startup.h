@@ -47,6 +47,14 @@ enum error startup_open_identity(const struct agent_options *options, const stru
 enum error startup_open_listener(const struct agent_options *options, const struct settings *settings,
                                  const struct startup_names *names, struct certificates *certificates,
                                  const struct listener_handler *handler, struct listener **ret_listener) MUST_USE;
+enum { STARTUP_PORT_TRIES = 64 };
+uint16_t startup_read_port(const char *path); /* 0: there is none */
+uint16_t startup_random_port(void);
+/* base_url.c: the port of base URLs, if the settings want it; else *ret_listener stays as it is. `beside`: the TLS
+ * port's listener, closed after it. */
+enum error startup_open_base_url(const struct agent_options *options, const struct settings *settings,
+                                 const struct listener_handler *handler, struct listener *beside,
+                                 struct listener **ret_listener) MUST_USE;
 /* Each group's wallet gets its starting credit once. */
 void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
 /* recovered.c: an event for each hold that the start has settled. */

@@ -131,6 +131,20 @@ static void agent_take_launch(const struct answer *answer, struct launch_facts *
     agent_take_list(answer->json, "governed", &facts->governed);
 }
 
+/* --base-url, and there is no such port. */
+static int agent_complain_base_url(const struct cli *cli)
+{
+    struct answer hello;
+    int code = api_get(cli, "/v1/hello", &hello);
+    if (code != EX_OK)
+        return code;
+    text_complain("the agent of %s takes no calls by base URL; add this line to %s, then tollgate stop:\n"
+                  "  capture: {base_urls: true}",
+                  cli->place.environment, terminal_clean(api_text(hello.json, "policy", "its policy")));
+    json_decref(hello.json);
+    return EX_CONFIG;
+}
+
 int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked)
 {
     struct launch_facts facts = {.place = &cli->place,
@@ -144,9 +158,13 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
     if (code != EX_OK)
         return code;
     agent_take_launch(&answer, &facts);
+    if (cli->options.base_url)
+        agent_take_list(answer.json, "base_urls", &facts.base_urls);
     const json_t *refuses = json_object_get(answer.json, "prod_refuses_unhooked");
     *ret_refuses_unhooked = refuses ? json_is_true(refuses) : cli->place.is_prod;
     json_decref(answer.json);
+    if (cli->options.base_url && facts.base_urls.count == 0)
+        return agent_complain_base_url(cli);
     *ret_facts = facts;
     return EX_OK;
 }

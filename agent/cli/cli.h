@@ -26,7 +26,7 @@ struct options {
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
-    bool create, all, hard, soft, follow, json, off, help;
+    bool create, all, hard, soft, follow, json, off, base_url, help;
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -40,7 +40,8 @@ enum option_set {
     OPTIONS_STOP_AT_ARGUMENT = 1 << 8, /* what follows the first argument belongs to another program */
     OPTIONS_PASS = 1 << 9,             /* unknown options belong to another program */
     OPTIONS_BUDGET = 1 << 10,
-    OPTIONS_CACHE = 1 << 11, /* group, model */
+    OPTIONS_CACHE = 1 << 11,    /* group, model */
+    OPTIONS_BASE_URL = 1 << 12, /* base-url */
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);

@@ -27,6 +27,10 @@ static void lifecycle_print_hello(const struct cli *cli, const struct answer *he
     }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         printf("%-14s %s\n", rows[i][0], terminal_clean(api_text(hello->json, rows[i][1], "-")));
+    if (api_integer(hello->json, "base_url_port", 0) > 0)
+        printf("%-14s http://127.0.0.1:%s/PROVIDER\n", "base URLs", api_text(hello->json, "base_url_port", "?"));
+    else
+        printf("%-14s off\n", "base URLs");
     printf("%-14s %s\n", "runtime", cli->place.runtime);
     printf("%-14s %s, ready after %s ms\n", "running since", terminal_time(api_text(hello->json, "started", "-"), true),
            api_text(hello->json, "ready_ms", "?"));

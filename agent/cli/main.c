@@ -16,11 +16,11 @@ static const struct command commands[] = {
      "The program takes this process's place: exit code, signals and terminal are its own. Exit codes of tollgate\n"
      "itself: 125 it failed, 126 the program cannot be executed, 127 it was not found. dev's agent is started when\n"
      "none runs.\n",
-     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_STOP_AT_ARGUMENT, 1, -1, false},
+     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_BASE_URL | OPTIONS_STOP_AT_ARGUMENT, 1, -1, false},
     {"env", "--shell bash|zsh|fish|json", "print what governs a whole shell", env_command,
      "bash, zsh:  eval \"$(tollgate env --shell bash)\"     fish:  tollgate env --shell fish | source\n"
      "and --off undoes it in the same way.\n",
-     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_SHELL, 0, 0, false},
+     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_BASE_URL | OPTIONS_SHELL, 0, 0, false},
     {"wallet", "list | show NAME | history NAME | fund NAME AMOUNT | adjust NAME AMOUNT --note TEXT",
      "balances and their history; put money in, correct", wallet_command,
      "AMOUNT is in USD, at most nine decimals: 12.50; adjust takes -12.50 too. An order that is repeated with the "

@@ -31,6 +31,8 @@ static const struct option_row {
     {"log-level", OPTIONS_LOG_LEVEL, "LEVEL", offsetof(struct options, log_level), "error, warning, info or debug",
      false},
     {"shell", OPTIONS_SHELL, "NAME", offsetof(struct options, shell), "bash, zsh, fish or json ($SHELL)", false},
+    {"base-url", OPTIONS_BASE_URL, NULL, offsetof(struct options, base_url),
+     "set *_BASE_URL, too: for programs with certificates of their own", false},
     {"off", OPTIONS_SHELL, NULL, offsetof(struct options, off), "print what undoes it", false},
     {"note", OPTIONS_WALLET, "TEXT", offsetof(struct options, note), "kept with the transfer: who and why", false},
     {"create", OPTIONS_WALLET, NULL, offsetof(struct options, create), "the wallet may be new", false},

@@ -115,6 +115,11 @@ struct model_alias {
     const char *alias, *model;
 };
 
+/* "OPENAI_BASE_URL", "/v1": what `tollgate run --base-url` sets, after http://127.0.0.1:PORT/PROVIDER. */
+struct base_url_variable {
+    const char *name, *suffix; /* suffix: NULL or as a path */
+};
+
 /* One row of the catalogue (policies/providers.yaml, or --providers FILE). */
 struct provider {
     const char *id;
@@ -137,6 +142,8 @@ struct provider {
     size_t alias_count;
     const char **key_environment; /* variables that `tollgate run` fills with the placeholder key */
     size_t key_environment_count;
+    struct base_url_variable *base_url_environment;
+    size_t base_url_environment_count;
     bool bills_aborted_in_full;
     bool bills_flex_in_full; /* its flex tier is no cheaper */
 };
@@ -370,6 +377,8 @@ struct settings {
         uint32_t network;                 /* 127.77.0.0 in host order, /16 */
         enum unlisted unlisted_provider;  /* BLOCK PASS METER: a governed host with no target of its provider */
         enum unlisted unmetered_endpoint; /* BLOCK PASS METER: a call whose format is not metered */
+        bool base_urls;                   /* a plain HTTP port on 127.0.0.1 */
+        uint32_t base_url_port;           /* 0: a free one */
     } capture;
     struct {
         uid_t *uids;

@@ -105,6 +105,14 @@ static void per_uid_within_all(struct loader *loader, const struct node *root)
         report(loader, SEVERITY_ERROR, node, NULL, "\"connections_per_uid_max\" exceeds \"connections_max\"");
 }
 
+static void base_url_port_is_used(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    if (settings->capture.base_url_port && !settings->capture.base_urls)
+        report(loader, SEVERITY_WARNING, node_member(node_member(root, "capture"), "base_url_port"),
+               "add base_urls: true", "\"base_url_port\" without \"base_urls\" opens no port");
+}
+
 /* Each member of one cost_tracking against the same member of another. */
 static void compare_tracking(struct loader *loader, const struct node *first, const struct node *other)
 {
@@ -179,9 +187,9 @@ static void complete_alerts(struct loader *loader, const struct node *root)
 }
 
 static void (*const rules[])(struct loader *loader, const struct node *root) = {
-    unique_names,       one_default_group, complete_targets,  line_within_head, per_uid_within_all,
-    one_cost_tracking,  pack_is_enabled,   wallets_are_used,  complete_budgets, complete_alerts,
-    complete_catalogue, complete_routing,  complete_policies,
+    unique_names,       one_default_group, complete_targets,  line_within_head,      per_uid_within_all,
+    one_cost_tracking,  pack_is_enabled,   wallets_are_used,  complete_budgets,      complete_alerts,
+    complete_catalogue, complete_routing,  complete_policies, base_url_port_is_used,
 };
 
 void check_rules(struct loader *loader, const struct node *root)

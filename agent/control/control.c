@@ -98,7 +98,7 @@ static void serve(struct call_thread *thread)
 {
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t length = sizeof peer;
-    const struct http_limits limits = {16384, 8192, 64, REQUEST_BYTES_MAX};
+    const struct http_limits limits = {16384, 8192, 64, REQUEST_BYTES_MAX, false};
     struct call call = {.services = thread->control->services,
                         .fd = thread->fd,
                         .is_admin_socket = thread->is_admin_socket,

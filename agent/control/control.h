@@ -5,8 +5,8 @@
  * agent's owner (and root). The peer's uid is the kernel's word (SO_PEERCRED). One thread of its own: never on a loop.
  *
  *   socket method path → answer. The admin socket serves the report paths, too.
- *   report GET  /v1/hello                    environment, version, pid, port, policy, policy_digest, started, state …
- *   report GET  /v1/launch[?group=G]         environment, group, placeholder, key_environment[], governed[] …
+ *   report GET  /v1/hello                    environment, version, pid, port, base_url_port, policy, started …
+ *   report GET  /v1/launch[?group=G]         environment, group, placeholder, key_environment[], base_urls[] …
  *   report GET  /v1/wallets                  {"wallets": [{wallet, available, held, spent, funded, transfers}]}
  *   report GET  /v1/wallets/NAME[/history]   the same row + history[]; ?count=N (20), &all=1: budgets' rows, too
  *   report GET  /v1/budgets                  {"budgets": [{id, scope, window, used, held, limit, percent, …}]}
@@ -47,6 +47,7 @@ struct control;
 struct control_services {
     const char *runtime, *state; /* directories */
     uint16_t port;               /* the TLS port */
+    uint16_t base_url_port;      /* 0: there is none */
     int64_t started_wall_ns;
     uint32_t ready_ms;  /* from the process's start to here */
     unsigned recovered; /* holds that the start settled */

@@ -153,12 +153,24 @@ static void check_alerts(struct call *call)
     buffer_done(&text);
 }
 
+static void check_base_url(struct call *call, const struct settings *settings)
+{
+    const unsigned port = call->services->base_url_port;
+    const bool is_in_force = settings->capture.base_urls == (port != 0) &&
+                             (!port || !settings->capture.base_url_port || settings->capture.base_url_port == port);
+    const char *fix =
+        is_in_force ? "" : "the policy says something else since the start: tollgate stop; tollgate start";
+    write_check(&call->body, "base URLs", is_in_force ? "ok" : "warning",
+                port ? arena_printf(call->arena, "http://127.0.0.1:%u/PROVIDER", port) : "off", fix);
+}
+
 int control_doctor(struct call *call)
 {
     struct settings *settings = call->services->retain_settings(call->services->context);
     json_write_raw(&call->body, "{\"checks\":[");
     write_check(&call->body, "certificates", "ok", certificates_describe(call->services->certificates, call->arena),
                 "");
+    check_base_url(call, settings);
     check_targets(call, settings);
     check_wallets(call, settings);
     check_ledger(call);

@@ -20,6 +20,7 @@ int control_get_hello(struct call *call)
     json_write_member_string(&call->body, "version", TOLLGATE_VERSION);
     json_write_member_integer(&call->body, "pid", getpid());
     json_write_member_integer(&call->body, "port", services->port);
+    json_write_member_integer(&call->body, "base_url_port", services->base_url_port); /* 0: off */
     json_write_member_string(&call->body, "policy", settings->file);
     json_write_member_string(&call->body, "policy_digest", settings->digest);
     json_write_member_string(&call->body, "started", clock_format(services->started_wall_ns, time_text));
@@ -49,7 +50,27 @@ static void write_strings(struct buffer *out, const char *const *texts, size_t c
     }
 }
 
-static void write_launch(struct buffer *out, const struct settings *settings, const struct consumer_group *group)
+/* "OPENAI_BASE_URL=http://127.0.0.1:PORT/openai/v1" …, nothing when there is no such port. */
+static void write_base_urls(struct buffer *out, const struct settings *settings, unsigned port)
+{
+    char pair[512];
+    bool is_first = true;
+    json_write_member(out, "base_urls");
+    json_write_raw(out, "[");
+    for (size_t i = 0; port && i < settings->provider_count; i++) {
+        const struct provider *provider = &settings->providers[i];
+        for (size_t j = 0; provider->host_count && j < provider->base_url_environment_count; j++) {
+            const struct base_url_variable *variable = &provider->base_url_environment[j];
+            snprintf(pair, sizeof pair, "%s=http://127.0.0.1:%u/%s%s", variable->name, port, provider->id,
+                     variable->suffix ? variable->suffix : "");
+            write_strings(out, (const char *const[]){pair}, 1, &is_first);
+        }
+    }
+    json_write_raw(out, "]");
+}
+
+static void write_launch(struct buffer *out, const struct settings *settings, const struct consumer_group *group,
+                         unsigned base_url_port)
 {
     json_write_raw(out, "{");
     json_write_member_string(out, "environment", config_environment_name(settings->environment));
@@ -63,6 +84,7 @@ static void write_launch(struct buffer *out, const struct settings *settings, co
         write_strings(out, settings->providers[i].key_environment, settings->providers[i].key_environment_count,
                       &is_first);
     json_write_raw(out, "]");
+    write_base_urls(out, settings, base_url_port);
     json_write_member(out, "governed");
     json_write_raw(out, "[");
     is_first = true;
@@ -79,7 +101,7 @@ int control_get_launch(struct call *call)
     const struct consumer_group *group = find_group(settings, name);
     int status = 200;
     if (group)
-        write_launch(&call->body, settings, group);
+        write_launch(&call->body, settings, group, call->services->base_url_port);
     else
         status = control_fail(call, ERROR_GROUP_UNKNOWN,
                               name ? arena_printf(call->arena, "no consumer group is named %s", name)

@@ -85,6 +85,7 @@ static const struct error_override error_overrides[] = {
     {ERROR_WALLET_UNKNOWN, {429, "insufficient_quota", NULL}},
     {ERROR_BUDGET_EXHAUSTED, {429, "insufficient_quota", "project_spend_limit_exceeded"}},
     {ERROR_KEY_INVALID, {0, "authentication_error", "invalid_api_key"}},
+    {ERROR_KEY_REQUIRED, {0, "authentication_error", "invalid_api_key"}},
     {ERROR_BODY_MALFORMED, {400, "invalid_request_error", NULL}},
     {ERROR_BODY_INCOMPLETE, {400, "invalid_request_error", NULL}},
     {ERROR_OK, {0, NULL, NULL}},

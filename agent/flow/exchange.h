@@ -133,6 +133,7 @@ struct exchange {
     bool is_client_gone, is_aborted;
 
     struct http_request *request; /* receive */
+    bool is_base_url;             /* it came to the port of base URLs; `request` is without the provider in its path */
     const char *host;             /* the governed name that was called */
     const struct provider *provider;
     bool is_catalogued; /* provider is a row of the catalogue */
@@ -269,6 +270,11 @@ const char *flow_outcome_name(enum outcome outcome);
 /* receive.c: whose name was called; what only capture.hosts lists is a provider of its own. */
 void receive_find_provider(struct exchange *exchange, const char *name);
 
+/* base_url.c: may this request of the base URL's port be answered, and by whom? Fills host, provider, dialect. */
+enum outcome base_url_accept(struct exchange *exchange, const struct http_request *request);
+/* A copy, as the provider's host would have got it. */
+struct http_request *base_url_strip(struct exchange *exchange, const struct http_request *request);
+
 /* answer.c: the program's side of an error, and the fields every answer carries. */
 void answer_error(struct exchange *exchange);
 size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, size_t count, bool with_cost);
@@ -374,6 +380,7 @@ void settle_attempt(struct exchange *exchange, struct attempt *attempt);
 void session_listen(struct session *session); /* goes on reading after an exchange */
 struct connection *session_connection(struct session *session);
 const char *session_name(const struct session *session);
+bool session_is_base_url(const struct session *session); /* its connection came to the port of base URLs */
 struct session_input {
     struct slice bytes;
     size_t taken;

@@ -27,8 +27,7 @@ static struct slice find_query_key(struct slice query)
     return (struct slice){NULL, 0};
 }
 
-/* Of several keys, the placeholder says whose call it is. */
-static struct slice find_placeholder(const struct http_request *request)
+static struct slice find_field_placeholder(const struct http_request *request)
 {
     for (size_t i = 0; i < request->field_count; i++) {
         struct slice value = request->fields[i].value;
@@ -43,18 +42,21 @@ static struct slice find_placeholder(const struct http_request *request)
     return (struct slice){NULL, 0};
 }
 
+/* Of several keys, the placeholder says whose call it is. */
 static struct slice find_key(const struct http_request *request)
 {
-    struct slice placeholder = find_placeholder(request);
+    struct slice placeholder = find_field_placeholder(request), query_key = find_query_key(request->query);
     if (placeholder.data)
         return placeholder;
+    if (slice_has_prefix(query_key, "kt_cg_"))
+        return query_key;
     for (size_t i = 0; i < sizeof key_places / sizeof *key_places; i++) {
         struct slice value = http_find_field(request->fields, request->field_count, key_places[i].field);
         size_t prefix = strlen(key_places[i].prefix);
         if (value.data && value.length > prefix && !strncasecmp(value.data, key_places[i].prefix, prefix))
             return slice_from(value, prefix);
     }
-    return find_query_key(request->query);
+    return query_key;
 }
 
 static void looked_up(struct identity_lookup *lookup)
@@ -71,6 +73,7 @@ static enum outcome decide_group(struct exchange *exchange)
     struct principal *principal = &exchange->principal;
     const struct group_question question = {
         .key = principal->key,
+        .wants_placeholder = exchange->is_base_url,
         .asked_group = principal->claim.group,
         .is_identified = principal->claim.has_hello || principal->claim.pid != 0,
         .uid = principal->peer.uid,

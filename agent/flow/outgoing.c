@@ -160,18 +160,10 @@ static const struct carry_row {
     {"x-client-request-id", CARRY_ANYWHERE},
 };
 
-static bool is_named(struct slice name, const char *row)
-{
-    size_t length = strlen(row);
-    if (row[length - 1] != '-')
-        return slice_is_like(name, row);
-    return name.length > length && strncasecmp(name.data, row, length) == 0;
-}
-
 static enum carry carry_of(struct slice name)
 {
     for (size_t i = 0; i < sizeof carry_rows / sizeof *carry_rows; i++)
-        if (is_named(name, carry_rows[i].name))
+        if (http_field_is_named(name, carry_rows[i].name))
             return carry_rows[i].carry;
     return CARRY_PROVIDER;
 }

@@ -60,7 +60,7 @@ static bool is_disguised(const struct http_request *request)
 /* Whole and well-formed; is it addressed to us? */
 static enum outcome accept_request(struct exchange *exchange)
 {
-    struct http_request *request = exchange->request;
+    const struct http_request *request = exchange->request;
     if (!request->is_keepalive)
         session_must_close(exchange->session);
     if (!slice_is(request->host, exchange->host))
@@ -76,15 +76,43 @@ static enum outcome accept_request(struct exchange *exchange)
     return OUTCOME_NEXT;
 }
 
+/* The name that was dialled says the provider; on the base URL's port the path will, and until then errors have the
+ * commonest shape. */
+static void find_dialect(struct exchange *exchange)
+{
+    exchange->is_base_url = session_is_base_url(exchange->session);
+    if (exchange->is_base_url)
+        exchange->dialect = dialect_of(DIALECT_OPENAI);
+    else
+        receive_find_provider(exchange, session_name(exchange->session));
+}
+
 /* The head is here and the program waits for leave to send its body. */
-static void head_arrived(struct exchange *exchange)
+static enum outcome head_arrived(struct exchange *exchange)
 {
     static const struct slice go_on = SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n");
+    const struct http_request *request = http_parser_request(session_parser(exchange->session));
+    if (exchange->is_base_url && base_url_accept(exchange, request) == OUTCOME_FAIL)
+        return OUTCOME_FAIL;
     session_wait_for_body(exchange->session);
-    if (http_parser_request(session_parser(exchange->session))->wants_continue) {
+    if (request->wants_continue) {
         bool full;
         connection_write(session_connection(exchange->session), go_on, &full);
     }
+    return OUTCOME_NEXT;
+}
+
+static enum outcome request_arrived(struct exchange *exchange)
+{
+    exchange->request = http_parser_request(session_parser(exchange->session));
+    if (!exchange->is_base_url)
+        return accept_request(exchange);
+    if (!exchange->provider &&
+        base_url_accept(exchange, exchange->request) == OUTCOME_FAIL) /* no body, no head before */
+        return OUTCOME_FAIL;
+    exchange_note(exchange, "by base URL");
+    exchange->request = base_url_strip(exchange, exchange->request);
+    return accept_request(exchange);
 }
 
 enum outcome step_receive(struct exchange *exchange)
@@ -92,8 +120,8 @@ enum outcome step_receive(struct exchange *exchange)
     struct session *session = exchange->session;
     if (exchange->is_client_gone)
         return exchange_fail(exchange, ERROR_CLIENT_GONE, "the client left before its request was complete");
-    if (!exchange->host)
-        receive_find_provider(exchange, session_name(session));
+    if (!exchange->dialect)
+        find_dialect(exchange);
     if (exchange->error == ERROR_HTTP_TIMEOUT) /* the session's timer says so */
         return refuse(exchange, ERROR_HTTP_TIMEOUT, "the request did not arrive in time");
     struct session_input *input = session_input(session);
@@ -108,11 +136,11 @@ enum outcome step_receive(struct exchange *exchange)
         case HTTP_PARSE_MORE:
             return OUTCOME_WAIT;
         case HTTP_PARSE_HEAD:
-            head_arrived(exchange);
+            if (head_arrived(exchange) == OUTCOME_FAIL)
+                return OUTCOME_FAIL;
             break;
         case HTTP_PARSE_DONE:
-            exchange->request = http_parser_request(parser);
-            return accept_request(exchange);
+            return request_arrived(exchange);
         case HTTP_PARSE_ERROR:
             return refuse(exchange, error, http_parser_problem(parser));
         }

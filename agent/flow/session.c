@@ -152,6 +152,11 @@ const char *session_name(const struct session *session)
     return session->name;
 }
 
+bool session_is_base_url(const struct session *session)
+{
+    return connection_is_plain(session->connection);
+}
+
 struct session_input *session_input(struct session *session)
 {
     return &session->input;
@@ -265,9 +270,9 @@ static bool flow_established(void *context, struct connection *connection, const
     session->name = name;
     session->peer = peer;
     session->settings = worker->services->retain_settings(worker->services->context);
-    const struct http_limits limits = {session->settings->limits.head_bytes_max,
-                                       session->settings->limits.request_line_bytes_max,
-                                       session->settings->limits.fields_max, session->settings->limits.body_bytes_max};
+    const struct http_limits limits = {
+        session->settings->limits.head_bytes_max, session->settings->limits.request_line_bytes_max,
+        session->settings->limits.fields_max, session->settings->limits.body_bytes_max, session_is_base_url(session)};
     session->parser = http_parser_new(&limits);
     session->timer.expired = session_expired;
     list_append(&worker->sessions, &session->link);

@@ -31,6 +31,14 @@ bool http_is_token(struct slice text)
     return is_valid;
 }
 
+bool http_field_is_named(struct slice name, const char *row)
+{
+    size_t length = strlen(row);
+    if (row[length - 1] != '-')
+        return slice_is_like(name, row);
+    return name.length > length && strncasecmp(name.data, row, length) == 0;
+}
+
 bool http_list_has(struct slice list, const char *token)
 {
     while (list.length) {

@@ -264,10 +264,24 @@ static bool any_field_has(const struct http_request *request, const char *name, 
     return false;
 }
 
-/* Lower case, without ":443": any other port is another origin. */
-static bool read_host(struct slice value, struct arena *arena, struct slice *ret_host, struct http_fault *fault)
+static struct slice drop_port(struct slice host)
 {
-    if (slice_has_suffix(value, ":443"))
+    size_t digits = 0;
+    while (digits < host.length && host.data[host.length - 1 - digits] >= '0' &&
+           host.data[host.length - 1 - digits] <= '9')
+        digits++;
+    if (digits && digits < host.length && host.data[host.length - 1 - digits] == ':')
+        host.length -= digits + 1;
+    return host;
+}
+
+/* Lower case, without ":443": any other port is another origin. */
+static bool read_host(struct slice value, bool takes_any_port, struct arena *arena, struct slice *ret_host,
+                      struct http_fault *fault)
+{
+    if (takes_any_port)
+        value = drop_port(value);
+    else if (slice_has_suffix(value, ":443"))
         value.length -= strlen(":443");
     if (value.length == 0 || value.length > 253)
         return http_fail(fault, ERROR_HTTP_MALFORMED, "the Host is empty or too long");
@@ -304,8 +318,8 @@ static bool read_framing(const struct head_facts *facts, int minor_version, stru
     return true;
 }
 
-bool http_parse_head(struct slice head, size_t field_count, struct arena *arena, struct http_request *ret_request,
-                     struct http_framing *ret_framing, struct http_fault *ret_fault)
+bool http_parse_head(struct slice head, size_t field_count, bool takes_any_port, struct arena *arena,
+                     struct http_request *ret_request, struct http_framing *ret_framing, struct http_fault *ret_fault)
 {
     struct http_request request = {0};
     struct head_facts facts = {0};
@@ -318,7 +332,7 @@ bool http_parse_head(struct slice head, size_t field_count, struct arena *arena,
         return false;
     if (facts.host_count == 0)
         return http_fail(ret_fault, ERROR_HTTP_MALFORMED, "no Host");
-    if (!read_host(facts.host, arena, &request.host, ret_fault) ||
+    if (!read_host(facts.host, takes_any_port, arena, &request.host, ret_fault) ||
         !read_framing(&facts, minor_version, ret_framing, ret_fault))
         return false;
     bool has_body = ret_framing->is_chunked || ret_framing->content_length;

@@ -32,6 +32,7 @@ struct http_limits {
     uint32_t head_bytes_max;         /* request line, fields and the blank line */
     uint32_t request_line_bytes_max; /* without its CRLF */
     uint32_t fields_max, body_bytes_max;
+    bool takes_any_port; /* of the Host, which the caller looks at; else 443 or none */
 };
 
 /* First field of that name (case-insensitive); empty data==NULL slice when absent. */
@@ -66,6 +67,8 @@ const char *http_reason(int status); /* "Unknown" for what is not in the registr
 /* Appends "HTTP/1.1 200 OK\r\n" + fields + blank line. False (nothing appended) for a status that has not three digits,
  * a bad field, or a full buffer. */
 bool http_write_head(struct buffer *buffer, int status, const struct http_field *fields, size_t count) MUST_USE;
+/* Case-insensitive; a last '-' of `row` stands for any ending. */
+bool http_field_is_named(struct slice name, const char *row);
 /* A token, and a value without control characters other than tab (RFC 9110 5.5): no CR, LF or NUL. */
 bool http_field_is_valid(struct slice name, struct slice value);
 /* Chunked framing of one piece (empty: the last chunk). */

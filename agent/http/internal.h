@@ -38,8 +38,8 @@ struct http_framing {
     uint64_t content_length;
 };
 /* Reads a whole head whose bytes live in `arena`; the request points into them. */
-bool http_parse_head(struct slice head, size_t field_count, struct arena *arena, struct http_request *ret_request,
-                     struct http_framing *ret_framing, struct http_fault *ret_fault);
+bool http_parse_head(struct slice head, size_t field_count, bool takes_any_port, struct arena *arena,
+                     struct http_request *ret_request, struct http_framing *ret_framing, struct http_fault *ret_fault);
 
 /* The chunked coding, byte by byte (RFC 9112 7.1). */
 struct chunked {

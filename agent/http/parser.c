@@ -88,7 +88,8 @@ static enum http_parse begin_message(struct http_parser *parser, struct arena *a
     struct http_framing framing = {0};
     struct slice copy = arena_copy(arena, slice_from(head, parser->search.start));
     parser->request = arena_new_struct(arena, struct http_request);
-    if (!http_parse_head(copy, parser->search.line_count - 1, arena, parser->request, &framing, &parser->fault))
+    if (!http_parse_head(copy, parser->search.line_count - 1, parser->limits.takes_any_port, arena, parser->request,
+                         &framing, &parser->fault))
         return parser_fail(parser);
     if (framing.content_length > parser->limits.body_bytes_max) {
         http_fail(&parser->fault, ERROR_HTTP_BODY_TOO_LARGE, "the body exceeds its limit");

@@ -48,7 +48,9 @@ static void accept_start(struct connection *connection, const char *name)
     struct listener *listener = connection->member->listener;
     SSL_CTX *context;
     const char *lasting_name;
-    if (contexts_find(listener->certificates, name, &context, &lasting_name) != ERROR_OK) {
+    if (listener->options.is_plain) {
+        plain_start(connection, name);
+    } else if (contexts_find(listener->certificates, name, &context, &lasting_name) != ERROR_OK) {
         listener_failed(connection, "no living certificate authority permits the name");
         connection_close(connection, false);
     } else if (!connection_start(connection, context, lasting_name, listener->options.handshake_timeout_ms)) {
@@ -67,7 +69,7 @@ static void accept_connection(struct member *member, int fd, const struct sockad
     }
     struct connection *connection = connection_new(member, member->loop, fd, &peer, listener->options.buffer_bytes_max);
     list_append(&member->connections, &connection->node);
-    atomic_fetch_add(&listener->connection_count, 1);
+    atomic_fetch_add(listener->connection_count, 1);
     atomic_fetch_add(&member->connection_count, 1);
     bool wait = false;
     bool is_accepted = listener->handler.accepted(listener->handler.context, connection, name, &wait);
@@ -163,7 +165,7 @@ static void member_pause(struct member *member)
 static bool member_is_full(const struct member *member)
 {
     const struct listener *listener = member->listener;
-    return atomic_load(&listener->connection_count) >= listener->options.connections_max;
+    return atomic_load(listener->connection_count) >= listener->options.connections_max;
 }
 
 void member_pause_expired(struct timer *timer)
@@ -227,7 +229,7 @@ void listener_released(struct connection *connection)
 {
     struct member *member = connection->member;
     atomic_fetch_sub(&member->connection_count, 1);
-    atomic_fetch_sub(&member->listener->connection_count, 1);
+    atomic_fetch_sub(member->listener->connection_count, 1);
     if (member->pause.heap_index && !member_is_full(member)) {
         timer_disarm(member->loop, &member->pause);
         member_watch(member);

@@ -199,6 +199,11 @@ struct loop *connection_loop(struct connection *connection)
     return connection->loop;
 }
 
+bool connection_is_plain(const struct connection *connection)
+{
+    return connection->is_plain;
+}
+
 const char *connection_server_name(const struct connection *connection)
 {
     return connection->has_server_name ? connection->name : "";
@@ -225,7 +230,7 @@ void connection_finish(struct connection *connection)
 static void connection_say_goodbye(struct connection *connection)
 {
     if ((connection->state != CONNECTION_OPEN && connection->state != CONNECTION_FINISHING) ||
-        buffer_length(&connection->output) > 0)
+        buffer_length(&connection->output) > 0 || connection->is_plain)
         return;
     tls_clear_errors();
     int ignored = SSL_shutdown(connection->ssl);

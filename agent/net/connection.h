@@ -28,7 +28,7 @@ enum connection_state {
 
 enum { CONNECTION_FINISH_MS = 5000 };
 
-/* The socket below the TLS engine: see transport.c. */
+/* The socket below: see transport.c. */
 struct transport {
     int fd;
     bool is_drained;   /* the last read left nothing: the next one would only say EAGAIN */
@@ -44,6 +44,14 @@ enum connection_errand {
     ERRAND_ABORT,
 };
 
+/* What filling the scratch memory came to. */
+enum read_outcome {
+    READ_MORE,    /* the scratch memory is full; there may be more */
+    READ_DRAINED, /* epoll will say when there is more */
+    READ_ENDED,
+    READ_BROKEN,
+};
+
 struct connection {
     struct watch watch;
     struct timer timer;
@@ -52,9 +60,10 @@ struct connection {
     struct loop *loop;
     struct member *member;
     struct transport transport;
-    SSL *ssl; /* NULL while WAITING */
+    SSL *ssl; /* NULL while WAITING, and when is_plain */
     enum connection_state state;
     enum connection_errand errand;
+    bool is_plain;         /* no TLS: plain.c */
     bool read_is_paused;   /* the handler left bytes in `kept` */
     bool read_wants_write; /* TLS must write before it can read on (key update) */
     bool input_is_ended;   /* FIN or close_notify was read */
@@ -92,7 +101,15 @@ void connection_discard(struct connection *connection); /* FINISHING, LINGERING 
 /* connection_write.c */
 void connection_flush(struct connection *connection);
 
-/* transport.c: a BIO on connection->transport. */
+/* plain.c: instead of connection_start, of SSL_read into the scratch memory, of SSL_write. */
+void plain_start(struct connection *connection, const char *name);
+enum read_outcome plain_fill(struct connection *connection, size_t *ret_bytes);
+ssize_t plain_write(struct connection *connection, struct slice bytes); /* 0: the socket is full, -1: broken */
+
+/* transport.c: recv and send on the socket; -1 with *ret_again: nothing is there, or nothing goes, now. */
+ssize_t transport_receive(struct transport *transport, char *data, size_t length, bool *ret_again);
+ssize_t transport_send(struct transport *transport, const char *data, size_t length, bool *ret_again);
+/* A BIO on connection->transport. */
 BIO *transport_new_bio(struct transport *transport);
 
 /* tls.c */

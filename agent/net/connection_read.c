@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reading half of a connection: socket → TLS → the loop's scratch memory → handler. What the handler does not take
- * is kept (one read at most) and the socket is left alone until connection_resume: that is the back-pressure.
+ * The reading half of a connection: socket → TLS (or none, see plain.c) → the loop's scratch memory → handler. What the
+ * handler does not take is kept (one read at most) and the socket is left alone until connection_resume: that is the
+ * back-pressure.
  */
 #include "net/connection.h"
 
@@ -12,13 +13,6 @@
 
 /* Reads of one connection before the others have their turn. */
 enum { READS_PER_TURN = 4 };
-
-enum read_outcome {
-    READ_MORE,    /* the scratch memory is full; there may be more */
-    READ_DRAINED, /* epoll will say when there is more */
-    READ_ENDED,
-    READ_BROKEN,
-};
 
 static enum read_outcome connection_classify(struct connection *connection, int result)
 {
@@ -87,7 +81,7 @@ void connection_read(struct connection *connection)
     enum read_outcome outcome = READ_MORE;
     for (int turn = 0; turn < READS_PER_TURN && outcome == READ_MORE && !connection->read_is_paused; turn++) {
         size_t bytes;
-        outcome = connection_fill(connection, &bytes);
+        outcome = connection->is_plain ? plain_fill(connection, &bytes) : connection_fill(connection, &bytes);
         connection->input_is_ended = outcome == READ_ENDED;
         struct slice plaintext = {loop_scratch(connection->loop)->input, bytes};
         if (bytes > 0 && !connection_deliver(connection, plaintext))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writing half of a connection: straight into TLS and the socket while both take it, one record per call where it
- * fits; the rest waits as plaintext in a bounded buffer. Never calls the handler from inside connection_write.
+ * The writing half of a connection: straight into TLS (or none, see plain.c) and the socket while both take it, one
+ * record per call where it fits; the rest waits as plaintext in a bounded buffer. Never calls the handler from inside
+ * connection_write.
  */
 #include "net/connection.h"
 
@@ -15,6 +16,8 @@ static ssize_t connection_write_record(struct connection *connection, struct sli
 {
     size_t length = bytes.length < TLS_RECORD_BYTES_MAX ? bytes.length : TLS_RECORD_BYTES_MAX;
     connection->transport.more_follows = more_follows || length < bytes.length;
+    if (connection->is_plain)
+        return plain_write(connection, (struct slice){bytes.data, length});
     tls_clear_errors();
     int result = SSL_write(connection->ssl, bytes.data, (int)length);
     if (result > 0)
@@ -40,11 +43,12 @@ static bool connection_write_straight(struct connection *connection, struct slic
     return written >= 0;
 }
 
-/* A head and a body become one record: copying 16 KB costs less than a second record and a second system call. */
+/* A head and a body become one record: copying 16 KB costs less than a second record and a second system call. Without
+ * TLS the kernel joins them (MSG_MORE), and may take a part of either. */
 static bool connection_write_joined(struct connection *connection, struct slice *first, struct slice *second)
 {
     char *record = loop_scratch(connection->loop)->output;
-    while (first->length > 0 && second->length > 0) {
+    while (!connection->is_plain && first->length > 0 && second->length > 0) {
         size_t head = first->length < TLS_RECORD_BYTES_MAX ? first->length : TLS_RECORD_BYTES_MAX;
         size_t room = TLS_RECORD_BYTES_MAX - head;
         size_t tail = second->length < room ? second->length : room;
@@ -94,7 +98,7 @@ size_t connection_pending_bytes(const struct connection *connection)
 static void connection_shut(struct connection *connection)
 {
     tls_clear_errors();
-    int result = SSL_shutdown(connection->ssl);
+    int result = connection->is_plain ? 0 : SSL_shutdown(connection->ssl);
     int error = result < 0 ? tls_error(connection->ssl, result) : SSL_ERROR_NONE;
     if (error == SSL_ERROR_WANT_WRITE) {
         connection_update(connection);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The listening socket: one for all of 127/8 and nothing else, shared by the loops. What happens to a connection that
- * arrives is in accept.c. Called by main.
+ * A listening socket, shared by the loops: for all of 127/8 or one address of it, and nothing else. What happens to a
+ * connection that arrives is in accept.c. Called by main.
  */
 #include "net/listener.h"
 
@@ -23,13 +23,13 @@ static bool listener_set_flag(int fd, int level, int option)
 
 /* SO_REUSEADDR: the port is the same after a restart, also when connections of the killed agent linger in TIME_WAIT. No
  * SO_REUSEPORT: with it a second process of the user could take a share of the connections. */
-static int listener_bind(uint16_t port)
+static int listener_bind(uint32_t local, uint16_t port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     static const char device[] = "lo";
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = INADDR_ANY};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(local)};
     /* Where the kernel refuses the device (before 5.7), accept.c still refuses every address outside 127/8. */
     int ignored = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, sizeof device);
     (void)ignored;
@@ -69,7 +69,7 @@ enum error listener_open(const struct listener_options *options, const struct li
     bool is_inherited = options->inherited_fd >= 0;
     if (is_inherited && !listener_is_listening(options->inherited_fd))
         return ERROR_REQUEST_INVALID;
-    int fd = is_inherited ? options->inherited_fd : listener_bind(options->port);
+    int fd = is_inherited ? options->inherited_fd : listener_bind(options->address, options->port);
     if (fd < 0)
         return ERROR_SYSTEM;
     /* Accepted sockets inherit TCP_NODELAY: a system call less for each. */
@@ -87,6 +87,7 @@ enum error listener_open(const struct listener_options *options, const struct li
     listener->handler = *handler;
     listener->port = listener_read_port(fd);
     listener->certificates = certificates;
+    listener->connection_count = options->beside ? options->beside->connection_count : &listener->own_count;
     atomic_init(&listener->names, names);
     *ret_listener = listener;
     return ERROR_OK;
@@ -94,7 +95,7 @@ enum error listener_open(const struct listener_options *options, const struct li
 
 uint16_t listener_port(const struct listener *listener)
 {
-    return listener->port;
+    return listener ? listener->port : 0;
 }
 
 void listener_join(struct listener *listener, struct loop *loop)
@@ -115,6 +116,8 @@ void listener_join(struct listener *listener, struct loop *loop)
  * connections for the next agent; each loop lets go of it when it next looks. */
 void listener_stop(struct listener *listener)
 {
+    if (!listener)
+        return;
     atomic_store(&listener->is_stopped, true);
     if (!listener->is_inherited)
         shutdown(listener->fd, SHUT_RD);
@@ -127,7 +130,7 @@ void listener_set_names(struct listener *listener, const struct listener_names *
 
 unsigned listener_connection_count(const struct listener *listener)
 {
-    return atomic_load(&listener->connection_count);
+    return atomic_load(listener->connection_count);
 }
 
 void listener_close(struct listener *listener)

@@ -65,7 +65,7 @@ enum error certificates_publish(struct certificates *certificates, const char *d
 /* Human-readable facts for doctor: "pair 1: 2 names, expires 2027-12-28", into arena. */
 const char *certificates_describe(struct certificates *certificates, struct arena *arena);
 
-/* ---- connection: TLS with one program ---- */
+/* ---- connection: TLS with one program, or a plain one ---- */
 struct connection;
 
 /* All callbacks run on the connection's loop. After `closed` the connection is gone. A callback may call
@@ -93,6 +93,7 @@ struct connection_peer {
 void connection_set_handler(struct connection *connection, const struct connection_handler *handler, void *context);
 const struct connection_peer *connection_peer(const struct connection *connection);
 struct loop *connection_loop(struct connection *connection);
+bool connection_is_plain(const struct connection *connection); /* no TLS */
 /* The SNI name of the handshake, "" when none. Valid while the connection lives. */
 const char *connection_server_name(const struct connection *connection);
 /* Queues bytes (copied); starts writing at once. False when the connection is broken. *ret_full: stop producing until
@@ -117,8 +118,11 @@ struct listener;
 struct listener_options {
     uint16_t port;                  /* 0: any, see listener_port */
     int inherited_fd;               /* socket activation; -1: none */
+    uint32_t address;               /* to bind, host order; 0: all of 127/8 */
     uint32_t network, network_mask; /* only local addresses in it are served: host order */
+    bool is_plain;                  /* no TLS: connections are open when they are accepted */
     uint32_t connections_max;
+    struct listener *beside;   /* its connections and ours are counted together; closed after us. NULL: none */
     uint32_t buffer_bytes_max; /* output buffer of a connection */
     uint32_t handshake_timeout_ms;
 };
@@ -127,7 +131,7 @@ struct listener_handler {
      * may be slow to decide: returns true and *ret_wait set, then listener_admit is called later. `governed name` of
      * the local address is in `name`. */
     bool (*accepted)(void *context, struct connection *connection, const char *name, bool *ret_wait);
-    /* The TLS handshake is complete: set the handler here. False: close. */
+    /* The TLS handshake is complete (or there is none): set the handler here. False: close. */
     bool (*established)(void *context, struct connection *connection, const char *name);
     /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */
     void (*failed)(void *context, const struct connection_peer *peer, const char *why);
@@ -144,12 +148,12 @@ struct listener_names {
     size_t count;
 };
 
-/* Binds 0.0.0.0:port with SO_BINDTODEVICE lo (never reachable from outside; falls back to refusing non-127/8 local
- * addresses at accept when the kernel forbids it), listens, non-blocking. */
+/* Binds `address`, or 0.0.0.0:port with SO_BINDTODEVICE lo (never reachable from outside; falls back to refusing
+ * non-127/8 local addresses at accept when the kernel forbids it), listens, non-blocking. */
 enum error listener_open(const struct listener_options *options, const struct listener_handler *handler,
                          struct certificates *certificates, const struct listener_names *names,
                          struct listener **ret_listener) MUST_USE;
-uint16_t listener_port(const struct listener *listener);
+uint16_t listener_port(const struct listener *listener); /* NULL: 0 */
 /* Each loop that shall accept joins (EPOLLEXCLUSIVE), before it runs; one thread joins them all. Connections are spread
  * evenly: a loop that has two more than another passes the next one on. */
 void listener_join(struct listener *listener, struct loop *loop);
@@ -157,12 +161,13 @@ void listener_join(struct listener *listener, struct loop *loop);
  * the connection is not watched and has no timeout. */
 void listener_admit(struct connection *connection, bool admitted);
 /* No more accepts; connections live on. Our own socket refuses from now on; an inherited one stays with systemd and
- * collects connections for the next agent. Any thread. */
+ * collects connections for the next agent. Any thread. NULL is fine. */
 void listener_stop(struct listener *listener);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
 unsigned listener_connection_count(const struct listener *listener);
-/* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. */
+/* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. NULL is
+ * fine. */
 void listener_close(struct listener *listener);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The socket as OpenSSL sees it: a BIO of our own, because the stock one writes without MSG_NOSIGNAL and asks the
- * kernel once more after everything was read. Called by OpenSSL only.
+ * The socket below a connection, and the same as OpenSSL sees it: a BIO of our own, because the stock one writes
+ * without MSG_NOSIGNAL and asks the kernel once more after everything was read. Called by OpenSSL, and by plain.c.
  */
 #include "net/connection.h"
 
@@ -16,35 +16,47 @@ static BIO_METHOD *transport_method;
 
 /* A read that returned less than asked emptied the socket: what came since, epoll reports (it is level-triggered). So
  * the read that would only return EAGAIN is answered here: one system call per request instead of two. */
-static int transport_read(BIO *bio, char *data, int length)
+ssize_t transport_receive(struct transport *transport, char *data, size_t length, bool *ret_again)
 {
-    struct transport *transport = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
+    *ret_again = false;
     if (transport->is_ended)
         return 0;
-    ssize_t got = -1;
     if (!transport->is_drained) {
-        got = recv(transport->fd, data, (size_t)length, 0);
-        transport->is_drained = got < length;
+        ssize_t got = recv(transport->fd, data, length, 0);
+        transport->is_drained = got < (ssize_t)length;
         transport->is_ended = got == 0;
-        if (got >= 0)
-            return (int)got;
-        if (errno != EAGAIN && errno != EINTR)
-            return -1;
+        if (got >= 0 || (errno != EAGAIN && errno != EINTR))
+            return got;
     }
-    BIO_set_retry_read(bio);
+    *ret_again = true;
     return -1;
 }
 
 /* MSG_MORE: the kernel joins the records of one answer into few segments, which wakes the program less often: 14 % less
  * CPU for 100 KB. The last record goes without it, so nothing waits. */
+ssize_t transport_send(struct transport *transport, const char *data, size_t length, bool *ret_again)
+{
+    ssize_t written = send(transport->fd, data, length, MSG_NOSIGNAL | (transport->more_follows ? MSG_MORE : 0));
+    *ret_again = written < 0 && (errno == EAGAIN || errno == EINTR);
+    return written;
+}
+
+static int transport_read(BIO *bio, char *data, int length)
+{
+    bool again;
+    BIO_clear_retry_flags(bio);
+    ssize_t got = transport_receive(BIO_get_data(bio), data, (size_t)length, &again);
+    if (again)
+        BIO_set_retry_read(bio);
+    return (int)got;
+}
+
 static int transport_write(BIO *bio, const char *data, int length)
 {
-    struct transport *transport = BIO_get_data(bio);
+    bool again;
     BIO_clear_retry_flags(bio);
-    ssize_t written =
-        send(transport->fd, data, (size_t)length, MSG_NOSIGNAL | (transport->more_follows ? MSG_MORE : 0));
-    if (written < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t written = transport_send(BIO_get_data(bio), data, (size_t)length, &again);
+    if (again)
         BIO_set_retry_write(bio);
     return (int)written;
 }

@@ -57,6 +57,8 @@ static enum error choose_group(const struct settings *settings, const struct gro
         answer->group = find_by_key(settings, question->key);
         return answer->group ? ERROR_OK : ERROR_KEY_INVALID;
     }
+    if (question->wants_placeholder)
+        return ERROR_KEY_REQUIRED;
     if (question->asked_group[0]) {
         answer->source = GROUP_BY_RUN;
         answer->group = find_by_name(settings, question->asked_group);

@@ -16,6 +16,7 @@ enum group_source { GROUP_BY_KEY, GROUP_BY_RUN, GROUP_BY_PROJECT, GROUP_BY_DEFAU
 
 struct group_question {
     struct slice key;        /* the key the call brought, empty when none */
+    bool wants_placeholder;  /* nothing but a group's own key will do */
     const char *asked_group; /* from the datagram; "" when none */
     bool is_identified;      /* a datagram arrived or the process was found */
     uid_t uid;
@@ -26,8 +27,8 @@ struct group_answer {
     bool key_is_placeholder;
     bool is_flagged; /* dev: neither key nor datagram */
 };
-/* GROUP_UNKNOWN, GROUP_REFUSED (uids), KEY_INVALID (an unknown kt_cg_ key), KEY_REFUSED, PEER_UNKNOWN (prod, neither).
- */
+/* GROUP_UNKNOWN, GROUP_REFUSED (uids), KEY_INVALID (an unknown kt_cg_ key), KEY_REFUSED, PEER_UNKNOWN (prod, neither),
+ * KEY_REQUIRED (wants_placeholder, and there is none). */
 enum error policy_find_group(const struct settings *settings, const struct group_question *question,
                              struct group_answer *ret_answer) MUST_USE;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The environment variables of a governed program: the shim in LD_PRELOAD, the TOLLGATE_ family of contract.h,
- * placeholder keys, CA variables, NO_PROXY. Computed from the present environment, which may be governed already (by
- * this agent or by another): doing it twice is doing it once. The order of the lists does not matter.
+ * placeholder keys, CA variables, NO_PROXY, base URLs. Computed from the present environment, which may be governed
+ * already (by this agent or by another): doing it twice is doing it once. The order of the lists does not matter.
  */
 #include "shim/launch/launch.h"
 
@@ -75,9 +75,11 @@ static int governed_compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* In the map's order, so that the shim finds its own list and does not append it again. */
-static void governed_set_no_proxy(const struct text_list *governed, struct launch_changes *changes)
+/* In the map's order, so that the shim finds its own list and does not append it again. Base URLs are no proxy's
+ * business either. */
+static void governed_set_no_proxy(const struct launch_facts *facts, struct launch_changes *changes)
 {
+    const struct text_list *governed = &facts->governed;
     if (!governed_has_proxy() || governed->count == 0)
         return;
     struct text_list sorted = {0};
@@ -85,6 +87,8 @@ static void governed_set_no_proxy(const struct text_list *governed, struct launc
         text_append(&sorted, governed->items[i]);
     qsort(sorted.items, sorted.count, sizeof *sorted.items, governed_compare);
     const char *added = text_join(&sorted, ",");
+    if (facts->base_urls.count > 0 || base_urls_stay(facts))
+        added = text_format("127.0.0.1,%s", added);
     const char *upper = getenv("NO_PROXY"), *lower = getenv("no_proxy");
     const char *bases[][2] = {{"NO_PROXY", upper ? upper : lower}, {"no_proxy", lower ? lower : upper}};
     for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
@@ -97,7 +101,7 @@ static void governed_set_no_proxy(const struct text_list *governed, struct launc
 }
 
 /* The agent names the variables; a shell will evaluate them. */
-static bool governed_is_name(const char *name)
+bool governed_is_name(const char *name)
 {
     size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
     return length > 0 && name[length] == '\0' && !(name[0] >= '0' && name[0] <= '9');
@@ -124,7 +128,8 @@ int governed_changes(const struct launch_facts *facts, struct launch_changes *re
     changes_set(&changes, LAUNCH_ENV_STATE, facts->place->state);
     governed_set_or_unset(&changes, TOLLGATE_ENV_GROUP, facts->group);
     governed_set_or_unset(&changes, TOLLGATE_ENV_PROJECT, facts->project);
-    governed_set_no_proxy(&facts->governed, &changes);
+    governed_set_no_proxy(facts, &changes);
+    base_urls_set(facts, &changes);
     governed_set_keys(facts, &changes);
     *ret_changes = changes;
     return EX_OK;
@@ -170,6 +175,7 @@ void governed_undo(const struct launch_place *place, struct launch_changes *ret_
         if ((*entry)[length] == '=')
             governed_undo_entry(place, text_format("%.*s", (int)length, *entry), *entry + length + 1, &changes);
     }
+    base_urls_undo(&changes);
     for (const char *const *name = governed_family; *name; name++)
         governed_set_or_unset(&changes, *name, NULL);
     *ret_changes = changes;

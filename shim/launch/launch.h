@@ -23,6 +23,7 @@
 #define LAUNCH_ENV_RUNTIME_DIRECTORY "TOLLGATE_RUNTIME_DIR" /* set by the user: overrides the runtime directory */
 #define LAUNCH_ENV_POLICY            "TOLLGATE_POLICY"      /* set by the user: the policy file */
 #define LAUNCH_ENV_STATE             "TOLLGATE_STATE"       /* set by us: the state directory behind TOLLGATE_RUNTIME */
+#define LAUNCH_ENV_BASE_URLS         "TOLLGATE_BASE_URLS"   /* set by us: names of the base URL variables that we set */
 #define LAUNCH_ENV_WAS               "TOLLGATE_WAS_"        /* set by us: + CA variable = what the user had there */
 
 #define LAUNCH_SHIM_NAME             "libtollgate.so"
@@ -126,14 +127,24 @@ struct launch_facts { /* what the agent's /v1/launch said, and what was asked fo
     const char *project; /* NULL: none */
     const char *placeholder;
     struct text_list key_environment;
-    struct text_list governed; /* host names */
+    struct text_list base_urls; /* NAME=URL, when they were asked for */
+    struct text_list governed;  /* host names */
 };
 /* EX_UNAVAILABLE when the shim is missing; EX_NOPERM or EX_IOERR when a merged bundle cannot be written. */
 int governed_changes(const struct launch_facts *facts, struct launch_changes *ret_changes);
+bool governed_is_name(const char *name); /* of a variable: a shell will evaluate it */
 /* A program that links libasan first refuses to start behind any preload unless ASAN_OPTIONS permits it. */
 void governed_permit_asan(struct launch_changes *changes);
 /* What undoes it, from the present environment alone. */
 void governed_undo(const struct launch_place *place, struct launch_changes *ret_changes);
+
+/* ---- base_urls.c: variables that name the agent's port of base URLs ---- */
+
+/* As facts->base_urls says. Without any they stay where this agent has set them, and go where another one has. */
+void base_urls_set(const struct launch_facts *facts, struct launch_changes *changes);
+bool base_urls_stay(const struct launch_facts *facts);
+void base_urls_undo(struct launch_changes *changes);
+bool base_urls_is_ours(const char *name, const char *value);
 
 /* ---- owned.c: which of the present environment's values are ours ---- */
 

@@ -83,7 +83,13 @@ const char *owned_proxy_rest(const char *no_proxy)
     if (!runtime || map_read(text_format("%s/" TOLLGATE_FILE_MAP, runtime), &map) != NULL || map.names.count == 0)
         return no_proxy[0] ? no_proxy : NULL;
     const char *added = text_join(&map.names, ",");
-    const char *part = strstr(no_proxy, added);
+    const char *part = NULL;
+    if (getenv(LAUNCH_ENV_BASE_URLS))
+        part = strstr(no_proxy, text_format("127.0.0.1,%s", added));
+    if (part)
+        added = text_format("127.0.0.1,%s", added);
+    else
+        part = strstr(no_proxy, added);
     if (!part)
         return no_proxy[0] ? no_proxy : NULL;
     const char *rest = part + strlen(added);

@@ -26,6 +26,8 @@ static const char *scrub_value(const struct launch_place *place, const char *nam
 {
     if (scrub_drops(name, value))
         return NULL;
+    if (base_urls_is_ours(name, value))
+        return NULL;
     if (owned_is_ca(name))
         return owned_user_ca(place, name, value);
     if (strcasecmp(name, "no_proxy") == 0)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The port of base URLs (capture.base_urls): a plain HTTP listener on 127.0.0.1 and nothing else, whose connections
+ * count with those of the TLS port. The port is the policy's, or a free one that is kept in STATE/base-url-port, since
+ * programs have it in their configuration. Part of startup.h.
+ */
+#include "startup.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What connections are told to be for; the path says which provider's host it is. */
+static const struct listener_name base_url_row = {INADDR_LOOPBACK, "127.0.0.1"};
+static const struct listener_names base_url_names = {&base_url_row, 1};
+
+static enum error open_port(struct listener_options *options, const struct listener_handler *handler,
+                            uint16_t kept_port, struct listener **ret_listener)
+{
+    enum error error = ERROR_SYSTEM;
+    for (unsigned i = 0; error && i < STARTUP_PORT_TRIES; i++) {
+        options->port = kept_port && i == 0 ? kept_port : startup_random_port();
+        error = listener_open(options, handler, NULL, &base_url_names, ret_listener);
+    }
+    return error;
+}
+
+enum error startup_open_base_url(const struct agent_options *options, const struct settings *settings,
+                                 const struct listener_handler *handler, struct listener *beside,
+                                 struct listener **ret_listener)
+{
+    char path[600], text[16];
+    struct listener_options listener = {.port = (uint16_t)settings->capture.base_url_port,
+                                        .inherited_fd = -1,
+                                        .address = INADDR_LOOPBACK,
+                                        .network = INADDR_LOOPBACK,
+                                        .network_mask = INADDR_BROADCAST,
+                                        .is_plain = true,
+                                        .beside = beside,
+                                        .connections_max = settings->limits.connections_max,
+                                        .buffer_bytes_max = settings->limits.stream_buffer_bytes_max};
+    if (!settings->capture.base_urls)
+        return ERROR_OK;
+    if (listener.port) {
+        enum error error = listener_open(&listener, handler, NULL, &base_url_names, ret_listener);
+        if (error)
+            log_event(EVENT_AGENT_FAILED, NULL, "capture.base_url_port %u: %s", (unsigned)listener.port,
+                      strerror(errno));
+        return error;
+    }
+    snprintf(path, sizeof path, "%s/base-url-port", options->state);
+    enum error error = open_port(&listener, handler, startup_read_port(path), ret_listener);
+    if (error)
+        return error;
+    int length = snprintf(text, sizeof text, "%u\n", (unsigned)listener_port(*ret_listener));
+    return file_swap(path, (struct slice){text, (size_t)length}, 0600);
+}
