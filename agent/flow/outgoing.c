@@ -68,32 +68,43 @@ void outgoing_make(struct exchange *exchange, struct attempt *attempt, int64_t l
         exchange->outgoing.output_tokens_max = edits.output_tokens_max;
 }
 
+/* The placeholder key names a group of ours: it is nobody else's business. */
+static bool holds_placeholder(struct slice value)
+{
+    return value.length && memmem(value.data, value.length, "kt_cg_", 6) != NULL;
+}
+
 static bool is_parameter(struct slice part, const char *name)
 {
     size_t length = strlen(name);
     return part.length > length && strncasecmp(part.data, name, length) == 0 && part.data[length] == '=';
 }
 
-/* To the provider that was called the query without `key=…`, which is the program's key, however it is written; to
- * another one only what says how the answer is to be framed. */
-static bool is_sent(struct slice part, bool is_same)
+/* With a target's key: to the provider that was called the query without `key=…`, which is the program's key, however
+ * it is written; to another one only what says how the answer is to be framed. */
+static bool is_sent(const struct exchange *exchange, const struct attempt *attempt, struct slice part)
 {
     bool is_plain = memchr(part.data, '%', part.length < 8 ? part.length : 8) == NULL;
-    if (!is_same)
+    if (holds_placeholder(part))
+        return false;
+    if (!attempt->target)
+        return true;
+    if (strcmp(attempt->provider->id, exchange->provider->id) != 0)
         return is_parameter(part, "alt");
     return is_plain && !is_parameter(part, "key") && !is_parameter(part, "api_key") &&
            !is_parameter(part, "access_token");
 }
 
-static struct slice copy_query(struct exchange *exchange, struct slice query, bool is_same)
+static struct slice copy_query(struct exchange *exchange, const struct attempt *attempt)
 {
+    struct slice query = exchange->request->query;
     char *copy = arena_alloc(exchange->arena, query.length + 1);
     size_t length = 0;
     for (size_t i = 0; i < query.length;) {
         struct slice rest = slice_from(query, i);
         const char *end = memchr(rest.data, '&', rest.length);
         size_t part = end ? (size_t)(end - rest.data) : rest.length;
-        if (part && is_sent((struct slice){rest.data, part}, is_same)) {
+        if (part && is_sent(exchange, attempt, (struct slice){rest.data, part})) {
             if (length)
                 copy[length++] = '&';
             memcpy(copy + length, rest.data, part);
@@ -107,11 +118,9 @@ static struct slice copy_query(struct exchange *exchange, struct slice query, bo
 const char *outgoing_url(struct exchange *exchange, const struct attempt *attempt)
 {
     const char *base = attempt->target ? attempt->target->base_url : attempt->provider->base_url;
-    struct slice query = exchange->request->query;
-    if (attempt->rendition->is_translated)
-        query = (struct slice){NULL, 0};
-    else if (attempt->target)
-        query = copy_query(exchange, query, strcmp(attempt->provider->id, exchange->provider->id) == 0);
+    struct slice query = {NULL, 0};
+    if (!attempt->rendition->is_translated)
+        query = copy_query(exchange, attempt);
     return arena_printf(exchange->arena, "%s" SLICE_FORMAT "%s" SLICE_FORMAT, base, SLICE_ARGUMENTS(attempt->path),
                         query.length ? "?" : "", SLICE_ARGUMENTS(query));
 }
@@ -171,12 +180,6 @@ static enum carry carry_of(struct slice name)
 static bool is_same_provider(const struct exchange *exchange, const struct attempt *attempt)
 {
     return !attempt->rendition->is_translated && strcmp(attempt->provider->id, exchange->provider->id) == 0;
-}
-
-/* The placeholder key names a group of ours: it is nobody else's business. */
-static bool holds_placeholder(struct slice value)
-{
-    return value.length && memmem(value.data, value.length, "kt_cg_", 6) != NULL;
 }
 
 static bool is_carried(const struct exchange *exchange, const struct attempt *attempt, const struct http_field *field)

@@ -172,6 +172,13 @@ static bool lend_key(struct exchange *exchange)
     return false;
 }
 
+/* Or none that counts: `placeholder_only` refused the forms that we read (identify), and there may be others. */
+static bool has_no_own_key(const struct exchange *exchange)
+{
+    const struct group_answer *answer = &exchange->principal.group;
+    return answer->key_is_placeholder || answer->group->keys == KEYS_PLACEHOLDER_ONLY;
+}
+
 enum outcome step_route(struct exchange *exchange)
 {
     if (job_find(exchange) == OUTCOME_FAIL)
@@ -185,7 +192,7 @@ enum outcome step_route(struct exchange *exchange)
     enum error error = routing_choose(exchange->worker->services->routing, &request, &exchange->route);
     if (error)
         return refuse(exchange, error);
-    if (exchange->route.is_pass && exchange->principal.group.key_is_placeholder && !lend_key(exchange))
+    if (exchange->route.is_pass && has_no_own_key(exchange) && !lend_key(exchange))
         return exchange_fail(exchange, ERROR_KEY_MISSING,
                              "%s would be asked with the program's own key, but the program has only the placeholder "
                              "key, and no target of %s lends one",
