@@ -495,3 +495,34 @@ TEST(writer_chunks_are_read_back)
     arena_free(arena);
     buffer_done(&buffer);
 }
+
+/* Whoever looks at the Host field itself takes any port; all else is as strict as ever. */
+TEST(any_port_of_the_host_is_taken_where_it_is_asked_for)
+{
+    static const struct {
+        const char *host, *name; /* NULL: refused */
+    } rows[] = {
+        {"127.0.0.1:25001", "127.0.0.1"},
+        {"LocalHost:1", "localhost"},
+        {"a.b", "a.b"},
+        {"a.b:443", "a.b"},
+        {":25001", NULL},
+        {"25001", "25001"},
+        {"a.b:", NULL},
+        {"a.b:1:2", NULL},
+        {"a.b:x", NULL},
+        {"[::1]:25001", NULL},
+        {"u@a.b:1", NULL},
+    };
+    struct http_limits any = limits;
+    any.takes_any_port = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char message[200], wanted[64];
+        snprintf(message, sizeof message, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", rows[i].host);
+        struct outcome outcome = feed_every_way(&any, slice_of(message));
+        EXPECT(outcome.result == (rows[i].name ? HTTP_PARSE_DONE : HTTP_PARSE_ERROR), "%s: %s", rows[i].host,
+               outcome.problem);
+        snprintf(wanted, sizeof wanted, "|%s|", rows[i].name ? rows[i].name : "");
+        EXPECT(!rows[i].name || strstr(outcome.text, wanted), "%s: %s", rows[i].host, outcome.text);
+    }
+}

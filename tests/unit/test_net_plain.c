@@ -127,7 +127,7 @@ TEST(plain_bytes_survive_back_pressure)
 /* Two pieces in one write, more of both than the socket takes: what is left waits in order. */
 static size_t two_readable(void *context, struct slice bytes)
 {
-    static char first[300000], second[700000];
+    static char first[8000000], second[12000000];
     struct session *session = context;
     bool full = false;
     pattern_fill(first, sizeof first, 0);
@@ -152,30 +152,52 @@ TEST(plain_two_pieces_arrive_whole_before_the_end)
         for (ssize_t i = 0; i < count; i++, got++)
             wrong += piece[i] != pattern_at(got);
     EXPECT_INTEGER(count, 0);
-    EXPECT_INTEGER(got, 1000000);
+    EXPECT_INTEGER(got, 20000000);
     EXPECT_INTEGER(wrong, 0);
     close(fd);
     server_stop();
 }
 
-/* The bound on connections is one for both doors. */
+static struct listener *plain_beside;
+
+static void join_beside(void)
+{
+    listener_join(plain_beside, server.loops[0]);
+}
+
+static void close_beside(void)
+{
+    listener_close(plain_beside);
+}
+
+/* The bound on connections is one for both doors: the third waits until one of the first two has gone. */
 TEST(plain_connections_count_with_those_beside)
 {
-    struct listener_options options = default_options;
-    options.connections_max = 2;
+    struct listener_options options = default_options, beside = plain_options();
+    options.connections_max = beside.connections_max = 2;
     server_start_with(&behave_echo, 1, &options, NULL);
-    struct listener_options beside = plain_options();
-    beside.connections_max = 2;
     beside.beside = server.listener;
-    struct listener *plain = NULL;
-    EXPECT_INTEGER(listener_open(&beside, &server_handler, NULL, &localhost_names, &plain), ERROR_OK);
+    EXPECT_INTEGER(listener_open(&beside, &server_handler, NULL, &localhost_names, &plain_beside), ERROR_OK);
+    on_loop(join_beside);
+    struct listener *tls = server.listener;
     struct client client;
     client_open(&client);
-    EXPECT_INTEGER(listener_connection_count(plain), 1);
-    EXPECT(listener_port(plain) != listener_port(server.listener), "a port of its own");
+    server.listener = plain_beside; /* where client_socket goes */
+    int second = client_socket(LOCALHOST), third = client_socket(LOCALHOST);
+    expect_echo(second, "second");
+    EXPECT_INTEGER(listener_connection_count(tls), 2);
+    EXPECT_INTEGER(send(third, "third", 5, 0), 5);
+    expect_echo(second, "again");
+    EXPECT_INTEGER(atomic_load(&server.accepted), 2);
     client_done(&client);
-    WAIT_FOR(listener_connection_count(plain) == 0);
+    char got[6] = "";
+    EXPECT_INTEGER(recv(third, got, 5, MSG_WAITALL), 5);
+    EXPECT_STRING(got, "third");
+    close(second);
+    close(third);
+    WAIT_FOR(listener_connection_count(tls) == 0);
+    on_loop(close_beside);
+    server.listener = tls;
     EXPECT_INTEGER(listener_port(NULL), 0);
-    listener_close(plain);
     server_stop();
 }
