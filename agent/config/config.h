@@ -473,6 +473,19 @@ enum error config_unset_budget(const struct settings *settings, const char *id) 
 /* The file as a whole, by rename, 0600, on disk when it returns. FILE_UNWRITABLE: the old one is still there. */
 enum error config_write_budgets(const char *file, const struct budget *budgets, size_t count) MUST_USE;
 
+/* ---- a project's .tollgate.yaml: read for the client, never by an agent that runs ---- */
+struct project_file {
+    unsigned environment;        /* enum environment */
+    const char *group, *project; /* NULL: not said */
+    bool shell;
+    char digest[65]; /* SHA-256 of the bytes that were read, hexadecimal */
+};
+/* Opens and reads once: what is hashed is what is parsed. Nothing is read of what somebody else could have written (not
+ * a regular file, another owner than this user or root, writable by others, larger than 16 KiB): FILE_UNREADABLE with
+ * *ret_refused. SETTINGS_INVALID: problems says why; the digest is there all the same. Text lives in the arena. */
+enum error config_read_project(const char *file, struct arena *arena, struct config_problems *problems,
+                               const char **ret_refused, struct project_file *ret_project) MUST_USE;
+
 /* REFERENCE.md and the JSON schema, generated from the table. */
 void config_print_reference(FILE *stream);
 void config_print_schema(FILE *stream);

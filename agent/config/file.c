@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* One byte more than allowed is asked for, so that a file that grows between fstat and read is noticed. */
-static enum error read_all(int fd, size_t bytes_max, struct arena *arena, char **ret_bytes, size_t *ret_length)
+enum error file_read_open(int fd, size_t bytes_max, struct arena *arena, char **ret_bytes, size_t *ret_length)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
@@ -55,7 +55,7 @@ enum error file_read(const char *file, size_t bytes_max, struct arena *arena, ch
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return ERROR_FILE_UNREADABLE;
-    enum error error = read_all(fd, bytes_max, arena, ret_bytes, ret_length);
+    enum error error = file_read_open(fd, bytes_max, arena, ret_bytes, ret_length);
     int saved_errno = errno;
     close(fd);
     errno = saved_errno;

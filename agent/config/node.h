@@ -61,6 +61,8 @@ struct slice document_line(struct document *document, unsigned line);
 /* A regular file's bytes into the arena. FILE_UNREADABLE with errno; errno EFBIG when larger than bytes_max. */
 enum error file_read(const char *file, size_t bytes_max, struct arena *arena, char **ret_bytes,
                      size_t *ret_length) MUST_USE;
+/* The same of a file that is open, from where it stands. */
+enum error file_read_open(int fd, size_t bytes_max, struct arena *arena, char **ret_bytes, size_t *ret_length) MUST_USE;
 /* Replaces a file (0600) by rename: a reader sees the old bytes or the new ones, and the new ones are on disk when it
  * returns. FILE_UNWRITABLE with the old file in place. Writers of one file must take turns. */
 enum error file_replace(const char *file, struct slice bytes) MUST_USE;

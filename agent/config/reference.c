@@ -46,6 +46,13 @@ static void print_default(const struct field *field, FILE *stream)
         fprintf(stream, "dev `%s`, prod `%s`", dev, prod);
 }
 
+static const char *in_force_after(const struct field *field)
+{
+    if (field->flags & FIELD_EVERY_RUN)
+        return "trust";
+    return field->flags & FIELD_RELOADABLE ? "reload" : "restart";
+}
+
 static void print_row(const struct field *field, FILE *stream)
 {
     fprintf(stream, "| `%s`", field->name);
@@ -55,7 +62,7 @@ static void print_row(const struct field *field, FILE *stream)
     print_type(field, stream);
     fputs(" | ", stream);
     print_default(field, stream);
-    fprintf(stream, " | %s | %s |\n", field->flags & FIELD_RELOADABLE ? "reload" : "restart", field->text);
+    fprintf(stream, " | %s | %s |\n", in_force_after(field), field->text);
 }
 
 static void print_later(const struct object *object, FILE *stream)
@@ -101,7 +108,9 @@ void config_print_reference(FILE *stream)
         "# Settings\n\n"
         "`tollgate check FILE` finds all errors of a policy file at once. A file is at most 1 MiB and 32 levels deep; "
         "anchors, aliases, tags, merge keys and further documents are not accepted; no key may be written twice; "
-        "unknown keys are errors. *in force after*: `reload` means that `tollgate reload` is enough.\n\n"
+        "unknown keys are errors. *in force after*: `reload` means that `tollgate reload` is enough, `trust` that the "
+        "next "
+        "`tollgate run` follows it once `tollgate trust` was given again.\n\n"
         "# The policy file\n",
         stream);
     print_object(&table_policy, "", stream);
@@ -115,4 +124,6 @@ void config_print_reference(FILE *stream)
           stream);
     print_object(&table_price, "families.FAMILY.MODEL", stream);
     print_object(&table_price_default, "families.FAMILY.BEGINNING*", stream);
+    fputs("\n# The project file\n`.tollgate.yaml`, in a project's directory; at most 16 KiB.\n", stream);
+    print_object(&table_project_file, "", stream);
 }

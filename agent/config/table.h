@@ -57,6 +57,7 @@ enum {
     FIELD_PENDING = 8,    /* read and shown, not in force yet: one warning */
     FIELD_UNSTORED = 16,  /* only one value is possible, or load.c reads it */
     FIELD_SHARED = 32,    /* a mapping whose members are those of struct settings, wherever it is written */
+    FIELD_EVERY_RUN = 64, /* of a project file: read anew each time */
 };
 
 struct choice {
@@ -92,7 +93,7 @@ struct object {
 extern const struct object table_policy, table_providers, table_provider, table_price, table_price_default, table_tier,
     table_pricing;
 extern const struct object table_target, table_consumer_group, table_wallet, table_cost_tracking;
-extern const struct object table_budget, table_budgets, table_webhook;
+extern const struct object table_budget, table_budgets, table_webhook, table_project_file;
 
 /* The row of a key, also by its alias; NULL when there is none. */
 const struct field *table_find(const struct object *object, struct slice name);
