@@ -81,13 +81,14 @@ static void agent_take_list(const json_t *object, const char *member, struct tex
     }
 }
 
-/* A governed program that starts another one keeps its group and project. */
-static const char *agent_inherit(const struct cli *cli, const char *option, const char *variable)
+/* A governed program that starts another one keeps its group and project: those of another environment mean nothing. */
+static const char *agent_inherit(const struct cli *cli, const char *option, const char *variable, const char *of_file)
 {
     const char *own = getenv(TOLLGATE_ENV_ENVIRONMENT), *value = getenv(variable);
     if (option)
         return option;
-    return own && strcmp(own, cli->place.environment) == 0 && value && value[0] ? value : NULL;
+    bool counts = !own || !own[0] || strcmp(own, cli->place.environment) == 0;
+    return counts && value && value[0] ? value : of_file;
 }
 
 static int agent_start_for_run(const struct cli *cli)
@@ -147,9 +148,10 @@ static int agent_complain_base_url(const struct cli *cli)
 
 int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked)
 {
-    struct launch_facts facts = {.place = &cli->place,
-                                 .group = agent_inherit(cli, cli->options.group, TOLLGATE_ENV_GROUP),
-                                 .project = agent_inherit(cli, cli->options.project, TOLLGATE_ENV_PROJECT)};
+    struct launch_facts facts = {
+        .place = &cli->place,
+        .group = agent_inherit(cli, cli->options.group, TOLLGATE_ENV_GROUP, cli->project.group),
+        .project = agent_inherit(cli, cli->options.project, TOLLGATE_ENV_PROJECT, cli->project.name)};
     if ((facts.group && !api_is_name("group", facts.group)) ||
         (facts.project && !api_is_name("project", facts.project)))
         return EX_USAGE;

@@ -26,7 +26,8 @@ struct options {
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
-    bool create, all, hard, soft, follow, json, off, base_url, help;
+    const char *kernel, *name, *prefix, *display_name; /* jupyter */
+    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help;
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -42,10 +43,43 @@ enum option_set {
     OPTIONS_BUDGET = 1 << 10,
     OPTIONS_CACHE = 1 << 11,    /* group, model */
     OPTIONS_BASE_URL = 1 << 12, /* base-url */
+    OPTIONS_TRUST = 1 << 13,
+    OPTIONS_JUPYTER = 1 << 14,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
 void options_print_help(unsigned sets, FILE *to);
+
+/* ---- project.c: a project's .tollgate.yaml ---- */
+
+#define PROJECT_FILE_NAME ".tollgate.yaml"
+struct project {
+    const char *path;     /* the directory's canonical path and the file's name */
+    const char *refused;  /* why it was not read; NULL: it was */
+    const char *problems; /* its mistakes, lines; NULL: none */
+    const char *digest;
+    const char *environment, *group, *name; /* the latter two NULL: none */
+    bool shell;
+    bool is_trusted;
+    bool has_changed; /* trusted once, with other content */
+    bool was_prod;    /* that content said prod */
+};
+/* The nearest one from the working directory upwards, or NULL. Only looks whether there is one. */
+const char *project_locate(void);
+/* What it says (tollgated reads it, once) and whether the user trusts exactly that. EX_UNAVAILABLE: no tollgated. */
+struct cli;
+int project_read(const struct cli *cli, const char *path, struct project *ret_project);
+/* For run and env: what a trusted file says, where neither options nor variables do. Otherwise a line says why it is
+ * not followed; EX_NOPERM when going on could mean dev where prod was meant. */
+int project_apply(struct cli *cli);
+/* The place and the names of a trusted file; options and variables go before it. */
+int project_follow(struct cli *cli, const struct project *project);
+
+/* ---- trust.c: which project files the user trusts ---- */
+
+/* NULL: never trusted (or the store is not to be believed, which is reported). */
+const json_t *trust_find(const char *path);
+const char *trust_file(void);
 
 /* ---- main.c: the commands ---- */
 
@@ -54,6 +88,7 @@ struct cli {
     const struct command *command;
     struct options options;
     struct launch_place place;
+    struct project project; /* that is followed; path NULL: none */
     struct text_list arguments;
 };
 struct command {
@@ -90,6 +125,10 @@ int budget_command(struct cli *cli);
 int backup_command(struct cli *cli);
 int restore_command(struct cli *cli);
 int dump_command(struct cli *cli);
+int trust_command(struct cli *cli);
+int hook_command(struct cli *cli);
+int hook_step_command(struct cli *cli);
+int jupyter_command(struct cli *cli);
 
 /* ---- http.c: HTTP/1.1 over a Unix socket, one request per connection ---- */
 
@@ -157,6 +196,29 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
 int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked);
 bool agent_is_absent(const struct cli *cli);
 
+/* ---- jupyter*.c: kernelspecs ---- */
+
+struct kernel {
+    const char *name, *directory;
+    json_t *spec;
+    unsigned mode; /* of its kernel.json: the copy is as private */
+};
+struct kernels {
+    struct kernel *items;
+    size_t count;
+};
+bool jupyter_is_name(const char *name);
+const char *jupyter_user_directory(void);                           /* that holds kernels/ */
+void jupyter_directories(struct text_list *ret_directories);        /* all that Jupyter would look into, in its order */
+void kernels_find(struct kernels *ret_kernels);                     /* a bounded number; broken ones are left out */
+bool kernel_read(const char *directory, struct kernel *ret_kernel); /* false: absent or broken */
+const json_t *kernel_wrapper(const struct kernel *kernel);          /* what `install` noted; NULL: not from us */
+/* The program of a kernel's argv: a bare "python" is that of the installation which the kernel belongs to. */
+const char *jupyter_program(const struct kernel *kernel, const char *program);
+/* DATA/kernels/NAME: `spec` and a copy of the resources of `from`, in the place of what is there. */
+int kernel_write(const struct kernel *from, const json_t *spec, const char *data, const char *name);
+int kernel_remove(const struct kernel *kernel);
+
 /* ---- terminal.c, table.c: what people read ---- */
 
 int terminal_width(void);
@@ -188,6 +250,13 @@ struct table {
 void table_add(struct table *table, const char *cell);
 void table_print(const struct table *table, FILE *to);
 
+/* ---- child.c ---- */
+
+/* Runs a program (no shell) for at most timeout_ms with the changes applied to its environment; what it said on both of
+ * its outputs (64 KiB), or NULL when it did not run. */
+const char *child_run(const char *const *arguments, const struct launch_changes *changes, int timeout_ms,
+                      int *ret_status);
+
 /* ---- doctor*.c ---- */
 
 enum finding_status { FINDING_OK, FINDING_WARNING, FINDING_FAILURE };
@@ -205,9 +274,5 @@ void doctor_check_files(struct doctor *doctor);       /* directories, CA files, 
 void doctor_check_trust(struct doctor *doctor);       /* a governed TLS handshake */
 void doctor_check_environment(struct doctor *doctor); /* keys, proxies, other preloads */
 void doctor_check_system(struct doctor *doctor);      /* kernel */
-/* Runs a program (no shell) for at most timeout_ms with the changes applied; its output, or NULL when it did not run.
- */
-const char *doctor_run(const char *const *arguments, const struct launch_changes *changes, int timeout_ms,
-                       int *ret_status);
 
 #endif

@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DOCTOR_OUTPUT_BYTES 65536
-
 static void (*const doctor_checks[])(struct doctor *doctor) = {
     doctor_check_agent, doctor_check_files, doctor_check_trust, doctor_check_environment, doctor_check_system,
 };
@@ -35,68 +33,6 @@ void doctor_add(struct doctor *doctor, const char *name, enum finding_status sta
                                 "fix", fix ? fix : "");
     if (finding) /* NULL: a path that is not UTF-8 */
         json_array_append_new(doctor->findings, finding);
-}
-
-static void doctor_become(const char *const *arguments, const struct launch_changes *changes, int output)
-{
-    int null = open("/dev/null", O_RDWR);
-    dup2(null, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    changes_apply(changes);
-    execvp(arguments[0], (char *const *)(const void *)arguments);
-    _exit(127);
-}
-
-/* False when the time is up before the program closed its output. */
-static bool doctor_collect(int from, char output[DOCTOR_OUTPUT_BYTES], int timeout_ms)
-{
-    size_t used = 0;
-    struct timespec begin, now;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (;;) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        long left = timeout_ms - (now.tv_sec - begin.tv_sec) * 1000 - (now.tv_nsec - begin.tv_nsec) / 1000000;
-        struct pollfd wait = {.fd = from, .events = POLLIN};
-        if (left <= 0)
-            return false;
-        if (poll(&wait, 1, (int)left) <= 0)
-            continue;
-        char overflow[4096];
-        bool is_full = used == DOCTOR_OUTPUT_BYTES - 1;
-        ssize_t got =
-            read(from, is_full ? overflow : output + used, is_full ? sizeof overflow : DOCTOR_OUTPUT_BYTES - 1 - used);
-        if (got <= 0)
-            return true;
-        used += is_full ? 0 : (size_t)got;
-    }
-}
-
-const char *doctor_run(const char *const *arguments, const struct launch_changes *changes, int timeout_ms,
-                       int *ret_status)
-{
-    int ends[2];
-    fflush(NULL);
-    signal(SIGCHLD, SIG_DFL);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return NULL;
-    pid_t child = fork();
-    if (child == 0)
-        doctor_become(arguments, changes, ends[1]);
-    close(ends[1]);
-    char *output = text_allocate(DOCTOR_OUTPUT_BYTES);
-    int status = 0;
-    if (child > 0) {
-        if (!doctor_collect(ends[0], output, timeout_ms))
-            kill(child, SIGKILL);
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
-    }
-    close(ends[0]);
-    if (child < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
-        return NULL;
-    *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return output;
 }
 
 static bool doctor_has(const json_t *finding, enum finding_status status)

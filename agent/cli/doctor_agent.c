@@ -134,7 +134,7 @@ void doctor_check_trust(struct doctor *doctor)
         name,      "-verify_hostname", name,       "-verify_return_error",      "-brief",
         NULL};
     int status;
-    const char *output = doctor_run(arguments, &changes, DOCTOR_HANDSHAKE_MS, &status);
+    const char *output = child_run(arguments, &changes, DOCTOR_HANDSHAKE_MS, &status);
     if (!output)
         doctor_add(doctor, "trust", FINDING_WARNING, "install openssl to have it tested",
                    "not tested: no openssl here");

@@ -103,7 +103,7 @@ static void doctor_check_shim(struct doctor *doctor)
     struct launch_changes changes = {0};
     int status;
     changes_set(&changes, "LD_PRELOAD", shim);
-    const char *output = doctor_run(arguments, &changes, 5000, &status);
+    const char *output = child_run(arguments, &changes, 5000, &status);
     bool is_loaded = output && status == 0 && strstr(output, LAUNCH_SHIM_NAME) && strstr(output, "r-xp");
     if (is_loaded && !strstr(output, "cannot be preloaded"))
         doctor_add(doctor, "shim", FINDING_OK, NULL, "%s loads", shim);

@@ -44,7 +44,9 @@ int run_command(struct cli *cli)
     struct launch_facts facts;
     struct launch_changes changes;
     bool refuses_unhooked = false;
-    int code = agent_get_launch(cli, &facts, &refuses_unhooked);
+    int code = project_apply(cli);
+    if (code == EX_OK)
+        code = agent_get_launch(cli, &facts, &refuses_unhooked);
     if (code == EX_OK)
         code = run_judge(&program, name, refuses_unhooked);
     if (code == EX_OK)
@@ -90,7 +92,9 @@ int env_command(struct cli *cli)
     } else {
         struct launch_facts facts;
         bool refuses_unhooked;
-        code = agent_get_launch(cli, &facts, &refuses_unhooked);
+        code = project_apply(cli);
+        if (code == EX_OK)
+            code = agent_get_launch(cli, &facts, &refuses_unhooked);
         if (code == EX_OK)
             code = governed_changes(&facts, &changes);
     }

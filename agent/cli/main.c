@@ -21,6 +21,22 @@ static const struct command commands[] = {
      "bash, zsh:  eval \"$(tollgate env --shell bash)\"     fish:  tollgate env --shell fish | source\n"
      "and --off undoes it in the same way.\n",
      OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_BASE_URL | OPTIONS_SHELL, 0, 0, false},
+    {"trust", "[PATH]", "follow a project's " PROJECT_FILE_NAME ", as it is now", trust_command,
+     "PATH is the file or its directory; without it, the nearest from here upwards. The file is shown; what is "
+     "trusted\n"
+     "is this path with this content: a change takes the trust away. run and env follow it, options go before it.\n",
+     OPTIONS_TRUST, 0, 1, false},
+    {"hook", "bash | zsh | fish", "print what lets projects govern a shell", hook_command,
+     "bash, zsh:  eval \"$(tollgate hook bash)\"     fish:  tollgate hook fish | source\n"
+     "in the shell's start file. Entering a trusted project that says \"shell: true\" then does what tollgate env "
+     "does,\n"
+     "leaving it undoes that. prod's agent is never started.\n",
+     0, 1, 1, false},
+    {"hook-step", "SHELL SEEN", "what the hook asks at a prompt", hook_step_command, NULL, 0, 2, 2, true},
+    {"jupyter", "install | list | remove", "kernels whose notebooks are governed", jupyter_command,
+     "install writes a kernelspec that starts an existing kernel under tollgate run; doing it again brings it up to\n"
+     "date. It holds no key.\n",
+     OPTIONS_PLACE | OPTIONS_JUPYTER, 1, 1, false},
     {"wallet", "list | show NAME | history NAME | fund NAME AMOUNT | adjust NAME AMOUNT --note TEXT",
      "balances and their history; put money in, correct", wallet_command,
      "AMOUNT is in USD, at most nine decimals: 12.50; adjust takes -12.50 too. An order that is repeated with the "

@@ -14,9 +14,9 @@ extern char **environ;
 
 static const char *const governed_proxies[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
                                                "HTTP_PROXY",  "http_proxy",  NULL};
-static const char *const governed_family[] = {TOLLGATE_ENV_ENVIRONMENT, TOLLGATE_ENV_RUNTIME,   TOLLGATE_ENV_GROUP,
-                                              TOLLGATE_ENV_PROJECT,     TOLLGATE_ENV_SHIM,      TOLLGATE_ENV_CA_FILE,
-                                              LAUNCH_ENV_STATE,         TOLLGATE_ENV_CA_BUNDLE, NULL};
+static const char *const governed_family[] = {
+    TOLLGATE_ENV_ENVIRONMENT, TOLLGATE_ENV_RUNTIME, TOLLGATE_ENV_GROUP,     TOLLGATE_ENV_PROJECT,    TOLLGATE_ENV_SHIM,
+    TOLLGATE_ENV_CA_FILE,     LAUNCH_ENV_STATE,     TOLLGATE_ENV_CA_BUNDLE, LAUNCH_ENV_PROJECT_FILE, NULL};
 
 static void governed_set_or_unset(struct launch_changes *changes, const char *name, const char *value)
 {
@@ -130,6 +130,7 @@ int governed_changes(const struct launch_facts *facts, struct launch_changes *re
     governed_set_or_unset(&changes, TOLLGATE_ENV_PROJECT, facts->project);
     governed_set_no_proxy(facts, &changes);
     base_urls_set(facts, &changes);
+    governed_set_or_unset(&changes, LAUNCH_ENV_PROJECT_FILE, facts->project_file);
     governed_set_keys(facts, &changes);
     *ret_changes = changes;
     return EX_OK;

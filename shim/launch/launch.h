@@ -24,7 +24,8 @@
 #define LAUNCH_ENV_POLICY            "TOLLGATE_POLICY"      /* set by the user: the policy file */
 #define LAUNCH_ENV_STATE             "TOLLGATE_STATE"       /* set by us: the state directory behind TOLLGATE_RUNTIME */
 #define LAUNCH_ENV_BASE_URLS         "TOLLGATE_BASE_URLS"   /* set by us: names of the base URL variables that we set */
-#define LAUNCH_ENV_WAS               "TOLLGATE_WAS_"        /* set by us: + CA variable = what the user had there */
+#define LAUNCH_ENV_PROJECT_FILE      "TOLLGATE_PROJECT_FILE" /* set by us: the project file that governs this shell */
+#define LAUNCH_ENV_WAS               "TOLLGATE_WAS_"         /* set by us: + CA variable = what the user had there */
 
 #define LAUNCH_SHIM_NAME             "libtollgate.so"
 
@@ -72,6 +73,7 @@ int place_verify_own(const struct launch_place *place);
 int place_make_directory(const char *path, unsigned mode); /* with its parents; quiet; 0 or errno */
 const char *place_absolute(const char *path);              /* against the working directory; NULL stays NULL */
 const char *place_home(void);
+const char *place_state_home(void); /* the user's own, for all environments: ~/.local/state/tollgate */
 const char *place_file(const struct launch_place *place, const char *name); /* in the runtime directory */
 
 /* ---- locate.c: the files of the installation ---- */
@@ -123,8 +125,9 @@ void changes_apply(const struct launch_changes *changes); /* to this process's o
 
 struct launch_facts { /* what the agent's /v1/launch said, and what was asked for */
     const struct launch_place *place;
-    const char *group;   /* asked for; NULL: the agent decides */
-    const char *project; /* NULL: none */
+    const char *group;        /* asked for; NULL: the agent decides */
+    const char *project;      /* NULL: none */
+    const char *project_file; /* that governs a shell while it stays in the project; NULL: none */
     const char *placeholder;
     struct text_list key_environment;
     struct text_list base_urls; /* NAME=URL, when they were asked for */
@@ -195,6 +198,8 @@ int agent_connect(const struct launch_place *place, const char *name);
 enum launch_shell { SHELL_BASH, SHELL_ZSH, SHELL_FISH, SHELL_COUNT };
 /* SHELL_COUNT: unknown. */
 enum launch_shell shell_find(const char *name);
+/* Every character stands for itself. */
+void shell_print_quoted(enum launch_shell shell, const char *value, FILE *to);
 /* Activation remembers the user's own keys in unexported variables; undoing brings them back. */
 void shell_print(enum launch_shell shell, const struct launch_changes *changes, bool is_undo, FILE *to);
 

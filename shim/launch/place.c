@@ -46,6 +46,12 @@ static const char *place_xdg(const char *name)
     return value && value[0] == '/' ? value : NULL;
 }
 
+const char *place_state_home(void)
+{
+    const char *state = place_xdg("XDG_STATE_HOME");
+    return state ? text_format("%s/tollgate", state) : text_format("%s/.local/state/tollgate", place_home());
+}
+
 /* The directory pair of the agent that governs this process already; both or neither, or money and names would mix. */
 static bool place_inherit(const char *environment, struct launch_place *place)
 {
@@ -66,9 +72,7 @@ static void place_default(struct launch_place *place)
         place->runtime = text_format("/run/tollgate/%s", name);
         return;
     }
-    const char *state = place_xdg("XDG_STATE_HOME");
-    place->state = state ? text_format("%s/tollgate/%s", state, name)
-                         : text_format("%s/.local/state/tollgate/%s", place_home(), name);
+    place->state = text_format("%s/%s", place_state_home(), name);
     const char *runtime = place_xdg("XDG_RUNTIME_DIR");
     place->is_fallback = !runtime;
     place->runtime = runtime ? text_format("%s/tollgate/%s", runtime, name)

@@ -25,7 +25,7 @@ enum launch_shell shell_find(const char *name)
 }
 
 /* Inside single quotes fish knows \\ and \', the others know no escape at all. */
-static void shell_print_quoted(enum launch_shell shell, const char *value, FILE *to)
+void shell_print_quoted(enum launch_shell shell, const char *value, FILE *to)
 {
     fputc('\'', to);
     for (; *value; value++) {
