@@ -7,7 +7,6 @@
 #include "cli/cli.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -166,14 +165,16 @@ static bool kernels_have(const struct kernels *kernels, const char *name)
 
 static void kernels_add_from(const char *data, struct kernels *kernels)
 {
-    DIR *directory = opendir(text_format("%s/kernels", data));
-    struct dirent *entry;
-    while (directory && (entry = readdir(directory)) && kernels->count < KERNELS_MAX)
-        if (jupyter_is_name(entry->d_name) && !kernels_have(kernels, entry->d_name) &&
-            kernel_read(text_format("%s/kernels/%s", data, entry->d_name), &kernels->items[kernels->count]))
+    struct dirent **entries = NULL;
+    int count = scandir(text_format("%s/kernels", data), &entries, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *name = text_format("%s", entries[i]->d_name);
+        free(entries[i]);
+        if (kernels->count < KERNELS_MAX && jupyter_is_name(name) && !kernels_have(kernels, name) &&
+            kernel_read(text_format("%s/kernels/%s", data, name), &kernels->items[kernels->count]))
             kernels->count++;
-    if (directory)
-        closedir(directory);
+    }
+    free(entries);
 }
 
 void kernels_find(struct kernels *ret_kernels)
