@@ -208,16 +208,17 @@ struct kernels {
     size_t count;
 };
 bool jupyter_is_name(const char *name);
-const char *jupyter_user_directory(void);                           /* that holds kernels/ */
-void jupyter_directories(struct text_list *ret_directories);        /* all that Jupyter would look into, in its order */
-void kernels_find(struct kernels *ret_kernels);                     /* a bounded number; broken ones are left out */
-bool kernel_read(const char *directory, struct kernel *ret_kernel); /* false: absent or broken */
-const json_t *kernel_wrapper(const struct kernel *kernel);          /* what `install` noted; NULL: not from us */
+const char *jupyter_user_directory(void);                    /* that holds kernels/ */
+void jupyter_directories(struct text_list *ret_directories); /* all that Jupyter would look into, in its order */
+void kernels_find(struct kernels *ret_kernels);              /* a bounded number; broken ones are left out */
+bool kernel_read(const char *directory,
+                 struct kernel *ret_kernel);               /* false: absent or broken; the spec is the caller's */
+const json_t *kernel_wrapper(const struct kernel *kernel); /* what `install` noted; NULL: not from us */
 /* The program of a kernel's argv: a bare "python" is that of the installation which the kernel belongs to. */
 const char *jupyter_program(const struct kernel *kernel, const char *program);
 /* DATA/kernels/NAME: `spec` and a copy of the resources of `from`, in the place of what is there. */
 int kernel_write(const struct kernel *from, const json_t *spec, const char *data, const char *name);
-int kernel_remove(const struct kernel *kernel);
+int kernel_remove(const char *directory);
 
 /* ---- terminal.c, table.c: what people read ---- */
 

@@ -151,12 +151,17 @@ static json_t *jupyter_wrap(const struct cli *cli, const struct kernel *kernel)
 }
 
 /* 0: absent; 1: ours; -1 (after a message): somebody else's. */
-static int jupyter_look_at_target(const char *directory, struct kernel *ret_kernel)
+static int jupyter_look_at_target(const char *directory)
 {
     struct stat facts;
+    struct kernel kernel;
     if (lstat(directory, &facts) != 0)
         return 0;
-    if (kernel_read(directory, ret_kernel) && kernel_wrapper(ret_kernel))
+    bool is_read = kernel_read(directory, &kernel);
+    bool is_ours = is_read && kernel_wrapper(&kernel);
+    if (is_read)
+        json_decref(kernel.spec);
+    if (is_ours)
         return 1;
     text_complain("%s is not from tollgate jupyter install: it stays; --name takes another name",
                   terminal_clean(directory));
@@ -165,13 +170,13 @@ static int jupyter_look_at_target(const char *directory, struct kernel *ret_kern
 
 static int jupyter_install(struct cli *cli)
 {
-    struct kernel kernel, present;
+    struct kernel kernel;
     const char *data = jupyter_target_directory(cli), *name = jupyter_new_name(cli);
     int code = jupyter_find_kernel(cli, &kernel);
     if (code != EX_OK)
         return code;
     const char *target = text_format("%s/kernels/%s", data, name);
-    int found = jupyter_look_at_target(target, &present);
+    int found = jupyter_look_at_target(target);
     json_t *spec = found >= 0 ? jupyter_wrap(cli, &kernel) : NULL;
     if (!spec)
         return found < 0 ? EX_CANTCREAT : EX_DATAERR;
@@ -211,14 +216,13 @@ static int jupyter_list(struct cli *cli)
 
 static int jupyter_remove(struct cli *cli)
 {
-    struct kernel kernel;
     const char *target = text_format("%s/kernels/%s", jupyter_target_directory(cli), jupyter_new_name(cli));
-    int found = jupyter_look_at_target(target, &kernel);
+    int found = jupyter_look_at_target(target);
     if (found == 0)
         text_complain("%s is not there; tollgate jupyter list shows what is", terminal_clean(target));
     if (found <= 0)
         return found == 0 ? CLI_NEGATIVE : EX_NOPERM;
-    int code = kernel_remove(&kernel);
+    int code = kernel_remove(target);
     if (code == EX_OK)
         printf("removed %s\n", terminal_clean(target));
     return code;

@@ -132,10 +132,10 @@ int kernel_write(const struct kernel *from, const json_t *spec, const char *data
     return EX_CANTCREAT;
 }
 
-int kernel_remove(const struct kernel *kernel)
+int kernel_remove(const char *directory)
 {
-    if (remove_tree(kernel->directory))
+    if (remove_tree(directory))
         return EX_OK;
-    text_complain("%s could not be removed: %s", terminal_clean(kernel->directory), strerror(errno));
+    text_complain("%s could not be removed: %s", terminal_clean(directory), strerror(errno));
     return EX_CANTCREAT;
 }
