@@ -83,29 +83,30 @@ static int jupyter_find_kernel(const struct cli *cli, struct kernel *ret_kernel)
     return EX_NOINPUT;
 }
 
-static void jupyter_append(json_t *argv, const char *option, const char *value)
-{
-    if (!value)
-        return;
-    json_array_append_new(argv, json_string(option));
-    json_array_append_new(argv, json_string(value));
-}
-
+/* NULL: a path is not UTF-8. */
 static json_t *jupyter_arguments(const struct cli *cli, const struct kernel *kernel)
 {
-    json_t *argv = json_array(), *own = json_object_get(kernel->spec, "argv");
-    json_array_append_new(argv, json_string(locate_program()));
-    json_array_append_new(argv, json_string("run"));
-    jupyter_append(argv, "--env", cli->place.environment);
-    jupyter_append(argv, "--state", place_absolute(cli->options.state));
-    jupyter_append(argv, "--runtime", place_absolute(cli->options.runtime));
-    jupyter_append(argv, "--group", cli->options.group);
-    json_array_append_new(argv, json_string("--"));
-    const char *program = json_string_value(json_array_get(own, 0));
-    json_array_append_new(argv, json_string(jupyter_program(kernel, program)));
+    const json_t *own = json_object_get(kernel->spec, "argv");
+    const char *program = jupyter_program(kernel, json_string_value(json_array_get(own, 0)));
+    const char *const pairs[][2] = {{"--env", cli->place.environment},
+                                    {"--state", place_absolute(cli->options.state)},
+                                    {"--runtime", place_absolute(cli->options.runtime)},
+                                    {"--group", cli->options.group}};
+    json_t *argv = json_pack("[s, s]", locate_program(), "run");
+    int failed = argv == NULL;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        if (pairs[i][1]) {
+            failed |= json_array_append_new(argv, json_string(pairs[i][0]));
+            failed |= json_array_append_new(argv, json_string(pairs[i][1]));
+        }
+    failed |= json_array_append_new(argv, json_string("--"));
+    failed |= json_array_append_new(argv, json_string(program));
     for (size_t i = 1; i < json_array_size(own); i++)
-        json_array_append(argv, json_array_get(own, i));
-    return argv;
+        failed |= json_array_append(argv, json_array_get(own, i));
+    if (!failed)
+        return argv;
+    json_decref(argv);
+    return NULL;
 }
 
 /* The agent's keys are the ones that count; a second copy of another helps nobody. */
@@ -135,12 +136,12 @@ static json_t *jupyter_wrap(const struct cli *cli, const struct kernel *kernel)
                           cli->options.group ? ", " : "", cli->options.group ? cli->options.group : "");
     json_t *mark = json_pack("{s:s, s:s, s:s, s:s*}", "environment", cli->place.environment, "kernel", kernel->name,
                              "from", kernel->directory, "group", cli->options.group);
-    json_object_set_new(spec, "argv", jupyter_arguments(cli, kernel));
     if (!json_is_object(metadata)) {
         metadata = json_object();
         json_object_set_new(spec, "metadata", metadata);
     }
-    int failed = json_object_set_new(metadata, "tollgate", mark);
+    int failed = json_object_set_new(spec, "argv", jupyter_arguments(cli, kernel));
+    failed |= json_object_set_new(metadata, "tollgate", mark);
     failed |= json_object_set_new(spec, "display_name", json_string(shown));
     jupyter_drop_keys(spec);
     if (!failed)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -99,36 +100,32 @@ static bool write_spec(const json_t *spec, const char *file, mode_t mode)
 static bool put_in_place(const char *made, const char *target, const char *aside)
 {
     bool was_there = rename(target, aside) == 0;
-    if (rename(made, target) != 0) {
-        int error = errno;
-        if (was_there && rename(aside, target) != 0)
-            text_complain("%s is now %s", terminal_clean(target), terminal_clean(aside));
-        errno = error;
-        return false;
-    }
-    return !was_there || remove_tree(aside);
+    if (rename(made, target) == 0)
+        return true;
+    int error = errno;
+    if (was_there && rename(aside, target) != 0)
+        text_complain("%s is now %s", terminal_clean(target), terminal_clean(aside));
+    errno = error;
+    return false;
 }
 
 int kernel_write(const struct kernel *from, const json_t *spec, const char *data, const char *name)
 {
     const char *kernels = text_format("%s/kernels", data), *target = text_format("%s/%s", kernels, name);
-    const char *made = text_format("%s/.tollgate-new-%d", data, (int)getpid());
-    const char *aside = text_format("%s/.tollgate-old-%d", data, (int)getpid());
+    char *workshop = text_format("%s/.tollgate-XXXXXX", data); /* on the same file system, and no kernel for Jupyter */
     struct copying copying = {0};
     errno = place_make_directory(kernels, 0755);
-    bool is_done = errno == 0 && mkdir(made, 0755) == 0;
-    if (is_done) {
-        is_done = copy_directory(from->directory, made, 0, &copying) &&
-                  write_spec(spec, text_format("%s/kernel.json", made), from->mode) &&
-                  put_in_place(made, target, aside);
-        int error = errno;
-        if (!is_done)
-            remove_tree(made);
-        errno = error;
-    }
+    bool is_open = errno == 0 && mkdtemp(workshop);
+    const char *made = text_format("%s/new", workshop);
+    bool is_done = is_open && mkdir(made, 0755) == 0 && copy_directory(from->directory, made, 0, &copying) &&
+                   write_spec(spec, text_format("%s/kernel.json", made), from->mode) &&
+                   put_in_place(made, target, text_format("%s/old", workshop));
+    int error = errno;
+    if (is_open)
+        remove_tree(workshop);
     if (is_done)
         return EX_OK;
-    text_complain("%s could not be written: %s", terminal_clean(target), strerror(errno));
+    text_complain("%s could not be written: %s", terminal_clean(target), strerror(error));
     return EX_CANTCREAT;
 }
 

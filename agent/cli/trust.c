@@ -118,6 +118,13 @@ static int trust_lock(void)
     const char *directory = trust_directory();
     int error = place_make_directory(directory, 0700);
     int fd = error ? -1 : open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat facts;
+    const char *doubt = fd >= 0 && fstat(fd, &facts) == 0 ? trust_doubt(&facts, S_IFDIR) : NULL;
+    if (doubt) {
+        text_complain("%s %s: nothing is kept there", directory, doubt);
+        close(fd);
+        return -1;
+    }
     for (int waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; waited += 20) {
         if (errno != EWOULDBLOCK || waited >= TRUST_LOCK_MS) {
             close(fd);

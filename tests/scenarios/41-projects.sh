@@ -163,6 +163,11 @@ chmod 644 "$store"
 is "a list that others may read or write is not believed" "$(names)" "dev//"
 has "and that is said" "$(cat "$T/err")" "is open to others"
 chmod 600 "$store"
+chmod 755 "${store%/*}"
+is "nor one in a directory that is open to others" "$(names)" "dev//"
+trust >/dev/null 2>&1
+is "where nothing is kept either" $? 73
+chmod 700 "${store%/*}"
 cp "$store" "$T/store" && printf '{"projects": ' >"$store"
 is "nor is a damaged one" "$(names)" "dev//"
 trust >/dev/null 2>&1 && not_ok "a damaged list is not written over" "it was"
