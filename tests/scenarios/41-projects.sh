@@ -195,7 +195,7 @@ cp good.yaml .tollgate.yaml && trust >/dev/null
 done) 2>/dev/null &
 swapper=$!
 for _ in {1..40}; do
-    run -- sh -c 'echo "$TOLLGATE_ENV/$TOLLGATE_PROJECT"' || echo stopped
+    run -- sh -c 'echo "$TOLLGATE_ENV/$TOLLGATE_PROJECT"' || if grep -q 'no agent of prod' "$T/err"; then echo prod; else echo stopped; fi
 done >"$T/out"
 touch stop
 wait $swapper
