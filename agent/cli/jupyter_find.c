@@ -137,7 +137,7 @@ const json_t *kernel_wrapper(const struct kernel *kernel)
 
 bool kernel_read(const char *directory, struct kernel *ret_kernel)
 {
-    struct stat facts;
+    struct stat facts = {0};
     json_t *spec = NULL;
     int fd = open(text_format("%s/kernel.json", directory), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size <= SPEC_BYTES_MAX)

@@ -71,7 +71,7 @@ static bool is_empty(struct slice text)
         if (text.data[i] == '#')
             while (i + 1 < text.length && text.data[i + 1] != '\n')
                 i++;
-        else if (!memchr(" \t\r\n", text.data[i], 4))
+        else if (text.data[i] == '\0' || !strchr(" \t\r\n", text.data[i]))
             return false;
     }
     return true;
