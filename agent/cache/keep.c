@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/id.h"
+#include "base/packer.h"
 #include "store/store.h"
 
 #include <dirent.h>
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <zstd.h>
 
 enum {
     LEVEL = 3,
@@ -38,8 +38,7 @@ struct keep {
     unsigned generation, renewals;
     bool has_failed; /* this store; noticed by us, not by Berkeley DB */
     unsigned char boot[ROW_BOOT_BYTES];
-    ZSTD_CCtx *compressor;
-    ZSTD_DCtx *decompressor;
+    struct packer packer;
     struct buffer raw, packed, row;
 };
 
@@ -136,7 +135,7 @@ struct keep *keep_open(const struct cache_options *options)
     keep->context = options->context;
     find_boot(keep, options->boot_id);
     buffer_init(&keep->raw, RAW_BYTES_MAX + 1);
-    buffer_init(&keep->packed, ZSTD_compressBound(RAW_BYTES_MAX));
+    buffer_init(&keep->packed, packer_bytes_max(RAW_BYTES_MAX));
     buffer_init(&keep->row, ROW_BYTES_MAX);
     if (!options->directory)
         return keep;
@@ -159,8 +158,7 @@ void keep_close(struct keep *keep)
     buffer_done(&keep->raw);
     buffer_done(&keep->packed);
     buffer_done(&keep->row);
-    ZSTD_freeCCtx(keep->compressor);
-    ZSTD_freeDCtx(keep->decompressor);
+    packer_done(&keep->packer);
     free(keep->directory);
     free(keep);
 }
@@ -203,35 +201,14 @@ static bool put_raw(struct keep *keep, const struct cache_answer *answer)
 
 static bool compress(struct keep *keep)
 {
-    struct slice raw = buffer_contents(&keep->raw);
-    size_t room = ZSTD_compressBound(raw.length);
-    if (!keep->compressor)
-        keep->compressor = ZSTD_createCCtx();
     buffer_reset(&keep->packed, KEPT_SCRATCH_BYTES);
-    char *bytes = buffer_reserve(&keep->packed, room);
-    if (!keep->compressor || !bytes)
-        return false;
-    size_t length = ZSTD_compressCCtx(keep->compressor, bytes, room, raw.length ? raw.data : "", raw.length, LEVEL);
-    if (ZSTD_isError(length))
-        return false;
-    buffer_commit(&keep->packed, length);
-    return true;
+    return packer_pack(&keep->packer, LEVEL, buffer_contents(&keep->raw), &keep->packed);
 }
 
-/* Exactly as long as the row says: no bomb, no remainder. */
 static bool decompress(struct keep *keep, struct slice packed, size_t raw_bytes)
 {
-    if (!keep->decompressor)
-        keep->decompressor = ZSTD_createDCtx();
     buffer_reset(&keep->raw, KEPT_SCRATCH_BYTES);
-    char *bytes = buffer_reserve(&keep->raw, raw_bytes + 1);
-    if (!keep->decompressor || !bytes)
-        return false;
-    size_t length = ZSTD_decompressDCtx(keep->decompressor, bytes, raw_bytes, packed.data, packed.length);
-    if (ZSTD_isError(length) || length != raw_bytes)
-        return false;
-    buffer_commit(&keep->raw, length);
-    return true;
+    return packer_unpack(&keep->packer, packed, raw_bytes, &keep->raw);
 }
 
 /* ---- writing ---- */
