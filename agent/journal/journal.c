@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events: a bounded queue, one writer thread, batches into aux/. Appending costs a copy and, when the queue was
- * empty, a wake-up; the writer waits a moment for company, because an event needs no promptness and a transaction of
- * one costs what a transaction of ten does. A failure of aux ends the keeping, never the handing on.
+ * The events: a bounded queue, one writer thread, batches into aux/. They wait in chunks: appending costs a copy and,
+ * when the queue was empty, a wake-up; the writer waits a moment for company, because an event needs no promptness and
+ * a row of one costs what a row of ten does. A failure of aux ends the keeping, never the handing on.
  */
 #include "journal/internal.h"
 
@@ -24,30 +24,38 @@ struct journal_follower {
 
 /* ---- the writer ---- */
 
-static void deliver_events(struct journal *journal, const struct event *first)
+static void deliver_events(struct journal *journal, const struct chunk *first)
 {
+    struct id id;
+    struct slice json;
     pthread_mutex_lock(&journal->follow_lock);
-    for (const struct event *event = first; event; event = event->next)
-        list_for_each_safe(node, &journal->followers)
-        {
-            struct journal_follower *follower = list_entry(node, struct journal_follower, node);
-            follower->deliver(follower->context, (struct slice){event->json, event->length});
-        }
+    for (const struct chunk *chunk = list_is_empty(&journal->followers) ? NULL : first; chunk; chunk = chunk->next)
+        for (struct slice events = chunk_events(chunk); events_next(&events, &id, &json);)
+            list_for_each_safe(node, &journal->followers)
+            {
+                struct journal_follower *follower = list_entry(node, struct journal_follower, node);
+                follower->deliver(follower->context, json);
+            }
     pthread_mutex_unlock(&journal->follow_lock);
 }
 
-static unsigned free_events(struct event *first)
+/* With the lock held. One chunk of the usual size is kept for what comes next. */
+static unsigned release_chunks(struct journal *journal, struct chunk *first)
 {
     unsigned count = 0;
-    for (struct event *next; first; first = next, count++) {
+    for (struct chunk *next; first; first = next) {
         next = first->next;
-        free(first);
+        count += first->count;
+        if (journal->spare || first->size != CHUNK_BYTES)
+            free(first);
+        else
+            journal->spare = first;
     }
     return count;
 }
 
 /* With the lock held. Waits for events, then a moment longer for more. */
-static struct event *take_events(struct journal *journal)
+static struct chunk *take_chunks(struct journal *journal)
 {
     while (!journal->first && !journal->is_closing)
         pthread_cond_wait(&journal->arrived, &journal->lock);
@@ -56,8 +64,8 @@ static struct event *take_events(struct journal *journal)
     int result = 0;
     while (!journal->is_closing && !journal->flushing && journal->waiting < BATCH_MAX && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&journal->arrived, &journal->lock, &end);
-    struct event *first = journal->first;
-    journal->first = NULL;
+    struct chunk *first = journal->first;
+    journal->first = journal->open = NULL;
     journal->last = &journal->first;
     journal->waiting = 0;
     return first;
@@ -68,13 +76,12 @@ static void *writer_main(void *context)
     struct journal *journal = context;
     pthread_mutex_lock(&journal->lock);
     while (journal->first || !journal->is_closing) {
-        struct event *first = take_events(journal);
+        struct chunk *first = take_chunks(journal);
         pthread_mutex_unlock(&journal->lock);
         journal_keep_events(journal, first);
         deliver_events(journal, first);
-        unsigned count = free_events(first);
         pthread_mutex_lock(&journal->lock);
-        journal->done += count;
+        journal->done += release_chunks(journal, first);
         pthread_cond_broadcast(&journal->written);
     }
     pthread_mutex_unlock(&journal->lock);
@@ -124,6 +131,7 @@ void journal_close(struct journal *journal)
     pthread_join(journal->thread, NULL);
     check(list_is_empty(&journal->followers));
     journal_keep_close(journal);
+    free(journal->spare);
     pthread_cond_destroy(&journal->arrived);
     pthread_cond_destroy(&journal->written);
     pthread_mutex_destroy(&journal->lock);
@@ -131,28 +139,50 @@ void journal_close(struct journal *journal)
     free(journal);
 }
 
+/* With the lock held: where an event of so many bytes, its head included, can be added. */
+static struct chunk *open_chunk(struct journal *journal, size_t bytes)
+{
+    struct chunk *chunk = journal->open;
+    if (chunk && chunk->size - chunk->used >= bytes && chunk->count < BATCH_MAX)
+        return chunk;
+    size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+    bool is_spare = journal->spare && size == CHUNK_BYTES;
+    chunk = is_spare ? journal->spare : malloc(sizeof *chunk + size);
+    check(chunk != NULL);
+    if (is_spare)
+        journal->spare = NULL;
+    *chunk = (struct chunk){.size = size};
+    *journal->last = chunk;
+    journal->last = &chunk->next;
+    journal->open = chunk;
+    return chunk;
+}
+
+/* With the lock held. */
+static void add_event(struct journal *journal, struct id id, struct slice json)
+{
+    const struct event_head head = {id, (uint32_t)json.length};
+    struct chunk *chunk = open_chunk(journal, sizeof head + json.length);
+    char *place = chunk->bytes + chunk->used;
+    memcpy(place, &head, sizeof head);
+    memcpy(place + sizeof head, json.data, json.length);
+    chunk->used += sizeof head + json.length;
+    chunk->count++;
+    journal->appended++;
+    if (journal->waiting++ == 0 || journal->waiting == BATCH_MAX)
+        pthread_cond_signal(&journal->arrived);
+}
+
 void journal_append(struct journal *journal, struct id id, struct slice json)
 {
-    struct event *event = malloc(sizeof *event + json.length);
-    check(event != NULL);
-    event->next = NULL;
-    event->id = id;
-    event->length = json.length;
-    memcpy(event->json, json.data, json.length);
+    check(json.length < UINT32_MAX);
     pthread_mutex_lock(&journal->lock);
     bool is_full = journal->waiting >= WAITING_MAX;
-    if (!is_full) {
-        *journal->last = event;
-        journal->last = &event->next;
-        journal->appended++;
-        if (journal->waiting++ == 0 || journal->waiting == BATCH_MAX)
-            pthread_cond_signal(&journal->arrived);
-    }
+    if (!is_full)
+        add_event(journal, id, json);
     pthread_mutex_unlock(&journal->lock);
-    if (is_full) {
+    if (is_full)
         atomic_fetch_add(&journal->dropped, 1);
-        free(event);
-    }
 }
 
 void journal_flush(struct journal *journal)
@@ -165,42 +195,6 @@ void journal_flush(struct journal *journal)
         pthread_cond_wait(&journal->written, &journal->lock);
     journal->flushing--;
     pthread_mutex_unlock(&journal->lock);
-}
-
-enum error journal_find(struct journal *journal, struct id id, char *text, size_t bytes_max, size_t *ret_length)
-{
-    if (!journal->store)
-        return ERROR_STORE_IO;
-    return store_get(journal->events, NULL, (struct slice){(const char *)id.bytes, sizeof id.bytes}, text, bytes_max,
-                     ret_length);
-}
-
-struct recent {
-    size_t left;
-    journal_visit *visit;
-    void *context;
-};
-
-static bool visit_event(void *context, struct slice key, struct slice value)
-{
-    struct recent *recent = context;
-    struct id id;
-    if (key.length != sizeof id.bytes)
-        return true;
-    memcpy(id.bytes, key.data, sizeof id.bytes);
-    recent->left--;
-    return recent->visit(recent->context, id, value) && recent->left > 0;
-}
-
-enum error journal_recent(struct journal *journal, size_t max, journal_visit *visit, void *context)
-{
-    struct recent recent = {max, visit, context};
-    const struct slice none = {NULL, 0};
-    if (max == 0)
-        return ERROR_OK;
-    if (!journal->store)
-        return ERROR_STORE_IO;
-    return store_scan(journal->events, NULL, none, none, true, visit_event, &recent);
 }
 
 struct journal_follower *journal_follow(struct journal *journal, void (*deliver)(void *context, struct slice json),

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The events on disk: a table in aux/, written in batches by the journal's thread, without flushing. It is disposable:
- * what cannot be read is moved aside, what cannot be written is no longer kept.
+ * what cannot be read is moved aside, what cannot be written is no longer kept. Exchanges that began and ended together
+ * share a row (pack.c); one that took long, or was alone, has its own.
  */
 #include "journal/internal.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -40,6 +42,8 @@ static enum error move_aside(const char *directory)
 /* Events are disposable: whatever is wrong with the old ones, the agent starts. Only a second agent is refused. */
 enum error journal_keep_open(struct journal *journal, const char *directory)
 {
+    buffer_init(&journal->gathered, CHUNK_BYTES);
+    buffer_init(&journal->row, 2 * packer_bytes_max(CHUNK_BYTES));
     enum error error = open_store(directory, journal);
     if (error == ERROR_STORE_CORRUPT && move_aside(directory) == ERROR_OK)
         error = open_store(directory, journal);
@@ -50,16 +54,56 @@ enum error journal_keep_open(struct journal *journal, const char *directory)
     return ERROR_OK;
 }
 
-static enum error put_batch(struct journal *journal, const struct event *first, const struct event *end)
+static enum error put_alone(struct journal *journal, struct store_transaction *transaction, struct id id,
+                            struct slice json)
+{
+    return store_put(journal->events, transaction, (struct slice){(const char *)id.bytes, sizeof id.bytes}, json);
+}
+
+/* Those of a chunk that share a row; most often all of them. */
+static struct slice gather(struct journal *journal, const struct chunk *chunk, const struct pack *pack)
+{
+    struct slice events = chunk_events(chunk), before = events, json;
+    struct id id;
+    if (pack->count == chunk->count)
+        return events;
+    buffer_reset(&journal->gathered, CHUNK_BYTES);
+    for (; events_next(&events, &id, &json); before = events)
+        if (pack_has(pack, &id))
+            check(buffer_append(&journal->gathered, (struct slice){before.data, before.length - events.length}));
+    return buffer_contents(&journal->gathered);
+}
+
+static enum error put_packed(struct journal *journal, struct store_transaction *transaction, const struct chunk *chunk,
+                             const struct pack *pack)
+{
+    char key[PACK_KEY_BYTES];
+    if (!pack_write(pack, gather(journal, chunk, pack), &journal->packer, &journal->row))
+        return ERROR_NO_MEMORY;
+    pack_make_key(pack, key);
+    return store_put(journal->events, transaction, (struct slice){key, sizeof key}, buffer_contents(&journal->row));
+}
+
+static enum error put_chunk(struct journal *journal, struct store_transaction *transaction, const struct chunk *chunk)
+{
+    const struct pack pack = pack_plan(chunk);
+    struct slice events = chunk_events(chunk), json;
+    struct id id;
+    enum error error = ERROR_OK;
+    while (!error && events_next(&events, &id, &json))
+        if (pack.count == 1 || !pack_has(&pack, &id))
+            error = put_alone(journal, transaction, id, json);
+    return error || pack.count == 1 ? error : put_packed(journal, transaction, chunk, &pack);
+}
+
+static enum error put_batch(struct journal *journal, const struct chunk *first, const struct chunk *end)
 {
     struct store_transaction *transaction;
     enum error error = store_begin(journal->store, &transaction);
     if (error)
         return error;
-    for (const struct event *event = first; event != end && !error; event = event->next)
-        error = store_put(journal->events, transaction,
-                          (struct slice){(const char *)event->id.bytes, sizeof event->id.bytes},
-                          (struct slice){event->json, event->length});
+    for (const struct chunk *chunk = first; chunk != end && !error; chunk = chunk->next)
+        error = put_chunk(journal, transaction, chunk);
     if (!error)
         return store_commit(transaction);
     store_abort(transaction);
@@ -76,13 +120,13 @@ static void checkpoint(struct journal *journal, unsigned count)
         atomic_store(&journal->is_failed, true);
 }
 
-void journal_keep_events(struct journal *journal, const struct event *first)
+void journal_keep_events(struct journal *journal, const struct chunk *first)
 {
     while (first && !atomic_load(&journal->is_failed)) {
-        const struct event *end = first;
+        const struct chunk *end = first;
         unsigned count = 0;
-        for (; end && count < BATCH_MAX; count++)
-            end = end->next;
+        for (; end && (count == 0 || count + end->count <= BATCH_MAX); end = end->next)
+            count += end->count;
         enum error error = ERROR_OVERLOADED;
         for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++)
             error = put_batch(journal, first, end);
@@ -96,6 +140,9 @@ void journal_keep_events(struct journal *journal, const struct event *first)
 
 void journal_keep_close(struct journal *journal)
 {
+    packer_done(&journal->packer);
+    buffer_done(&journal->gathered);
+    buffer_done(&journal->row);
     if (!journal->store)
         return;
     store_table_close(journal->events);

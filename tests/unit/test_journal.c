@@ -108,6 +108,122 @@ TEST(journal_recent_is_newest_first_and_bounded)
     remove_directory();
 }
 
+/* An exchange that began `milliseconds` after some time. */
+static struct id id_begun(unsigned milliseconds, unsigned number)
+{
+    struct id id = id_number(number);
+    id.bytes[0] = 1;
+    id.bytes[3] = (uint8_t)(milliseconds >> 16);
+    id.bytes[4] = (uint8_t)(milliseconds >> 8);
+    id.bytes[5] = (uint8_t)milliseconds;
+    return id;
+}
+
+struct order {
+    struct id last;
+    unsigned count;
+    bool is_right;
+};
+
+static bool see_order(void *context, struct id id, struct slice json)
+{
+    struct order *order = context;
+    char text[ID_TEXT_MAX], wanted[64];
+    snprintf(wanted, sizeof wanted, "{\"id\":\"%s\"}", id_format(id, text));
+    order->is_right &=
+        (!order->count || memcmp(id.bytes, order->last.bytes, sizeof id.bytes) < 0) && slice_is(json, wanted);
+    order->last = id;
+    order->count++;
+    return true;
+}
+
+static bool finds(struct journal *journal, struct id id)
+{
+    char text[ID_TEXT_MAX], wanted[64], found[64];
+    size_t length = 0;
+    snprintf(wanted, sizeof wanted, "{\"id\":\"%s\"}", id_format(id, text));
+    return journal_find(journal, id, found, sizeof found, &length) == ERROR_OK &&
+           slice_is((struct slice){found, length}, wanted);
+}
+
+/* They end in another order than they began: rows overlap, and who took long has a row of its own. */
+TEST(journal_finds_events_of_exchanges_that_overlap)
+{
+    enum { COUNT = 4000, TOGETHER = 100 };
+    make_directory();
+    struct journal *journal = open_journal();
+    unsigned wrong = 0;
+    struct id ids[COUNT];
+    srand(7);
+    for (unsigned i = 0; i < COUNT; i++) {
+        unsigned took = i % 97 == 0 ? 900 : i % 31 == 0 ? 250 : (unsigned)rand() % 120;
+        ids[i] = id_begun(2000 + i - took, i);
+        char text[ID_TEXT_MAX], json[64];
+        snprintf(json, sizeof json, "{\"id\":\"%s\"}", id_format(ids[i], text));
+        journal_append(journal, ids[i], slice_of(json));
+        if (i % TOGETHER == 0)
+            journal_flush(journal);
+    }
+    journal_close(journal);
+    journal = open_journal();
+    for (unsigned i = 0; i < COUNT; i++)
+        wrong += !finds(journal, ids[i]) || finds(journal, id_begun(2000 + i, COUNT + i));
+    EXPECT_INTEGER(wrong, 0);
+    struct order order = {.is_right = true};
+    CU_ASSERT_EQUAL(journal_recent(journal, COUNT + 1, see_order, &order), ERROR_OK);
+    EXPECT(order.count == COUNT && order.is_right, "%u events", order.count);
+    order = (struct order){.is_right = true};
+    CU_ASSERT_EQUAL(journal_recent(journal, 333, see_order, &order), ERROR_OK);
+    EXPECT(order.count == 333 && order.is_right, "%u events", order.count);
+    journal_close(journal);
+    remove_directory();
+}
+
+static off_t bytes_of_table(void)
+{
+    char path[128];
+    struct stat status = {0};
+    snprintf(path, sizeof path, "%s/events.db", directory);
+    CU_ASSERT_EQUAL(stat(path, &status), 0);
+    return status.st_size;
+}
+
+/* What calls of one program say differs in little. */
+TEST(journal_packs_what_came_together)
+{
+    static char json[1400];
+    make_directory();
+    struct journal *journal = open_journal();
+    memset(json, 'x', sizeof json);
+    for (unsigned i = 0; i < sizeof json; i++)
+        json[i] = (char)('a' + i * i % 23);
+    for (unsigned i = 0; i < 5000; i++)
+        journal_append(journal, id_begun(i / 20, i), (struct slice){json, sizeof json});
+    journal_close(journal);
+    EXPECT(bytes_of_table() < 1 << 20, "%ld bytes", (long)bytes_of_table());
+    remove_directory();
+}
+
+/* A journal of an agent that wrote each event into a row of its own. */
+TEST(journal_reads_rows_of_one_event_among_others)
+{
+    make_directory();
+    struct journal *journal = open_journal();
+    append_numbers(journal, 0, 1);
+    journal_flush(journal);
+    for (unsigned i = 1; i < 40; i += 3) {
+        append_numbers(journal, i, i + 1);
+        journal_flush(journal);
+        append_numbers(journal, i + 1, i + 3);
+        journal_flush(journal);
+    }
+    struct seen seen = {.next = 39, .in_order = true};
+    CU_ASSERT_EQUAL(journal_recent(journal, 100, see, &seen), ERROR_OK);
+    EXPECT(seen.count == 40 && seen.in_order, "%u events", seen.count);
+    journal_close(journal);
+    remove_directory();
+}
+
 TEST(journal_survives_reopen_and_long_events)
 {
     make_directory();
