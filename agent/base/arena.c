@@ -51,40 +51,60 @@ void arena_free(struct arena *arena)
     }
 }
 
-void *arena_alloc(struct arena *arena, size_t bytes)
+static size_t align(size_t bytes)
 {
     check(bytes < SIZE_MAX / 2);
-    size_t size = (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    return (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+/* Not cleared. */
+static void *take(struct arena *arena, size_t size)
+{
     if (arena->head->size - arena->head->used < size)
         arena->head = block_new(size > arena->block_bytes ? size : arena->block_bytes, arena->head);
     void *memory = arena->head->bytes + arena->head->used;
     arena->head->used += size;
     arena->total_bytes += size;
-    return memset(memory, 0, size);
+    return memory;
+}
+
+void *arena_alloc(struct arena *arena, size_t bytes)
+{
+    size_t size = align(bytes);
+    return memset(take(arena, size), 0, size);
 }
 
 struct slice arena_copy(struct arena *arena, struct slice bytes)
 {
-    char *copy = arena_alloc(arena, bytes.length + 1);
+    char *copy = take(arena, align(bytes.length + 1));
     if (bytes.length)
         memcpy(copy, bytes.data, bytes.length);
+    copy[bytes.length] = '\0';
     return (struct slice){copy, bytes.length};
 }
 
 char *arena_strdup(struct arena *arena, const char *text)
 {
     size_t size = strlen(text) + 1;
-    return memcpy(arena_alloc(arena, size), text, size);
+    return memcpy(take(arena, align(size)), text, size);
 }
 
+/* Into what is left of the block, which most texts fit in: they are formatted once. */
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    struct block *block = arena->head;
+    char *text = block->bytes + block->used;
+    size_t room = (block->size - block->used) & ~(size_t)(ALIGNMENT - 1);
+    int length = vsnprintf(room ? text : NULL, room, format, arguments);
     check(length >= 0);
-    char *text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, again);
+    if ((size_t)length < room) {
+        text = take(arena, align((size_t)length + 1));
+    } else {
+        text = arena_alloc(arena, (size_t)length + 1);
+        vsnprintf(text, (size_t)length + 1, format, again);
+    }
     va_end(again);
     return text;
 }

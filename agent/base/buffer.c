@@ -18,7 +18,7 @@ void buffer_done(struct buffer *buffer)
     *buffer = (struct buffer){.bytes_max = buffer->bytes_max};
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t bytes)
+char *buffer_grow(struct buffer *buffer, size_t bytes)
 {
     size_t length = buffer_length(buffer);
     if (bytes > buffer->bytes_max || length > buffer->bytes_max - bytes)

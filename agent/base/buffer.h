@@ -34,8 +34,13 @@ static inline size_t buffer_length(const struct buffer *buffer)
 bool buffer_append(struct buffer *buffer, struct slice bytes) MUST_USE;
 bool buffer_append_format(struct buffer *buffer, const char *format, ...) MUST_USE
     __attribute__((format(printf, 2, 3)));
+char *buffer_grow(struct buffer *buffer, size_t bytes) MUST_USE;
 /* Room for `bytes` more at the end, or NULL at the bound; buffer_commit says how many were written there. */
-char *buffer_reserve(struct buffer *buffer, size_t bytes) MUST_USE;
+MUST_USE static inline char *buffer_reserve(struct buffer *buffer, size_t bytes)
+{
+    bool has_room = buffer->capacity - buffer->end >= bytes && buffer->end - buffer->start + bytes <= buffer->bytes_max;
+    return has_room && buffer->data ? buffer->data + buffer->end : buffer_grow(buffer, bytes);
+}
 void buffer_commit(struct buffer *buffer, size_t bytes);
 void buffer_consume(struct buffer *buffer, size_t bytes);
 /* Empties it; memory above `keep_bytes` is freed. */

@@ -70,20 +70,26 @@ static enum error parse_decimal(struct slice text, unsigned decimals, int64_t *r
     return ERROR_OK;
 }
 
+/* Every event has some, and printf takes longer than all else of an amount. */
 static char *format_decimal(int64_t value, unsigned decimals, char text[MONEY_TEXT_MAX])
 {
-    uint64_t scale = 1, magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    for (unsigned i = 0; i < decimals; i++)
-        scale *= 10;
-    int length =
-        snprintf(text, MONEY_TEXT_MAX, "%s%llu", value < 0 ? "-" : "", (unsigned long long)(magnitude / scale));
-    uint64_t rest = magnitude % scale;
-    if (rest) {
-        length += snprintf(text + length, MONEY_TEXT_MAX - (size_t)length, ".%0*llu", (int)decimals,
-                           (unsigned long long)rest);
-        while (text[length - 1] == '0')
-            text[--length] = '\0';
-    }
+    char digits[MONEY_TEXT_MAX], *end = digits + sizeof digits, *at = end;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    bool is_fraction = false;
+    for (unsigned i = 0; i < decimals; i++, rest /= 10)
+        if (rest % 10 || is_fraction) {
+            *--at = (char)('0' + rest % 10);
+            is_fraction = true;
+        }
+    if (is_fraction)
+        *--at = '.';
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    memcpy(text, at, (size_t)(end - at));
+    text[end - at] = '\0';
     return text;
 }
 
