@@ -3,6 +3,7 @@
 #include "base/arena.h"
 
 #include "base/check.h"
+#include "base/format.h"
 
 #include <stdalign.h>
 #include <stdio.h>
@@ -97,7 +98,9 @@ char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
     struct block *block = arena->head;
     char *text = block->bytes + block->used;
     size_t room = (block->size - block->used) & ~(size_t)(ALIGNMENT - 1);
-    int length = vsnprintf(room ? text : NULL, room, format, arguments);
+    int length = format_simple(text, room, format, arguments);
+    if (length < 0)
+        length = vsnprintf(room ? text : NULL, room, format, arguments);
     check(length >= 0);
     if ((size_t)length < room) {
         text = take(arena, align((size_t)length + 1));

@@ -49,7 +49,7 @@ static void compile_queries(struct scan *scan, const struct json_query *queries,
         const char *segment = queries[i].path;
         *queries[i].ret_value = (struct json_value){.kind = JSON_KIND_ABSENT};
         for (path->count = 0;; path->count++) {
-            size_t length = strcspn(segment, ".");
+            size_t length = (size_t)(strchrnul(segment, '.') - segment); /* strcspn builds a table */
             check(path->count < LEVELS_MAX && length < 256);
             path->segments[path->count] = segment;
             path->lengths[path->count] = (uint8_t)length;

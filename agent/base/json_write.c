@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing JSON into a buffer that is large enough by construction. What is written is valid whatever the text. */
 #include "base/check.h"
+#include "base/format.h"
 #include "base/json_internal.h"
 
 static char *room(struct buffer *buffer, size_t bytes)
@@ -8,6 +9,12 @@ static char *room(struct buffer *buffer, size_t bytes)
     char *at = buffer_reserve(buffer, bytes);
     check(at != NULL);
     return at;
+}
+
+static void put_byte(struct buffer *buffer, char byte)
+{
+    *room(buffer, 1) = byte;
+    buffer->end++;
 }
 
 static void put(struct buffer *buffer, struct slice bytes)
@@ -38,18 +45,27 @@ static bool is_plain_byte(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* Most texts are plain: looked at by eight bytes, copied at once. */
-static bool is_plain(struct slice text)
+/* Most texts are plain: looked at and copied by eight bytes, the last eight of which may overlap those before. Returns
+ * the end of the copy, NULL when a byte is not plain. */
+static char *copy_plain(char *to, struct slice text)
 {
-    size_t at = 0;
-    for (uint64_t word; at + sizeof word <= text.length; at += sizeof word) {
-        memcpy(&word, text.data + at, sizeof word);
-        if (!is_plain_word(word))
-            return false;
+    uint64_t word;
+    char *end = to + text.length;
+    if (text.length < sizeof word) {
+        for (size_t i = 0; i < text.length; i++)
+            if (!is_plain_byte((unsigned char)(to[i] = text.data[i])))
+                return NULL;
+        return end;
     }
-    while (at < text.length && is_plain_byte((unsigned char)text.data[at]))
-        at++;
-    return at == text.length;
+    for (size_t i = 0; i + sizeof word <= text.length; i += sizeof word) {
+        memcpy(&word, text.data + i, sizeof word);
+        if (!is_plain_word(word))
+            return NULL;
+        memcpy(to + i, &word, sizeof word);
+    }
+    memcpy(&word, text.data + text.length - sizeof word, sizeof word);
+    memcpy(end - sizeof word, &word, sizeof word);
+    return is_plain_word(word) ? end : NULL;
 }
 
 static void put_escape(struct buffer *buffer, unsigned char c)
@@ -86,15 +102,13 @@ static void put_escaped(struct buffer *buffer, struct slice text)
 
 void json_write_string(struct buffer *buffer, struct slice text)
 {
-    if (!is_plain(text)) {
+    char *at = room(buffer, text.length + 2);
+    char *end = copy_plain(at + 1, text);
+    if (!end) {
         put_escaped(buffer, text);
         return;
     }
-    char *at = room(buffer, text.length + 2);
-    *at++ = '"';
-    if (text.length)
-        memcpy(at, text.data, text.length);
-    at[text.length] = '"';
+    *at = *end = '"';
     buffer->end += text.length + 2;
 }
 
@@ -104,9 +118,9 @@ void json_write_member(struct buffer *buffer, const char *name)
 {
     char last = buffer_length(buffer) ? buffer->data[buffer->end - 1] : '{';
     if (last != '{' && last != '[')
-        put(buffer, SLICE_LITERAL(","));
+        put_byte(buffer, ',');
     json_write_string(buffer, slice_of(name));
-    put(buffer, SLICE_LITERAL(":"));
+    put_byte(buffer, ':');
 }
 
 void json_write_member_string(struct buffer *buffer, const char *name, const char *text)
@@ -115,27 +129,13 @@ void json_write_member_string(struct buffer *buffer, const char *name, const cha
     if (text)
         json_write_string(buffer, slice_of(text));
     else
-        json_write_raw(buffer, "null");
-}
-
-enum { INTEGER_TEXT_MAX = 20 };
-
-static struct slice format_integer(int64_t value, char digits[INTEGER_TEXT_MAX])
-{
-    char *at = digits + INTEGER_TEXT_MAX;
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do
-        *--at = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (value < 0)
-        *--at = '-';
-    return (struct slice){at, (size_t)(digits + INTEGER_TEXT_MAX - at)};
+        put(buffer, SLICE_LITERAL("null"));
 }
 
 void json_write_member_integer(struct buffer *buffer, const char *name, int64_t value)
 {
     json_write_member(buffer, name);
-    char digits[INTEGER_TEXT_MAX];
+    char digits[FORMAT_INTEGER_MAX];
     put(buffer, format_integer(value, digits));
 }
 
