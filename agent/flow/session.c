@@ -25,6 +25,8 @@ struct session {
     struct exchange *exchange; /* that owns the connection now */
     struct session_input input;
     struct timer timer; /* head, body, or keep-alive: whatever we wait for */
+    uint32_t wait_ms;   /* what the timer shall be set to when reading ends; 0: not at all */
+    bool wait_is_new;
     bool is_reading, has_ended, must_close;
 };
 
@@ -37,9 +39,35 @@ static void session_free(struct session *session)
     free(session);
 }
 
+static void set_timer(struct session *session)
+{
+    session->wait_is_new = false;
+    if (session->wait_ms)
+        timer_arm(session->worker->loop, &session->timer, session->wait_ms);
+    else
+        timer_disarm(session->worker->loop, &session->timer);
+}
+
+/* 0: for ever. While a request is read, what is waited for changes four times; the last one counts. */
 static void wait_at_most(struct session *session, uint32_t delay_ms)
 {
-    timer_arm(session->worker->loop, &session->timer, delay_ms);
+    session->wait_ms = delay_ms;
+    session->wait_is_new = true;
+    if (!session->is_reading)
+        set_timer(session);
+}
+
+/* False: the session is gone. */
+static bool end_reading(struct session *session)
+{
+    session->is_reading = false;
+    if (!session->connection) {
+        session_free(session);
+        return false;
+    }
+    if (session->wait_is_new)
+        set_timer(session);
+    return true;
 }
 
 /* What we waited for did not come. An idle connection is closed silently, a half request gets its 408. */
@@ -55,9 +83,7 @@ static void session_expired(struct timer *timer)
     exchange->error = ERROR_HTTP_TIMEOUT;
     session->is_reading = true; /* keeps the session alive while the exchange ends */
     flow_run(exchange);
-    session->is_reading = false;
-    if (!session->connection)
-        session_free(session);
+    end_reading(session);
 }
 
 static size_t session_readable(void *context, struct slice bytes)
@@ -80,11 +106,7 @@ static size_t session_readable(void *context, struct slice bytes)
         if (!session->input.taken)
             break;
     }
-    session->is_reading = false;
-    if (session->connection)
-        return session->must_close ? bytes.length : taken;
-    session_free(session);
-    return bytes.length;
+    return end_reading(session) && !session->must_close ? taken : bytes.length;
 }
 
 static void session_writable(void *context)
@@ -130,7 +152,7 @@ void session_release(struct session *session, bool abort)
         return;
     if (abort || session_will_close(session)) {
         session->must_close = true;
-        timer_disarm(session->worker->loop, &session->timer);
+        wait_at_most(session, 0);
         if (abort)
             connection_close(connection, true);
         else
@@ -200,7 +222,7 @@ void session_wait_for_body(struct session *session)
 
 void session_listen(struct session *session)
 {
-    timer_disarm(session->worker->loop, &session->timer);
+    wait_at_most(session, 0);
 }
 
 /* ---- the listener's side ---- */
