@@ -24,7 +24,7 @@ static struct money remaining(const struct exchange *exchange)
 {
     struct money left = exchange->wallet_available;
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
-        const struct attempt *attempt = &exchange->attempts[i];
+        const struct attempt *attempt = exchange->attempts[i];
         if (attempt->is_held && (money_add(left, attempt->hold, &left) || money_subtract(left, attempt->charge, &left)))
             return exchange->wallet_available;
     }

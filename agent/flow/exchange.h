@@ -194,9 +194,9 @@ struct exchange {
         int64_t output_tokens_max; /* -1: none is sent */
         int64_t clamped_to;        /* output_tokens_max where less was granted than asked for; -1: it was not */
     } outgoing;
-    unsigned next_target; /* of the route */
-    bool is_cheaper;      /* money was short, and a cheaper target took it */
-    struct attempt attempts[ATTEMPTS_MAX];
+    unsigned next_target;                   /* of the route */
+    bool is_cheaper;                        /* money was short, and a cheaper target took it */
+    struct attempt *attempts[ATTEMPTS_MAX]; /* made when it begins: most calls have one, hits none */
     unsigned attempt_count;
     struct money wallet_available; /* after the last reserve */
 

@@ -21,7 +21,8 @@ static const struct step_row {
 #undef STEP
 };
 
-enum { EXCHANGE_ARENA_BYTES = 8192 };
+/* The exchange itself, a small request and what is said of it. */
+enum { EXCHANGE_ARENA_BYTES = 12288 };
 
 struct exchange *exchange_new(struct flow_worker *worker, struct session *session)
 {
@@ -45,12 +46,13 @@ static void exchange_free(struct exchange *exchange)
 {
     struct flow_worker *worker = exchange->worker;
     for (unsigned i = 0; i < exchange->attempt_count; i++)
-        check(!exchange->attempts[i].transfer && (!exchange->attempts[i].is_held || exchange->attempts[i].is_resolved));
+        check(!exchange->attempts[i]->transfer &&
+              (!exchange->attempts[i]->is_held || exchange->attempts[i]->is_resolved));
     check(!exchange->recall.was_asked);
     timer_disarm(worker->loop, &exchange->relay.drain_timer);
     timer_disarm(worker->loop, &exchange->recall.timer);
     for (unsigned i = 0; i < exchange->attempt_count; i++)
-        buffer_done(&exchange->attempts[i].look);
+        buffer_done(&exchange->attempts[i]->look);
     if (exchange->relay.is_started) {
         meter_done(&exchange->relay.meter);
         translation_free(exchange->relay.translation);
@@ -91,7 +93,7 @@ void exchange_note(struct exchange *exchange, const char *format, ...)
 struct attempt *exchange_attempt(struct exchange *exchange)
 {
     check(exchange->attempt_count > 0);
-    return &exchange->attempts[exchange->attempt_count - 1];
+    return exchange->attempts[exchange->attempt_count - 1];
 }
 
 /* Where an outcome leads; STEP_COUNT is the end. */
@@ -166,7 +168,7 @@ static bool may_drain(const struct exchange *exchange)
 {
     const struct settings *settings = exchange->settings;
     bool wanted = settings->client_gone == CLIENT_GONE_DRAIN ||
-                  exchange->attempts[exchange->attempt_count - 1].provider->bills_aborted_in_full;
+                  exchange->attempts[exchange->attempt_count - 1]->provider->bills_aborted_in_full;
     return wanted && !exchange->is_aborted && exchange->endpoint->kind == ENDPOINT_METERED &&
            exchange->worker->drains < settings->limits.drains_max;
 }

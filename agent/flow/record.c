@@ -240,7 +240,7 @@ static void write_event(struct buffer *out, struct exchange *exchange)
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
         if (i)
             json_write_raw(out, ",");
-        write_attempt(out, &exchange->attempts[i]);
+        write_attempt(out, exchange->attempts[i]);
     }
     json_write_raw(out, "]");
     write_steps(out, exchange);

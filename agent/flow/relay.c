@@ -22,7 +22,7 @@ static bool is_common(struct slice name)
 
 static bool is_translated(const struct exchange *exchange)
 {
-    return exchange->attempts[exchange->attempt_count - 1].rendition->is_translated;
+    return exchange->attempts[exchange->attempt_count - 1]->rendition->is_translated;
 }
 
 /* The provider's fields that the program gets: not hop-by-hop, not the framing (we write our own). */

@@ -39,7 +39,8 @@ static bool begin_attempt(struct exchange *exchange)
                                       : take_target(exchange, before, is_plain, &ticket);
     if (!target && !exchange->route.is_pass)
         return false;
-    struct attempt *attempt = &exchange->attempts[exchange->attempt_count++];
+    struct attempt *attempt = arena_new_struct(exchange->arena, struct attempt);
+    exchange->attempts[exchange->attempt_count++] = attempt;
     attempt->exchange = exchange;
     attempt->basis = BASIS_NONE;
     attempt->target = target;

@@ -32,7 +32,7 @@ static const char *service_tier_of(struct exchange *exchange, const struct attem
         return exchange->job.service_tier;
     if (attempt->rendition->facts.batch.requests)
         return "batch";
-    bool is_current = attempt == &exchange->attempts[exchange->attempt_count - 1];
+    bool is_current = attempt == exchange->attempts[exchange->attempt_count - 1];
     if (!is_current || !exchange->relay.is_started)
         return "";
     /* Gemini says it in a field (ai.google.dev, "Priority inference"), others in the body. */
@@ -200,7 +200,7 @@ static void settle_limits(struct exchange *exchange)
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         for (size_t j = 0; j < BUCKET_COUNT; j++)
             if (bucket_rows[j].side != SIDE_UNIT &&
-                __builtin_add_overflow(used, exchange->attempts[i].usage.of[j], &used))
+                __builtin_add_overflow(used, exchange->attempts[i]->usage.of[j], &used))
                 used = UINT64_MAX;
     ratelimit_settle(ratelimit, exchange->principal.group.group->name,
                      is_job ? clock_monotonic_ns() : exchange->limits.taken_ns, exchange->limits.tokens, used);
@@ -228,7 +228,7 @@ static void start_settle(struct exchange *exchange)
     if (exchange->relay.is_draining)
         exchange->worker->drains--;
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
-        struct attempt *attempt = &exchange->attempts[i];
+        struct attempt *attempt = exchange->attempts[i];
         check(!attempt->transfer);
         fallback_end_load(exchange, attempt);
         bound_learn(exchange, attempt);
@@ -258,7 +258,7 @@ enum outcome step_settle(struct exchange *exchange)
     if (exchange->charge.waiting)
         return OUTCOME_WAIT;
     for (unsigned i = 0; i < exchange->attempt_count; i++)
-        if (money_add(exchange->charge.charge, exchange->attempts[i].charge, &exchange->charge.charge))
+        if (money_add(exchange->charge.charge, exchange->attempts[i]->charge, &exchange->charge.charge))
             exchange->charge.charge = MONEY_MAX;
     if (exchange->charge.alarm)
         log_event(EVENT_HOLD_EXCEEDED, exchange->id_text, "wallet %s: the provider's usage exceeds %s",
