@@ -87,11 +87,38 @@ bool json_string_is(const struct json_value *value, const char *text); /* decode
 /* The UTF-8 of a code point (RFC 3629, section 3): how many bytes. */
 size_t json_encode_utf8(unsigned code, char utf8[4]);
 void json_write_string(struct buffer *buffer, struct slice text); /* quoted; invalid UTF-8 becomes U+FFFD */
-void json_write_member(struct buffer *buffer, const char *name);  /* `,` when needed, then "name": */
-void json_write_member_string(struct buffer *buffer, const char *name, const char *text); /* NULL text: null */
-void json_write_member_integer(struct buffer *buffer, const char *name, int64_t value);
-void json_write_member_boolean(struct buffer *buffer, const char *name, bool value);
-void json_write_member_money(struct buffer *buffer, const char *name, struct money money); /* "0.0125", a string */
-void json_write_raw(struct buffer *buffer, const char *text);
+void json_write_text(struct buffer *buffer, const char *text);    /* the same; NULL: null */
+void json_write_integer(struct buffer *buffer, int64_t value);
+void json_write_name(struct buffer *buffer, struct slice name); /* `,` when needed, then "name": */
+void json_write_bytes(struct buffer *buffer, struct slice json);
+/* Here, so that the length of a literal is no call. */
+static inline void json_write_raw(struct buffer *buffer, const char *json)
+{
+    json_write_bytes(buffer, slice_of(json));
+}
+static inline void json_write_member(struct buffer *buffer, const char *name)
+{
+    json_write_name(buffer, slice_of(name));
+}
+static inline void json_write_member_string(struct buffer *buffer, const char *name, const char *text) /* NULL: null */
+{
+    json_write_name(buffer, slice_of(name));
+    json_write_text(buffer, text);
+}
+static inline void json_write_member_integer(struct buffer *buffer, const char *name, int64_t value)
+{
+    json_write_name(buffer, slice_of(name));
+    json_write_integer(buffer, value);
+}
+static inline void json_write_member_boolean(struct buffer *buffer, const char *name, bool value)
+{
+    json_write_name(buffer, slice_of(name));
+    json_write_bytes(buffer, value ? SLICE_LITERAL("true") : SLICE_LITERAL("false"));
+}
+static inline void json_write_member_money(struct buffer *buffer, const char *name, struct money money)
+{
+    char text[MONEY_TEXT_MAX];
+    json_write_member_string(buffer, name, money_format(money, text)); /* "0.0125", a string */
+}
 
 #endif

@@ -17,16 +17,11 @@ static void put_byte(struct buffer *buffer, char byte)
     buffer->end++;
 }
 
-static void put(struct buffer *buffer, struct slice bytes)
+void json_write_bytes(struct buffer *buffer, struct slice json)
 {
-    if (bytes.length)
-        memcpy(room(buffer, bytes.length), bytes.data, bytes.length);
-    buffer->end += bytes.length;
-}
-
-void json_write_raw(struct buffer *buffer, const char *text)
-{
-    put(buffer, slice_of(text));
+    if (json.length)
+        memcpy(room(buffer, json.length), json.data, json.length);
+    buffer->end += json.length;
 }
 
 /* ---- strings ---- */
@@ -87,7 +82,7 @@ static void put_escaped(struct buffer *buffer, struct slice text)
         size_t length = c < 0x80 ? 1 : json_utf8_length(at, end);
         bool is_plain = length > 0 && c >= 0x20 && c != '"' && c != '\\';
         if (!is_plain) {
-            put(buffer, (struct slice){plain, (size_t)(at - plain)});
+            json_write_bytes(buffer, (struct slice){plain, (size_t)(at - plain)});
             if (length)
                 put_escape(buffer, c);
             else
@@ -96,7 +91,7 @@ static void put_escaped(struct buffer *buffer, struct slice text)
         }
         at += length ? length : 1;
     }
-    put(buffer, (struct slice){plain, (size_t)(at - plain)});
+    json_write_bytes(buffer, (struct slice){plain, (size_t)(at - plain)});
     json_write_raw(buffer, "\"");
 }
 
@@ -112,41 +107,25 @@ void json_write_string(struct buffer *buffer, struct slice text)
     buffer->end += text.length + 2;
 }
 
-/* ---- members ---- */
+void json_write_text(struct buffer *buffer, const char *text)
+{
+    if (text)
+        json_write_string(buffer, slice_of(text));
+    else
+        json_write_bytes(buffer, SLICE_LITERAL("null"));
+}
 
-void json_write_member(struct buffer *buffer, const char *name)
+void json_write_integer(struct buffer *buffer, int64_t value)
+{
+    char digits[FORMAT_INTEGER_MAX];
+    json_write_bytes(buffer, format_integer(value, digits));
+}
+
+void json_write_name(struct buffer *buffer, struct slice name)
 {
     char last = buffer_length(buffer) ? buffer->data[buffer->end - 1] : '{';
     if (last != '{' && last != '[')
         put_byte(buffer, ',');
-    json_write_string(buffer, slice_of(name));
+    json_write_string(buffer, name);
     put_byte(buffer, ':');
-}
-
-void json_write_member_string(struct buffer *buffer, const char *name, const char *text)
-{
-    json_write_member(buffer, name);
-    if (text)
-        json_write_string(buffer, slice_of(text));
-    else
-        put(buffer, SLICE_LITERAL("null"));
-}
-
-void json_write_member_integer(struct buffer *buffer, const char *name, int64_t value)
-{
-    json_write_member(buffer, name);
-    char digits[FORMAT_INTEGER_MAX];
-    put(buffer, format_integer(value, digits));
-}
-
-void json_write_member_boolean(struct buffer *buffer, const char *name, bool value)
-{
-    json_write_member(buffer, name);
-    json_write_raw(buffer, value ? "true" : "false");
-}
-
-void json_write_member_money(struct buffer *buffer, const char *name, struct money money)
-{
-    char text[MONEY_TEXT_MAX];
-    json_write_member_string(buffer, name, money_format(money, text));
 }
