@@ -54,8 +54,16 @@ bool http_list_has(struct slice list, const char *token)
 /* RFC 9110 5.5: visible characters, space, tab and bytes above 0x7f; no space at the ends once parsed. */
 static bool value_is_valid(struct slice value)
 {
+    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
     bool is_valid = true;
-    for (size_t i = 0; i < value.length; i++) {
+    size_t i = 0;
+    for (uint64_t word; i + sizeof word <= value.length; i += sizeof word) {
+        memcpy(&word, value.data + i, sizeof word);
+        uint64_t delete = word ^ (0x7f * ones);
+        if (((word - 0x20 * ones) | (delete - ones)) & ~word & high)
+            break; /* a control, perhaps a tab */
+    }
+    for (; i < value.length; i++) {
         unsigned char c = (unsigned char)value.data[i];
         is_valid &= (c >= 0x20 && c != 0x7f) || c == '\t';
     }
