@@ -27,6 +27,33 @@ static const struct price_row *find_row(const struct settings *settings, const c
                : bsearch(&key, settings->prices, settings->price_count, sizeof *settings->prices, compare_key);
 }
 
+/* A family's rows, which stand together in the list: the whole list is some hundred comparisons of names for each call.
+ */
+struct family {
+    const struct price_row *rows;
+    size_t count;
+};
+
+/* The first row that is not before the family, or the first behind it. */
+static size_t find_edge(const struct settings *settings, const char *name, bool is_end)
+{
+    size_t low = 0, high = settings->price_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(settings->prices[middle].family, name) < (is_end ? 1 : 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct family find_family(const struct settings *settings, const char *name)
+{
+    size_t first = find_edge(settings, name, false);
+    return (struct family){settings->prices + first, find_edge(settings, name, true) - first};
+}
+
 /* How many '-'-delimited words the names share from the start. */
 static unsigned shared_words(const char *a, const char *b)
 {
@@ -60,18 +87,17 @@ static uint64_t greater(uint64_t a, uint64_t b)
 }
 
 /* Two passes over the family: how much of the name can be matched, then the dearest of those that match as much. */
-static bool find_ceiling(const struct settings *settings, const char *family, const char *model,
-                         struct price_quote *quote)
+static bool find_ceiling(struct family family, const char *model, struct price_quote *quote)
 {
     unsigned most = 0;
-    for (size_t i = 0; i < settings->price_count; i++) {
-        const struct price_row *row = &settings->prices[i];
-        unsigned shared = strcmp(row->family, family) == 0 && !is_free(row) ? shared_words(row->model, model) : 0;
+    for (size_t i = 0; i < family.count; i++) {
+        const struct price_row *row = &family.rows[i];
+        unsigned shared = is_free(row) ? 0 : shared_words(row->model, model);
         most = shared > most ? shared : most;
     }
-    for (size_t i = 0; i < settings->price_count; i++) {
-        const struct price_row *row = &settings->prices[i];
-        if (strcmp(row->family, family) != 0 || is_free(row) || shared_words(row->model, model) < most)
+    for (size_t i = 0; i < family.count; i++) {
+        const struct price_row *row = &family.rows[i];
+        if (is_free(row) || shared_words(row->model, model) < most)
             continue;
         struct price_set filled = price_set_fill(&row->prices, quote->hour_is_double);
         quote->listed = quote->row ? price_set_dearest(&quote->listed, &filled) : filled;
@@ -93,15 +119,12 @@ static void take_row(struct price_quote *quote, const struct price_row *row)
 
 /* What the list does not say of a model is the most that it says of the family; no answer is longer than the model's
  * own window. Must not be too small: a hold rests on it. */
-static void take_family_limits(const struct settings *settings, const char *family, struct price_quote *quote)
+static void take_family_limits(struct family family, struct price_quote *quote)
 {
     uint64_t output = PRICES_OUTPUT_TOKENS_DEFAULT, context = 0;
-    for (size_t i = 0; i < settings->price_count; i++) {
-        const struct price_row *row = &settings->prices[i];
-        if (strcmp(row->family, family) != 0)
-            continue;
-        output = greater(output, row->output_tokens_max);
-        context = greater(context, row->context_tokens);
+    for (size_t i = 0; i < family.count; i++) {
+        output = greater(output, family.rows[i].output_tokens_max);
+        context = greater(context, family.rows[i].context_tokens);
     }
     if (!quote->output_tokens_max)
         quote->output_tokens_max =
@@ -112,34 +135,35 @@ static void take_family_limits(const struct settings *settings, const char *fami
 
 /* A unit that the model has no price for: the dearest of the provider's family. One that nobody has stays unknown, and
  * is an error once it is used. */
-static void take_family_units(const struct settings *settings, const char *family, struct price_quote *quote)
+static void take_family_unit(struct family family, size_t unit, struct price_set *set)
 {
-    struct price_set units = {0};
-    for (size_t i = 0; i < settings->price_count; i++)
-        if (strcmp(settings->prices[i].family, family) == 0)
-            units = price_set_dearest(&units, &settings->prices[i].prices);
-    for (size_t i = 0; i < BUCKET_COUNT; i++)
-        if (bucket_rows[i].side == SIDE_UNIT && units.has[i] && !quote->listed.has[i]) {
-            quote->listed.of[i] = units.of[i];
-            quote->listed.has[i] = true;
-        }
+    for (size_t i = 0; i < family.count; i++) {
+        const struct price_set *prices = &family.rows[i].prices;
+        if (!prices->has[unit])
+            continue;
+        if (!set->has[unit] || prices->of[unit].pico > set->of[unit].pico)
+            set->of[unit] = prices->of[unit];
+        set->has[unit] = true;
+    }
 }
 
-static void complete(const struct settings *settings, const char *family, struct price_quote *quote)
+static void complete(const struct settings *settings, struct family family, struct price_quote *quote)
 {
-    if (settings->cost_tracking.unknown_price != UNKNOWN_PRICE_BLOCK)
-        take_family_units(settings, family, quote);
+    for (size_t i = 0; i < BUCKET_COUNT && settings->cost_tracking.unknown_price != UNKNOWN_PRICE_BLOCK; i++)
+        if (bucket_rows[i].side == SIDE_UNIT && !quote->listed.has[i])
+            take_family_unit(family, i, &quote->listed);
     struct price_set set = price_set_overlay(&quote->listed, &quote->pinned);
     quote->standard = price_set_fill(&set, quote->hour_is_double);
     quote->list_model = quote->row ? quote->row->model : NULL;
     if (!quote->output_tokens_max || !quote->context_tokens)
-        take_family_limits(settings, family, quote);
+        take_family_limits(family, quote);
 }
 
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
                        const char *variant, const struct price_set *pricing, struct price_quote *ret_quote)
 {
     struct price_names names;
+    struct family family = find_family(settings, provider->price_family);
     prices_list_names(provider, model, variant, &names);
     struct price_quote quote = {.hour_is_double = provider->dialect == DIALECT_ANTHROPIC,
                                 .flex_is_full = provider->bills_flex_in_full};
@@ -152,12 +176,12 @@ enum error prices_find(const struct settings *settings, const struct provider *p
     if (row)
         take_row(&quote, row);
     else if (!is_pinned && (settings->cost_tracking.unknown_price == UNKNOWN_PRICE_BLOCK ||
-                            !find_ceiling(settings, provider->price_family, names.plain, &quote)))
+                            !find_ceiling(family, names.plain, &quote)))
         return ERROR_PRICE_UNKNOWN;
     quote.basis = is_pinned || (row && price_set_has_any(&quote.pinned)) ? PRICE_PINNED
                   : row                                                  ? PRICE_LISTED
                                                                          : PRICE_CEILING;
-    complete(settings, provider->price_family, &quote);
+    complete(settings, family, &quote);
     *ret_quote = quote;
     return ERROR_OK;
 }
