@@ -11,12 +11,6 @@ static char *room(struct buffer *buffer, size_t bytes)
     return at;
 }
 
-static void put_byte(struct buffer *buffer, char byte)
-{
-    *room(buffer, 1) = byte;
-    buffer->end++;
-}
-
 void json_write_bytes(struct buffer *buffer, struct slice json)
 {
     if (json.length)
@@ -35,32 +29,50 @@ static bool is_plain_word(uint64_t word)
     return ((word | (word - 0x20 * ones) | (quote - ones) | (backslash - ones)) & 0x80 * ones) == 0;
 }
 
-static bool is_plain_byte(unsigned char c)
+static uint64_t load(const char *from, size_t bytes)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    uint64_t word = 0;
+    memcpy(&word, from, bytes);
+    return word;
+}
+
+/* Fewer than eight bytes, some of them twice. */
+static char *copy_short(char *to, struct slice text)
+{
+    if (text.length == 0)
+        return to;
+    const char *from = text.data, *last = text.data + text.length - 1;
+    uint64_t word;
+    if (text.length >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + text.length - 4, last - 3, 4);
+        word = load(from, 4) | load(last - 3, 4) << 32;
+    } else {
+        size_t middle = text.length / 2;
+        word = 0x2020202020000000u | (unsigned char)*from | (uint64_t)(unsigned char)from[middle] << 8 |
+               (uint64_t)(unsigned char)*last << 16;
+        to[0] = *from;
+        to[middle] = from[middle];
+        to[text.length - 1] = *last;
+    }
+    return is_plain_word(word) ? to + text.length : NULL;
 }
 
 /* Most texts are plain: looked at and copied by eight bytes, the last eight of which may overlap those before. Returns
  * the end of the copy, NULL when a byte is not plain. */
 static char *copy_plain(char *to, struct slice text)
 {
-    uint64_t word;
-    char *end = to + text.length;
-    if (text.length < sizeof word) {
-        for (size_t i = 0; i < text.length; i++)
-            if (!is_plain_byte((unsigned char)(to[i] = text.data[i])))
-                return NULL;
-        return end;
-    }
-    for (size_t i = 0; i + sizeof word <= text.length; i += sizeof word) {
-        memcpy(&word, text.data + i, sizeof word);
+    enum { WORD = sizeof(uint64_t) };
+    if (text.length < WORD)
+        return copy_short(to, text);
+    for (size_t i = 0;; i = i + 2 * WORD <= text.length ? i + WORD : text.length - WORD) {
+        uint64_t word = load(text.data + i, WORD);
         if (!is_plain_word(word))
             return NULL;
-        memcpy(to + i, &word, sizeof word);
+        memcpy(to + i, &word, WORD);
+        if (i + WORD == text.length)
+            return to + text.length;
     }
-    memcpy(&word, text.data + text.length - sizeof word, sizeof word);
-    memcpy(end - sizeof word, &word, sizeof word);
-    return is_plain_word(word) ? end : NULL;
 }
 
 static void put_escape(struct buffer *buffer, unsigned char c)
@@ -124,8 +136,17 @@ void json_write_integer(struct buffer *buffer, int64_t value)
 void json_write_name(struct buffer *buffer, struct slice name)
 {
     char last = buffer_length(buffer) ? buffer->data[buffer->end - 1] : '{';
+    char *start = room(buffer, name.length + strlen(",\"\":")), *at = start;
     if (last != '{' && last != '[')
-        put_byte(buffer, ',');
-    json_write_string(buffer, name);
-    put_byte(buffer, ':');
+        *at++ = ',';
+    char *end = copy_plain(at + 1, name);
+    if (end) {
+        *at = *end++ = '"';
+        *end++ = ':';
+        buffer->end += (size_t)(end - start);
+        return;
+    }
+    buffer->end += (size_t)(at - start);
+    put_escaped(buffer, name);
+    json_write_bytes(buffer, SLICE_LITERAL(":"));
 }

@@ -664,6 +664,35 @@ TEST(writer_output_is_valid_whatever_the_text)
     }
 }
 
+/* One odd byte at every place of texts of every length. */
+TEST(writer_finds_what_needs_an_escape)
+{
+    unsigned wrong = 0;
+    for (size_t length = 0; length <= 26; length++)
+        for (size_t at = 0; at < length + (length == 0); at++)
+            for (unsigned byte = 1; byte < 0x80; byte++) {
+                char text[32] = "abcdefghijklmnopqrstuvwxyz", name[64];
+                struct buffer buffer;
+                buffer_init(&buffer, 1024);
+                text[length] = '\0';
+                if (length)
+                    text[at] = (char)byte;
+                json_write_raw(&buffer, "[{");
+                json_write_member(&buffer, text);
+                json_write_string(&buffer, (struct slice){text, length});
+                json_write_raw(&buffer, "}]");
+                json_t *json = json_loadb(buffer_contents(&buffer).data, buffer_length(&buffer), ORACLE_FLAGS, NULL);
+                const char *value = json_string_value(json_object_get(json_array_get(json, 0), text));
+                wrong += !value || strcmp(value, text) != 0;
+                snprintf(name, sizeof name, "[{\"%s\":\"%s\"}]", text, text);
+                bool is_plain = byte >= 0x20 && byte != '"' && byte != '\\';
+                wrong += is_plain && !slice_is(buffer_contents(&buffer), name);
+                json_decref(json);
+                buffer_done(&buffer);
+            }
+    EXPECT_INTEGER(wrong, 0);
+}
+
 TEST(writer_writes_members)
 {
     struct buffer buffer;
