@@ -33,9 +33,11 @@ static inline bool slice_is(struct slice a, const char *text)
     return slice_is_equal(a, slice_of(text));
 }
 
-/* ASCII case-insensitive. */
+/* ASCII case-insensitive. Most of a field's names differ in their first letter. */
 static inline bool slice_is_like(struct slice a, const char *text)
 {
+    if (a.length && (a.data[0] ^ text[0]) & ~0x20)
+        return false;
     return a.length == strlen(text) && (a.length == 0 || strncasecmp(a.data, text, a.length) == 0);
 }
 
