@@ -22,7 +22,7 @@ struct options {
     const char *environment, *state, *runtime; /* every command that concerns an agent */
     const char *group, *project;
     const char *policy, *providers, *prices, *log_level;
-    const char *shell, *limit, *model;
+    const char *shell, *limit, *model, *engine;
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
@@ -45,6 +45,7 @@ enum option_set {
     OPTIONS_BASE_URL = 1 << 12, /* base-url */
     OPTIONS_TRUST = 1 << 13,
     OPTIONS_JUPYTER = 1 << 14,
+    OPTIONS_ENGINE = 1 << 15,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
@@ -105,6 +106,9 @@ struct command {
 const char *cli_suggest(const char *typed, const char *const *names);
 
 int run_command(struct cli *cli);
+/* What an exec hook of the shim ordered (TOLLGATE_EXECUTE): supervises a program in whose place this one was executed.
+ */
+int run_for_hook(const char *order, char **arguments);
 int env_command(struct cli *cli);
 int start_command(struct cli *cli);
 int stop_command(struct cli *cli);

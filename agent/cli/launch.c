@@ -1,41 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tollgate run and env: ask the agent, compute the environment, and become the program, or print it for a shell. What
- * run fails at itself ends with 125, so that every other code is the program's (env(1), timeout(1)).
+ * tollgate run and env: ask the agent, compute the environment, and become the program (or its supervisor), or print it
+ * for a shell. What run fails at itself ends with 125, so that every other code is the program's (env(1), timeout(1)).
  */
 #include "cli/cli.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-/* dev says so and goes on: the placeholder key gets such a program a 401 from the provider. prod refuses. */
-static int run_judge(const struct launch_program *program, const char *name, bool refuses_unhooked)
+static const char *const run_engines[] = {"auto", "preload", "supervise", NULL};
+enum run_engine { RUN_AUTO, RUN_PRELOAD, RUN_SUPERVISE, RUN_ENGINE_COUNT };
+
+static enum run_engine run_find_engine(const char *name)
 {
-    if (!program->ungoverned)
-        return EX_OK;
-    text_complain("%s cannot be governed by the preload engine: %s%s", name, program->ungoverned,
-                  refuses_unhooked ? "; prod runs no ungoverned program" : "");
+    int engine = 0;
+    while (name && run_engines[engine] && strcmp(run_engines[engine], name) != 0)
+        engine++;
+    return (enum run_engine)engine;
+}
+
+/* dev says so and goes on: the placeholder key gets such a program a 401 from the provider. */
+static int run_complain(const struct cli *cli, const char *name, const char *why, bool refuses_unhooked)
+{
+    const char *whose = cli->place.is_prod ? "prod" : "capture.strict";
+    text_complain("%s cannot be governed: %s%s", name, why,
+                  refuses_unhooked ? text_format("; %s runs no ungoverned program", whose) : "");
     return refuses_unhooked ? CLI_RUN_FAILED : EX_OK;
 }
 
-static int run_exec(const struct cli *cli)
+/* Below a supervisor everything is supervised already, by the agent of whoever started that. */
+static bool run_is_nested_elsewhere(const struct cli *cli)
+{
+    const char *runtime = getenv(TOLLGATE_ENV_RUNTIME);
+    return filter_is_in_force() && (!runtime || strcmp(runtime, cli->place.runtime) != 0);
+}
+
+static struct supervise_program run_program(const struct cli *cli)
 {
     char **arguments = text_allocate((cli->arguments.count + 1) * sizeof *arguments);
     for (size_t i = 0; i < cli->arguments.count; i++)
         arguments[i] = text_format("%s", cli->arguments.items[i]);
+    return (struct supervise_program){.path = arguments[0], .fd = -1, .arguments = arguments};
+}
+
+/* Does not return when the program runs. */
+static int run_start(const struct cli *cli, bool is_supervised, bool refuses_unhooked)
+{
+    struct supervise_program program = run_program(cli);
+    if (is_supervised && !filter_is_in_force()) {
+        const char *why = supervise_explain(supervise_run(&program));
+        int code = run_complain(cli, program.path, why, refuses_unhooked);
+        if (code != EX_OK)
+            return code;
+    }
     fflush(NULL);
-    execvp(arguments[0], arguments);
-    int error = errno;
-    text_complain("%s: %s", arguments[0], strerror(error));
-    return error == ENOENT ? 127 : 126;
+    return supervise_execute(&program);
+}
+
+/* May this program run, and how. */
+static int run_judge(const struct cli *cli, const struct launch_program *program, enum run_engine engine,
+                     bool refuses_unhooked, bool *ret_is_supervised)
+{
+    const char *name = cli->arguments.items[0];
+    bool is_supervised = engine == RUN_SUPERVISE ? !program->ungoverned || program->is_supervisable
+                                                 : engine == RUN_AUTO && program->is_supervisable;
+    *ret_is_supervised = is_supervised;
+    if (is_supervised && run_is_nested_elsewhere(cli))
+        return run_complain(cli, name, "another environment's supervisor is above it", refuses_unhooked);
+    if (program->ungoverned && !is_supervised)
+        return run_complain(cli, name, program->ungoverned, refuses_unhooked);
+    return EX_OK;
 }
 
 int run_command(struct cli *cli)
 {
     const char *name = cli->arguments.items[0];
+    enum run_engine engine = run_find_engine(cli->options.engine ? cli->options.engine : "auto");
+    if (engine == RUN_ENGINE_COUNT) {
+        text_complain("--engine is auto, preload or supervise");
+        return CLI_RUN_FAILED;
+    }
     struct launch_program program = elf_look(name);
     if (program.missing) {
         text_complain(program.missing == 127 ? "%s: not found" : "%s: cannot be executed", name);
@@ -43,12 +89,12 @@ int run_command(struct cli *cli)
     }
     struct launch_facts facts;
     struct launch_changes changes;
-    bool refuses_unhooked = false;
+    bool refuses_unhooked = false, is_supervised = false;
     int code = project_apply(cli);
     if (code == EX_OK)
         code = agent_get_launch(cli, &facts, &refuses_unhooked);
     if (code == EX_OK)
-        code = run_judge(&program, name, refuses_unhooked);
+        code = run_judge(cli, &program, engine, refuses_unhooked, &is_supervised);
     if (code == EX_OK)
         code = governed_changes(&facts, &changes);
     if (code != EX_OK)
@@ -56,7 +102,38 @@ int run_command(struct cli *cli)
     if (program.has_asan)
         governed_permit_asan(&changes);
     changes_apply(&changes);
-    return run_exec(cli);
+    return run_start(cli, is_supervised, refuses_unhooked);
+}
+
+/* "fd:N", "close:N" or a path. */
+static struct supervise_program run_parse_order(const char *order, char **arguments)
+{
+    struct supervise_program program = {.path = order, .fd = -1, .arguments = arguments};
+    bool is_closed = text_starts(order, TOLLGATE_EXECUTE_CLOSE);
+    if (!is_closed && !text_starts(order, TOLLGATE_EXECUTE_OPEN))
+        return program;
+    program.fd = atoi(strchr(order, ':') + 1);
+    if (is_closed)
+        fcntl(program.fd, F_SETFD, FD_CLOEXEC);
+    return program;
+}
+
+int run_for_hook(const char *order, char **arguments)
+{
+    struct supervise_program program = run_parse_order(text_format("%s", order), arguments);
+    unsetenv(TOLLGATE_ENV_EXECUTE);
+    if (!filter_is_in_force()) {
+        int error = supervise_run(&program);
+        const char *runtime = getenv(TOLLGATE_ENV_RUNTIME);
+        struct launch_map map;
+        bool is_strict = runtime && map_read(text_format("%s/" TOLLGATE_FILE_MAP, runtime), &map) == NULL &&
+                         (map.header.flags & TOLLGATE_MAP_STRICT);
+        text_complain("%s cannot be governed: %s%s", arguments[0], supervise_explain(error),
+                      is_strict ? "; capture.strict runs no ungoverned program" : "");
+        if (is_strict)
+            return 126;
+    }
+    return supervise_execute(&program);
 }
 
 static int env_print_json(const struct launch_changes *changes)

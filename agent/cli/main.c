@@ -13,10 +13,12 @@ static int version_command(struct cli *cli);
 
 static const struct command commands[] = {
     {"run", "[--] PROGRAM ARGUMENTS…", "run a program whose AI calls are governed", run_command,
-     "The program takes this process's place: exit code, signals and terminal are its own. Exit codes of tollgate\n"
-     "itself: 125 it failed, 126 the program cannot be executed, 127 it was not found. dev's agent is started when\n"
+     "The program takes this process's place: exit code, signals and terminal are its own. A static or Go program\n"
+     "runs below this process, which supervises it and passes all of these on. Exit codes of tollgate itself:\n"
+     "125 it failed, 126 the program cannot be executed, 127 it was not found. dev's agent is started when\n"
      "none runs.\n",
-     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_BASE_URL | OPTIONS_STOP_AT_ARGUMENT, 1, -1, false},
+     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_FILES | OPTIONS_BASE_URL | OPTIONS_ENGINE | OPTIONS_STOP_AT_ARGUMENT, 1,
+     -1, false},
     {"env", "--shell bash|zsh|fish|json", "print what governs a whole shell", env_command,
      "bash, zsh:  eval \"$(tollgate env --shell bash)\"     fish:  tollgate env --shell fish | source\n"
      "and --off undoes it in the same way.\n",
@@ -225,6 +227,9 @@ static const char *command_alias(const char *name)
 
 int main(int argc, char **argv)
 {
+    const char *order = getenv(TOLLGATE_ENV_EXECUTE);
+    if (order)
+        return run_for_hook(order, argv);
     if (argc < 2) {
         help_print_all(stderr);
         return EX_USAGE;

@@ -22,6 +22,8 @@ static const struct option_row {
     {"group", OPTIONS_IDENTITY, "NAME", offsetof(struct options, group), "the consumer group that pays", false},
     {"group", OPTIONS_CACHE, "NAME", offsetof(struct options, group), "only what this consumer group asked", false},
     {"model", OPTIONS_CACHE, "NAME", offsetof(struct options, model), "only answers to requests for this model", false},
+    {"engine", OPTIONS_ENGINE, "NAME", offsetof(struct options, engine),
+     "auto (default), preload, or supervise: for static and Go programs", false},
     {"project", OPTIONS_IDENTITY, "NAME", offsetof(struct options, project), "the project in reports", false},
     {"policy", OPTIONS_FILES, "FILE", offsetof(struct options, policy), "the policy file, if an agent is started",
      false},

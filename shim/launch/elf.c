@@ -104,6 +104,7 @@ static void elf_judge(int fd, const char *head, size_t bytes, struct launch_prog
         program->ungoverned = "static";
     else
         program->has_asan = elf_has_asan(&file);
+    program->is_supervisable = program->ungoverned != NULL;
 }
 
 /* AT_SECURE follows from ids that would change, or from file capabilities for anybody but root. */

@@ -14,9 +14,17 @@ extern char **environ;
 
 static const char *const governed_proxies[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
                                                "HTTP_PROXY",  "http_proxy",  NULL};
-static const char *const governed_family[] = {
-    TOLLGATE_ENV_ENVIRONMENT, TOLLGATE_ENV_RUNTIME, TOLLGATE_ENV_GROUP,     TOLLGATE_ENV_PROJECT,    TOLLGATE_ENV_SHIM,
-    TOLLGATE_ENV_CA_FILE,     LAUNCH_ENV_STATE,     TOLLGATE_ENV_CA_BUNDLE, LAUNCH_ENV_PROJECT_FILE, NULL};
+static const char *const governed_family[] = {TOLLGATE_ENV_ENVIRONMENT,
+                                              TOLLGATE_ENV_RUNTIME,
+                                              TOLLGATE_ENV_GROUP,
+                                              TOLLGATE_ENV_PROJECT,
+                                              TOLLGATE_ENV_SHIM,
+                                              TOLLGATE_ENV_CA_FILE,
+                                              LAUNCH_ENV_STATE,
+                                              TOLLGATE_ENV_CA_BUNDLE,
+                                              LAUNCH_ENV_PROJECT_FILE,
+                                              TOLLGATE_ENV_LAUNCHER,
+                                              NULL};
 
 static void governed_set_or_unset(struct launch_changes *changes, const char *name, const char *value)
 {
@@ -39,6 +47,7 @@ static int governed_set_preload(struct launch_changes *changes)
     const char *rest = owned_preload_rest(getenv("LD_PRELOAD"));
     changes_set(changes, "LD_PRELOAD", rest ? text_format("%s:%s", shim, rest) : shim);
     changes_set(changes, TOLLGATE_ENV_SHIM, shim);
+    changes_set(changes, TOLLGATE_ENV_LAUNCHER, locate_program());
     return EX_OK;
 }
 

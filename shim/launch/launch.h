@@ -101,6 +101,7 @@ const char *map_read(const char *path, struct launch_map *ret_map);
 struct launch_program {
     int missing;            /* 0, or 126 / 127: it cannot be executed at all */
     const char *ungoverned; /* NULL, or why not: "static", "a Go program", "setuid", … */
+    bool is_supervisable;   /* ungoverned, but the supervisor can */
     bool has_asan;          /* links libasan first, which wants to be told about preloads */
     const char *path;       /* what would be executed */
 };
@@ -192,6 +193,24 @@ int agent_start(const struct launch_place *place, const struct launch_agent *age
 void agent_show_words(const struct launch_place *place);
 /* A connected socket to RUNTIME/name (bounded wait when the agent is busy), or -errno. */
 int agent_connect(const struct launch_place *place, const char *name);
+
+/* ---- supervise.c: programs that no preload reaches ---- */
+
+struct supervise_program {
+    const char *path; /* searched in PATH when it has no slash; what messages call it */
+    int fd;           /* the program itself, instead of its path; -1: none */
+    char **arguments;
+};
+/*
+ * Becomes the program's supervisor and ends as the program ends. Returns only when there can be no supervisor: an errno
+ * that supervise_explain knows, and nothing has changed.
+ */
+int supervise_run(const struct supervise_program *program);
+const char *supervise_explain(int error);
+/* Becomes the program itself; returns the exit code when that fails. */
+int supervise_execute(const struct supervise_program *program);
+/* True: this process has a supervisor of ours above it, and so will every program that it executes. */
+bool filter_is_in_force(void);
 
 /* ---- shell.c: the changes as statements of a shell ---- */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... NAME=ADDRESS...
- * (names sorted by the caller). The network is 127.77.0.0/16. -x offset|text|address|count writes a map that is wrong
- * there and right in every checksum and size. It shares the contract header and nothing else with the shim, so that a
+ * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]...
+ * [-r ORIGINAL=ADDRESS]... [-s] NAME=ADDRESS... (names and redirects sorted by the caller; -s: strict). The network is
+ * 127.77.0.0/16, that of redirects 127.78.0.0/16. -x offset|text|address|count writes a map that is wrong there and
+ * right in every checksum and size. It shares the contract header and nothing else with the shim, so that a
  * wrong reading of the layout on either side shows.
  */
 #include <arpa/inet.h>
@@ -17,11 +18,13 @@
 
 static struct tollgate_map_port ports[PORTS_MAX];
 static struct tollgate_map_name names[NAMES_MAX];
+static struct tollgate_map_redirect redirects[NAMES_MAX];
 static char text[NAMES_MAX * 64];
 static struct tollgate_map_header header = {.magic = TOLLGATE_MAP_MAGIC,
                                             .version = TOLLGATE_MAP_VERSION,
                                             .network = 0x7f4d0000,
                                             .network_mask = 0xffff0000,
+                                            .redirect_network = 0x7f4e0000,
                                             .generation = 1};
 
 static int add_port(const char *argument)
@@ -52,6 +55,26 @@ static int add_name(char *argument)
     return 0;
 }
 
+static int add_redirect(char *argument)
+{
+    char *address = strchr(argument, '=');
+    struct in_addr number, v4;
+    if (address == NULL || header.redirect_count == NAMES_MAX)
+        return -1;
+    *address++ = '\0';
+    struct tollgate_map_redirect *row = &redirects[header.redirect_count++];
+    if (inet_pton(AF_INET, argument, &v4) == 1) {
+        memset(row->original + 10, 0xff, 2);
+        memcpy(row->original + 12, &v4, sizeof v4);
+    } else if (inet_pton(AF_INET6, argument, row->original) != 1) {
+        return -1;
+    }
+    if (inet_pton(AF_INET, address, &number) != 1)
+        return -1;
+    row->address = ntohl(number.s_addr);
+    return 0;
+}
+
 /* What only a check of every field finds. */
 static int spoil(const char *what)
 {
@@ -70,15 +93,18 @@ static int spoil(const char *what)
 
 static int write_map(const char *path, const char *wrong)
 {
-    static char body[sizeof ports + sizeof names + sizeof text];
+    static char body[sizeof ports + sizeof names + sizeof redirects + sizeof text];
     size_t names_size = header.name_count * sizeof names[0];
     if (wrong != NULL && spoil(wrong) != 0)
         return -1;
     size_t ports_size = header.port_count * sizeof ports[0];
     memcpy(body, ports, ports_size);
     memcpy(body + ports_size, names, names_size);
-    memcpy(body + ports_size + names_size, text, header.text_size);
-    size_t size = ports_size + names_size + header.text_size;
+    size_t redirects_size = header.redirect_count * sizeof redirects[0];
+    memcpy(body + ports_size + names_size, redirects, redirects_size);
+    size_t rows_size = ports_size + names_size + redirects_size;
+    memcpy(body + rows_size, text, header.text_size);
+    size_t size = rows_size + header.text_size;
     header.file_size = (uint32_t)(sizeof header + size);
     header.checksum = tollgate_map_checksum(body, size);
     FILE *file = fopen(path, "wb");
@@ -95,6 +121,10 @@ int main(int argc, char **argv)
         int result = 0;
         if (strcmp(argv[i], "-p") == 0 && i + 1 < argc)
             result = add_port(argv[++i]);
+        else if (strcmp(argv[i], "-r") == 0 && i + 1 < argc)
+            result = add_redirect(argv[++i]);
+        else if (strcmp(argv[i], "-s") == 0)
+            header.flags = TOLLGATE_MAP_STRICT;
         else if (strcmp(argv[i], "-x") == 0 && i + 1 < argc)
             wrong = argv[++i];
         else

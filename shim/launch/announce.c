@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection to the agent's redirect.sock: opened at the first governed connect, kept, opened again after the agent
+ * was restarted. Announcements are answered in order, so a ring of askers is all the state there is. Never waits:
+ * serve.c polls the descriptor and keeps the deadlines.
+ */
+#include "shim/launch/supervise.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void announce_copy_name(char to[TOLLGATE_NAME_MAX], const char *name)
+{
+    if (name && strlen(name) < TOLLGATE_NAME_MAX)
+        memcpy(to, name, strlen(name));
+}
+
+void announce_open(struct announce *announce, const char *runtime)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    *announce = (struct announce){.fd = -1,
+                                  .form = {.magic = TOLLGATE_REDIRECT_MAGIC,
+                                           .version = TOLLGATE_REDIRECT_VERSION,
+                                           .size = sizeof(struct tollgate_redirect)}};
+    announce_copy_name(announce->form.group, getenv(TOLLGATE_ENV_GROUP));
+    announce_copy_name(announce->form.project, getenv(TOLLGATE_ENV_PROJECT));
+    if (!runtime || strlen(runtime) + sizeof "/" TOLLGATE_FILE_REDIRECT > sizeof address.sun_path)
+        return;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/" TOLLGATE_FILE_REDIRECT, runtime);
+    announce->address = address;
+}
+
+static bool announce_connect(struct announce *announce)
+{
+    if (announce->address.sun_family != AF_UNIX)
+        return false;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    if (connect(fd, (const struct sockaddr *)&announce->address, sizeof announce->address) != 0) {
+        close(fd);
+        return false;
+    }
+    announce->fd = fd;
+    return true;
+}
+
+static bool announce_put(const struct announce *announce, const struct tollgate_redirect *form)
+{
+    return send(announce->fd, form, sizeof *form, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *form;
+}
+
+bool announce_send(struct announce *announce, int asker, uint64_t cookie, const struct destination *destination,
+                   pid_t pid)
+{
+    struct tollgate_redirect form = announce->form;
+    form.cookie = cookie;
+    memcpy(form.original, destination->original, sizeof form.original);
+    form.port = destination->port;
+    form.pid = pid;
+    bool is_sent = announce->fd >= 0 && announce_put(announce, &form);
+    /* An agent that was restarted left a dead connection behind. While others wait on it, poll says so. */
+    if (!is_sent && announce->count == 0) {
+        if (announce->fd >= 0)
+            close(announce->fd);
+        announce->fd = -1;
+        is_sent = announce_connect(announce) && announce_put(announce, &form);
+    }
+    if (is_sent)
+        announce->waiting[(announce->first + announce->count++) % SUPERVISE_NOTICES_MAX] = asker;
+    return is_sent;
+}
+
+int announce_take(struct announce *announce, int *ret_asker, struct tollgate_redirect_answer *ret_answer)
+{
+    struct tollgate_redirect_answer answer;
+    ssize_t got = recv(announce->fd, &answer, sizeof answer, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got != (ssize_t)sizeof answer || answer.magic != TOLLGATE_REDIRECT_MAGIC || announce->count == 0)
+        return -1;
+    *ret_asker = announce->waiting[announce->first];
+    *ret_answer = answer;
+    announce->first = (announce->first + 1) % SUPERVISE_NOTICES_MAX;
+    announce->count--;
+    return 1;
+}
+
+size_t announce_drop(struct announce *announce, int ret_askers[SUPERVISE_NOTICES_MAX])
+{
+    size_t count = announce->count;
+    for (size_t i = 0; i < count; i++)
+        ret_askers[i] = announce->waiting[(announce->first + i) % SUPERVISE_NOTICES_MAX];
+    announce->count = 0;
+    if (announce->fd >= 0)
+        close(announce->fd);
+    announce->fd = -1;
+    return count;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers to the calls that the filter stops. A call for a governed port is announced to the agent, and then the
+ * program's own socket (a copy of its descriptor) is connected to the agent: replacing the socket would lose its
+ * options and its epoll registrations. Everything else goes on in the kernel as if nobody had looked. One loop, no
+ * thread: whoever waits for the agent or for a full backlog is a row of `pendings`, so no program's thread delays another's.
+ *
+ *   stopped call ── elsewhere ────────────────────────────────────────────▶ the kernel goes on
+ *        └─ governed ── announced ── acknowledged ── our connect ──────────▶ its result
+ *                           └─ no agent: a provider's address ECONNREFUSED, any other goes on
+ *
+ * A governed call is never let go on in the kernel, which would read the address again from memory that the program's
+ * other threads may write. TCP Fast Open to governed ports is EOPNOTSUPP, what tcp(7) says of kernels that have it
+ * switched off: a connect before a send that goes on would turn that into EISCONN.
+ */
+#include "shim/launch/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP /* Linux 6.6: the waking side hands its core over */
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ul << 0)
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
+#endif
+
+enum { SERVE_AGENT_MS = 2000, SERVE_CONNECT_MS = 10000, SERVE_DIAL_US = 1000 };
+
+void serve_open(struct serve *serve, int listener, struct supervise_shared *shared)
+{
+    const char *runtime = getenv(TOLLGATE_ENV_RUNTIME);
+    *serve = (struct serve){.listener = listener, .shared = shared};
+    announce_open(&serve->announce, runtime);
+    if (runtime)
+        serve->map_path = text_format("%s/" TOLLGATE_FILE_MAP, runtime);
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+}
+
+static struct seccomp_notif *serve_call(struct serve *serve, int index)
+{
+    return &serve->shared->notices[index].call;
+}
+
+/* ---- answers ---- */
+
+static void serve_finish(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    if (pending->fd >= 0)
+        close(pending->fd);
+    pending->state = PENDING_NONE;
+    serve->pending_count--;
+    memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
+}
+
+/* `error` as the kernel counts it: 0 or a positive errno. A program that was killed meanwhile hears nothing. */
+static void serve_answer(struct serve *serve, int index, int error, uint32_t flags)
+{
+    union {
+        struct seccomp_notif_resp call;
+        char room[256];
+    } answer;
+    memset(&answer, 0, sizeof answer);
+    answer.call.id = serve_call(serve, index)->id;
+    answer.call.error = -error;
+    answer.call.flags = flags;
+    ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    serve_finish(serve, index);
+}
+
+static void serve_go_on(struct serve *serve, int index)
+{
+    serve_answer(serve, index, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+}
+
+/* Nobody there to govern it: what certainly belongs to a provider is refused, the rest goes its way. */
+static void serve_without_agent(struct serve *serve, int index)
+{
+    if (serve->pendings[index].destination.kind == DESTINATION_ANY)
+        serve_go_on(serve, index);
+    else
+        serve_answer(serve, index, ECONNREFUSED, 0);
+}
+
+static void serve_drop_agent(struct serve *serve)
+{
+    int askers[SUPERVISE_NOTICES_MAX];
+    size_t count = announce_drop(&serve->announce, askers);
+    for (size_t i = 0; i < count; i++)
+        serve_without_agent(serve, askers[i]);
+}
+
+/* ---- the program's socket ---- */
+
+/* Thread ids are no process ids: pidfd_open wants the latter. 0: it is gone. */
+static pid_t socket_find_process(pid_t thread)
+{
+    char path[40], line[128];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "Tgid: %d", &pid) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return pid;
+}
+
+/* A copy of the descriptor, or -errno. */
+static int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid)
+{
+    pid_t pid = (pid_t)call->pid;
+    int process = pidfd_open(pid, 0);
+    if (process < 0 && (pid = socket_find_process(pid)) > 0)
+        process = pidfd_open(pid, 0);
+    if (process < 0)
+        return -errno;
+    int fd = pidfd_getfd(process, (int)call->data.args[0], 0);
+    int error = errno;
+    close(process);
+    *ret_pid = pid;
+    return fd >= 0 ? fd : -error;
+}
+
+static int socket_option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
+}
+
+static bool socket_is_tcp(int fd)
+{
+    int protocol = socket_option(fd, SOL_SOCKET, SO_PROTOCOL);
+    return socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* Connected, connecting or listening: the kernel alone knows the answer, and where it leads is settled. */
+static bool socket_is_in_use(int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_CLOSE;
+}
+
+/* A V6ONLY socket cannot reach a mapped address; clearing is legal before bind. */
+static bool socket_can_be_mapped(int fd)
+{
+    int off = 0;
+    return socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0 ||
+           setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
+}
+
+static int socket_connect(int fd, sa_family_t family, const struct sockaddr_in *agent)
+{
+    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = agent->sin_port};
+    if (family == AF_INET)
+        return connect(fd, (const struct sockaddr *)agent, sizeof *agent) == 0 ? 0 : errno;
+    memset(mapped.sin6_addr.s6_addr + 10, 0xff, 2);
+    memcpy(mapped.sin6_addr.s6_addr + 12, &agent->sin_addr, 4);
+    return connect(fd, (const struct sockaddr *)&mapped, sizeof mapped) == 0 ? 0 : errno;
+}
+
+/*
+ * On a blocking socket, too, without touching O_NONBLOCK, which all copies of the descriptor share: loopback connects
+ * at once unless the agent's backlog is full, and SO_SNDTIMEO bounds that. EINPROGRESS then means: later.
+ */
+static int socket_dial(const struct pending *pending, bool *ret_is_blocking)
+{
+    struct timeval own = {0, 0}, brief = {0, SERVE_DIAL_US};
+    socklen_t size = sizeof own;
+    int flags = fcntl(pending->fd, F_GETFL);
+    bool is_blocking = !(flags & O_NONBLOCK);
+    if (is_blocking) {
+        getsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, &size);
+        setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
+    }
+    int error = socket_connect(pending->fd, pending->destination.family, &pending->agent);
+    if (is_blocking)
+        setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
+    *ret_is_blocking = is_blocking;
+    return error;
+}
+
+/* ---- one call ---- */
+
+static void serve_connect(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    bool is_again = pending->state == PENDING_CONNECTING;
+    bool is_blocking;
+    int error = socket_dial(pending, &is_blocking);
+    if (is_blocking && (error == EINPROGRESS || error == EALREADY)) {
+        if (!is_again)
+            pending->deadline_ms = supervise_now_ms() + SERVE_CONNECT_MS;
+        pending->state = PENDING_CONNECTING;
+        return;
+    }
+    /* This very call was connected before, by us. */
+    if (error == EISCONN && (is_again || pending->is_second_hand))
+        error = 0;
+    serve_answer(serve, index, error, 0);
+}
+
+static void serve_take_answer(struct serve *serve, int index, const struct tollgate_redirect_answer *answer)
+{
+    struct pending *pending = &serve->pendings[index];
+    if (answer->refused != 0) {
+        serve_answer(serve, index, answer->refused < 4096 ? answer->refused : ECONNREFUSED, 0);
+        return;
+    }
+    /* The acknowledgement may have come too late for this call. */
+    if (ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &serve_call(serve, index)->id) != 0) {
+        serve_finish(serve, index);
+        return;
+    }
+    bool is_reachable = pending->destination.family == AF_INET || socket_can_be_mapped(pending->fd);
+    if (answer->address >> 24 != 127 || !is_reachable) {
+        serve_without_agent(serve, index);
+        return;
+    }
+    pending->agent = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(answer->port), .sin_addr = {htonl(answer->address)}};
+    serve_connect(serve, index);
+}
+
+static void serve_announce(struct serve *serve, int index, pid_t pid)
+{
+    struct pending *pending = &serve->pendings[index];
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    getsockopt(pending->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
+    pending->state = PENDING_ANNOUNCED;
+    pending->deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
+    if (!announce_send(&serve->announce, index, cookie, &pending->destination, pid))
+        serve_without_agent(serve, index);
+}
+
+/* Connected already, or on the way: whatever address is named, the kernel's answer is the same. */
+static void serve_repeat(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    pending->agent = (struct sockaddr_in){.sin_family = AF_INET,
+                                          .sin_port = htons(gate_find_agent(&serve->gate, pending->destination.port)),
+                                          .sin_addr = {htonl(serve->gate.redirect_network + 1)}};
+    serve_connect(serve, index);
+}
+
+static void serve_judge_socket(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    const struct seccomp_notif *call = serve_call(serve, index);
+    enum destination_kind kind = pending->destination.kind;
+    pid_t pid = 0;
+    int fd = socket_borrow(call, &pid);
+    if (fd == -EBADF || fd == -ESRCH) {
+        serve_go_on(serve, index); /* the kernel says so itself */
+        return;
+    }
+    if (fd < 0) {
+        serve_without_agent(serve, index);
+        return;
+    }
+    pending->fd = fd;
+    if (!socket_is_tcp(fd)) {
+        /* QUIC to a provider is refused, so that HTTP/3 falls back; source-address probes to our own addresses succeed. */
+        bool is_quic = kind == DESTINATION_PROVIDER && socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM;
+        if (is_quic)
+            serve_answer(serve, index, ECONNREFUSED, 0);
+        else
+            serve_go_on(serve, index);
+    } else if (kind == DESTINATION_CLOSED) {
+        serve_answer(serve, index, ECONNREFUSED, 0);
+    } else if (call->data.nr != SYS_connect) {
+        serve_answer(serve, index, EOPNOTSUPP, 0);
+    } else if (socket_option(fd, SOL_SOCKET, SO_DOMAIN) != pending->destination.family) {
+        serve_go_on(serve, index);
+    } else if (socket_is_in_use(fd)) {
+        serve_repeat(serve, index);
+    } else {
+        serve_announce(serve, index, pid);
+    }
+}
+
+static void serve_call_at(struct serve *serve, int index, bool is_second_hand)
+{
+    struct pending *pending = &serve->pendings[index];
+    struct seccomp_notif *call = serve_call(serve, index);
+    *pending = (struct pending){.state = PENDING_ANNOUNCED, .fd = -1, .is_second_hand = is_second_hand};
+    serve->pending_count++;
+    gate_refresh(&serve->gate, serve->map_path);
+    bool is_read = destination_read(&serve->gate, call, &pending->destination);
+    /* Whoever died meanwhile may have left its number to another program, whose memory that was. */
+    if (ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->id) != 0)
+        serve_finish(serve, index);
+    else if (!is_read || pending->destination.kind == DESTINATION_ELSEWHERE)
+        serve_go_on(serve, index);
+    else
+        serve_judge_socket(serve, index);
+}
+
+void serve_inherit(struct serve *serve)
+{
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++)
+        if (serve_call(serve, i)->id != 0)
+            serve_call_at(serve, i, true);
+}
+
+/* ---- the loop's share ---- */
+
+static void serve_receive(struct serve *serve)
+{
+    int index = 0;
+    while (index < SUPERVISE_NOTICES_MAX && serve->pendings[index].state != PENDING_NONE)
+        index++;
+    if (index == SUPERVISE_NOTICES_MAX)
+        return;
+    struct seccomp_notif *call = serve_call(serve, index);
+    memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
+    if (ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_RECV, call) == 0)
+        serve_call_at(serve, index, false);
+    else
+        call->id = 0;
+}
+
+/* fds: the listener, the agent, then the sockets that connect. A negative descriptor is not polled. */
+size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
+{
+    size_t count = 0;
+    long long now = supervise_now_ms();
+    fds[count++] = (struct pollfd){.fd = serve->pending_count < SUPERVISE_NOTICES_MAX ? serve->listener : -1,
+                                   .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = serve->announce.fd, .events = POLLIN};
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX && serve->pending_count > 0; i++) {
+        const struct pending *pending = &serve->pendings[i];
+        if (pending->state == PENDING_NONE)
+            continue;
+        long long left = pending->deadline_ms > now ? pending->deadline_ms - now : 0;
+        if (*timeout_ms < 0 || left < *timeout_ms)
+            *timeout_ms = (int)left;
+        if (pending->state == PENDING_CONNECTING)
+            fds[count++] = (struct pollfd){.fd = pending->fd, .events = POLLOUT};
+    }
+    return count;
+}
+
+static void serve_read_agent(struct serve *serve)
+{
+    struct tollgate_redirect_answer answer;
+    int asker, taken;
+    while ((taken = announce_take(&serve->announce, &asker, &answer)) > 0)
+        serve_take_answer(serve, asker, &answer);
+    if (taken < 0)
+        serve_drop_agent(serve);
+}
+
+static void serve_check_deadlines(struct serve *serve)
+{
+    long long now = supervise_now_ms();
+    bool is_agent_late = false;
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX && serve->pending_count > 0; i++) {
+        struct pending *pending = &serve->pendings[i];
+        if (pending->state == PENDING_NONE || pending->deadline_ms > now)
+            continue;
+        if (pending->state == PENDING_CONNECTING)
+            serve_answer(serve, i, ETIMEDOUT, 0);
+        else
+            is_agent_late = true;
+    }
+    if (is_agent_late)
+        serve_drop_agent(serve);
+}
+
+void serve_work(struct serve *serve, const struct pollfd *fds, size_t count)
+{
+    for (size_t i = 2; i < count; i++)
+        for (int j = 0; fds[i].revents != 0 && j < SUPERVISE_NOTICES_MAX; j++)
+            if (serve->pendings[j].state == PENDING_CONNECTING && serve->pendings[j].fd == fds[i].fd)
+                serve_connect(serve, j);
+    if (fds[1].revents != 0)
+        serve_read_agent(serve);
+    if (fds[0].revents & POLLIN)
+        serve_receive(serve);
+    serve_check_deadlines(serve);
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs a program that no preload reaches (static, Go) under a supervisor, by seccomp user notification. Called by run,
+ * and by main when an exec hook put this program in another's place.
+ *
+ *   caller ── waits for ──▶ front ──▶ server ──▶ program ──▶ its children
+ *              (this process)  │        ╎
+ *                              └─ link ─┘   both hold the filter's listener
+ *
+ * Why three: the kernel (Yama) lets only an ancestor read a program's memory and borrow its descriptors, so whoever
+ * serves must stand above the program; it must outlive daemons that the program leaves behind, so it cannot be the
+ * process that the caller waits for. The front has the caller's process id. It relays the program's end and stops up,
+ * and signals down (front.c), and is gone when the program is. The server is child subreaper: what the program leaves
+ * behind stays below it, it reaps them, and ends with the last. When the server is killed, the front, subreaper as well,
+ * inherits the program, and with the listener it goes on serving, calls included that were half done. When the front
+ * is killed, so is the program, as if it had been at that process id itself; what it left is still served. With both
+ * gone no connect succeeds any more (ENOSYS, from the kernel).
+ *
+ * All three share the caller's process group, session and terminal, so that ^C, ^Z and foreground are as they would
+ * be without us. Both supervising processes block every signal; only SIGKILL ends them before their time. What differs for
+ * the program: its parent and its orphans' parent is the server, it leads no group or session that its caller made it
+ * lead, no_new_privs is set (setuid programs gain nothing), and TOLLGATE_SUPERVISED.
+ */
+#include "shim/launch/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_FILES = 256 };
+
+/* What the program must find as the caller left it. */
+struct origin {
+    sigset_t mask;
+    struct sigaction on_child;
+    int is_subreaper;
+};
+
+long long supervise_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* ---- the link ---- */
+
+int link_raise(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int raised = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(fd);
+    return raised;
+}
+
+static bool link_open(int ret_ends[2])
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    ret_ends[0] = link_raise(ends[0]);
+    ret_ends[1] = link_raise(ends[1]);
+    return ret_ends[0] >= 0 && ret_ends[1] >= 0;
+}
+
+bool link_send(int link, struct link_message message, const int *fds, size_t fd_count)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(2 * sizeof *fds)] = {0};
+    struct iovec bytes = {&message, sizeof message};
+    struct msghdr envelope = {.msg_iov = &bytes, .msg_iovlen = 1};
+    if (fd_count > 0) {
+        envelope.msg_control = room;
+        envelope.msg_controllen = CMSG_SPACE(fd_count * sizeof *fds);
+        struct cmsghdr *head = CMSG_FIRSTHDR(&envelope);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(fd_count * sizeof *fds);
+        memcpy(CMSG_DATA(head), fds, fd_count * sizeof *fds);
+    }
+    return sendmsg(link, &envelope, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof message;
+}
+
+bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size_t fd_count)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(2 * sizeof *ret_fds)] = {0};
+    struct link_message message;
+    struct iovec bytes = {&message, sizeof message};
+    struct msghdr envelope = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+    if (recvmsg(link, &envelope, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof message)
+        return false;
+    const struct cmsghdr *head = CMSG_FIRSTHDR(&envelope);
+    if (fd_count > 0 && head && head->cmsg_len == CMSG_LEN(fd_count * sizeof *ret_fds)) {
+        memcpy(ret_fds, CMSG_DATA(head), fd_count * sizeof *ret_fds);
+        for (size_t i = 0; i < fd_count; i++)
+            ret_fds[i] = link_raise(ret_fds[i]);
+    }
+    *ret_message = message;
+    return true;
+}
+
+/* ---- what a supervising process is ---- */
+
+static int detach_compare(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* A pipe whose other end waits for its last writer, a lock, a mount: none must hang on us. */
+void supervise_detach(const int *kept, size_t count)
+{
+    int sorted[8];
+    memcpy(sorted, kept, count * sizeof *kept);
+    qsort(sorted, count, sizeof *sorted, detach_compare);
+    unsigned next = STDERR_FILENO + 1;
+    for (size_t i = 0; i < count; i++) {
+        if ((unsigned)sorted[i] > next)
+            close_range(next, (unsigned)sorted[i] - 1, 0);
+        next = (unsigned)sorted[i] + 1;
+    }
+    close_range(next, ~0u, 0);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (null < 0)
+            close(fd);
+        else if (fd != null)
+            dup2(null, fd);
+    if (null > STDERR_FILENO)
+        close(null);
+    if (chdir("/") != 0)
+        return; /* as it was: at worst a mount is busy */
+}
+
+/* ---- the program ---- */
+
+/* Socket activation names a process by number (sd_listen_fds(3)); the program's is another one than its caller knew. */
+static void program_adopt_sockets(pid_t caller)
+{
+    const char *value = getenv("LISTEN_PID");
+    if (value && atol(value) == (long)caller)
+        setenv("LISTEN_PID", text_format("%d", (int)getpid()), 1);
+}
+
+static _Noreturn void program_run(const struct supervise_program *program, const struct origin *origin, int gift,
+                                  pid_t caller)
+{
+    int listener = -1;
+    program_adopt_sockets(caller);
+    setenv(TOLLGATE_ENV_SUPERVISED, text_format("%d", (int)getppid()), 1);
+    prctl(PR_SET_CHILD_SUBREAPER, origin->is_subreaper, 0, 0, 0);
+    sigaction(SIGCHLD, &origin->on_child, NULL);
+    int error = filter_install(&listener);
+    if (error) {
+        link_send(gift, (struct link_message){LINK_FAILED, error, 0}, NULL, 0);
+        _exit(EXIT_FAILURE);
+    }
+    if (!link_send(gift, (struct link_message){LINK_STARTED, 0, 0}, &listener, 1))
+        _exit(EXIT_FAILURE);
+    close(listener);
+    sigprocmask(SIG_SETMASK, &origin->mask, NULL);
+    _exit(supervise_execute(program));
+}
+
+int supervise_execute(const struct supervise_program *program)
+{
+    extern char **environ;
+    if (program->fd >= 0)
+        fexecve(program->fd, program->arguments, environ);
+    else
+        execvp(program->path, program->arguments);
+    int error = errno;
+    text_complain("%s: %s", program->path, strerror(error));
+    return error == ENOENT ? 127 : 126;
+}
+
+/* ---- the server ---- */
+
+struct server {
+    int link; /* -1: the front is gone */
+    int signals, program_fd;
+    pid_t front, program; /* 0: it has ended */
+    struct supervise_shared *shared;
+    struct serve serve;
+};
+
+static void server_tell(struct server *server, enum link_kind kind, int value, int flag)
+{
+    if (server->link >= 0)
+        link_send(server->link, (struct link_message){kind, value, flag}, NULL, 0);
+}
+
+/* The front left or was killed. What lived at its process id must not go on without it. */
+static void server_lose_front(struct server *server)
+{
+    close(server->link);
+    server->link = -1;
+    if (server->program > 0)
+        kill(server->program, SIGKILL);
+    setsid(); /* neither the terminal nor the job is ours any more */
+}
+
+static void server_note_program(struct server *server, int status)
+{
+    if (WIFSTOPPED(status)) {
+        __atomic_store_n(&server->shared->stop_signal, WSTOPSIG(status), __ATOMIC_SEQ_CST);
+        server_tell(server, LINK_STOPPED, WSTOPSIG(status), 0);
+    } else {
+        __atomic_store_n(&server->shared->stop_signal, 0, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* False: nothing of the tree is left. */
+static bool server_reap(struct server *server)
+{
+    int status, final = 0;
+    bool has_ended = false;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
+        if (pid != server->program)
+            continue;
+        server_note_program(server, status);
+        if (WIFEXITED(status) || WIFSIGNALED(status)) {
+            has_ended = true;
+            final = status;
+            server->program = 0;
+        }
+    }
+    bool is_last = pid < 0 && errno == ECHILD;
+    if (has_ended)
+        server_tell(server, LINK_ENDED, final, is_last);
+    return !is_last;
+}
+
+/*
+ * The front asks whether a signal that it got came to the whole process group: then it came here, too, and waits
+ * blocked (kill(2) serves the newest members of a group first), and to the program as well.
+ */
+static void server_answer_front(struct server *server)
+{
+    struct link_message message;
+    if (!link_receive(server->link, &message, NULL, 0)) {
+        server_lose_front(server);
+        return;
+    }
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, message.value);
+    bool was_seen = sigtimedwait(&one, NULL, &(struct timespec){0, 0}) > 0;
+    server_tell(server, LINK_SEEN, message.value, was_seen);
+}
+
+/* A front that read "stopped" late has stopped itself after the program went on: it is woken until it noticed. */
+static bool server_wake_front(const struct server *server)
+{
+    bool is_needed = server->link >= 0 && __atomic_load_n(&server->shared->front_is_stopped, __ATOMIC_SEQ_CST) &&
+                     !__atomic_load_n(&server->shared->stop_signal, __ATOMIC_SEQ_CST);
+    if (is_needed)
+        kill(server->front, SIGCONT);
+    return is_needed;
+}
+
+static _Noreturn void server_loop(struct server *server)
+{
+    struct pollfd fds[SUPERVISE_POLL_MAX];
+    while (server_reap(server)) {
+        int timeout_ms = server_wake_front(server) ? SUPERVISE_RETRY_MS : -1;
+        fds[0] = (struct pollfd){.fd = server->signals, .events = POLLIN};
+        fds[1] = (struct pollfd){.fd = server->link, .events = POLLIN};
+        size_t count = serve_prepare(&server->serve, fds + 2, &timeout_ms);
+        if (poll(fds, 2 + count, timeout_ms) < 0)
+            continue;
+        struct signalfd_siginfo ignored;
+        if (fds[0].revents && read(server->signals, &ignored, sizeof ignored) < 0)
+            continue;
+        if (fds[1].revents)
+            server_answer_front(server);
+        serve_work(&server->serve, fds + 2, count);
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+/* Sockets that we copy count against our own limit, not the program's. */
+static void server_make_room(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < SUPERVISE_FILES) {
+        files.rlim_cur = files.rlim_max < SUPERVISE_FILES ? files.rlim_max : SUPERVISE_FILES;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static _Noreturn void server_run(const struct supervise_program *program, const struct origin *origin, int link,
+                                 struct supervise_shared *shared)
+{
+    int gift[2], listener = -1;
+    struct link_message message = {LINK_FAILED, ENOMEM, 0};
+    struct server server = {.link = link, .front = getppid(), .shared = shared};
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_NAME, "tollgate-serve", 0, 0, 0);
+    server.signals = link_raise(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (server.signals >= 0 && link_open(gift) && (server.program = fork()) == 0)
+        program_run(program, origin, gift[1], server.front);
+    if (server.program > 0) {
+        close(gift[1]);
+        if (!link_receive(gift[0], &message, &listener, 1))
+            message = (struct link_message){LINK_FAILED, ECHILD, 0};
+        close(gift[0]);
+    }
+    if (message.kind == LINK_STARTED) {
+        server.program_fd = link_raise(pidfd_open(server.program, 0));
+        int given[2] = {listener, server.program_fd};
+        link_send(link, (struct link_message){LINK_STARTED, (int)server.program, 0}, given, 2);
+    } else {
+        link_send(link, message, NULL, 0);
+        _exit(EXIT_FAILURE);
+    }
+    close(server.program_fd);
+    server_make_room();
+    supervise_detach((const int[]){link, listener, server.signals}, 3);
+    serve_open(&server.serve, listener, shared);
+    server_loop(&server);
+}
+
+/* ---- start ---- */
+
+static void origin_save(struct origin *origin)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &origin->mask);
+    struct sigaction own = {.sa_handler = SIG_DFL};
+    sigaction(SIGCHLD, &own, &origin->on_child); /* ignored, it would reap for us */
+    prctl(PR_GET_CHILD_SUBREAPER, &origin->is_subreaper, 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static void origin_restore(const struct origin *origin)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, origin->is_subreaper, 0, 0, 0);
+    sigaction(SIGCHLD, &origin->on_child, NULL);
+    sigprocmask(SIG_SETMASK, &origin->mask, NULL);
+}
+
+int supervise_run(const struct supervise_program *program)
+{
+    struct origin origin;
+    struct link_message message = {LINK_FAILED, ENOMEM, 0};
+    int ends[2], given[2] = {-1, -1};
+    void *memory =
+        mmap(NULL, sizeof(struct supervise_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || !link_open(ends))
+        return ENOMEM;
+    fflush(NULL);
+    origin_save(&origin);
+    pid_t server = fork();
+    if (server == 0) {
+        close(ends[0]);
+        server_run(program, &origin, ends[1], memory);
+    }
+    close(ends[1]);
+    if (server > 0 && !link_receive(ends[0], &message, given, 2))
+        message = (struct link_message){LINK_FAILED, ECHILD, 0};
+    if (message.kind == LINK_STARTED)
+        front_run(ends[0], server, given[0], given[1], (pid_t)message.value, memory);
+    close(ends[0]);
+    munmap(memory, sizeof(struct supervise_shared));
+    while (server > 0 && waitpid(server, NULL, 0) < 0 && errno == EINTR)
+        ;
+    origin_restore(&origin);
+    return message.value;
+}
+
+const char *supervise_explain(int error)
+{
+    switch (error) {
+    case EBUSY:
+        return "another program's seccomp supervisor is above it already";
+    case EINVAL:
+    case ENOSYS:
+        return "this kernel is older than 5.19 or has no seccomp user notification";
+    default:
+        return strerror(error);
+    }
+}

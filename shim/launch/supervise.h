@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the supervisor share (supervise.c, front.c, serve.c, destination.c, announce.c, filter.c); the rest of
+ * the launcher uses launch.h. supervise.c begins with how it all works.
+ */
+#ifndef TOLLGATE_SUPERVISE_H
+#define TOLLGATE_SUPERVISE_H
+
+#include "shim/launch/launch.h"
+
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+/* Connects that wait for the agent or for the network at one time; further ones wait in the kernel. */
+#define SUPERVISE_NOTICES_MAX 64
+#define SUPERVISE_POLL_MAX    (SUPERVISE_NOTICES_MAX + 4)
+
+/* Memory of both supervising processes: what one knew when it was killed, the other goes on with. */
+struct supervise_shared {
+    int stop_signal;      /* the program is stopped, by this signal; 0: it runs */
+    int front_is_stopped; /* the front stopped itself for it */
+    union {               /* received and not answered yet when its id is not 0 */
+        struct seccomp_notif call;
+        char room[256]; /* newer kernels may write more */
+    } notices[SUPERVISE_NOTICES_MAX];
+};
+
+/* ---- filter.c ---- */
+
+/* 0, or the errno: EBUSY another supervisor's filter is in force, EINVAL a kernel before 5.19. */
+int filter_install(int *ret_listener);
+
+/* ---- destination.c: where a call wants to go ---- */
+
+/* What the supervisor must know of the map; a copy that it owns. */
+struct gate {
+    struct stat file; /* that was read last */
+    uint32_t network, redirect_network, mask; /* host order; mask 0: nothing is governed */
+    size_t port_count, redirect_count;
+    struct tollgate_map_port *ports;
+    struct tollgate_map_redirect *redirects;
+};
+/* Reads the map again when the file is another one; without a readable map nothing changes. */
+void gate_refresh(struct gate *gate, const char *path);
+uint16_t gate_find_agent(const struct gate *gate, uint16_t original); /* 0: not governed */
+
+enum destination_kind {
+    DESTINATION_ELSEWHERE, /* none of ours */
+    DESTINATION_CLOSED,    /* an address of ours, a port that nobody governs */
+    DESTINATION_OURS,      /* an address of the map's networks */
+    DESTINATION_PROVIDER,  /* an address at which a provider answers */
+    DESTINATION_ANY        /* a governed port of any other address: the agent reads the name and decides */
+};
+struct destination {
+    enum destination_kind kind;
+    sa_family_t family;
+    uint8_t original[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;        /* host order */
+};
+/* Reads the address out of the program's memory. False: there is none that concerns us, the kernel shall judge. */
+bool destination_read(const struct gate *gate, const struct seccomp_notif *call, struct destination *ret_destination);
+
+/* ---- announce.c: the connection to the agent's redirect.sock ---- */
+
+struct announce {
+    struct sockaddr_un address; /* without a family: there is no agent */
+    struct tollgate_redirect form;
+    int fd; /* -1: not connected */
+    int waiting[SUPERVISE_NOTICES_MAX];
+    size_t first, count; /* of `waiting`, a ring: who asked, in order */
+};
+void announce_open(struct announce *announce, const char *runtime);
+/* False: no agent took it. `asker` comes back from announce_take. */
+bool announce_send(struct announce *announce, int asker, uint64_t cookie, const struct destination *destination, pid_t pid);
+/* The next answer: 1, *ret_asker's is in *ret_answer; 0, none yet; -1, the agent is gone. */
+int announce_take(struct announce *announce, int *ret_asker, struct tollgate_redirect_answer *ret_answer);
+/* Gives up; *ret_askers had no answer. Returns how many. */
+size_t announce_drop(struct announce *announce, int ret_askers[SUPERVISE_NOTICES_MAX]);
+
+/* ---- serve.c: answers to the program's calls ---- */
+
+struct pending {
+    enum { PENDING_NONE, PENDING_ANNOUNCED, PENDING_CONNECTING } state;
+    int fd; /* the program's own socket */
+    bool is_second_hand;
+    struct destination destination;
+    struct sockaddr_in agent;
+    long long deadline_ms;
+};
+struct serve {
+    int listener;
+    struct supervise_shared *shared;
+    const char *map_path;
+    struct gate gate;
+    struct announce announce;
+    struct pending pendings[SUPERVISE_NOTICES_MAX];
+    size_t pending_count;
+};
+void serve_open(struct serve *serve, int listener, struct supervise_shared *shared);
+/* Fills fds (room for SUPERVISE_POLL_MAX - 2) and lowers *timeout_ms to the next deadline. */
+size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms);
+void serve_work(struct serve *serve, const struct pollfd *fds, size_t count);
+/* Answers what a killed supervisor had received. */
+void serve_inherit(struct serve *serve);
+
+/* ---- supervise.c, front.c ---- */
+
+enum link_kind { LINK_STARTED, LINK_FAILED, LINK_STOPPED, LINK_ENDED, LINK_ASK, LINK_SEEN };
+struct link_message {
+    enum link_kind kind;
+    int value; /* FAILED: errno; STOPPED, ASK, SEEN: signal; ENDED: wait status */
+    int flag;  /* ENDED: nothing of the tree is left; SEEN: it was */
+};
+bool link_send(int link, struct link_message message, const int *fds, size_t fd_count);
+/* False: the other side is gone (or nothing is there, for a link that does not block). */
+bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size_t fd_count);
+int link_raise(int fd);      /* away from the standard streams, which may be closed */
+long long supervise_now_ms(void);
+/* Leaves everything of the program's that was inherited: descriptors, working directory. */
+void supervise_detach(const int *kept, size_t count);
+
+/* Relays signals, stops and the end of the program to whoever started us. Never returns. */
+_Noreturn void front_run(int link, pid_t server, int listener, int program_fd, pid_t program, struct supervise_shared *shared);
+
+#endif
