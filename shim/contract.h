@@ -21,8 +21,8 @@
 #define TOLLGATE_ENV_SHIM        "TOLLGATE_SHIM"     /* absolute path of libtollgate.so: what LD_PRELOAD must contain */
 #define TOLLGATE_ENV_LAUNCHER    "TOLLGATE_LAUNCHER" /* absolute path of `tollgate`: what supervises static programs */
 #define TOLLGATE_ENV_SUPERVISED  "TOLLGATE_SUPERVISED" /* pid of the supervisor above this process, absent when none */
-#define TOLLGATE_ENV_EXECUTE     "TOLLGATE_EXECUTE" /* an exec hook's order to TOLLGATE_LAUNCHER, see below */
-#define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE" /* our roots, PEM (= RUNTIME/ca.pem) */
+#define TOLLGATE_ENV_EXECUTE     "TOLLGATE_EXECUTE"    /* an exec hook's order to TOLLGATE_LAUNCHER, see below */
+#define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE"    /* our roots, PEM (= RUNTIME/ca.pem) */
 #define TOLLGATE_ENV_CA_BUNDLE                                                                                         \
     "TOLLGATE_CA_BUNDLE" /* user's + system roots + ours: value of replacing CA variables                              \
                           */
@@ -156,8 +156,8 @@ struct tollgate_hello {
 #define TOLLGATE_REDIRECT_VERSION 1u
 
 /*
- * An exec hook starts a static or Go program by executing TOLLGATE_LAUNCHER in its place: the arguments are the program's
- * own, argv[0] included, and TOLLGATE_EXECUTE names it: a path, or "fd:N" (a descriptor that stays open), or
+ * An exec hook starts a static or Go program by executing TOLLGATE_LAUNCHER in its place: the arguments are the
+ * program's own, argv[0] included, and TOLLGATE_EXECUTE names it: a path, or "fd:N" (a descriptor that stays open), or
  * "close:N" (one that the program must not find open). The launcher takes the variable out again.
  *
  * Below a supervisor no second one is possible, nor needed: its filter is inherited, and answers this prctl with this

@@ -4,9 +4,9 @@
  * ignores LD_PRELOAD when the program gains rights. Follows PATH as execvp does and at most four "#!" lines. Reads
  * a few KB; what cannot be read counts as governable: exec then says what is wrong with it.
  */
+#include "shim/elf.h"
 #include "shim/launch/launch.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -18,9 +18,7 @@
 
 #define ELF_SCRIPT_DEPTH_MAX 4
 #define ELF_HEAD_BYTES       4096
-#define ELF_NOTE_BYTES_MAX   4096 /* Go's build id is the first note of its segment */
-#define ELF_DYNAMIC_MAX      32   /* DT_NEEDED comes first, DT_STRTAB soon after */
-#define ELF_NOTE_GO          4    /* cmd/internal/buildid: name "Go", type 4 */
+#define ELF_DYNAMIC_MAX      32 /* DT_NEEDED comes first, DT_STRTAB soon after */
 
 struct elf_file {
     int fd;
@@ -41,16 +39,11 @@ static bool elf_is_go(const struct elf_file *file)
 {
     for (const Elf64_Phdr *note = elf_find_segment(file, PT_NOTE, NULL); note;
          note = elf_find_segment(file, PT_NOTE, note)) {
-        _Alignas(Elf64_Nhdr) char bytes[ELF_NOTE_BYTES_MAX];
+        _Alignas(Elf64_Nhdr) char bytes[ELF_NOTES_BYTES];
         size_t size = note->p_filesz < sizeof bytes ? (size_t)note->p_filesz : sizeof bytes;
         ssize_t got = pread(file->fd, bytes, size, (off_t)note->p_offset);
-        for (size_t at = 0; got > 0 && at + sizeof(Elf64_Nhdr) + 4 <= (size_t)got;) {
-            Elf64_Nhdr head;
-            memcpy(&head, bytes + at, sizeof head);
-            if (head.n_namesz == 4 && head.n_type == ELF_NOTE_GO && memcmp(bytes + at + sizeof head, "Go\0", 4) == 0)
-                return true;
-            at += sizeof head + (((size_t)head.n_namesz + 3) & ~(size_t)3) + (((size_t)head.n_descsz + 3) & ~(size_t)3);
-        }
+        if (got > 0 && elf_notes_are_go(bytes, (size_t)got))
+            return true;
     }
     return false;
 }

@@ -20,14 +20,14 @@
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1ul << 5)
 #endif
-#define FILTER_X32_BIT            0x40000000u /* __X32_SYSCALL_BIT */
-#define FILTER_LOAD(field)        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define FILTER_ANSWER(value)      BPF_STMT(BPF_RET | BPF_K, (value))
-#define FILTER_UNLESS(value, to)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (to)) /* skips `to` instructions */
-#define FILTER_REFUSE             FILTER_ANSWER(SECCOMP_RET_ERRNO | ENOSYS)
-#define FILTER_NOTIFY             FILTER_ANSWER(SECCOMP_RET_USER_NOTIF)
-#define FILTER_ALLOW              FILTER_ANSWER(SECCOMP_RET_ALLOW)
-#define FILTER_IF(test, value)    BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), 0, 1)
+#define FILTER_X32_BIT           0x40000000u /* __X32_SYSCALL_BIT */
+#define FILTER_LOAD(field)       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define FILTER_ANSWER(value)     BPF_STMT(BPF_RET | BPF_K, (value))
+#define FILTER_UNLESS(value, to) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (to)) /* skips `to` instructions */
+#define FILTER_REFUSE            FILTER_ANSWER(SECCOMP_RET_ERRNO | ENOSYS)
+#define FILTER_NOTIFY            FILTER_ANSWER(SECCOMP_RET_USER_NOTIF)
+#define FILTER_ALLOW             FILTER_ANSWER(SECCOMP_RET_ALLOW)
+#define FILTER_IF(test, value)   BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), 0, 1)
 /* A system call whose argument number `index` holds flags: five instructions. */
 #define FILTER_FASTOPEN(call, index)                                                                                   \
     FILTER_UNLESS(call, 4), FILTER_LOAD(args[index]), FILTER_IF(BPF_JSET, MSG_FASTOPEN), FILTER_NOTIFY, FILTER_ALLOW
@@ -70,8 +70,8 @@ int filter_install(int *ret_listener)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
     /* Without SPEC_ALLOW older kernels would slow the program down with mitigations that it did not ask for. */
-    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV |
-                          SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+    unsigned long flags =
+        SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
     long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &whole);
     if (listener < 0)
         return errno;

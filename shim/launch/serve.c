@@ -3,7 +3,8 @@
  * Answers to the calls that the filter stops. A call for a governed port is announced to the agent, and then the
  * program's own socket (a copy of its descriptor) is connected to the agent: replacing the socket would lose its
  * options and its epoll registrations. Everything else goes on in the kernel as if nobody had looked. One loop, no
- * thread: whoever waits for the agent or for a full backlog is a row of `pendings`, so no program's thread delays another's.
+ * thread: whoever waits for the agent or for a full backlog is a row of `pendings`, so no program's thread delays
+ * another's.
  *
  *   stopped call ── elsewhere ────────────────────────────────────────────▶ the kernel goes on
  *        └─ governed ── announced ── acknowledged ── our connect ──────────▶ its result
@@ -275,7 +276,8 @@ static void serve_judge_socket(struct serve *serve, int index)
     }
     pending->fd = fd;
     if (!socket_is_tcp(fd)) {
-        /* QUIC to a provider is refused, so that HTTP/3 falls back; source-address probes to our own addresses succeed. */
+        /* QUIC to a provider is refused, so that HTTP/3 falls back; source-address probes to our own addresses succeed.
+         */
         bool is_quic = kind == DESTINATION_PROVIDER && socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM;
         if (is_quic)
             serve_answer(serve, index, ECONNREFUSED, 0);
@@ -340,8 +342,8 @@ size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
 {
     size_t count = 0;
     long long now = supervise_now_ms();
-    fds[count++] = (struct pollfd){.fd = serve->pending_count < SUPERVISE_NOTICES_MAX ? serve->listener : -1,
-                                   .events = POLLIN};
+    fds[count++] =
+        (struct pollfd){.fd = serve->pending_count < SUPERVISE_NOTICES_MAX ? serve->listener : -1, .events = POLLIN};
     fds[count++] = (struct pollfd){.fd = serve->announce.fd, .events = POLLIN};
     for (int i = 0; i < SUPERVISE_NOTICES_MAX && serve->pending_count > 0; i++) {
         const struct pending *pending = &serve->pendings[i];
@@ -393,5 +395,7 @@ void serve_work(struct serve *serve, const struct pollfd *fds, size_t count)
         serve_read_agent(serve);
     if (fds[0].revents & POLLIN)
         serve_receive(serve);
+    else if (fds[0].revents != 0)
+        serve->listener = -1; /* nobody is below the filter any more: nothing to wait for */
     serve_check_deadlines(serve);
 }

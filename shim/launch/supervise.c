@@ -11,15 +11,15 @@
  * serves must stand above the program; it must outlive daemons that the program leaves behind, so it cannot be the
  * process that the caller waits for. The front has the caller's process id. It relays the program's end and stops up,
  * and signals down (front.c), and is gone when the program is. The server is child subreaper: what the program leaves
- * behind stays below it, it reaps them, and ends with the last. When the server is killed, the front, subreaper as well,
- * inherits the program, and with the listener it goes on serving, calls included that were half done. When the front
- * is killed, so is the program, as if it had been at that process id itself; what it left is still served. With both
- * gone no connect succeeds any more (ENOSYS, from the kernel).
+ * behind stays below it, it reaps them, and ends with the last. When the server is killed, the front, subreaper as
+ * well, inherits the program, and with the listener it goes on serving, calls included that were half done. When the
+ * front is killed, so is the program, as if it had been at that process id itself; what it left is still served. With
+ * both gone no connect succeeds any more (ENOSYS, from the kernel).
  *
  * All three share the caller's process group, session and terminal, so that ^C, ^Z and foreground are as they would
- * be without us. Both supervising processes block every signal; only SIGKILL ends them before their time. What differs for
- * the program: its parent and its orphans' parent is the server, it leads no group or session that its caller made it
- * lead, no_new_privs is set (setuid programs gain nothing), and TOLLGATE_SUPERVISED.
+ * be without us. Both supervising processes block every signal; only SIGKILL ends them before their time. What differs
+ * for the program: its parent and its orphans' parent is the server, it leads no group or session that its caller made
+ * it lead, no_new_privs is set (setuid programs gain nothing), and TOLLGATE_SUPERVISED.
  */
 #include "shim/launch/supervise.h"
 
@@ -95,8 +95,7 @@ bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(2 * sizeof *ret_fds)] = {0};
     struct link_message message;
     struct iovec bytes = {&message, sizeof message};
-    struct msghdr envelope = {
-        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+    struct msghdr envelope = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
     if (recvmsg(link, &envelope, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof message)
         return false;
     const struct cmsghdr *head = CMSG_FIRSTHDR(&envelope);

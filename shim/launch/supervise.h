@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the supervisor share (supervise.c, front.c, serve.c, destination.c, announce.c, filter.c); the rest of
- * the launcher uses launch.h. supervise.c begins with how it all works.
+ * What the files of the supervisor share (supervise.c, front.c, serve.c, destination.c, announce.c, filter.c); the rest
+ * of the launcher uses launch.h. supervise.c begins with how it all works.
  */
 #ifndef TOLLGATE_SUPERVISE_H
 #define TOLLGATE_SUPERVISE_H
@@ -41,7 +41,7 @@ int filter_install(int *ret_listener);
 
 /* What the supervisor must know of the map; a copy that it owns. */
 struct gate {
-    struct stat file; /* that was read last */
+    struct stat file;                         /* that was read last */
     uint32_t network, redirect_network, mask; /* host order; mask 0: nothing is governed */
     size_t port_count, redirect_count;
     struct tollgate_map_port *ports;
@@ -78,7 +78,8 @@ struct announce {
 };
 void announce_open(struct announce *announce, const char *runtime);
 /* False: no agent took it. `asker` comes back from announce_take. */
-bool announce_send(struct announce *announce, int asker, uint64_t cookie, const struct destination *destination, pid_t pid);
+bool announce_send(struct announce *announce, int asker, uint64_t cookie, const struct destination *destination,
+                   pid_t pid);
 /* The next answer: 1, *ret_asker's is in *ret_answer; 0, none yet; -1, the agent is gone. */
 int announce_take(struct announce *announce, int *ret_asker, struct tollgate_redirect_answer *ret_answer);
 /* Gives up; *ret_askers had no answer. Returns how many. */
@@ -121,12 +122,13 @@ struct link_message {
 bool link_send(int link, struct link_message message, const int *fds, size_t fd_count);
 /* False: the other side is gone (or nothing is there, for a link that does not block). */
 bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size_t fd_count);
-int link_raise(int fd);      /* away from the standard streams, which may be closed */
+int link_raise(int fd); /* away from the standard streams, which may be closed */
 long long supervise_now_ms(void);
 /* Leaves everything of the program's that was inherited: descriptors, working directory. */
 void supervise_detach(const int *kept, size_t count);
 
 /* Relays signals, stops and the end of the program to whoever started us. Never returns. */
-_Noreturn void front_run(int link, pid_t server, int listener, int program_fd, pid_t program, struct supervise_shared *shared);
+_Noreturn void front_run(int link, pid_t server, int listener, int program_fd, pid_t program,
+                         struct supervise_shared *shared);
 
 #endif

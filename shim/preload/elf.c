@@ -5,10 +5,10 @@
  * at most four "#!" lines, and changes nothing. Whatever cannot be looked at counts as dynamic: if it does not exist
  * the exec fails anyway, and a preload that nobody loads is harmless.
  */
-#include <elf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "shim/elf.h"
 #include "shim/preload/shim.h"
 
 #define ELF_SCRIPT_DEPTH_MAX 4
@@ -91,6 +91,27 @@ static bool elf_has_asan(const struct elf_file *file)
     return offset != 0 && elf_read(file->fd, name, sizeof name, offset) && text_starts(name, "libasan.so.");
 }
 
+static __attribute__((noinline)) bool elf_is_go(const struct elf_file *file)
+{
+    for (size_t i = 0; i < elf_count_segments(file); i++) {
+        _Alignas(Elf64_Nhdr) char notes[ELF_NOTES_BYTES];
+        Elf64_Phdr segment = {.p_type = PT_NULL};
+        if (!elf_read_segment(file, i, &segment))
+            return false;
+        if (segment.p_type != PT_NOTE)
+            continue;
+        size_t size = segment.p_filesz < sizeof notes ? segment.p_filesz : sizeof notes;
+        /* Notes usually follow the program headers, in the part that was read already. */
+        if (segment.p_offset < file->head_bytes && size <= file->head_bytes - segment.p_offset)
+            __builtin_memcpy(notes, file->head + segment.p_offset, size);
+        else if (!elf_read(file->fd, notes, size, segment.p_offset))
+            continue;
+        if (elf_notes_are_go(notes, size))
+            return true;
+    }
+    return false;
+}
+
 static struct target elf_judge(int fd, const char *head, size_t head_bytes, const char *name)
 {
     struct target target = {.kind = TARGET_DYNAMIC};
@@ -106,7 +127,8 @@ static struct target elf_judge(int fd, const char *head, size_t head_bytes, cons
     struct elf_file file = {.fd = fd, .header = header, .head = head, .head_bytes = head_bytes};
     Elf64_Phdr interpreter;
     /* The loader itself, run as a program, has no interpreter and honours LD_PRELOAD for what it loads. */
-    if (!elf_find_segment(&file, PT_INTERP, &interpreter) && !text_starts(name, "ld-"))
+    bool is_static = !elf_find_segment(&file, PT_INTERP, &interpreter) && !text_starts(name, "ld-");
+    if (is_static || elf_is_go(&file))
         target.kind = TARGET_STATIC;
     else
         target.has_asan = elf_has_asan(&file);
@@ -196,35 +218,40 @@ static size_t elf_measure_element(const char *list)
     return length;
 }
 
-/* execvp's search: the first regular executable file. A list too long for the stack is not searched. */
-static __attribute__((noinline)) struct target elf_look_in_path(const char *list, const char *name)
+/* execvp's search: the first regular executable file. Anything longer than `room` is not found. */
+static bool elf_search(const char *list, const char *name, char room[ELF_PATH_BYTES])
 {
-    struct target nothing = {.kind = TARGET_DYNAMIC};
-    size_t longest = 0;
-    for (const char *at = list; *at != '\0'; at++) {
-        size_t length = elf_measure_element(at);
-        longest = length > longest ? length : longest;
-        at += length;
-        if (*at == '\0')
-            break;
-    }
     size_t name_length = text_length(name);
-    if (name_length == 0 || name_length > 255 || longest > 4096)
-        return nothing;
-    char *candidate = __builtin_alloca(longest + name_length + 2);
+    if (name_length == 0 || name_length > 255)
+        return false;
     for (;;) {
         size_t length = elf_measure_element(list);
-        __builtin_memcpy(candidate, list, length);
-        char *end = candidate + length;
-        if (length > 0)
-            *end++ = '/';
-        text_append(end, name);
-        if (elf_is_executable(candidate))
-            return elf_look_at(AT_FDCWD, candidate, 0);
+        if (length + name_length + 2 <= ELF_PATH_BYTES) {
+            __builtin_memcpy(room, list, length);
+            char *end = room + length;
+            if (length > 0)
+                *end++ = '/';
+            text_append(end, name);
+            if (elf_is_executable(room))
+                return true;
+        }
         if (list[length] == '\0')
-            return nothing;
+            return false;
         list += length + 1;
     }
+}
+
+bool elf_find(const char *name, char room[ELF_PATH_BYTES])
+{
+    const char *list = &environ != NULL ? environment_find((const char *const *)environ, "PATH") : NULL;
+    return elf_search(list != NULL ? list : "/bin:/usr/bin", name, room);
+}
+
+static __attribute__((noinline)) struct target elf_look_in_path(const char *name)
+{
+    struct target nothing = {.kind = TARGET_DYNAMIC};
+    char found[ELF_PATH_BYTES];
+    return elf_find(name, found) ? elf_look_at(AT_FDCWD, found, 0) : nothing;
 }
 
 struct target elf_look(int directory, const char *path, int flags, bool search)
@@ -234,6 +261,5 @@ struct target elf_look(int directory, const char *path, int flags, bool search)
         return nothing;
     if (!search || text_find(path, "/") != NULL)
         return elf_look_at(directory, path, flags);
-    const char *list = &environ != NULL ? environment_find((const char *const *)environ, "PATH") : NULL;
-    return elf_look_in_path(list != NULL ? list : "/bin:/usr/bin", path);
+    return elf_look_in_path(path);
 }

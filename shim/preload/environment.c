@@ -21,6 +21,7 @@ const char *const row_names[ROW_COUNT] = {[ROW_PRELOAD] = "LD_PRELOAD=",
                                           [ROW_GROUP] = TOLLGATE_ENV_GROUP "=",
                                           [ROW_PROJECT] = TOLLGATE_ENV_PROJECT "=",
                                           [ROW_SHIM] = TOLLGATE_ENV_SHIM "=",
+                                          [ROW_LAUNCHER] = TOLLGATE_ENV_LAUNCHER "=",
                                           [ROW_CA_FILE] = TOLLGATE_ENV_CA_FILE "=",
                                           [ROW_CA_BUNDLE] = TOLLGATE_ENV_CA_BUNDLE "=",
 #define CA_ROW(name, adds) name "=",
@@ -166,6 +167,7 @@ void environment_remember(const char *const *entries)
     shim.library = environment_keep_library(entries);
     if (shim.library != NULL)
         environment_keep(ROW_PRELOAD, shim.library, NULL);
+    shim.launcher = environment_keep(ROW_LAUNCHER, environment_find(entries, TOLLGATE_ENV_LAUNCHER), NULL);
     environment_keep(ROW_ENVIRONMENT, environment_find(entries, TOLLGATE_ENV_ENVIRONMENT), NULL);
     environment_keep(ROW_GROUP, environment_find(entries, TOLLGATE_ENV_GROUP), NULL);
     environment_keep(ROW_PROJECT, environment_find(entries, TOLLGATE_ENV_PROJECT), NULL);

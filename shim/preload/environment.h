@@ -20,6 +20,7 @@ enum row {
     ROW_GROUP,
     ROW_PROJECT,
     ROW_SHIM,
+    ROW_LAUNCHER,
     ROW_CA_FILE,
     ROW_CA_BUNDLE,
     ROW_FIRST_CA,

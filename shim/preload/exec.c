@@ -2,8 +2,10 @@
 /*
  * Every way to start a program. libc's own calls among these functions never pass through a hook, so each public one
  * has its own, and all lead to exec_run: look at the target, put back (or, for the agent, take out) what its
- * environment lacks, call the real function once. Runs in vfork children and signal handlers: nothing is allocated,
- * locked or written but the stack. An environment that is complete costs the look and nothing else.
+ * environment lacks, call the real function once. A static or Go program is executed through the launcher, which takes
+ * its place and its arguments as they are, and supervises it (supervise.c says when). Runs in vfork children and signal
+ * handlers: nothing is allocated, locked or written but the stack. An environment that is complete costs the look and
+ * nothing else.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -89,7 +91,7 @@ static __attribute__((noinline)) int exec_with_plan(const struct exec_call *call
     environment_build(plan, array, text);
     int saved = real_get_errno();
     int result = exec_real(call, (char *const *)(uintptr_t)array);
-    if (!exec_is_too_big(call, result))
+    if (plan->order != NULL || !exec_is_too_big(call, result))
         return result;
     /* The few bytes that we added must not be what breaks the program. */
     real_set_errno(saved);
@@ -105,24 +107,91 @@ static bool exec_can_preload(void)
     return shim.library == NULL || RAW3(SYS_faccessat, AT_FDCWD, shim.library, R_OK) == 0;
 }
 
-static __attribute__((noinline)) bool exec_prepare(const struct exec_call *call, struct environment_plan *ret_plan)
+static bool exec_is_search(const struct exec_call *call)
 {
-    bool search = call->kind == EXEC_SEARCH || call->kind == EXEC_SPAWN_SEARCH;
-    struct target target = elf_look(call->directory, call->path, call->flags, search);
+    return call->kind == EXEC_SEARCH || call->kind == EXEC_SPAWN_SEARCH;
+}
+
+static struct target exec_look(const struct exec_call *call)
+{
+    struct target target = elf_look(call->directory, call->path, call->flags, exec_is_search(call));
     if (target.kind == TARGET_DYNAMIC && !exec_can_preload())
         target.kind = TARGET_FOREIGN;
-    return environment_plan(call->environment, target, ret_plan) &&
-           ret_plan->array_bytes + ret_plan->text_bytes <= EXEC_COPY_BYTES_MAX;
+    return target;
+}
+
+static int exec_fail(const struct exec_call *call, int error)
+{
+    if (call->kind == EXEC_SPAWN || call->kind == EXEC_SPAWN_SEARCH)
+        return error;
+    real_set_errno(error);
+    return -1;
+}
+
+static bool exec_is_bounded(const struct environment_plan *plan)
+{
+    return plan->array_bytes + plan->text_bytes <= EXEC_COPY_BYTES_MAX;
+}
+
+/* Nothing can govern it: under capture.strict it does not run. */
+static int exec_ungoverned(const struct exec_call *call)
+{
+    return map_is_strict() ? exec_fail(call, EPERM) : exec_real(call, call->environment);
+}
+
+static int exec_completed(const struct exec_call *call, struct target target)
+{
+    struct environment_plan plan;
+    if (!environment_plan(call->environment, target, NULL, &plan) || !exec_is_bounded(&plan))
+        return exec_real(call, call->environment);
+    return exec_with_plan(call, &plan);
+}
+
+static struct supervise_target exec_name_target(const struct exec_call *call)
+{
+    bool is_descriptor = call->kind == EXEC_DESCRIPTOR || (call->kind == EXEC_AT && call->path[0] == '\0');
+    return (struct supervise_target){.directory = call->directory,
+                                     .path = is_descriptor ? NULL : call->path,
+                                     .is_search = exec_is_search(call) && text_find(call->path, "/") == NULL};
+}
+
+/* The launcher in the target's place: same arguments, the target named in the environment. */
+static __attribute__((noinline)) int exec_supervised(const struct exec_call *call)
+{
+    struct supervise_target target = exec_name_target(call);
+    struct exec_call launch = *call;
+    struct environment_plan plan;
+    launch.kind = call->kind == EXEC_SPAWN_SEARCH || call->kind == EXEC_SPAWN ? EXEC_SPAWN : EXEC_PATH;
+    launch.path = shim.launcher;
+    if (!supervise_prepare(&target))
+        return exec_ungoverned(call);
+    environment_plan(call->environment, elf_look(AT_FDCWD, shim.launcher, 0, false), target.order, &plan);
+    int result = exec_is_bounded(&plan) ? exec_with_plan(&launch, &plan) : exec_fail(call, E2BIG);
+    supervise_undo(&target);
+    /* What we add must not be what breaks the program. */
+    return exec_is_too_big(call, result) ? exec_ungoverned(call) : result;
 }
 
 static int exec_run(const struct exec_call *call)
 {
-    struct environment_plan plan;
-    if (!shim.is_active || (call->environment != NULL && !pointer_is_plausible(call->environment)))
+    if (!shim.is_active || shim.is_launcher || (call->environment != NULL && !pointer_is_plausible(call->environment)))
         return exec_real(call, call->environment);
-    if (!exec_prepare(call, &plan))
-        return exec_real(call, call->environment);
-    return exec_with_plan(call, &plan);
+    struct target target = exec_look(call);
+    switch (target.kind) {
+    case TARGET_DYNAMIC:
+    case TARGET_AGENT:
+        return exec_completed(call, target);
+    case TARGET_FOREIGN:
+        return map_is_strict() ? exec_fail(call, EPERM) : exec_completed(call, target);
+    case TARGET_PRIVILEGED:
+        return exec_ungoverned(call);
+    case TARGET_STATIC:
+        break;
+    }
+    if (!supervise_is_above())
+        return exec_supervised(call);
+    target.kind = TARGET_DYNAMIC; /* governed already; what it starts is completed by its environment */
+    return exec_completed(call, target);
 }
 
 static int exec_path(const char *path, char *const *arguments, char *const *environment)

@@ -137,6 +137,11 @@ bool map_is_open(void)
     return map.header != NULL;
 }
 
+bool map_is_strict(void)
+{
+    return map.header != NULL && (map.header->flags & TOLLGATE_MAP_STRICT);
+}
+
 bool map_is_governed(uint32_t address)
 {
     return map.header != NULL && (address & map.header->network_mask) == map.header->network;

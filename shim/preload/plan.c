@@ -9,6 +9,7 @@
 #include "shim/preload/environment.h"
 
 #define ASAN_PERMISSION "verify_asan_link_order=0"
+#define PLAN_ORDER      TOLLGATE_ENV_EXECUTE "="
 #define BIT(row)        (UINT64_C(1) << (row))
 
 /* The value that NO_PROXY or no_proxy should extend: its own, else the other's, else none. */
@@ -130,14 +131,17 @@ static void plan_measure(struct environment_plan *plan)
         const char *entry = plan->found[row];
         plan->text_bytes += extra + (entry != NULL ? text_length(entry) : 0) + text_length(row_names[row]) + 2;
     }
+    if (plan->order != NULL)
+        plan->text_bytes += sizeof PLAN_ORDER + text_length(plan->order);
 }
 
-bool environment_plan(char *const *entries, struct target target, struct environment_plan *ret_plan)
+bool environment_plan(char *const *entries, struct target target, const char *order, struct environment_plan *ret_plan)
 {
     static const char *const nothing[] = {NULL};
     struct environment_plan *plan = ret_plan;
     __builtin_memset(plan, 0, sizeof *plan);
     plan->kind = target.kind;
+    plan->order = order;
     plan->entries = entries != NULL ? (const char *const *)entries : nothing;
     if (!shim.is_active || target.kind == TARGET_STATIC || target.kind == TARGET_PRIVILEGED)
         return false;
@@ -151,7 +155,8 @@ bool environment_plan(char *const *entries, struct target target, struct environ
         plan_removal(plan);
     else
         plan_completion(plan, target);
-    if (plan->append == 0 && plan->rewrite == 0 && !(target.kind == TARGET_AGENT && removal_drops_any(plan)))
+    if (plan->append == 0 && plan->rewrite == 0 && order == NULL &&
+        !(target.kind == TARGET_AGENT && removal_drops_any(plan)))
         return false;
     plan_measure(plan);
     return true;
@@ -215,6 +220,10 @@ void environment_build(const struct environment_plan *plan, const char **array, 
             array[used++] = text;
             text = build_added(plan, row, text) + 1;
         }
+    }
+    if (plan->order != NULL) {
+        array[used++] = text;
+        text_append(text_append(text, PLAN_ORDER), plan->order);
     }
     array[used] = NULL;
 }

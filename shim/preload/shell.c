@@ -43,7 +43,7 @@ static void shell_run(struct shell_call *call)
 {
     struct environment_plan plan;
     struct target shell = {.kind = TARGET_DYNAMIC};
-    if (shim.is_active && &environ != NULL && environment_plan(environ, shell, &plan) &&
+    if (shim.is_active && &environ != NULL && environment_plan(environ, shell, NULL, &plan) &&
         plan.array_bytes + plan.text_bytes <= SHELL_COPY_BYTES_MAX)
         shell_with_plan(call, &plan);
     else

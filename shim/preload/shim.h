@@ -76,6 +76,8 @@ struct shim_state {
     bool is_active;        /* TOLLGATE_RUNTIME named a directory and this process is not the agent */
     const char *runtime;   /* absolute, no trailing slash */
     const char *library;   /* path of libtollgate.so: what LD_PRELOAD must contain */
+    const char *launcher;  /* path of tollgate: what supervises static programs */
+    bool is_launcher;      /* this process is that program: it does itself what hooks would make it do */
     const char *ca_file;   /* our roots */
     const char *ca_bundle; /* user's and system roots and ours */
     const char *keystore;  /* the same for Java */
@@ -85,6 +87,7 @@ extern struct shim_state shim;
 /* map.c: the agent's map, in anonymous memory. Every look-up answers "not governed" until map_open succeeded. */
 bool map_open(const char *path);
 bool map_is_open(void);
+bool map_is_strict(void);                                           /* what cannot be governed must not run */
 bool map_is_governed(uint32_t address);                             /* host order */
 uint16_t map_find_agent(uint16_t original);                         /* host order; 0: not governed */
 uint16_t map_find_original(uint16_t agent);                         /* host order; 0: no agent port */
@@ -98,7 +101,7 @@ void hello_send(int fd);
 /* elf.c: what an exec's target is. Looks at the file only; a few system calls, no state. */
 enum target_kind {
     TARGET_DYNAMIC,    /* takes a preload; also anything unreadable or unknown */
-    TARGET_STATIC,     /* no interpreter: a preload does nothing */
+    TARGET_STATIC,     /* no interpreter, or Go: a preload does nothing, the supervisor governs it */
     TARGET_PRIVILEGED, /* setuid or setgid: left alone */
     TARGET_FOREIGN,    /* another architecture: its loader would complain about our library */
     TARGET_AGENT       /* tollgated: never governed */
@@ -109,11 +112,32 @@ struct target {
 };
 /* `directory` and `flags` as for execveat; `search`: look `path` up in PATH as execvp does. */
 struct target elf_look(int directory, const char *path, int flags, bool search);
+/* Where execvp would find a program. */
+#define ELF_PATH_BYTES 2048
+bool elf_find(const char *name, char room[ELF_PATH_BYTES]);
+
+/* supervise.c: static and Go programs are started by the launcher, which supervises them. */
+struct supervise_target {
+    int directory;    /* as for execveat; without a path: the program itself */
+    const char *path; /* NULL: `directory` is the program */
+    bool is_search;   /* in PATH */
+    /* supervise_prepare: */
+    char order[ELF_PATH_BYTES]; /* value of TOLLGATE_EXECUTE */
+    int opened;                 /* a descriptor that supervise_undo closes, -1: none */
+    int uncovered;              /* one that it makes close-on-exec again, -1: none */
+};
+/* True: a supervisor of ours is above this process, whatever the environment says. */
+bool supervise_is_above(void);
+/* False: the launcher cannot take the target's place. Then nothing is to be undone. */
+bool supervise_prepare(struct supervise_target *target);
+/* After an exec that failed, or a spawn. */
+void supervise_undo(const struct supervise_target *target);
 
 /* environment.c: what a governed process must find in its environment. */
 #define ENVIRONMENT_ROWS 40
 struct environment_plan {
     const char *const *entries;
+    const char *order; /* added as TOLLGATE_EXECUTE; NULL: nothing to supervise */
     size_t count;
     enum target_kind kind;
     uint64_t append;                     /* rows to add, as a set of bits */
@@ -127,7 +151,7 @@ void environment_remember(const char *const *entries);
 /* The value of NAME in entries, or NULL. */
 const char *environment_find(const char *const *entries, const char *name);
 /* True: something must change, and array_bytes and text_bytes of memory suffice for environment_build. */
-bool environment_plan(char *const *entries, struct target target, struct environment_plan *ret_plan);
+bool environment_plan(char *const *entries, struct target target, const char *order, struct environment_plan *ret_plan);
 void environment_build(const struct environment_plan *plan, const char **array, char *text);
 
 /* bytes.c: text and memory without libc. */

@@ -22,6 +22,14 @@ static bool start_is_agent(void)
     return program != NULL && text_equal(text_base(program), "tollgated");
 }
 
+/* The launcher in this process's place, for a hook of ours or for a user. */
+static bool start_is_launcher(const char *const *entries)
+{
+    const char *program = getauxval != NULL ? (const char *)getauxval(AT_EXECFN) : NULL;
+    return environment_find(entries, TOLLGATE_ENV_EXECUTE) != NULL ||
+           (program != NULL && shim.launcher != NULL && text_equal(program, shim.launcher));
+}
+
 static bool start_read_map(void)
 {
     char path[4096];
@@ -36,7 +44,7 @@ static void start_complete_environment(void)
 {
     struct environment_plan plan;
     struct target self = {.kind = TARGET_DYNAMIC};
-    if (!environment_plan(environ, self, &plan))
+    if (!environment_plan(environ, self, NULL, &plan))
         return;
     long memory = RAW6(SYS_mmap, 0, plan.array_bytes + plan.text_bytes + 1, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -56,6 +64,7 @@ __attribute__((constructor)) static void start(void)
     environment_remember(entries);
     if (!shim.is_active)
         return;
+    shim.is_launcher = start_is_launcher(entries);
     if (start_read_map())
         hello_prepare(shim.runtime, environment_find(entries, TOLLGATE_ENV_GROUP),
                       environment_find(entries, TOLLGATE_ENV_PROJECT));

@@ -16,8 +16,8 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -113,8 +113,9 @@ static int run_epoll(void)
     getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keep, &size);
     int second = connect(fd, &target.any, target_length) == 0 ? 0 : errno;
     int third = connect(fd, &target.any, target_length) == 0 ? 0 : errno;
-    printf("first %s, ready %d %u, error %d, keepalive %d, nonblocking %d, second %s, third %s\n", strerror(first), ready,
-           event.data.u32, error, keep, (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0, strerror(second), strerror(third));
+    printf("first %s, ready %d %u, error %d, keepalive %d, nonblocking %d, second %s, third %s\n", strerror(first),
+           ready, event.data.u32, error, keep, (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0, strerror(second),
+           strerror(third));
     return 0;
 }
 
@@ -247,7 +248,8 @@ static int run_self(char **environment)
         if (getrlimit(what, &limit) == 0)
             printf("limit %d %lu %lu\n", what, (unsigned long)limit.rlim_cur, (unsigned long)limit.rlim_max);
     }
-    printf("uid %d gid %d dumpable %d nice %d\n", (int)getuid(), (int)getgid(), prctl(PR_GET_DUMPABLE), getpriority(0, 0));
+    printf("uid %d gid %d dumpable %d nice %d\n", (int)getuid(), (int)getgid(), prctl(PR_GET_DUMPABLE),
+           getpriority(0, 0));
     for (; *environment; environment++)
         if (strncmp(*environment, "TOLLGATE_SUPERVISED=", 20) != 0)
             puts(*environment);
