@@ -239,6 +239,7 @@ static enum error write_map(const char *path, const struct settings *settings, c
                                            .file_size = (uint32_t)size,
                                            .network = settings->capture.network,
                                            .network_mask = 0xffff0000,
+                                           .flags = settings->capture.strict ? TOLLGATE_MAP_STRICT : 0,
                                            .redirect_network = settings->capture.network + 0x10000,
                                            .port_count = 1,
                                            .name_count = (uint32_t)names->count,

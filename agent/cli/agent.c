@@ -146,7 +146,7 @@ static int agent_complain_base_url(const struct cli *cli)
     return EX_CONFIG;
 }
 
-int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked)
+int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned)
 {
     struct launch_facts facts = {
         .place = &cli->place,
@@ -162,8 +162,8 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
     agent_take_launch(&answer, &facts);
     if (cli->options.base_url)
         agent_take_list(answer.json, "base_urls", &facts.base_urls);
-    const json_t *refuses = json_object_get(answer.json, "prod_refuses_unhooked");
-    *ret_refuses_unhooked = refuses ? json_is_true(refuses) : cli->place.is_prod;
+    const json_t *refuses = json_object_get(answer.json, "refuses_ungoverned");
+    *ret_refuses_ungoverned = refuses ? json_is_true(refuses) : cli->place.is_prod;
     json_decref(answer.json);
     if (cli->options.base_url && facts.base_urls.count == 0)
         return agent_complain_base_url(cli);
@@ -171,12 +171,12 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
     return EX_OK;
 }
 
-int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked)
+int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned)
 {
     int code = place_verify(&cli->place);
     if (code == EX_OK && agent_is_absent(cli))
         code = agent_start_for_run(cli);
     else if (code == EX_OK)
         agent_warn_other_policy(cli);
-    return code == EX_OK ? agent_ask_launch(cli, ret_facts, ret_refuses_unhooked) : code;
+    return code == EX_OK ? agent_ask_launch(cli, ret_facts, ret_refuses_ungoverned) : code;
 }

@@ -195,9 +195,9 @@ int wallet_adjust(struct cli *cli);
 int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent);
 void agent_remember(const struct cli *cli, const struct launch_agent *agent); /* in STATE/start.json */
 /* /v1/launch of a running agent. */
-int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked);
+int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned);
 /* The same, after starting dev's agent when none answers. prod's is never started by accident. */
-int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_unhooked);
+int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned);
 bool agent_is_absent(const struct cli *cli);
 
 /* ---- jupyter*.c: kernelspecs ---- */

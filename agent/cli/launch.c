@@ -22,12 +22,12 @@ static enum run_engine run_find_engine(const char *name)
 }
 
 /* dev says so and goes on: the placeholder key gets such a program a 401 from the provider. */
-static int run_complain(const struct cli *cli, const char *name, const char *why, bool refuses_unhooked)
+static int run_complain(const struct cli *cli, const char *name, const char *why, bool refuses_ungoverned)
 {
     const char *whose = cli->place.is_prod ? "prod" : "capture.strict";
     text_complain("%s cannot be governed: %s%s", name, why,
-                  refuses_unhooked ? text_format("; %s runs no ungoverned program", whose) : "");
-    return refuses_unhooked ? CLI_RUN_FAILED : EX_OK;
+                  refuses_ungoverned ? text_format("; %s runs no ungoverned program", whose) : "");
+    return refuses_ungoverned ? CLI_RUN_FAILED : EX_OK;
 }
 
 /* Below a supervisor everything is supervised already, by the agent of whoever started that. */
@@ -46,12 +46,12 @@ static struct supervise_program run_program(const struct cli *cli)
 }
 
 /* Does not return when the program runs. */
-static int run_start(const struct cli *cli, bool is_supervised, bool refuses_unhooked)
+static int run_start(const struct cli *cli, bool is_supervised, bool refuses_ungoverned)
 {
     struct supervise_program program = run_program(cli);
     if (is_supervised && !filter_is_in_force()) {
         const char *why = supervise_explain(supervise_run(&program));
-        int code = run_complain(cli, program.path, why, refuses_unhooked);
+        int code = run_complain(cli, program.path, why, refuses_ungoverned);
         if (code != EX_OK)
             return code;
     }
@@ -61,16 +61,16 @@ static int run_start(const struct cli *cli, bool is_supervised, bool refuses_unh
 
 /* May this program run, and how. */
 static int run_judge(const struct cli *cli, const struct launch_program *program, enum run_engine engine,
-                     bool refuses_unhooked, bool *ret_is_supervised)
+                     bool refuses_ungoverned, bool *ret_is_supervised)
 {
     const char *name = cli->arguments.items[0];
     bool is_supervised = engine == RUN_SUPERVISE ? !program->ungoverned || program->is_supervisable
                                                  : engine == RUN_AUTO && program->is_supervisable;
     *ret_is_supervised = is_supervised;
     if (is_supervised && run_is_nested_elsewhere(cli))
-        return run_complain(cli, name, "another environment's supervisor is above it", refuses_unhooked);
+        return run_complain(cli, name, "another environment's supervisor is above it", refuses_ungoverned);
     if (program->ungoverned && !is_supervised)
-        return run_complain(cli, name, program->ungoverned, refuses_unhooked);
+        return run_complain(cli, name, program->ungoverned, refuses_ungoverned);
     return EX_OK;
 }
 
@@ -89,12 +89,12 @@ int run_command(struct cli *cli)
     }
     struct launch_facts facts;
     struct launch_changes changes;
-    bool refuses_unhooked = false, is_supervised = false;
+    bool refuses_ungoverned = false, is_supervised = false;
     int code = project_apply(cli);
     if (code == EX_OK)
-        code = agent_get_launch(cli, &facts, &refuses_unhooked);
+        code = agent_get_launch(cli, &facts, &refuses_ungoverned);
     if (code == EX_OK)
-        code = run_judge(cli, &program, engine, refuses_unhooked, &is_supervised);
+        code = run_judge(cli, &program, engine, refuses_ungoverned, &is_supervised);
     if (code == EX_OK)
         code = governed_changes(&facts, &changes);
     if (code != EX_OK)
@@ -102,7 +102,7 @@ int run_command(struct cli *cli)
     if (program.has_asan)
         governed_permit_asan(&changes);
     changes_apply(&changes);
-    return run_start(cli, is_supervised, refuses_unhooked);
+    return run_start(cli, is_supervised, refuses_ungoverned);
 }
 
 /* "fd:N", "close:N" or a path. */
@@ -168,10 +168,10 @@ int env_command(struct cli *cli)
         governed_undo(&cli->place, &changes);
     } else {
         struct launch_facts facts;
-        bool refuses_unhooked;
+        bool refuses_ungoverned;
         code = project_apply(cli);
         if (code == EX_OK)
-            code = agent_get_launch(cli, &facts, &refuses_unhooked);
+            code = agent_get_launch(cli, &facts, &refuses_ungoverned);
         if (code == EX_OK)
             code = governed_changes(&facts, &changes);
     }

@@ -379,6 +379,7 @@ struct settings {
         enum unlisted unmetered_endpoint; /* BLOCK PASS METER: a call whose format is not metered */
         bool base_urls;                   /* a plain HTTP port on 127.0.0.1 */
         uint32_t base_url_port;           /* 0: a free one */
+        bool strict;                      /* what cannot be governed is not executed */
     } capture;
     struct {
         uid_t *uids;

@@ -76,7 +76,8 @@ static void write_launch(struct buffer *out, const struct settings *settings, co
     json_write_member_string(out, "environment", config_environment_name(settings->environment));
     json_write_member_string(out, "group", group->name);
     json_write_member_string(out, "placeholder", group->api_key);
-    json_write_member_boolean(out, "prod_refuses_unhooked", settings->environment == ENVIRONMENT_PROD);
+    json_write_member_boolean(out, "refuses_ungoverned",
+                              settings->environment == ENVIRONMENT_PROD || settings->capture.strict);
     json_write_member(out, "key_environment");
     json_write_raw(out, "[");
     bool is_first = true;

@@ -302,7 +302,6 @@ static const struct bad bad_settings[] = {
     {GROUP "model_groups: []\n", 5, 1, "unknown key \"model_groups\" in the policy", 0},
     {GROUP "rate_limits: {}\n", 5, 1, "unknown key \"rate_limits\" in the policy", 0},
     {GROUP "privacy: {}\n", 5, 1, "\"privacy\" is not supported by this version yet", 0},
-    {GROUP "capture: {strict: true}\n", 5, 11, "\"strict\" is not supported by this version yet", 0},
     {GROUP "capture: {network: 127.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
     {GROUP "capture: {network: 10.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
     {GROUP "capture: {network: 127.77.0.0/8}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
