@@ -71,9 +71,7 @@ void doctor_check_environment(struct doctor *doctor)
     doctor_check_keys(doctor);
     doctor_check_proxy(doctor);
     doctor_check_preload(doctor);
-    doctor_add(doctor, "static programs", FINDING_OK, NULL,
-               "static, Go and setuid programs are not governed: dev warns, "
-               "prod refuses them");
+    doctor_add(doctor, "setuid programs", FINDING_OK, NULL, "are not governed: dev warns, prod refuses them");
 }
 
 /* WAIT_KILLABLE_RECV came with 5.19; without it supervised programs see spurious EISCONN under signals. */
@@ -91,8 +89,8 @@ static void doctor_check_seccomp(struct doctor *doctor)
                   (major > 5 || (major == 5 && minor >= 19));
     bool has = strstr(line, "user_notif") != NULL;
     doctor_add(doctor, "seccomp", is_new && has ? FINDING_OK : FINDING_WARNING,
-               "a kernel from 5.19 on can supervise static programs", "kernel %d.%d, user notification %s", major,
-               minor, has ? "available" : "not available");
+               "a kernel from 5.19 on can supervise static and Go programs; on this one they are not governed",
+               "kernel %d.%d, user notification %s", major, minor, has ? "available" : "not available");
 }
 
 static void doctor_check_sockets(struct doctor *doctor)

@@ -174,7 +174,7 @@ static __attribute__((noinline)) int exec_supervised(const struct exec_call *cal
 
 static int exec_run(const struct exec_call *call)
 {
-    if (!shim.is_active || shim.is_launcher || (call->environment != NULL && !pointer_is_plausible(call->environment)))
+    if (!shim.is_active || (call->environment != NULL && !pointer_is_plausible(call->environment)))
         return exec_real(call, call->environment);
     struct target target = exec_look(call);
     switch (target.kind) {

@@ -73,11 +73,10 @@ int real_get_errno(void);
 
 /* start.c: what the constructor found out. Constant afterwards. */
 struct shim_state {
-    bool is_active;        /* TOLLGATE_RUNTIME named a directory and this process is not the agent */
+    bool is_active;        /* TOLLGATE_RUNTIME named a directory and this process is neither agent nor launcher */
     const char *runtime;   /* absolute, no trailing slash */
     const char *library;   /* path of libtollgate.so: what LD_PRELOAD must contain */
     const char *launcher;  /* path of tollgate: what supervises static programs */
-    bool is_launcher;      /* this process is that program: it does itself what hooks would make it do */
     const char *ca_file;   /* our roots */
     const char *ca_bundle; /* user's and system roots and ours */
     const char *keystore;  /* the same for Java */

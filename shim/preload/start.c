@@ -13,21 +13,17 @@ extern unsigned long getauxval(unsigned long type) __attribute__((weak));
 
 struct shim_state shim;
 
-/* The agent governs others, never itself, also when something started it that no hook saw. */
-static bool start_is_agent(void)
-{
-    if (getauxval == NULL)
-        return false;
-    const char *program = (const char *)getauxval(AT_EXECFN);
-    return program != NULL && text_equal(text_base(program), "tollgated");
-}
-
-/* The launcher in this process's place, for a hook of ours or for a user. */
-static bool start_is_launcher(const char *const *entries)
+/*
+ * The agent governs others, never itself, also when something started it that no hook saw. So does the launcher, which
+ * a hook executes under the program's own arguments: as supervisor it connects programs' sockets to the agent.
+ */
+static bool start_is_ours(const char *const *entries)
 {
     const char *program = getauxval != NULL ? (const char *)getauxval(AT_EXECFN) : NULL;
-    return environment_find(entries, TOLLGATE_ENV_EXECUTE) != NULL ||
-           (program != NULL && shim.launcher != NULL && text_equal(program, shim.launcher));
+    if (environment_find(entries, TOLLGATE_ENV_EXECUTE) != NULL)
+        return true;
+    return program != NULL &&
+           (text_equal(text_base(program), "tollgated") || text_equal(text_base(program), "tollgate"));
 }
 
 static bool start_read_map(void)
@@ -58,13 +54,12 @@ static void start_complete_environment(void)
 __attribute__((constructor)) static void start(void)
 {
     real_resolve();
-    if (&environ == NULL || environ == NULL || start_is_agent())
+    const char *const *entries = &environ != NULL ? (const char *const *)environ : NULL;
+    if (entries == NULL || start_is_ours(entries))
         return;
-    const char *const *entries = (const char *const *)environ;
     environment_remember(entries);
     if (!shim.is_active)
         return;
-    shim.is_launcher = start_is_launcher(entries);
     if (start_read_map())
         hello_prepare(shim.runtime, environment_find(entries, TOLLGATE_ENV_GROUP),
                       environment_find(entries, TOLLGATE_ENV_PROJECT));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]...
- * [-r ORIGINAL=ADDRESS]... [-s] NAME=ADDRESS... (names and redirects sorted by the caller; -s: strict). The network is
- * 127.77.0.0/16, that of redirects 127.78.0.0/16. -x offset|text|address|count writes a map that is wrong there and
- * right in every checksum and size. It shares the contract header and nothing else with the shim, so that a
- * wrong reading of the layout on either side shows.
+ * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... NAME=ADDRESS...
+ * [-r ORIGINAL STAND-IN]... [-s] (names and originals sorted by the caller, originals as IPv6; -s: strict). The
+ * networks are 127.77.0.0/16 and 127.78.0.0/16. -x offset|text|address|count|redirect writes a map that is wrong there and right in
+ * every checksum and size. It shares the contract header and nothing else with the shim, so that a wrong reading of the
+ * layout on either side shows.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -55,23 +55,15 @@ static int add_name(char *argument)
     return 0;
 }
 
-static int add_redirect(char *argument)
+static int add_redirect(const char *original, const char *stand_in)
 {
-    char *address = strchr(argument, '=');
-    struct in_addr number, v4;
-    if (address == NULL || header.redirect_count == NAMES_MAX)
-        return -1;
-    *address++ = '\0';
-    struct tollgate_map_redirect *row = &redirects[header.redirect_count++];
-    if (inet_pton(AF_INET, argument, &v4) == 1) {
-        memset(row->original + 10, 0xff, 2);
-        memcpy(row->original + 12, &v4, sizeof v4);
-    } else if (inet_pton(AF_INET6, argument, row->original) != 1) {
-        return -1;
-    }
-    if (inet_pton(AF_INET, address, &number) != 1)
+    struct tollgate_map_redirect *row = &redirects[header.redirect_count];
+    struct in_addr number;
+    if (header.redirect_count == NAMES_MAX || inet_pton(AF_INET6, original, row->original) != 1 ||
+        inet_pton(AF_INET, stand_in, &number) != 1)
         return -1;
     row->address = ntohl(number.s_addr);
+    header.redirect_count++;
     return 0;
 }
 
@@ -86,6 +78,8 @@ static int spoil(const char *what)
         names[0].address = 0x08080808;
     else if (strcmp(what, "count") == 0)
         header.name_count = 0x20000000;
+    else if (strcmp(what, "redirect") == 0)
+        redirects[0].address = 0x08080808;
     else
         return -1;
     return 0;
@@ -102,9 +96,8 @@ static int write_map(const char *path, const char *wrong)
     memcpy(body + ports_size, names, names_size);
     size_t redirects_size = header.redirect_count * sizeof redirects[0];
     memcpy(body + ports_size + names_size, redirects, redirects_size);
-    size_t rows_size = ports_size + names_size + redirects_size;
-    memcpy(body + rows_size, text, header.text_size);
-    size_t size = rows_size + header.text_size;
+    memcpy(body + ports_size + names_size + redirects_size, text, header.text_size);
+    size_t size = ports_size + names_size + redirects_size + header.text_size;
     header.file_size = (uint32_t)(sizeof header + size);
     header.checksum = tollgate_map_checksum(body, size);
     FILE *file = fopen(path, "wb");
@@ -121,9 +114,10 @@ int main(int argc, char **argv)
         int result = 0;
         if (strcmp(argv[i], "-p") == 0 && i + 1 < argc)
             result = add_port(argv[++i]);
-        else if (strcmp(argv[i], "-r") == 0 && i + 1 < argc)
-            result = add_redirect(argv[++i]);
-        else if (strcmp(argv[i], "-s") == 0)
+        else if (strcmp(argv[i], "-r") == 0 && i + 2 < argc) {
+            result = add_redirect(argv[i + 1], argv[i + 2]);
+            i += 2;
+        } else if (strcmp(argv[i], "-s") == 0)
             header.flags = TOLLGATE_MAP_STRICT;
         else if (strcmp(argv[i], "-x") == 0 && i + 1 < argc)
             wrong = argv[++i];

@@ -241,8 +241,7 @@ static int run_self(char **environment)
         if (fcntl(fd, F_GETFD) >= 0)
             printf("fd %d flags %d\n", fd, fcntl(fd, F_GETFD));
     say_mask();
-    printf("cwd %s umask %o group %d session %d terminal %d\n", getcwd(path, sizeof path) ? path : "?",
-           (unsigned)umask(0), (int)getpgrp(), (int)getsid(0), isatty(0) ? (int)tcgetpgrp(0) : -1);
+    printf("cwd %s umask %o\n", getcwd(path, sizeof path) ? path : "?", (unsigned)umask(0));
     for (int what = 0; what < RLIMIT_NLIMITS; what++) {
         struct rlimit limit;
         if (getrlimit(what, &limit) == 0)

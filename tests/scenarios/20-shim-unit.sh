@@ -293,8 +293,8 @@ check_bad_maps() {
         cp "$good" "$RUN/map"
         printf '\xa5' | dd of="$RUN/map" bs=1 seek="$length" conv=notrunc status=none
         governed "$CLIENTS/shim_quiet" || died=1
-        # The header's 64 bytes carry fields that may hold any value; the checksum covers the rest.
-        [ "$length" -lt 64 ] || [ "$(governed sh -c 'echo "${SSL_CERT_FILE-}"')" = "" ] || accepted=1
+        # The header's 48 bytes carry fields that may hold any value; the checksum covers the rest.
+        [ "$length" -lt 48 ] || [ "$(governed sh -c 'echo "${SSL_CERT_FILE-}"')" = "" ] || accepted=1
     done
     for length in offset text address count; do
         "$CLIENTS/shim_map" "$RUN/map" -x "$length" -p "443:$AGENT_PORT" api.openai.com=127.77.0.1

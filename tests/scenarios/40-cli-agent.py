@@ -47,8 +47,8 @@ def write_map():
     checksum = 14695981039346656037
     for byte in body:
         checksum = ((checksum ^ byte) * 1099511628211) % (1 << 64)
-    head = struct.pack("<QIIQIIIIII", 0x50414D474C4C4F54, 1, 48 + len(body), checksum, 0x7F4D0000, 0xFFFF0000, 1,
-                       len(names), len(text), 7)
+    head = struct.pack("<QIIQIIIIIIIIII", 0x50414D474C4C4F54, 2, 64 + len(body), checksum, 0x7F4D0000, 0xFFFF0000, 1,
+                       len(names), len(text), 7, 0x7F4E0000, 0, 0, 0)
     with open(runtime + "/map", "wb") as file:
         file.write(head + body)
 

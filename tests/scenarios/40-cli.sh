@@ -104,9 +104,10 @@ has "$out" "without a first line"; report script-without-interpreter-line
 code 125 "$tollgate" run; code 125 "$tollgate" run --grop x true; code 125 "$tollgate" run --group nobody true
 has "$err" "no consumer group is named nobody"; code 125 "$tollgate" run --group 'a b' true; report own-failures
 printf 'int main(void) { return 5; }\n' >"$work/static.c"; gcc -static -o "$work/static" "$work/static.c"
-code 5 "$tollgate" run "$work/static"; has "$err" "cannot be governed by the preload engine: static"
-printf '#!%s\n' "$work/static" >"$work/script"; chmod +x "$work/script"; code 5 "$tollgate" run "$work/script"
-has "$err" "static"; report static-program-dev
+code 5 "$tollgate" run "$work/static"; equal "$err" ""; code 5 "$tollgate" run --engine preload "$work/static"
+has "$err" "cannot be governed: static"; printf '#!%s\n' "$work/static" >"$work/script"; chmod +x "$work/script"
+code 5 "$tollgate" run "$work/script"; equal "$err" ""; code 5 "$tollgate" run --engine preload "$work/script"
+has "$err" "static"; code 125 "$tollgate" run --engine fast true; has "$err" "preload or supervise"; report static-program-dev
 gcc -fsanitize=address -o "$work/asan" "$work/static.c" && { ASAN_OPTIONS=detect_leaks=0 code 5 "$tollgate" run "$work/asan"; }
 report program-with-asan
 

@@ -1,0 +1,514 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Static and Go programs: the supervisor alone, with a hand-made runtime directory and a stand-in for the agent's
+# redirect.sock (tests/clients/redirect_agent.py), then exec hooks, trees, life and death. BUILD names the build directory.
+# One line per check: "ok NAME", "not ok NAME: why" or "skip NAME: why". Exit 0 all passed, 1 some failed, 77 not possible.
+set -u
+cd "$(dirname "$0")/../.." || exit 77
+. scripts/lib.sh
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+make -s BUILD="$BUILD" "$BUILD/tollgate" "$BUILD/tests/clients/shim_map" || exit 1
+# The shim is never sanitized, the launcher may be.
+SHIM=$BUILD/libtollgate.so LAUNCHER=$BUILD/tollgate MAP=$BUILD/tests/clients/shim_map
+make -s BUILD="$BUILD" "$SHIM" || exit 1
+umask 022
+DIR=$(mktemp -d /tmp/tg.XXXXXX)
+RUN=$DIR/runtime
+mkdir -m 0700 "$RUN"
+failed=0 AGENT=
+finish() {
+    [ -n "$AGENT" ] && kill "$AGENT" 2>/dev/null && wait "$AGENT" 2>/dev/null
+    rm -rf "$DIR"
+}
+trap finish EXIT
+pass() { echo "ok $1"; }
+fail() { failed=1; echo "not ok $1: $(echo "$2" | tr '\n' '|' | cut -c1-400)"; }
+skip() { echo "skip $1: $2"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+is() { if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "got '$2', wanted '$3'"; fi; }
+has() { case $2 in *"$3"*) pass "$1" ;; *) fail "$1" "no '$3' in '$2'" ;; esac; }
+FAMILY=("LD_PRELOAD=$SHIM" "TOLLGATE_SHIM=$SHIM" "TOLLGATE_LAUNCHER=$LAUNCHER" "TOLLGATE_RUNTIME=$RUN" TOLLGATE_ENV=dev TOLLGATE_GROUP=research)
+ASAN=()
+case $BUILD in *-asan) ASAN=(ASAN_OPTIONS=verify_asan_link_order=0) ;; esac
+# governed COMMAND…: as a dynamic program that carries the shim would start it. supervised PROGRAM…: through its exec hook.
+governed() { timeout 60 env -i PATH="$PATH" HOME="$DIR" "${FAMILY[@]}" "${ASAN[@]}" sh -c 'exec "$@"' sh "$@"; }
+supervised() { governed "$@" 2>&1; }
+# Becomes the program: for jobs whose process id matters.
+become() { exec env -i PATH="$PATH" HOME="$DIR" "${FAMILY[@]}" "${ASAN[@]}" sh -c 'exec "$@"' sh "$@"; }
+PORT=$(free_port)
+PROVIDER=203.0.113.9 PROVIDER6=2001:db8::9 OTHER=198.51.100.7 # documentation addresses: nobody is there
+write_map() {
+    "$MAP" "$RUN/map.new" -p "443:$PORT" -r ::ffff:$PROVIDER 127.78.0.9 -r $PROVIDER6 127.78.0.10 "$@" api.openai.com=127.77.0.1 &&
+        mv "$RUN/map.new" "$RUN/map"
+}
+start_agent() {
+    : >"$DIR/agent.log"
+    python3 tests/clients/redirect_agent.py "$RUN" "$PORT" "$DIR/agent.log" >"$DIR/agent.out" 2>"$DIR/agent.err" &
+    AGENT=$!
+    wait_for 10 grep -q ready "$DIR/agent.out" || { cat "$DIR/agent.err"; exit 1; }
+}
+stop_agent() {
+    kill "$AGENT"
+    wait "$AGENT" 2>/dev/null
+    AGENT=
+}
+build_programs() {
+    PROGRAMS=()
+    gcc -D_GNU_SOURCE -O1 -static -pthread -o "$DIR/static" tests/clients/supervised.c 2>"$DIR/gcc.err" || { cat "$DIR/gcc.err"; exit 1; }
+    PROGRAMS+=(static)
+    if have musl-gcc && musl-gcc -D_GNU_SOURCE -O1 -static -o "$DIR/musl" tests/clients/supervised.c 2>/dev/null; then
+        PROGRAMS+=(musl)
+    else skip "static musl program" "no musl-gcc"; fi
+    if have go; then
+        export GOCACHE=$DIR/gocache GOPROXY=off GOTOOLCHAIN=local GOFLAGS=-mod=mod
+        CGO_ENABLED=0 go build -o "$DIR/go" tests/clients/supervised.go && PROGRAMS+=(go)
+        CGO_ENABLED=1 go build -o "$DIR/cgo" tests/clients/supervised.go && PROGRAMS+=(cgo)
+        rm -rf "$GOCACHE"
+        is "Go builds with and without cgo" "${#PROGRAMS[@]}" "$(($(have musl-gcc && echo 2 || echo 1) + 2))"
+        if [ -x "$DIR/cgo" ] && readelf -l "$DIR/cgo" | grep -q INTERP; then pass "the cgo program is dynamic"; else fail "the cgo program is dynamic" "$(file "$DIR/cgo")"; fi
+    else skip "Go programs" "no go"; fi
+    gcc -D_GNU_SOURCE -O1 -pthread -o "$DIR/dynamic" tests/clients/supervised.c
+}
+
+check_connects() {
+    local program address output
+    for program in "${PROGRAMS[@]}"; do
+        for address in $PROVIDER $PROVIDER6 $OTHER 2001:db8::77; do
+            is "$program to $address" "$(supervised "$DIR/$program" connect $address 443)" "connected: agent 127.78.0.1"
+        done
+        is "$program to an address of the map" "$(supervised "$DIR/$program" connect 127.77.0.1 443)" "connected: agent 127.77.0.1"
+        has "$program to a port of it that nobody governs" "$(supervised "$DIR/$program" connect 127.77.0.1 80)" "onnection refused"
+        is "$program to loopback" "$(supervised "$DIR/$program" connect 127.0.0.1 "$PORT")" "connected: agent 127.0.0.1"
+        is "$program after env -i" "$(supervised sh -c "env -i '$DIR/$program' connect $PROVIDER 443")" "connected: agent 127.78.0.1"
+    done
+    has "the agent knows who, whose and where to" "$(cat "$DIR/agent.log")" "announced $PROVIDER6 443 static research - cookie True"
+    is "every announcement is followed by its connection" "$(grep -c ^announced "$DIR/agent.log")" "$(grep -c '^accepted 127.7' "$DIR/agent.log")"
+    for address in $PROVIDER $PROVIDER6; do
+        is "epoll, $address" "$(supervised "$DIR/static" epoll $address 443)" \
+            "first Operation now in progress, ready 1 7, error 0, keepalive 1, nonblocking 1, second Success, third Transport endpoint is already connected"
+        is "QUIC falls back, $address" "$(supervised "$DIR/static" udp $address 443)" "udp: Connection refused"
+        is "TCP Fast Open falls back, $address" "$(supervised "$DIR/static" fastopen $address 443 | sort -u | tr '\n' ' ')" \
+            "sendmmsg: Operation not supported sendmsg: Operation not supported sendto: Operation not supported "
+    done
+    is "source-address probes succeed" "$(supervised "$DIR/static" udp 127.77.0.1 443)" "udp connected"
+    is "a socket that speaks IPv6 only" "$(supervised "$DIR/static" only $PROVIDER6 443)" "connected: agent 127.78.0.1"
+    is "and one that is bound" "$(supervised "$DIR/static" only $PROVIDER6 443 1)" "connect: Connection refused"
+    is "no way around" "$(supervised "$DIR/static" evasion $PROVIDER 443 | head -1)" \
+        "io_uring Function not implemented, undumpable 0, dumpable 1, x32 Function not implemented, no_new_privs 1"
+    echo 13 >"$RUN/refuse"
+    is "the agent's refusal is the program's errno" "$(supervised "$DIR/static" connect $OTHER 443)" "connect: Permission denied"
+    rm "$RUN/refuse"
+}
+
+check_many() {
+    is "500 connects under a 1 ms timer" "$(supervised "$DIR/static" storm $PROVIDER 443 500)" "connected 500, EINTR 0, EISCONN 0, other 0"
+    is "and past the agent" "$(supervised "$DIR/static" storm 127.0.0.1 "$PORT" 500)" "connected 500, EINTR 0, EISCONN 0, other 0"
+    is "64 threads at once" "$(supervised "$DIR/static" threads $PROVIDER 443 64 20)" "connected 1280, EINTR 0, EISCONN 0, other 0"
+    [ -x "$DIR/go" ] && is "100 goroutines at once" "$(supervised "$DIR/go" threads $PROVIDER 443 100 20)" "greeted 2000 others map[]"
+}
+
+as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"; }
+check_user() {
+    if [ "$(id -u)" != 0 ] || ! have setpriv; then
+        skip "a user without capabilities" "needs root and setpriv"
+        return
+    fi
+    local program output
+    chmod 755 "$DIR"
+    chmod 711 "$RUN"
+    chmod 666 "$RUN/redirect.sock"
+    chmod 644 "$RUN/map"
+    if ! as_user test -r "$SHIM" || ! as_user test -x "$LAUNCHER"; then
+        mkdir -m 755 "$DIR/copy" && cp "$SHIM" "$LAUNCHER" "$DIR/copy/"
+        local FAMILY=("LD_PRELOAD=$DIR/copy/libtollgate.so" "TOLLGATE_SHIM=$DIR/copy/libtollgate.so" "TOLLGATE_LAUNCHER=$DIR/copy/tollgate" "TOLLGATE_RUNTIME=$RUN" TOLLGATE_ENV=dev)
+    fi
+    for program in "${PROGRAMS[@]}"; do
+        is "$program as a user without capabilities" \
+            "$(as_user env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$@"; exit' sh "$DIR/$program" connect $PROVIDER 443 2>&1)" "connected: agent 127.78.0.1"
+    done
+}
+
+# The program finds in itself what it would find without us. In both runs the environment is completed by sh's constructor.
+check_self() {
+    local plain=$DIR/plain under=$DIR/under
+    self() { governed "$DIR/static" self 2>&1 | grep -vE '^(TOLLGATE_LAUNCHER|_)=' | sort; }
+    same() {
+        (FAMILY=("${FAMILY[@]/#TOLLGATE_LAUNCHER=*/TOLLGATE_LAUNCHER=/none}"); self) >"$plain"
+        self >"$under"
+        if [ "$(wc -l <"$plain")" -gt 30 ] && diff "$plain" "$under" >"$DIR/diff"; then pass "$1"; else fail "$1" "$(cat "$DIR/diff")"; fi
+    }
+    same "descriptors, mask, limits, directory and environment are the same" 7</etc/passwd
+    (
+        trap '' HUP USR1 CHLD
+        ulimit -n 77 -c 5
+        same "with a closed stream, ignored signals and low limits, too" <&-
+        exit $failed
+    ) || failed=1
+    governed "$DIR/static" self >"$under" 2>&1
+    has "the environment is complete" "$(cat "$under")" "SSL_CERT_FILE=$RUN/bundle.pem"
+    is "our order is not in it" "$(grep -c TOLLGATE_EXECUTE "$under")" 0
+    is "five thousand arguments go through" "$(governed python3 -c "
+import subprocess
+print(subprocess.run(['$DIR/static', 'connect', '$PROVIDER', '443'] + ['x' * 100] * 5000, capture_output=True, text=True).stdout.strip())")" \
+        "connected: agent 127.78.0.1"
+}
+
+check_hooks() {
+    cat >"$DIR/hooks.py" <<'P'
+import ctypes, os, subprocess, sys
+program, address = sys.argv[1:]
+directory, name = os.path.split(program)
+call = [program, "connect", address, "443"]
+libc = ctypes.CDLL(None, use_errno=True)
+strings = lambda items: (ctypes.c_char_p * (len(items) + 1))(*[item.encode() for item in items], None)
+
+def forked(what):
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.dup2(writer, 1)
+        what()
+        os._exit(99)
+    os.close(writer)
+    os.wait()
+    return os.read(reader, 4096).decode()
+
+def spawned(spawn, path, environment):
+    return forked(lambda: (os.waitpid(spawn(path, call, environment), 0), os._exit(0)))
+
+os.environ["PATH"] = directory + ":" + os.environ["PATH"]
+for line in [
+    ("execve", forked(lambda: os.execve(program, call, {}))),
+    ("execvpe", forked(lambda: os.execvpe(name, call, {"PATH": directory}))),
+    ("execvp", forked(lambda: libc.execvp(name.encode(), strings(call)))),
+    ("fexecve", forked(lambda: os.execve(os.open(program, os.O_RDONLY | os.O_CLOEXEC), call, {}))),
+    ("execveat", forked(lambda: libc.execveat(os.open(directory, os.O_RDONLY), name.encode(), strings(call), strings([]), 0))),
+    ("syscall", forked(lambda: libc.syscall(59, program.encode(), strings(call), strings([])))),
+    ("posix_spawn", spawned(os.posix_spawn, program, {})),
+    ("posix_spawnp", spawned(os.posix_spawnp, name, {})),
+    ("system", forked(lambda: (libc.clearenv(), libc.system(" ".join(call).encode()), os._exit(0)))),
+    ("popen", os.popen(" ".join(call)).read()),
+    ("subprocess", subprocess.run(call, env={}, capture_output=True, text=True).stdout),
+]:
+    print("ok" if line[1] == "connected: agent 127.78.0.1\n" else "not ok", "hook", line[0], repr(line[1]))
+P
+    local program line
+    for program in "${PROGRAMS[@]}"; do
+        while read -r line; do
+            case $line in ok*) pass "$program ${line#ok }" ;; *) fail "$program $line" "not governed" ;; esac
+        done < <(supervised python3 "$DIR/hooks.py" "$DIR/$program" $PROVIDER)
+    done
+    cp "$DIR/static" "$DIR/plain.static" && chmod a-x "$DIR/plain.static"
+    is "a file that may not be executed is the kernel's to refuse" "$(supervised sh -c "'$DIR/plain.static' 2>/dev/null; echo \$?")" 126
+}
+
+check_trees() {
+    local expected="connected: agent 127.78.0.1" program
+    if [ -x "$DIR/go" ]; then
+        is "go, static" "$(supervised "$DIR/go" run "$DIR/static" connect $PROVIDER 443)" "$expected"
+        is "go, sh, env -i, static" "$(supervised "$DIR/go" run sh -c "env -i '$DIR/static' connect $PROVIDER 443")" "$expected"
+        is "dynamic below go goes through its own shim" "$(supervised "$DIR/go" run "$DIR/dynamic" connect 127.77.0.1 443)" "connected: agent 127.77.0.1"
+        has "the program knows its supervisor" "$(supervised "$DIR/go" run /usr/bin/env)" TOLLGATE_SUPERVISED=
+    fi
+    is "python, static" "$(supervised python3 -c "import subprocess; subprocess.run(['$DIR/static', 'connect', '$PROVIDER', '443'], env={})")" "$expected"
+    for program in $(seq 12); do
+        printf 'all: s%s d%s\ns%s:\n\t@%s connect %s 443\nd%s:\n\t@%s connect 127.77.0.1 443\n' "$program" "$program" "$program" "$DIR/static" $PROVIDER \
+            "$program" "$DIR/dynamic"
+    done >"$DIR/Makefile"
+    is "make -j with both kinds" "$(supervised make -s -j6 -f "$DIR/Makefile" | sort | uniq -c | tr -s ' ' | tr '\n' ';')" \
+        " 12 connected: agent 127.77.0.1; 12 connected: agent 127.78.0.1;"
+    if unshare -m true 2>/dev/null && [ -x "$DIR/go" ]; then
+        printf '%s api.openai.com\n' $PROVIDER >"$DIR/hosts"
+        is "a name that the program resolves itself" "$(unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$DIR/hosts" \
+            env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$0" connect api.openai.com 443; exit' "$DIR/go" 2>&1)" "$expected"
+    else skip "a name that the program resolves itself" "no private mount namespace here, or no go"; fi
+    cp /bin/true "$DIR/setuid" && chmod u+s "$DIR/setuid"
+    { printf '\177ELF\1\1\1' && head -c 100 /dev/zero; } >"$DIR/foreign" && chmod +x "$DIR/foreign"
+    write_map -s
+    for program in setuid foreign; do
+        has "strict: $program" "$(supervised python3 -c "
+import os
+try: os.execv('$DIR/$program', ['x'])
+except OSError as error: print(error)")" "[Errno 1]"
+    done
+    is "strict: static is supervised" "$(supervised "$DIR/static" connect $PROVIDER 443)" "$expected"
+    has "strict: static without a launcher" "$(supervised env TOLLGATE_LAUNCHER=/none sh -c "'$DIR/static' exit 0")" "ermi"
+    write_map
+    supervised env TOLLGATE_LAUNCHER=/none sh -c "'$DIR/static' exit 5"
+    is "not strict: static without a launcher" $? 5
+}
+
+# ---- life and death ----
+
+check_ends() {
+    local code number
+    for code in 0 1 42 255; do
+        supervised "$DIR/static" exit $code >/dev/null
+        is "exit code $code" "$?" $code
+    done
+    is "deaths by signals" "$(governed python3 -c "
+import subprocess
+print([subprocess.run(['$DIR/static', 'die', str(number)]).returncode for number in (1, 2, 9, 13, 15, 34)])")" "[-1, -2, -9, -13, -15, -34]"
+    mkdir "$DIR/cores"
+    is "one core is enough" "$(cd "$DIR/cores" && ulimit -c unlimited 2>/dev/null; governed python3 -c "
+import subprocess, os
+print(subprocess.run(['$DIR/static', 'die', '6']).returncode, len([n for n in os.listdir('.') if n.startswith('core')]) < 2)")" "-6 True"
+}
+
+# start_job OUTPUT PROGRAM…: the job's first line says program and server; front is the caller's child.
+start_job() {
+    local out=$1
+    shift
+    : >"$out"
+    become "$@" >"$out" 2>&1 &
+    front=$!
+    wait_for 10 test -s "$out"
+    read -r program server <"$out"
+}
+has_pending() { grep -qE '^ShdPnd:.*[1-9a-f]' "/proc/$1/status"; }
+check_signals() {
+    local front program server output=$DIR/count number
+    start_job "$output" "$DIR/static" count
+    for number in TERM HUP RTMIN+2 CONT; do
+        kill -$number "$front"
+        wait_for 5 has_pending "$program"
+        wait_for 5 eval "! has_pending $program"
+    done
+    kill -USR2 "$front"
+    wait "$front"
+    is "signals sent to the front are the program's" "$(sed 1d "$output" | tr '\n' ' ')" \
+        "signal 1 times 1 signal 15 times 1 signal 18 times 1 signal 36 times 1 "
+    cat >"$DIR/group.py" <<'P'
+import os, signal, subprocess, sys, time
+job = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, preexec_fn=os.setpgrp)
+program = int(job.stdout.readline().split()[0])
+for _ in range(20):
+    os.killpg(job.pid, signal.SIGTERM)
+    time.sleep(0.05)
+os.kill(job.pid, signal.SIGHUP)
+time.sleep(0.3)
+os.kill(program, signal.SIGUSR2)
+print(job.stdout.read().strip().replace("\n", ", "))
+P
+    is "signals sent to the group come once" "$(supervised python3 "$DIR/group.py" "$DIR/static" count)" "signal 1 times 1, signal 15 times 20"
+}
+
+check_jobs() {
+    cat >"$DIR/jobs.py" <<'P'
+import os, pty, re, select, sys, time
+shell, terminal = pty.fork()
+if shell == 0:
+    os.environ["PS1"] = "$ "
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+seen = b""
+def until(pattern, seconds=10):
+    global seen
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = re.search(pattern, seen)
+        if found:
+            seen = seen[found.end():]
+            return found
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 4096)
+def say(name, passed):
+    print("ok" if passed else "not ok", name, flush=True)
+def is_state(number, wanted):
+    for _ in range(200):
+        if open("/proc/%s/stat" % number).read().rsplit(")", 1)[1].split()[0] == wanted:
+            return True
+        time.sleep(0.02)
+def type(text):
+    os.write(terminal, text)
+until(rb"\$ ")
+type(b"%s count\n" % sys.argv[1].encode())
+program = int(until(rb"(\d+) \d+\r\n").group(1))
+type(b"\x1a")
+say("^Z stops the job", until(b"Stopped"))
+say("and the program", is_state(program, "T"))
+type(b"fg\n")
+say("fg continues it", is_state(program, "S"))
+os.kill(program, 19)
+say("a program that is stopped stops the job", until(b"Stopped"))
+type(b"bg\n")
+say("bg continues it", is_state(program, "S"))
+type(b"echo; jobs\n")
+say("and the shell knows", until(b"Running"))
+os.kill(program, 19)
+say("stopped in the background", is_state(program, "T"))
+os.kill(program, 18)
+say("continued there", is_state(program, "S"))
+time.sleep(0.2)
+type(b"echo; echo; jobs; echo end\n")
+say("the job runs with it", until(b"Running(?s:.*)end"))
+type(b"fg\n")
+until(b"count")
+time.sleep(0.3)
+type(b"\x03")
+time.sleep(0.3)
+os.kill(program, 12)
+say("^C comes once", until(b"signal 2 times 1\r\n"))
+type(b"exit\n")
+P
+    local line lines=0
+    while read -r line; do
+        lines=$((lines + 1))
+        case $line in ok*) pass "job control: ${line#ok }" ;; *) fail "job control: ${line#not ok }" "not so" ;; esac
+    done < <(become python3 "$DIR/jobs.py" "$DIR/static" 2>&1 | tr -d '\r' | grep -E '^(ok|not ok|[A-Z][a-z]*Error)')
+    is "job control was played to its end" $lines 10
+}
+
+# No process has our runtime directory in its environment any more.
+count_left() { grep -lsz "^TOLLGATE_RUNTIME=$RUN" /proc/[0-9]*/environ 2>/dev/null | wc -l; }
+none_left() { [ "$(count_left)" = 0 ]; }
+check_daemon() {
+    local out=$DIR/daemon.out go=$DIR/daemon.go output daemon server
+    output=$(supervised "$DIR/static" daemon $PROVIDER 443 "$go" "$out")
+    is "the caller waits for no daemon, nor does its pipe" "$?$output" 0
+    wait_for 5 test -s "$out"
+    daemon=$(head -1 "$out")
+    server=$(ps -o ppid= -p "$daemon" | tr -d ' ')
+    is "what serves it left the session" "$(ps -o sid= -p "$server" | tr -d ' ')" "$server"
+    is "and holds nothing of the caller's open" "$(find "/proc/$server/fd" -lname '/*' ! -lname /dev/null)" ""
+    touch "$go"
+    wait_for 10 grep -q connect "$out"
+    is "the daemon is governed" "$(tail -1 "$out")" "connected: agent 127.78.0.1"
+    wait_for 10 none_left
+    is "then nothing is left" "$(count_left)" 0
+}
+
+# ask ADDRESS PORT: one connect of the job that reads lines.
+ask() {
+    local line=nothing
+    echo "$1 $2" >&8
+    read -r -t 20 line <&9
+    echo "$line"
+}
+start_lines() {
+    mkfifo "$DIR/in" "$DIR/answers"
+    become "$DIR/static" lines <"$DIR/in" >"$DIR/answers" 2>&1 &
+    front=$!
+    exec 8>"$DIR/in" 9<"$DIR/answers"
+    rm "$DIR/in" "$DIR/answers"
+    read -r -t 20 program server <&9
+}
+stop_lines() {
+    local code
+    exec 8>&-
+    wait "$front" 2>/dev/null
+    code=$?
+    exec 9<&-
+    return $code
+}
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+check_death() {
+    local front program server line
+    start_lines
+    is "before" "$(ask $PROVIDER 443)" "connected: agent 127.78.0.1"
+    kill -KILL "$server"
+    is "server killed: a provider's address is governed" "$(ask $PROVIDER 443)" "connected: agent 127.78.0.1"
+    is "server killed: others are open" "$(ask 127.0.0.1 "$PORT")" "connected: agent 127.0.0.1"
+    stop_lines
+    is "server killed: the end is relayed" "$?" 0
+    start_lines
+    : >"$DIR/agent.log"
+    touch "$RUN/silent"
+    echo "$PROVIDER 443" >&8 # waits for the agent, which says nothing
+    wait_for 5 grep -q "announced $PROVIDER 443 static" "$DIR/agent.log"
+    rm "$RUN/silent"
+    kill -KILL "$server"
+    line=nothing
+    read -r -t 20 line <&9
+    is "server killed in the middle of a call" "$line" "connected: agent 127.78.0.1"
+    stop_lines
+    start_lines
+    kill -KILL "$front"
+    wait_for 5 is_gone "$program"
+    is "front killed: the program is killed with it" "$(is_gone "$program"; echo $?)" 0
+    stop_lines
+    wait_for 5 none_left
+    is "nothing is left of them" "$(count_left)" 0
+}
+
+check_agent_down() {
+    local front program server
+    start_lines
+    is "agent there" "$(ask $PROVIDER 443)" "connected: agent 127.78.0.1"
+    stop_agent
+    is "agent down: a provider's address is refused" "$(ask $PROVIDER 443)" "connect: Connection refused"
+    is "agent down: and by IPv6" "$(ask $PROVIDER6 443)" "connect: Connection refused"
+    is "agent down: an address of the map is refused" "$(ask 127.77.0.1 443)" "connect: Connection refused"
+    is "agent down: all others go their way" "$(timeout 2 env -i PATH="$PATH" "${FAMILY[@]}" sh -c '"$0" connect '$OTHER' 443; exit' "$DIR/static" 2>&1)" \
+        "$(timeout 2 env -i "$DIR/static" connect $OTHER 443)"
+    start_agent
+    is "agent back: governed again" "$(ask $PROVIDER 443)" "connected: agent 127.78.0.1"
+    touch "$RUN/silent"
+    is "an agent that says nothing: refused after a while" "$(ask $PROVIDER 443)" "connect: Connection refused"
+    rm "$RUN/silent"
+    is "and when it speaks again" "$(ask $PROVIDER 443)" "connected: agent 127.78.0.1"
+    write_map -p "8443:$PORT"
+    is "a new map is read while the program runs" "$(ask $OTHER 8443)" "connected: agent 127.78.0.1"
+    write_map
+    stop_lines
+}
+
+check_maps() {
+    local good=$DIR/map.good size length front program server wrong=
+    cp "$RUN/map" "$good"
+    size=$(wc -c <"$good")
+    start_lines
+    is "with a map" "$(ask 127.77.0.1 443)" "connected: agent 127.77.0.1"
+    for length in $(seq 0 $((size - 1))); do
+        head -c "$length" "$good" >"$RUN/map.new" && mv "$RUN/map.new" "$RUN/map"
+        [ "$(ask 127.77.0.1 443)" = "connected: agent 127.77.0.1" ] || wrong+=" $length"
+    done
+    is "a map cut at any of $size bytes leaves the last good one in force" "$wrong" ""
+    stop_lines
+    rm "$RUN/map"
+    start_lines
+    is "no map: an address of ours refuses all the same" "$(ask 127.77.0.1 443)" "connect: Connection refused"
+    for length in $(seq 0 $((size - 1))); do
+        head -c "$length" "$good" >"$RUN/map"
+        [ "$(ask 127.0.0.1 "$PORT")" = "connected: agent 127.0.0.1" ] || wrong+=" $length"
+    done
+    is "nor does a program that starts with one come to harm" "$wrong" ""
+    rm "$RUN/map"
+    write_map
+    is "and the first good one is taken" "$(ask 127.77.0.1 443)" "connected: agent 127.77.0.1"
+    stop_lines
+}
+
+check_foreign() {
+    cat >"$DIR/foreign.c" <<'C'
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    struct sock_fprog program = {1, &allow};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    if (listener < 0 || dup2((int)listener, 200) != 200)
+        return 3;
+    return argc > 1 ? execvp(argv[1], argv + 1) : 2;
+}
+C
+    gcc -o "$DIR/foreigner" "$DIR/foreign.c" || { fail "another's supervisor" "does not compile"; return; }
+    local output
+    output=$(supervised "$DIR/foreigner" "$DIR/static" exit 6)
+    is "below another's supervisor the program runs" "$?" 6
+    has "and that is said" "$output" "another program's seccomp supervisor is above it"
+    write_map -s
+    output=$(supervised "$DIR/foreigner" "$DIR/static" exit 6)
+    is "but not under strict" "$?" 126
+    write_map
+}
+
+build_programs
+write_map
+start_agent
+for part in ${PARTS:-connects many user self hooks trees ends signals jobs daemon death agent_down maps foreign}; do "check_$part"; done
+is "the stand-in had nothing to complain about" "$(cat "$DIR/agent.err")" ""
+exit $failed
