@@ -139,8 +139,8 @@ static void step_enter(const struct step *step, struct cli *cli, const struct pr
 {
     struct launch_facts facts;
     struct launch_changes changes;
-    bool refuses_unhooked;
-    if (project_follow(cli, project) != EX_OK || agent_get_launch(cli, &facts, &refuses_unhooked) != EX_OK)
+    bool refuses_ungoverned;
+    if (project_follow(cli, project) != EX_OK || agent_get_launch(cli, &facts, &refuses_ungoverned) != EX_OK)
         return;
     facts.project_file = project->path;
     if (governed_changes(&facts, &changes) != EX_OK)

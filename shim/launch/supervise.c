@@ -163,7 +163,9 @@ static _Noreturn void program_run(const struct supervise_program *program, const
         link_send(gift, (struct link_message){LINK_FAILED, error, 0}, NULL, 0);
         _exit(EXIT_FAILURE);
     }
-    if (!link_send(gift, (struct link_message){LINK_STARTED, 0, 0}, &listener, 1))
+    struct link_message start;
+    if (!link_send(gift, (struct link_message){LINK_STARTED, gift, 0}, &listener, 1) ||
+        !link_receive(gift, &start, NULL, 0))
         _exit(EXIT_FAILURE);
     close(listener);
     sigprocmask(SIG_SETMASK, &origin->mask, NULL);
@@ -268,6 +270,14 @@ static bool server_wake_front(const struct server *server)
     return is_needed;
 }
 
+/* Nothing is left but the front, and it may be on its way into a stop. */
+static _Noreturn void server_end(const struct server *server)
+{
+    while (server_wake_front(server) && kill(server->front, 0) == 0)
+        poll(NULL, 0, SUPERVISE_RETRY_MS);
+    _exit(EXIT_SUCCESS);
+}
+
 static _Noreturn void server_loop(struct server *server)
 {
     struct pollfd fds[SUPERVISE_POLL_MAX];
@@ -285,7 +295,7 @@ static _Noreturn void server_loop(struct server *server)
             server_answer_front(server);
         serve_work(&server->serve, fds + 2, count);
     }
-    _exit(EXIT_SUCCESS);
+    server_end(server);
 }
 
 /* Sockets that we copy count against our own limit, not the program's. */
@@ -296,6 +306,23 @@ static void server_make_room(void)
         files.rlim_cur = files.rlim_max < SUPERVISE_FILES ? files.rlim_max : SUPERVISE_FILES;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+}
+
+/* Takes the listener; and tries, before the program runs, what a sandbox around us may forbid. */
+static struct link_message server_meet_program(struct server *server, const int gift[2], int *ret_listener)
+{
+    struct link_message message;
+    close(gift[1]);
+    server->program_fd = link_raise(pidfd_open(server->program, 0));
+    if (!link_receive(gift[0], &message, ret_listener, 1))
+        return (struct link_message){LINK_FAILED, ECHILD, 0};
+    if (message.kind != LINK_STARTED)
+        return message;
+    int copy = pidfd_getfd(server->program_fd, message.value, 0);
+    if (copy < 0)
+        return (struct link_message){LINK_FAILED, errno, 0};
+    close(copy);
+    return (struct link_message){LINK_STARTED, (int)server->program, 0};
 }
 
 static _Noreturn void server_run(const struct supervise_program *program, const struct origin *origin, int link,
@@ -312,20 +339,14 @@ static _Noreturn void server_run(const struct supervise_program *program, const 
     server.signals = link_raise(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     if (server.signals >= 0 && link_open(gift) && (server.program = fork()) == 0)
         program_run(program, origin, gift[1], server.front);
-    if (server.program > 0) {
-        close(gift[1]);
-        if (!link_receive(gift[0], &message, &listener, 1))
-            message = (struct link_message){LINK_FAILED, ECHILD, 0};
-        close(gift[0]);
-    }
-    if (message.kind == LINK_STARTED) {
-        server.program_fd = link_raise(pidfd_open(server.program, 0));
-        int given[2] = {listener, server.program_fd};
-        link_send(link, (struct link_message){LINK_STARTED, (int)server.program, 0}, given, 2);
-    } else {
-        link_send(link, message, NULL, 0);
-        _exit(EXIT_FAILURE);
-    }
+    if (server.program > 0)
+        message = server_meet_program(&server, gift, &listener);
+    int given[2] = {listener, server.program_fd};
+    link_send(link, message, given, message.kind == LINK_STARTED ? 2 : 0);
+    if (message.kind != LINK_STARTED)
+        _exit(EXIT_FAILURE); /* the program waits for a word that does not come, and ends, too */
+    link_send(gift[0], message, NULL, 0);
+    close(gift[0]);
     close(server.program_fd);
     server_make_room();
     supervise_detach((const int[]){link, listener, server.signals}, 3);
@@ -387,6 +408,8 @@ const char *supervise_explain(int error)
     switch (error) {
     case EBUSY:
         return "another program's seccomp supervisor is above it already";
+    case EPERM:
+        return "this sandbox forbids a supervisor (seccomp, pidfd_getfd)";
     case EINVAL:
     case ENOSYS:
         return "this kernel is older than 5.19 or has no seccomp user notification";

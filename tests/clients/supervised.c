@@ -291,7 +291,7 @@ static void count_signal(int number)
     got[number] = got[number] + 1;
 }
 
-/* Prints its process ids, then how often each signal came, at SIGUSR2. */
+/* Prints its process ids, each signal as it comes, and at SIGUSR2 how often each came. */
 static int run_count(void)
 {
     sigset_t mask, none;
@@ -303,9 +303,13 @@ static int run_count(void)
             signal(number, count_signal);
     printf("%d %d\n", (int)getpid(), (int)getppid());
     fflush(stdout);
-    sigdelset(&none, SIGUSR2);
-    while (!got[SIGUSR2])
+    while (!got[SIGUSR2]) {
         sigsuspend(&none);
+        for (int number = 1; number < 65; number++)
+            if (got[number] > 0)
+                printf("got %d\n", number);
+        fflush(stdout);
+    }
     for (int number = 1; number < 65; number++)
         if (got[number] > 0 && number != SIGUSR2)
             printf("signal %d times %d\n", number, (int)got[number]);
