@@ -121,6 +121,25 @@ bool parse_host(struct loader *loader, const struct field *field, const struct n
     return true;
 }
 
+bool parse_address(struct loader *loader, const struct field *field, const struct node *node, void *ret_value)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct config_address address = {.bytes = {[10] = 0xff, [11] = 0xff}};
+    bool ok = node->text.length < sizeof text;
+    if (ok) {
+        memcpy(text, node->text.data, node->text.length);
+        text[node->text.length] = '\0';
+        ok = inet_pton(AF_INET, text, address.bytes + 12) == 1 || inet_pton(AF_INET6, text, address.bytes) == 1;
+    }
+    if (!ok) {
+        report(loader, SEVERITY_ERROR, node, "e.g. 192.0.2.7 or 2001:db8::7",
+               "\"%s\" has an entry that is no address: %s", field->name, quote(loader, node));
+        return false;
+    }
+    *(struct config_address *)ret_value = address;
+    return true;
+}
+
 static bool parse_account(struct loader *loader, const struct field *field, const struct node *node,
                           bool (*find)(const char *name, uint32_t *ret_id), void *ret_value)
 {

@@ -148,6 +148,11 @@ struct provider {
     bool bills_flex_in_full; /* its flex tier is no cheaper */
 };
 
+/* IPv6 in network order, or ::ffff:a.b.c.d. */
+struct config_address {
+    uint8_t bytes[16];
+};
+
 /* Where something was written, so that later checks can still point at it. */
 struct config_place {
     unsigned line, column;   /* 1-based; 0: the file as a whole */
@@ -375,6 +380,11 @@ struct settings {
         const char **hosts; /* further governed names */
         size_t host_count;
         uint32_t network;                 /* 127.77.0.0 in host order, /16 */
+        uint32_t redirect_network;        /* 127.78.0.0, likewise: stands for addresses of providers */
+        struct config_address *addresses; /* of providers, besides what DNS says */
+        size_t address_count;
+        uint32_t refresh_s;               /* how often DNS is asked; 0: never */
+        uint32_t hello_timeout_ms;        /* for the name in a redirected connection's TLS handshake */
         enum unlisted unlisted_provider;  /* BLOCK PASS METER: a governed host with no target of its provider */
         enum unlisted unmetered_endpoint; /* BLOCK PASS METER: a call whose format is not metered */
         bool base_urls;                   /* a plain HTTP port on 127.0.0.1 */

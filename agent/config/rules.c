@@ -186,10 +186,35 @@ static void complete_alerts(struct loader *loader, const struct node *root)
                "\"url\" must be https");
 }
 
+/* An address inside our own networks would lead the agent to itself. */
+static bool is_our_own(const struct settings *settings, const struct config_address *address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t *bytes = address->bytes + sizeof mapped;
+    uint32_t network = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16;
+    return memcmp(address->bytes, mapped, sizeof mapped) == 0 &&
+           (network == settings->capture.network || network == settings->capture.redirect_network);
+}
+
+static void complete_capture(struct loader *loader, const struct node *root)
+{
+    const struct settings *settings = loader->settings;
+    const struct node *capture = node_member(root, "capture");
+    const struct node *network = node_member(capture, "redirect_network");
+    if (settings->capture.network == settings->capture.redirect_network)
+        report(loader, SEVERITY_ERROR, network ? network : node_member(capture, "network"),
+               "127.78.0.0/16 is the default", "\"network\" and \"redirect_network\" must be two networks");
+    const struct node *node = node_first(node_list(root, "capture", "addresses"), settings->capture.address_count);
+    for (size_t i = 0; node && i < settings->capture.address_count; i++, node = node->next)
+        if (is_our_own(settings, &settings->capture.addresses[i]))
+            report(loader, SEVERITY_ERROR, node, NULL, "\"addresses\" has one of our own networks: %s",
+                   quote(loader, node));
+}
+
 static void (*const rules[])(struct loader *loader, const struct node *root) = {
-    unique_names,       one_default_group, complete_targets,  line_within_head,      per_uid_within_all,
-    one_cost_tracking,  pack_is_enabled,   wallets_are_used,  complete_budgets,      complete_alerts,
-    complete_catalogue, complete_routing,  complete_policies, base_url_port_is_used,
+    unique_names,      one_default_group,  complete_targets, line_within_head,  per_uid_within_all,
+    one_cost_tracking, pack_is_enabled,    wallets_are_used, complete_budgets,  complete_alerts,
+    complete_capture,  complete_catalogue, complete_routing, complete_policies, base_url_port_is_used,
 };
 
 void check_rules(struct loader *loader, const struct node *root)

@@ -32,6 +32,7 @@ enum field_type {
     TYPE_HOURS,         /* 22:00-06:00, into two uint32_t: minutes of the day */
     TYPE_ZONE,          /* a name of the time zone database */
     TYPE_HOSTS,         /* lists from here */
+    TYPE_ADDRESSES,     /* IPv4 or IPv6 */
     TYPE_HOST_PATTERNS, /* names, or *.example.com */
     TYPE_NAMES,
     TYPE_VARIABLES,

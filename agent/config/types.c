@@ -38,6 +38,7 @@ const struct type types[TYPE_COUNT] = {
                     2 * sizeof(uint32_t), parse_hours},
     [TYPE_ZONE] = {SHAPE_SCALAR, "time zone", TEXT_SCHEMA, sizeof(struct zone *), parse_zone},
     [TYPE_HOSTS] = {SHAPE_LIST, "list of host names", TEXT_SCHEMA, sizeof(char *), parse_host},
+    [TYPE_ADDRESSES] = {SHAPE_LIST, "list of addresses", TEXT_SCHEMA, sizeof(struct config_address), parse_address},
     [TYPE_HOST_PATTERNS] = {SHAPE_LIST, "list of host names", TEXT_SCHEMA, sizeof(char *), parse_host_pattern},
     [TYPE_NAMES] = {SHAPE_LIST, "list of names", TEXT_SCHEMA, sizeof(char *), parse_name},
     [TYPE_VARIABLES] = {SHAPE_LIST, "list of variables", TEXT_SCHEMA, sizeof(char *), parse_variable},

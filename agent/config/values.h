@@ -24,6 +24,7 @@ VALUE_PARSER(api_key);
 VALUE_PARSER(provider);
 VALUE_PARSER(network);
 VALUE_PARSER(host);
+VALUE_PARSER(address);
 VALUE_PARSER(uid);
 VALUE_PARSER(gid);
 VALUE_PARSER(pattern);

@@ -157,7 +157,8 @@ TEST(every_kind_of_value_arrives_where_it_belongs)
         "  - {name: b, api_key: kt_cg_b, wallet_team_id: w, default: true, allowed_models: ['*'],\n"
         "     cost_tracking: {unknown_price: block}}\n"
         "wallets: [{id: w, credit: 12.5, currency: USD}]\n"
-        "capture: {hosts: [AI.Example.com], network: 127.99.0.0/16, unlisted_provider: block, unmetered_endpoint: "
+        "capture: {hosts: [AI.Example.com], network: 127.99.0.0/16, addresses: [192.0.2.7, '2001:db8::7'],\n"
+        "   redirect_network: 127.98.0.0/16, unlisted_provider: block, unmetered_endpoint: "
         "meter}\n"
         "access: {uids: [1000], gids: [root, 7], readers: [root]}\n"
         "limits: {loops: 2, json_depth_max: 64, client_gone: drain, buffered_answer_bytes_max: 0}\n"
@@ -192,6 +193,11 @@ TEST(every_kind_of_value_arrives_where_it_belongs)
     EXPECT_INTEGER(settings->wallets[0].credit.nano, 12500000000);
     EXPECT_STRING(settings->capture.hosts[0], "ai.example.com");
     EXPECT_INTEGER(settings->capture.network, 127u << 24 | 99u << 16);
+    EXPECT_INTEGER(settings->capture.redirect_network, 127u << 24 | 98u << 16);
+    EXPECT_INTEGER(settings->capture.address_count, 2);
+    EXPECT(!memcmp(settings->capture.addresses[0].bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\7", 16),
+           "IPv4 is mapped");
+    EXPECT(!memcmp(settings->capture.addresses[1].bytes, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7", 16), "IPv6");
     EXPECT_INTEGER(settings->capture.unmetered_endpoint, UNLISTED_METER);
     EXPECT_INTEGER(settings->access.gids[1], 7);
     EXPECT_INTEGER(settings->access.readers[0], 0);
@@ -305,6 +311,14 @@ static const struct bad bad_settings[] = {
     {GROUP "capture: {network: 127.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
     {GROUP "capture: {network: 10.0.0.0/16}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
     {GROUP "capture: {network: 127.77.0.0/8}\n", 5, 20, "\"network\" must be 127.N.0.0/16, N from 1 to 255", 0},
+    {GROUP "capture: {network: 127.78.0.0/16}\n", 5, 20, "\"network\" and \"redirect_network\" must be two networks",
+     0},
+    {GROUP "capture: {addresses: [example.com]}\n", 5, 23,
+     "\"addresses\" has an entry that is no address: \"example.com\"", 0},
+    {GROUP "capture: {addresses: [127.78.3.4]}\n", 5, 23, "\"addresses\" has one of our own networks: \"127.78.3.4\"",
+     0},
+    {GROUP "capture: {addresses: ['::ffff:127.77.3.4']}\n", 5, 23,
+     "\"addresses\" has one of our own networks: \"::ffff:127.77.3.4\"", 0},
     {GROUP "capture: {hosts: [https://x.example]}\n", 5, 19,
      "\"hosts\" has an entry that is no host name: \"https://x.example\"", 0},
     {GROUP "capture: {hosts: [localhost]}\n", 5, 19, "\"hosts\" has an entry that is no host name: \"localhost\"", 0},
