@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection's way from the kernel's queue to its handler: accept, where does it go, who may, TLS. Runs on the loops;
- * asks the listener's handler at each stage. Nothing is read or written before the handler has accepted.
+ * A connection's way from the kernel's queue to its handler: accept, where does it go, who may, TLS; or, when it was
+ * redirected, a look at its first flight. Runs on the loops; asks the listener's handler at each stage. Nothing is read
+ * or written before the handler has accepted.
  */
 #include "net/listener.h"
 
@@ -29,21 +30,49 @@ static const char *accept_find_name(const struct listener *listener, uint32_t ad
     return NULL;
 }
 
-/* NULL: not ours to serve. 127/8 is checked here too, for kernels that did not bind the socket to lo. */
-static const char *accept_find_destination(const struct listener *listener, int fd, struct connection_peer *peer)
+const char *listener_find_name(const struct listener *listener, const char *name)
+{
+    const struct listener_names *names = atomic_load(&listener->names);
+    size_t low = 0, high = names->by_name ? names->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, names->by_name[middle]);
+        if (order == 0)
+            return names->by_name[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static bool accept_is_redirected(const struct listener_options *options, uint32_t address)
+{
+    return options->redirect_network && (address & options->network_mask) == options->redirect_network;
+}
+
+/* False: not ours to serve. 127/8 is checked here too, for kernels that did not bind the socket to lo. *ret_name: NULL
+ * for a redirected connection. */
+static bool accept_find_destination(const struct listener *listener, int fd, struct connection_peer *peer,
+                                    const char **ret_name)
 {
     socklen_t length = sizeof peer->local;
     if (getsockname(fd, (struct sockaddr *)&peer->local, &length) != 0)
-        return NULL;
+        return false;
     uint32_t address = ntohl(peer->local.sin_addr.s_addr);
     const struct listener_options *options = &listener->options;
-    if (address >> 24 != 127 || (address & options->network_mask) != (options->network & options->network_mask))
-        return NULL;
-    return accept_find_name(listener, address);
+    if (address >> 24 != 127)
+        return false;
+    *ret_name = NULL;
+    if (accept_is_redirected(options, address))
+        return true;
+    if ((address & options->network_mask) == (options->network & options->network_mask))
+        *ret_name = accept_find_name(listener, address);
+    return *ret_name != NULL;
 }
 
-/* On the connection's loop, after the handler's yes. */
-static void accept_start(struct connection *connection, const char *name)
+void listener_secure(struct connection *connection, const char *name)
 {
     struct listener *listener = connection->member->listener;
     SSL_CTX *context;
@@ -58,12 +87,44 @@ static void accept_start(struct connection *connection, const char *name)
     }
 }
 
+/* What we would pass on to ourselves would come back, again and again. */
+static bool accept_is_own(const struct listener_options *options, const struct sockaddr_in6 *original)
+{
+    if (!IN6_IS_ADDR_V4MAPPED(&original->sin6_addr))
+        return false;
+    uint32_t network = ntohl(original->sin6_addr.s6_addr32[3]) & options->network_mask;
+    return network == options->network || network == options->redirect_network;
+}
+
+/* On the connection's loop, after the handler's yes. */
+static void accept_start(struct connection *connection)
+{
+    struct listener *listener = connection->member->listener;
+    const struct listener_options *options = &listener->options;
+    uint32_t address = ntohl(connection->peer.local.sin_addr.s_addr);
+    struct sockaddr_in6 original = {0};
+    if (!accept_is_redirected(options, address)) {
+        const char *name = accept_find_name(listener, address);
+        if (name)
+            listener_secure(connection, name);
+        else
+            connection_close(connection, false);
+        return;
+    }
+    const struct listener_handler *handler = &listener->handler;
+    if (!handler->redirected || !handler->redirected(handler->context, connection, &original) ||
+        accept_is_own(options, &original))
+        connection_close(connection, false);
+    else
+        peek_start(connection, &original, options->hello_timeout_ms);
+}
+
 static void accept_connection(struct member *member, int fd, const struct sockaddr_in *remote)
 {
     struct listener *listener = member->listener;
     struct connection_peer peer = {.remote = *remote, .port = listener->port};
-    const char *name = accept_find_destination(listener, fd, &peer);
-    if (!name) {
+    const char *name;
+    if (!accept_find_destination(listener, fd, &peer, &name)) {
         close(fd);
         return;
     }
@@ -78,16 +139,14 @@ static void accept_connection(struct member *member, int fd, const struct sockad
     if (!is_accepted)
         connection_close(connection, false);
     else if (!wait && connection->state == CONNECTION_WAITING)
-        accept_start(connection, name);
+        accept_start(connection);
 }
 
 void listener_admit(struct connection *connection, bool admitted)
 {
     check(connection->state == CONNECTION_WAITING);
-    uint32_t address = ntohl(connection->peer.local.sin_addr.s_addr);
-    const char *name = admitted ? accept_find_name(connection->member->listener, address) : NULL;
-    if (name)
-        accept_start(connection, name);
+    if (admitted)
+        accept_start(connection);
     else
         connection_close(connection, false);
 }

@@ -41,6 +41,13 @@ void connection_update(struct connection *connection)
     watch_change(connection->loop, &connection->watch);
 }
 
+void connection_unwatch(struct connection *connection)
+{
+    if (connection->is_watched)
+        watch_remove(connection->loop, &connection->watch);
+    connection->is_watched = false;
+}
+
 /* The first error OpenSSL queued says best why; an empty queue means the socket ended or broke. */
 static void connection_fail_handshake(struct connection *connection)
 {
@@ -97,7 +104,9 @@ static void connection_ready(struct watch *watch, uint32_t events)
     struct connection *connection = list_entry(watch, struct connection, watch);
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         connection->transport.is_drained = false;
-    if (connection->state == CONNECTION_HANDSHAKE) {
+    if (connection->state == CONNECTION_PEEKING) {
+        peek_ready(connection, events);
+    } else if (connection->state == CONNECTION_HANDSHAKE) {
         connection_handshake(connection);
     } else if (connection->state == CONNECTION_OPEN) {
         connection_ready_open(connection, events);
@@ -114,6 +123,10 @@ static void connection_ready(struct watch *watch, uint32_t events)
 static void connection_expired(struct timer *timer)
 {
     struct connection *connection = list_entry(timer, struct connection, timer);
+    if (connection->state == CONNECTION_PEEKING) {
+        peek_expired(connection);
+        return;
+    }
     if (connection->state == CONNECTION_HANDSHAKE)
         listener_failed(connection, "timeout");
     connection_close(connection, connection->state == CONNECTION_FINISHING);
@@ -122,6 +135,7 @@ static void connection_expired(struct timer *timer)
 static void connection_free(struct connection *connection)
 {
     buffer_done(&connection->output);
+    splice_free(connection->splice);
     free(connection->kept_memory);
     free(connection);
 }
@@ -251,8 +265,9 @@ void connection_close(struct connection *connection, bool abort)
     }
     connection->state = CONNECTION_CLOSED;
     timer_disarm(connection->loop, &connection->timer);
-    if (connection->is_watched)
-        watch_remove(connection->loop, &connection->watch);
+    connection_unwatch(connection);
+    if (connection->splice)
+        splice_close(connection->splice, abort);
     SSL_free(connection->ssl);
     connection->ssl = NULL;
     close(connection->transport.fd);

@@ -12,17 +12,22 @@
 
 struct listener;
 struct member;
+struct splice;
 
 /*
  *   WAITING ── admit ──▶ HANDSHAKE ──▶ OPEN ── finish ──▶ FINISHING ──▶ LINGERING
- *      └────────────────────┴───────────┴────── close ───────┴──────────────┴──▶ CLOSED (freed by the loop)
+ *      │                    ▲           │                    │              │
+ *      └─ redirected ─▶ PEEKING ──▶ SPLICED                  │              │
+ *      └───────────────────┴─────────┴──┴────── close ───────┴──────────────┴──▶ CLOSED (freed by the loop)
  */
 enum connection_state {
     CONNECTION_WAITING,   /* for listener_admit; not watched */
+    CONNECTION_PEEKING,   /* which server does it name? timer: hello timeout; see peek.c */
     CONNECTION_HANDSHAKE, /* timer: handshake timeout */
     CONNECTION_OPEN,
     CONNECTION_FINISHING, /* writing what is queued, then close_notify; timer: FINISH_MS */
     CONNECTION_LINGERING, /* our side is shut; what still comes is thrown away, so that no RST hurts our last bytes */
+    CONNECTION_SPLICED,   /* passed on to where the program wanted to go; its watches are the splice's, see splice.c */
     CONNECTION_CLOSED,
 };
 
@@ -75,8 +80,9 @@ struct connection {
     const char *name; /* governed name of the local address; lives as long as the certificates */
     const struct connection_handler *handler; /* NULL until set */
     void *context;
-    struct buffer output; /* plaintext that the socket did not take yet */
-    struct slice kept;    /* plaintext that the handler did not take yet: what is left of kept_memory */
+    struct splice *splice; /* of a redirected connection that is PEEKING or SPLICED */
+    struct buffer output;  /* plaintext that the socket did not take yet */
+    struct slice kept;     /* plaintext that the handler did not take yet: what is left of kept_memory */
     char *kept_memory;
     uint32_t output_bytes_max;
     struct connection_peer peer;
@@ -92,6 +98,9 @@ bool connection_start(struct connection *connection, SSL_CTX *context, const cha
 void connection_run_later(struct connection *connection, enum connection_errand errand);
 /* Makes the watch follow the state. */
 void connection_update(struct connection *connection);
+
+/* Stops watching the socket. */
+void connection_unwatch(struct connection *connection);
 
 /* connection_read.c */
 void connection_read(struct connection *connection);
@@ -119,6 +128,26 @@ int tls_error(SSL *ssl, int result);
 void tls_clear_errors(void);
 struct connection *tls_connection(const SSL *ssl);
 void tls_set_connection(SSL *ssl, struct connection *connection);
+
+/* peek.c */
+/* The connection is to go to `original`, unless it names a governed server within so long. */
+void peek_start(struct connection *connection, const struct sockaddr_in6 *original, uint32_t timeout_ms);
+void peek_ready(struct connection *connection, uint32_t events);
+void peek_expired(struct connection *connection);
+
+/* splice.c */
+struct splice *splice_new(struct connection *connection, const struct sockaddr_in6 *original);
+/* Remembers how many bytes a look found; true when there are more than the last time. */
+bool splice_has_more(struct splice *splice, size_t bytes);
+/* Connects to the original address and passes bytes on; the socket may be watched by nobody else. */
+void splice_start(struct splice *splice);
+/* Lets go of both sockets and closes the original one. */
+void splice_close(struct splice *splice, bool abort);
+void splice_free(struct splice *splice); /* closed, or never started; NULL is fine */
+
+/* accept.c, for peek.c: the governed name that is equal, NULL when there is none; and on with TLS under it. */
+const char *listener_find_name(const struct listener *listener, const char *name);
+void listener_secure(struct connection *connection, const char *name);
 
 /* listener.c, for connection.c: the handshake is complete (false: close), failed, or the connection is gone. */
 bool listener_established(struct connection *connection);

@@ -121,6 +121,8 @@ struct listener_options {
     uint32_t address;               /* to bind, host order; 0: all of 127/8 */
     uint32_t network, network_mask; /* only local addresses in it are served: host order */
     bool is_plain;                  /* no TLS: connections are open when they are accepted */
+    uint32_t redirect_network;      /* … or in this one, same mask: see `redirected`; 0: none */
+    uint32_t hello_timeout_ms;      /* for the first flight of a redirected connection */
     uint32_t connections_max;
     struct listener *beside;   /* its connections and ours are counted together; closed after us. NULL: none */
     uint32_t buffer_bytes_max; /* output buffer of a connection */
@@ -129,8 +131,12 @@ struct listener_options {
 struct listener_handler {
     /* A TCP connection was accepted, before any TLS byte is read or written. Returns false: closed without a byte. It
      * may be slow to decide: returns true and *ret_wait set, then listener_admit is called later. `governed name` of
-     * the local address is in `name`. */
+     * the local address is in `name`, NULL for a redirected connection. */
     bool (*accepted)(void *context, struct connection *connection, const char *name, bool *ret_wait);
+    /* An accepted connection has come to redirect_network: where did the program want to go (IPv4 as ::ffff:a.b.c.d)?
+     * When its first flight names a governed server, it goes on as if it had come to that name's address; else it is
+     * passed on to *ret_original, untouched. False: nobody knows, closed without a byte. May be NULL. */
+    bool (*redirected)(void *context, struct connection *connection, struct sockaddr_in6 *ret_original);
     /* The TLS handshake is complete (or there is none): set the handler here. False: close. */
     bool (*established)(void *context, struct connection *connection, const char *name);
     /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */
@@ -146,6 +152,7 @@ struct listener_names {
         const char *name;
     } * rows; /* ascending by address */
     size_t count;
+    const char *const *by_name; /* the same names, ascending; NULL: none can be found by its name */
 };
 
 /* Binds `address`, or 0.0.0.0:port with SO_BINDTODEVICE lo (never reachable from outside; falls back to refusing

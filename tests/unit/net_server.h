@@ -29,7 +29,8 @@ enum { OPENAI = 0x7f4d0001, ANTHROPIC = 0x7f4d0002, UNLISTED = 0x7f4d0909, LOCAL
 enum { BUFFER_MAX = 65536 };
 
 static const struct listener_name name_rows[] = {{OPENAI, "api.openai.com"}, {ANTHROPIC, "api.anthropic.com"}};
-static const struct listener_names names = {name_rows, 2};
+static const char *const name_order[] = {"api.anthropic.com", "api.openai.com"};
+static const struct listener_names names = {name_rows, 2, name_order};
 static const char *const name_list[] = {"api.openai.com", "api.anthropic.com"};
 
 struct server {
@@ -41,6 +42,7 @@ struct server {
     unsigned loop_count;
     const struct connection_handler *behaviour;
     bool refuse, wait;
+    struct sockaddr_in6 original; /* of redirected connections; family 0: unknown */
     atomic_uint accepted, opened, closed, failed, fds_exhausted, ended, full, writable, served[2];
     atomic_size_t received, largest_read, pending_max;
     char why[128], server_name[64], name[64];
@@ -127,6 +129,14 @@ static inline bool server_accepted(void *context, struct connection *connection,
     return !server.refuse;
 }
 
+static inline bool server_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original)
+{
+    (void)context;
+    (void)connection;
+    *ret_original = server.original;
+    return server.original.sin6_family != 0;
+}
+
 static inline bool server_established(void *context, struct connection *connection, const char *name)
 {
     (void)context;
@@ -164,8 +174,11 @@ static inline void *server_run(void *loop)
     return NULL;
 }
 
-static const struct listener_handler server_handler = {server_accepted, server_established, server_failed,
-                                                       server_fds_exhausted, NULL};
+static const struct listener_handler server_handler = {.accepted = server_accepted,
+                                                       .redirected = server_redirected,
+                                                       .established = server_established,
+                                                       .failed = server_failed,
+                                                       .fds_exhausted = server_fds_exhausted};
 static const struct listener_options default_options = {.inherited_fd = -1,
                                                         .network = 0x7f4d0000,
                                                         .network_mask = 0xffff0000,

@@ -114,7 +114,7 @@ static uint32_t find_outside_address(void)
 TEST(other_addresses_of_the_machine_are_refused)
 {
     struct listener_name row = {find_outside_address(), "api.openai.com"};
-    struct listener_names outside_names = {&row, 1};
+    struct listener_names outside_names = {&row, 1, NULL};
     for (int is_inherited = 0; is_inherited < 2; is_inherited++) {
         struct listener_options options = default_options;
         options.network_mask = 0;

@@ -220,7 +220,7 @@ TEST(sessions_resume_for_the_same_name_on_any_loop)
 }
 
 static const struct listener_name other_rows[] = {{OPENAI, "api.anthropic.com"}};
-static const struct listener_names other_names = {other_rows, 1};
+static const struct listener_names other_names = {other_rows, 1, NULL};
 
 TEST(names_can_be_replaced_while_running)
 {
