@@ -34,6 +34,21 @@ bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello 
     return true;
 }
 
+bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_redirect *ret_redirect)
+{
+    struct tollgate_redirect redirect;
+    if (length != sizeof redirect)
+        return false;
+    memcpy(&redirect, bytes, sizeof redirect);
+    if (redirect.magic != TOLLGATE_REDIRECT_MAGIC || redirect.version != TOLLGATE_REDIRECT_VERSION ||
+        redirect.size != sizeof redirect || redirect.reserved != 0)
+        return false;
+    if (redirect.cookie == 0 || redirect.pid <= 0 || !name_is_valid(redirect.group) || !name_is_valid(redirect.project))
+        return false;
+    *ret_redirect = redirect;
+    return true;
+}
+
 static struct claim_row *claims_set(struct claims *claims, uint64_t cookie)
 {
     /* Cookies count up: the multiplication spreads neighbours (Fibonacci hashing). */
@@ -60,7 +75,27 @@ void claims_put(struct claims *claims, const struct claim_row *row)
             if (other->arrived_ns < place->arrived_ns)
                 place = other;
     }
+    struct claim_row before = *place;
     *place = *row;
+    /* A hello may have waited in its queue while the announcement of the same socket overtook it. */
+    if (row->port == 0 && before.cookie == row->cookie && before.uid == row->uid) {
+        place->port = before.port;
+        memcpy(place->original, before.original, sizeof place->original);
+    }
+}
+
+static bool claim_is_living(const struct claim_row *row, int64_t now_ns)
+{
+    return now_ns - row->arrived_ns < claim_lifetime_ns;
+}
+
+bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row)
+{
+    const struct claim_row *row = claims_find(claims, cookie, uid);
+    if (!row || row->port == 0 || !claim_is_living(row, now_ns))
+        return false;
+    *ret_row = *row;
+    return true;
 }
 
 bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row)
@@ -68,7 +103,7 @@ bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_
     struct claim_row *row = claims_find(claims, cookie, uid);
     if (!row)
         return false;
-    bool is_living = now_ns - row->arrived_ns < claim_lifetime_ns;
+    bool is_living = claim_is_living(row, now_ns);
     if (is_living)
         *ret_row = *row;
     *row = (struct claim_row){0};

@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The datagram socket, the thread that drains it into the table of claims, and the thread that walks /proc for those
- * whose datagram was lost. The queue of a Unix datagram socket holds 10 messages (net.unix.max_dgram_qlen): the first
- * thread does nothing but drain. Opened by main, asked by flow/ on the loops.
+ * whose datagram was lost. Announcements of supervisors come to the same table by announce.c. The queue of a Unix
+ * datagram socket holds 10 messages (net.unix.max_dgram_qlen): the first thread does nothing but drain. Opened by main,
+ * asked by flow/ on the loops.
  */
 #include "base/check.h"
 #include "identity/internal.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { BATCH = 16, BATCHES_MAX = 64, RECEIVE_BUFFER_BYTES = 1 << 20 };
 
 struct identity {
-    int socket_fd, stop_fd;
-    struct sockaddr_un address;
-    dev_t device; /* of the bound path: only our own is unlinked */
-    ino_t inode;
+    struct endpoint endpoint;
+    int stop_fd;
+    struct announcements *announcements; /* NULL until identity_listen */
     pthread_t drain_thread, lookup_thread;
     struct mailbox lookups;
     pthread_mutex_t lock; /* leaf; guards reading the socket and the table together: see identity_take_claim */
@@ -78,7 +74,7 @@ static unsigned drain_batch(struct identity *identity)
                                              .msg_control = messages[i].control,
                                              .msg_controllen = sizeof messages[i].control};
     }
-    int count = recvmmsg(identity->socket_fd, headers, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+    int count = recvmmsg(identity->endpoint.fd, headers, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
     if (count <= 0)
         return 0;
     int64_t now_ns = process_now_ns();
@@ -94,18 +90,10 @@ static void drain_socket(struct identity *identity)
         ;
 }
 
-static bool wait_for(int fd, int stop_fd)
-{
-    struct pollfd polls[2] = {{.fd = fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
-    while (poll(polls, 2, -1) < 0)
-        check(errno == EINTR);
-    return polls[1].revents == 0;
-}
-
 static void *drain_main(void *argument)
 {
     struct identity *identity = argument;
-    while (wait_for(identity->socket_fd, identity->stop_fd)) {
+    while (endpoint_wait(identity->endpoint.fd, identity->stop_fd)) {
         pthread_mutex_lock(&identity->lock);
         drain_socket(identity);
         pthread_mutex_unlock(&identity->lock);
@@ -137,64 +125,37 @@ static void answer_lookups(struct task *first, bool may_search)
 static void *lookup_main(void *argument)
 {
     struct identity *identity = argument;
-    while (wait_for(identity->lookups.event_fd, identity->stop_fd))
+    while (endpoint_wait(identity->lookups.event_fd, identity->stop_fd))
         answer_lookups(mailbox_take(&identity->lookups), true);
     answer_lookups(mailbox_take(&identity->lookups), false);
     return NULL;
 }
 
-static bool bind_socket(struct identity *identity, mode_t mode)
-{
-    int one = 1, bytes = RECEIVE_BUFFER_BYTES;
-    int fd = identity->socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return false;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); /* best effort, the kernel caps it */
-    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) != 0)
-        return false;
-    const char *path = identity->address.sun_path;
-    if (unlink(path) != 0 && errno != ENOENT)
-        return false;
-    /* The path is born with the descriptor's mode (less the umask): never wider than asked for. */
-    struct stat status;
-    if (fchmod(fd, mode) != 0 || bind(fd, (struct sockaddr *)&identity->address, sizeof identity->address) != 0 ||
-        chmod(path, mode) != 0 || lstat(path, &status) != 0)
-        return false;
-    identity->device = status.st_dev;
-    identity->inode = status.st_ino;
-    return true;
-}
-
 static void release(struct identity *identity)
 {
-    struct stat status;
-    if (identity->inode != 0 && lstat(identity->address.sun_path, &status) == 0 && status.st_dev == identity->device &&
-        status.st_ino == identity->inode)
-        unlink(identity->address.sun_path);
-    if (identity->socket_fd >= 0)
-        close(identity->socket_fd);
+    endpoint_close(&identity->endpoint);
     close(identity->stop_fd);
     mailbox_done(&identity->lookups);
     pthread_mutex_destroy(&identity->lock);
     free(identity);
 }
 
+static bool prepare_socket(int fd)
+{
+    int one = 1, bytes = RECEIVE_BUFFER_BYTES;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); /* best effort, the kernel caps it */
+    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof one) == 0;
+}
+
 enum error identity_open(const char *path, mode_t mode, struct identity **ret_identity)
 {
-    size_t length = strlen(path);
     struct identity *identity = calloc(1, sizeof *identity);
     check(identity != NULL);
-    if (length >= sizeof identity->address.sun_path) {
-        free(identity);
-        return ERROR_FILE_UNWRITABLE;
-    }
-    identity->address.sun_family = AF_UNIX;
-    memcpy(identity->address.sun_path, path, length);
     identity->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     check(identity->stop_fd >= 0);
     mailbox_init(&identity->lookups);
     check(pthread_mutex_init(&identity->lock, NULL) == 0);
-    if (!bind_socket(identity, mode)) {
+    if (!endpoint_open(&identity->endpoint, path, SOCK_DGRAM, mode) || !prepare_socket(identity->endpoint.fd)) {
         release(identity);
         return ERROR_FILE_UNWRITABLE;
     }
@@ -204,13 +165,42 @@ enum error identity_open(const char *path, mode_t mode, struct identity **ret_id
     return ERROR_OK;
 }
 
+enum error identity_listen(struct identity *identity, const struct identity_redirects *options)
+{
+    check(!identity->announcements);
+    identity->announcements = announcements_open(identity, options);
+    return identity->announcements ? ERROR_OK : ERROR_FILE_UNWRITABLE;
+}
+
 void identity_close(struct identity *identity)
 {
     uint64_t one = 1;
+    announcements_close(identity->announcements);
     check(write(identity->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
     pthread_join(identity->drain_thread, NULL);
     pthread_join(identity->lookup_thread, NULL);
     release(identity);
+}
+
+void identity_put_claim(struct identity *identity, const struct claim_row *row)
+{
+    pthread_mutex_lock(&identity->lock);
+    claims_put(&identity->claims, row);
+    pthread_mutex_unlock(&identity->lock);
+}
+
+bool identity_find_redirect(struct identity *identity, const struct identity_peer *peer,
+                            struct sockaddr_in6 *ret_original)
+{
+    struct claim_row row;
+    pthread_mutex_lock(&identity->lock);
+    bool is_found = claims_find_redirect(&identity->claims, peer->cookie, peer->uid, process_now_ns(), &row);
+    pthread_mutex_unlock(&identity->lock);
+    if (!is_found)
+        return false;
+    *ret_original = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(row.port)};
+    memcpy(&ret_original->sin6_addr, row.original, sizeof row.original);
+    return true;
 }
 
 bool identity_take_claim(struct identity *identity, const struct identity_peer *peer, struct identity_claim *ret_claim)

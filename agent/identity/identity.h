@@ -33,6 +33,22 @@ struct identity_claim {
 enum error identity_open(const char *path, mode_t mode, struct identity **ret_identity) MUST_USE;
 void identity_close(struct identity *identity);
 
+/* Supervisors announce the connections of their programs (struct tollgate_redirect) and are answered. */
+struct identity_redirects {
+    const char *path; /* of the SOCK_SEQPACKET socket */
+    mode_t mode;
+    uint32_t network, redirect_network, network_mask; /* host order */
+    uint16_t port, agent_port;                        /* the governed port, and ours for it */
+    bool (*admits)(void *context, uid_t uid);         /* on a thread of its own */
+    void *context;
+};
+/* Starts the thread that answers; once. An announcement is acknowledged when a connection that follows will find it. */
+enum error identity_listen(struct identity *identity, const struct identity_redirects *options) MUST_USE;
+/* Where the announced connection of that socket and uid wants to go, IPv4 as ::ffff:a.b.c.d. Leaves the claim, which is
+ * then the program's, to identity_take_claim. */
+bool identity_find_redirect(struct identity *identity, const struct identity_peer *peer,
+                            struct sockaddr_in6 *ret_original);
+
 /* One sock_diag query for the client's end of an accepted connection: remote → local as seen by the client. 3 µs. Uses
  * a per-thread netlink socket. PEER_UNKNOWN when the socket is gone or its inode is 0. */
 enum error identity_find_peer(const struct sockaddr_in *client, const struct sockaddr_in *agent,

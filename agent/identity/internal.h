@@ -9,6 +9,21 @@
 #include "identity/identity.h"
 
 #include <stdint.h>
+#include <sys/un.h>
+
+/* ---- endpoint.c: a bound Unix socket that takes its path away again, unless somebody else's stands there by now ----
+ */
+struct endpoint {
+    int fd; /* -1: none */
+    struct sockaddr_un address;
+    dev_t device;
+    ino_t inode; /* 0: not bound */
+};
+/* False: nothing is left open. */
+bool endpoint_open(struct endpoint *endpoint, const char *path, int type, mode_t mode);
+void endpoint_close(struct endpoint *endpoint);
+/* Waits until fd is readable. False: stop_fd is. */
+bool endpoint_wait(int fd, int stop_fd);
 
 /* ---- claims.c: what datagrams said, until a connection takes it or it expires ---- */
 struct claim_row {
@@ -16,6 +31,8 @@ struct claim_row {
     int64_t arrived_ns; /* CLOCK_BOOTTIME, comparable with a process's start */
     pid_t pid;
     uid_t uid;
+    uint16_t port;        /* 0: a hello; else a supervisor's announcement: where its program wants to go */
+    uint8_t original[16]; /* as in struct tollgate_redirect */
     char group[TOLLGATE_NAME_MAX], project[TOLLGATE_NAME_MAX];
 };
 
@@ -28,16 +45,30 @@ struct claims {
 
 /* True when the bytes are a well-formed struct tollgate_hello: copied to *ret_hello. */
 bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello *ret_hello);
-/* A later claim of the same socket and uid replaces the earlier one. */
+/* The same of an announcement; who sent it is still to be asked for. */
+bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_redirect *ret_redirect);
+/* A later claim of the same socket and uid replaces the earlier one; a hello leaves an announcement's destination. */
 void claims_put(struct claims *claims, const struct claim_row *row);
+/* Copies the living announcement of that socket by that uid, and leaves it to claims_take. */
+bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row);
 /* Removes and copies the living claim of that socket by that uid. */
 bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row);
+
+/* ---- identity.c, for announce.c: any thread ---- */
+void identity_put_claim(struct identity *identity, const struct claim_row *row);
+
+/* ---- announce.c: the thread that answers supervisors ---- */
+struct announcements;
+struct announcements *announcements_open(struct identity *identity, const struct identity_redirects *options);
+void announcements_close(struct announcements *announcements); /* NULL is fine */
 
 /* ---- process.c: what /proc says; best effort, "" for what cannot be known ---- */
 int64_t process_now_ns(void); /* CLOCK_BOOTTIME */
 /* Fills claim->executable and directory from claim->pid, unless that process started after `alive_at_ns` (then the pid
  * was used again and the facts would be a stranger's) or belongs to another uid. */
 void process_describe(struct identity_claim *claim, uid_t uid, int64_t alive_at_ns);
+/* True when the process has that (effective) uid and descends from `ancestor`. */
+bool process_descends(pid_t pid, pid_t ancestor, uid_t uid);
 /* One walk over /proc for a chain of lookups (linked by task.next): sets claim.pid of those whose inode a process of
  * their uid holds. Gives up after one second. */
 void process_find_owners(struct identity_lookup *first);

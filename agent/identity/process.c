@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { GENERATIONS_MAX = 64 };
 static const int64_t search_max_ns = 1000ll * 1000 * 1000;
 
 int64_t process_now_ns(void)
@@ -25,18 +26,22 @@ int64_t process_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static bool read_text(int process_fd, const char *name, char *text, size_t bytes_max)
+{
+    int fd = openat(process_fd, name, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, bytes_max - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = 0;
+    return length > 0;
+}
+
 /* proc(5): field 22 of /proc/PID/stat, in ticks since boot; the name in field 2 may contain anything, `)` too. */
 static int64_t process_start_ns(int process_fd)
 {
     char text[1024];
-    int fd = openat(process_fd, "stat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (!read_text(process_fd, "stat", text, sizeof text))
         return -1;
-    ssize_t length = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (length <= 0)
-        return -1;
-    text[length] = 0;
     const char *field = strrchr(text, ')');
     for (unsigned number = 2; field && number < 22; number++)
         field = strchr(field + 1, ' ');
@@ -80,6 +85,43 @@ void process_describe(struct identity_claim *claim, uid_t uid, int64_t alive_at_
         read_link(process_fd, "cwd", claim->directory, sizeof claim->directory);
     }
     close(process_fd);
+}
+
+/* proc(5): "Uid:" of status, real and effective. Unlike the owner of the directory it is true of processes that are not
+ * dumpable, too. */
+static bool has_effective_uid(int process_fd, uid_t uid)
+{
+    char text[2048];
+    unsigned real, effective;
+    if (!read_text(process_fd, "status", text, sizeof text))
+        return false;
+    const char *line = strstr(text, "\nUid:");
+    return line && sscanf(line, "\nUid: %u %u", &real, &effective) == 2 && effective == uid;
+}
+
+/* Field 4 of stat; 0 when there is none. */
+static pid_t parent_of(int process_fd)
+{
+    char text[1024];
+    int parent = 0;
+    const char *end = read_text(process_fd, "stat", text, sizeof text) ? strrchr(text, ')') : NULL;
+    return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+bool process_descends(pid_t pid, pid_t ancestor, uid_t uid)
+{
+    int process_fd = open_process(pid);
+    bool is_of_uid = process_fd >= 0 && has_effective_uid(process_fd, uid);
+    for (int generation = 0; is_of_uid && process_fd >= 0 && generation < GENERATIONS_MAX; generation++) {
+        pid_t parent = pid == ancestor ? pid : parent_of(process_fd);
+        close(process_fd);
+        if (parent == ancestor)
+            return true;
+        process_fd = parent > 0 ? open_process(parent) : -1;
+    }
+    if (process_fd >= 0)
+        close(process_fd);
+    return false;
 }
 
 static struct identity_lookup *next_lookup(struct identity_lookup *lookup)
