@@ -8,6 +8,7 @@
 #include "control/control.h"
 #include "loops.h"
 #include "notify.h"
+#include "refresh.h"
 #include "startup.h"
 
 #include <errno.h>
@@ -26,7 +27,11 @@ struct agent {
     pthread_mutex_t settings_lock; /* leaf */
     struct settings *settings;
     struct startup_names names;
+    struct startup_map map;
     struct notify *notify;
+    struct resolver *resolver;
+    struct redirects *redirects;
+    struct refresh *refresh;
     struct wallet_ledger *ledger;
     unsigned recovered;
     atomic_bool is_ledger_stopped;
@@ -85,6 +90,8 @@ static enum error reload_settings(struct agent *agent, struct buffer *text)
     agent->settings = fresh;
     pthread_mutex_unlock(&agent->settings_lock);
     log_event(EVENT_SETTINGS_LOADED, NULL, "%s digest %.12s", fresh->file, fresh->digest);
+    if (agent->refresh)
+        refresh_wake(agent->refresh);
     config_release(old);
     return ERROR_OK;
 }
@@ -175,6 +182,43 @@ static enum error open_ledger(struct agent *agent)
     return ERROR_OK;
 }
 
+/* ---- addresses of providers ---- */
+
+static bool find_original(void *context, uint32_t address, struct sockaddr_in6 *ret_original)
+{
+    struct agent *agent = context;
+    struct config_address original;
+    if (!redirects_find(agent->redirects, address, &original))
+        return false;
+    *ret_original = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(STARTUP_GOVERNED_PORT)};
+    memcpy(&ret_original->sin6_addr, original.bytes, sizeof original.bytes);
+    return true;
+}
+
+static enum error publish_map(void *context)
+{
+    struct agent *agent = context;
+    return startup_write_map(&agent->map);
+}
+
+static bool admits(void *context, uid_t uid)
+{
+    struct settings *settings = retain_settings(context);
+    bool is_admitted = flow_is_admitted(settings, uid);
+    config_release(settings);
+    return is_admitted;
+}
+
+static void open_refresh(struct agent *agent)
+{
+    const struct refresh_options options = {.resolver = agent->resolver,
+                                            .redirects = agent->redirects,
+                                            .retain_settings = retain_settings,
+                                            .publish = publish_map,
+                                            .context = agent};
+    agent->refresh = refresh_open(&options);
+}
+
 /* After every store is open: their recovery is tried in a forked child, and a thread that holds a lock of the allocator
  * at that moment would hold it in the child for ever. */
 static enum error open_alerts(struct agent *agent)
@@ -197,6 +241,7 @@ static void make_loops(struct agent *agent)
                                                   .ratelimit = agent->ratelimit,
                                                   .cache = agent->cache,
                                                   .retain_settings = retain_settings,
+                                                  .find_original = find_original,
                                                   .context = agent};
     agent->loops = loops_new(agent->settings, &agent->flow_services);
     agent->listener_handler = flow_listener_handler(loops_workers(agent->loops));
@@ -220,11 +265,18 @@ static enum error open_services(struct agent *agent)
     agent->routing = routing_new();
     agent->ratelimit = startup_load_ratelimit(options);
     make_loops(agent);
-    error = startup_open_listener(options, agent->settings, &agent->names, agent->certificates,
-                                  &agent->listener_handler, &agent->listener);
+    agent->redirects = startup_open_redirects(options, agent->settings);
+    agent->map = (struct startup_map){.names = &agent->names, .redirects = agent->redirects};
+    error = startup_open_listener(options, agent->settings, &agent->map, agent->certificates, &agent->listener_handler,
+                                  &agent->listener);
     if (!error)
         error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
                                       &agent->base_url_listener);
+    if (!error)
+        error = startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
+                                           admits, agent);
+    if (!error)
+        open_refresh(agent);
     return error ? error : open_alerts(agent);
 }
 
@@ -261,6 +313,7 @@ static enum error open_control(struct agent *agent)
 static void close_services(struct agent *agent)
 {
     control_close(agent->control);
+    refresh_close(agent->refresh);
     listener_close(agent->base_url_listener);
     listener_close(agent->listener);
     loops_free(agent->loops);
@@ -275,6 +328,7 @@ static void close_services(struct agent *agent)
         journal_close(agent->journal);
     alerts_close(agent->alerts);
     wallet_close(agent->ledger);
+    redirects_free(agent->redirects);
     startup_free_names(&agent->names);
     config_release(agent->settings);
 }
@@ -347,7 +401,8 @@ int agent_run(const struct agent_options *options)
     pthread_mutex_init(&agent->settings_lock, NULL);
     agent->options = options;
     agent->begun_ns = clock_monotonic_ns();
-    agent->notify = notify_open(); /* first: it must know no secret, and fork before there are threads */
+    agent->notify = notify_open(); /* first: they must know no secret, and fork before there are threads */
+    agent->resolver = resolver_open();
     sigset_t signals;
     startup_block_signals(&signals);
     int code = startup_prepare(options, &agent->settings);
@@ -357,6 +412,7 @@ int agent_run(const struct agent_options *options)
         log_event(EVENT_AGENT_STOPPED, NULL, "exit %d", code);
     }
     notify_close(agent->notify);
+    resolver_close(agent->resolver);
     free(agent);
     return code;
 }

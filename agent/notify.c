@@ -7,58 +7,35 @@
 
 #include "notify_helper.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct notify {
-    int fd;
-    pid_t pid;
+    struct helper helper;
 };
 
 struct notify *notify_open(void)
 {
-    int ends[2];
     struct notify *notify = calloc(1, sizeof *notify);
-    if (!notify)
-        return NULL;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        free(notify);
-        return NULL;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        notify_helper_main(ends[1]);
-    }
-    close(ends[1]);
-    if (pid < 0) {
-        close(ends[0]);
-        free(notify);
-        return NULL;
-    }
-    *notify = (struct notify){ends[0], pid};
-    return notify;
+    if (notify && helper_open(&notify->helper, "tollgate-alerts", notify_helper_run))
+        return notify;
+    free(notify);
+    return NULL;
 }
 
 void notify_cancel(struct notify *notify)
 {
     if (notify)
-        shutdown(notify->fd, SHUT_RDWR);
+        shutdown(notify->helper.fd, SHUT_RDWR);
 }
 
 void notify_close(struct notify *notify)
 {
     if (!notify)
         return;
-    close(notify->fd);
-    while (waitpid(notify->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    helper_close(&notify->helper);
     free(notify);
 }
 
@@ -118,8 +95,9 @@ enum error notify_run(struct notify *notify, const char *const *command, const c
         snprintf(why, why_bytes, "the command or the alert is too large");
         return ERROR_REQUEST_INVALID;
     }
-    bool is_answered = notify && send(notify->fd, order, sizeof *order, MSG_NOSIGNAL) == (ssize_t)sizeof *order &&
-                       recv(notify->fd, &outcome, sizeof outcome, 0) == (ssize_t)sizeof outcome;
+    bool is_answered = notify &&
+                       send(notify->helper.fd, order, sizeof *order, MSG_NOSIGNAL) == (ssize_t)sizeof *order &&
+                       recv(notify->helper.fd, &outcome, sizeof outcome, 0) == (ssize_t)sizeof outcome;
     free(order);
     if (!is_answered) {
         snprintf(why, why_bytes, "the helper that runs commands is gone");

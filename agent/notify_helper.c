@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The helper process: takes an order, runs it, says how it ended. It keeps nothing of the agent but the socket, forgets
- * the environment it was started with but for a few harmless names, and ends when the agent does, in whatever way that
- * happens. Signals that stop a service go to every process of it: the helper leaves only when the agent has.
+ * The helper process of alerts: takes an order, runs it, says how it ended. It ends when the agent does, in whatever
+ * way that happens.
  */
 #include "notify_helper.h"
 
@@ -22,56 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HELPER_FD = 3 };
-
 extern char **environ;
-
-/* What a command may need of the agent's environment; no name here can hold a key. */
-static const char *const kept_names[] = {"PATH",
-                                         "HOME",
-                                         "USER",
-                                         "LOGNAME",
-                                         "LANG",
-                                         "LC_ALL",
-                                         "TZ",
-                                         "TMPDIR",
-                                         "SHELL",
-                                         "XDG_RUNTIME_DIR",
-                                         "DBUS_SESSION_BUS_ADDRESS"};
-enum { KEPT_COUNT = sizeof kept_names / sizeof *kept_names };
-
-static char *kept[KEPT_COUNT + 1];
-
-/* Also wipes the strings: /proc shows a process's first environment for as long as it lives. */
-static void forget_environment(void)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < KEPT_COUNT; i++) {
-        const char *value = getenv(kept_names[i]);
-        if (value && asprintf(&kept[count], "%s=%s", kept_names[i], value) > 0)
-            count++;
-    }
-    for (char **entry = environ; *entry; entry++)
-        explicit_bzero(*entry, strlen(*entry));
-    kept[count] = NULL;
-    environ = kept;
-}
-
-static void forget_agent(int fd)
-{
-    const struct rlimit no_core = {0, 0};
-    dup2(fd, HELPER_FD);
-    syscall(SYS_close_range, HELPER_FD + 1, ~0u, 0);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; null >= 0 && i < HELPER_FD; i++)
-        dup2(null, i);
-    fcntl(HELPER_FD, F_SETFD, FD_CLOEXEC);
-    setrlimit(RLIMIT_CORE, &no_core);
-    prctl(PR_SET_NAME, "tollgate-alerts");
-    const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        signal(ignored[i], SIG_IGN);
-}
 
 static void reset_signals(void)
 {
@@ -96,7 +46,7 @@ static bool unpack(struct notify_order *order, char **arguments, char **environm
             environment[count++] = word;
         at += (size_t)(end - word) + 1;
     }
-    for (char **entry = kept; *entry; entry++)
+    for (char **entry = environ; *entry; entry++)
         environment[count++] = *entry;
     return true;
 }
@@ -196,15 +146,13 @@ done:
         close(input);
 }
 
-_Noreturn void notify_helper_main(int fd)
+void notify_helper_run(void)
 {
     static struct notify_order order;
-    forget_environment();
-    forget_agent(fd);
     while (recv(HELPER_FD, &order, sizeof order, 0) == (ssize_t)sizeof order) {
         struct notify_outcome outcome = {0};
         char *arguments[NOTIFY_WORDS_MAX + 1] = {NULL};
-        char *environment[NOTIFY_WORDS_MAX + KEPT_COUNT + 1] = {NULL};
+        char *environment[NOTIFY_WORDS_MAX + HELPER_VARIABLES_MAX + 1] = {NULL};
         if (order.argument_count < 1 || order.argument_count > NOTIFY_WORDS_MAX ||
             order.variable_count > NOTIFY_WORDS_MAX || order.body_bytes > sizeof order.body ||
             !unpack(&order, arguments, environment))
@@ -214,5 +162,4 @@ _Noreturn void notify_helper_main(int fd)
         if (send(HELPER_FD, &outcome, sizeof outcome, MSG_NOSIGNAL) != (ssize_t)sizeof outcome)
             break;
     }
-    _exit(0);
 }

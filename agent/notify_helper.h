@@ -3,6 +3,7 @@
 #ifndef NOTIFY_HELPER_H
 #define NOTIFY_HELPER_H
 
+#include "helper.h"
 #include "notify.h"
 
 /* One message of fixed size: nothing of it is longer than the sender could make it. */
@@ -19,6 +20,6 @@ struct notify_outcome {
 };
 
 /* The helper's life: orders one by one until the other end closes. */
-_Noreturn void notify_helper_main(int fd);
+void notify_helper_run(void);
 
 #endif

@@ -181,6 +181,24 @@ enum error startup_open_identity(const struct agent_options *options, const stru
     return identity_open(path, is_shared(settings) ? 0666 : 0600, ret_identity);
 }
 
+enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
+                                      struct identity *identity, uint16_t port,
+                                      bool (*admits)(void *context, uid_t uid), void *context)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", options->runtime, TOLLGATE_FILE_REDIRECT);
+    const struct identity_redirects redirects = {.path = path,
+                                                 .mode = is_shared(settings) ? 0666 : 0600,
+                                                 .network = settings->capture.network,
+                                                 .redirect_network = settings->capture.redirect_network,
+                                                 .network_mask = 0xffff0000,
+                                                 .port = STARTUP_GOVERNED_PORT,
+                                                 .agent_port = port,
+                                                 .admits = admits,
+                                                 .context = context};
+    return identity_listen(identity, &redirects);
+}
+
 /* ---- wallets ---- */
 
 static struct money find_credit(const struct settings *settings, const char *wallet)

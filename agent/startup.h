@@ -13,6 +13,7 @@
 #include "journal/journal.h"
 #include "net/net.h"
 #include "ratelimit/ratelimit.h"
+#include "redirects.h"
 #include "wallet/wallet.h"
 
 #include <signal.h>
@@ -25,6 +26,20 @@ struct startup_names {
     uint32_t *addresses;        /* of names[i], host order */
     char *text;
     size_t count;
+};
+
+/* The port of governed connections: what programs ask for, and what a redirected connection is passed on to. */
+enum { STARTUP_GOVERNED_PORT = 443 };
+
+/* What is in the map file; `names` and `redirects` are set by the caller, the rest by startup_open_listener. */
+struct startup_map {
+    const struct startup_names *names;
+    struct redirects *redirects;
+    char path[600];
+    mode_t mode;
+    uint32_t network, redirect_network, generation;
+    uint32_t flags; /* TOLLGATE_MAP_… */
+    uint16_t port;
 };
 
 /* Hygiene, log, settings. EX_OK or the exit code; problems are printed to standard error. */
@@ -43,10 +58,17 @@ enum error startup_open_certificates(const struct agent_options *options, const 
                                      struct startup_names *names, struct certificates **ret_certificates) MUST_USE;
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
                                  struct identity **ret_identity) MUST_USE;
-/* Opens the listener on the environment's port, and publishes the map. */
+/* Answers supervisors; `port` is the agent's. `admits` runs on a thread of identity. */
+enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
+                                      struct identity *identity, uint16_t port,
+                                      bool (*admits)(void *context, uid_t uid), void *context) MUST_USE;
+/* map.c: the addresses of providers as the policy and the last run knew them. */
+struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings);
+/* map.c: opens the listener on the environment's port, and writes the map. */
 enum error startup_open_listener(const struct agent_options *options, const struct settings *settings,
-                                 const struct startup_names *names, struct certificates *certificates,
+                                 struct startup_map *map, struct certificates *certificates,
                                  const struct listener_handler *handler, struct listener **ret_listener) MUST_USE;
+/* map.c */
 enum { STARTUP_PORT_TRIES = 64 };
 uint16_t startup_read_port(const char *path); /* 0: there is none */
 uint16_t startup_random_port(void);
@@ -55,6 +77,8 @@ uint16_t startup_random_port(void);
 enum error startup_open_base_url(const struct agent_options *options, const struct settings *settings,
                                  const struct listener_handler *handler, struct listener *beside,
                                  struct listener **ret_listener) MUST_USE;
+/* Writes it again, with the next generation, for programs that start from now on. One thread at a time. */
+enum error startup_write_map(struct startup_map *map) MUST_USE;
 /* Each group's wallet gets its starting credit once. */
 void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
 /* recovered.c: an event for each hold that the start has settled. */

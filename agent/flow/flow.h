@@ -27,6 +27,9 @@ struct flow_services {
     struct cache *cache; /* NULL: there is none */
     /* The settings in force, retained for the caller. Any thread. */
     struct settings *(*retain_settings)(void *context);
+    /* The address of a provider that `address` (host order, in the redirect network) stands for; false: none. Any
+     * thread. */
+    bool (*find_original)(void *context, uint32_t address, struct sockaddr_in6 *ret_original);
     void *context;
 };
 
@@ -43,6 +46,9 @@ struct flow_workers {
 };
 /* Handler functions for listener_open; the handler's context is a struct flow_workers. */
 struct listener_handler flow_listener_handler(struct flow_workers *workers);
+
+/* Whether programs of that user may use the agent. */
+bool flow_is_admitted(const struct settings *settings, uid_t uid);
 
 /* Stops taking requests: idle connections close, open exchanges go on. `drained` runs on the worker's loop once none is
  * open. Call on the worker's loop (post a task). */

@@ -235,7 +235,7 @@ static struct flow_worker *find_worker(const struct flow_workers *workers, const
     check_panic("loop without worker", __FILE__, __LINE__);
 }
 
-static bool is_admitted(const struct settings *settings, uid_t uid)
+bool flow_is_admitted(const struct settings *settings, uid_t uid)
 {
     return policy_is_uid_admitted(settings, uid) ||
            (settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count));
@@ -263,7 +263,7 @@ static bool admit_peer(struct flow_worker *worker, struct connection *connection
         return false;
     }
     struct settings *settings = worker->services->retain_settings(worker->services->context);
-    bool admitted = is_admitted(settings, ret_peer->uid);
+    bool admitted = flow_is_admitted(settings, ret_peer->uid);
     config_release(settings);
     if (!admitted)
         log_stranger("access.uids and access.gids do not list uid", ret_peer->uid);
@@ -277,6 +277,19 @@ static bool flow_accepted(void *context, struct connection *connection, const ch
     struct identity_peer peer;
     *ret_wait = false;
     return !worker->is_draining && admit_peer(worker, connection, &peer);
+}
+
+/* An address of the set says by its stand-in what the program asked for, any other by its supervisor's announcement. */
+static bool flow_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original)
+{
+    struct flow_worker *worker = find_worker(context, connection_loop(connection));
+    const struct flow_services *services = worker->services;
+    const struct connection_peer *ends = connection_peer(connection);
+    struct identity_peer peer;
+    if (services->find_original(services->context, ntohl(ends->local.sin_addr.s_addr), ret_original))
+        return true;
+    return identity_find_peer(&ends->remote, &ends->local, &peer) == ERROR_OK &&
+           identity_find_redirect(services->identity, &peer, ret_original);
 }
 
 static bool flow_established(void *context, struct connection *connection, const char *name)
@@ -317,7 +330,12 @@ static void flow_fds_exhausted(void *context)
 
 struct listener_handler flow_listener_handler(struct flow_workers *workers)
 {
-    return (struct listener_handler){flow_accepted, flow_established, flow_failed, flow_fds_exhausted, workers};
+    return (struct listener_handler){.accepted = flow_accepted,
+                                     .redirected = flow_redirected,
+                                     .established = flow_established,
+                                     .failed = flow_failed,
+                                     .fds_exhausted = flow_fds_exhausted,
+                                     .context = workers};
 }
 
 /* ---- the worker ---- */

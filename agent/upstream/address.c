@@ -80,7 +80,7 @@ static bool is_forbidden6(const unsigned char address[16])
     return false;
 }
 
-bool address_is_forbidden(const struct sockaddr *address)
+bool upstream_is_forbidden_address(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
         return is_forbidden4(ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));

@@ -18,7 +18,7 @@ curl_socket_t request_open_socket(void *context, curlsocktype purpose, struct cu
     if (purpose != CURLSOCKTYPE_IPCXN || transfer->state == TRANSFER_CANCELLED)
         return CURL_SOCKET_BAD;
     transfer->has_opened = true;
-    if (!transfer->is_local && !transfer->uses_proxy && address_is_forbidden(&address->addr)) {
+    if (!transfer->is_local && !transfer->uses_proxy && upstream_is_forbidden_address(&address->addr)) {
         transfer->refusal = ERROR_UPSTREAM_FORBIDDEN_ADDRESS; /* unless another of the name's addresses serves */
         return CURL_SOCKET_BAD;
     }

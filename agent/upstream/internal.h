@@ -142,9 +142,7 @@ curl_socket_t request_open_socket(void *context, curlsocktype purpose, struct cu
 /* Parses a whole head. Returns the status, or 0 when it is malformed. Fields point into `head`. */
 int upstream_parse_head(struct slice head, struct http_field fields[HEAD_FIELDS_MAX], size_t *ret_count);
 
-/* ---- address.c ---- */
-/* Loopback, private, link-local, unique-local, multicast, reserved: never a provider's. */
-bool address_is_forbidden(const struct sockaddr *address);
+/* ---- address.c, with upstream_is_forbidden_address ---- */
 bool address_text_is_forbidden(const char *text);
 
 /* ---- proxy.c ---- */

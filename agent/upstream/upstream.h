@@ -62,6 +62,9 @@ void upstream_resume(struct upstream_transfer *transfer);
 /* Ends it now, no further callback; closes its connection. Returns what is known: *ret_result (error CLIENT_GONE). */
 void upstream_cancel(struct upstream_transfer *transfer, struct upstream_result *ret_result);
 
+/* Loopback, private, link-local, unique-local, multicast, reserved: never a provider's. */
+bool upstream_is_forbidden_address(const struct sockaddr *address);
+
 /* ---- webhook.c: one small POST that waits, for threads that are no loop ---- */
 struct upstream_webhook {
     const char *url;             /* https; http too when `local` */

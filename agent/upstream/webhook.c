@@ -29,7 +29,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     struct post *post = context;
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
-    if (!post->webhook->local && !post->uses_proxy && address_is_forbidden(&address->addr)) {
+    if (!post->webhook->local && !post->uses_proxy && upstream_is_forbidden_address(&address->addr)) {
         post->is_forbidden = true;
         return CURL_SOCKET_BAD;
     }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes that do for the agent what may hang or needs to know nothing of it: forked before it reads a secret, starts
+ * a thread or locks itself down. Orders and answers pass over a pair of sockets that keeps the messages' bounds. The
+ * alert commands' (notify.c) and the one that asks DNS (resolver.c).
+ */
+#ifndef HELPER_H
+#define HELPER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The helper's end of the pair, in the helper. */
+enum { HELPER_FD = 3, HELPER_VARIABLES_MAX = 16 };
+
+struct helper {
+    int fd; /* the agent's end; the helper sees its closing */
+    pid_t pid;
+};
+
+/* Forks: call it first of all. The child keeps nothing of the agent but the pair and an environment of a few harmless
+ * names, is called `name`, outlives the signals that stop a service, and runs `run` to its end. */
+bool helper_open(struct helper *helper, const char *name, void (*run)(void));
+/* Closes the pair and waits for the helper's end. */
+void helper_close(struct helper *helper);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The environment's port (STATE/port: the same after a restart) and the map file, which tells programs names, addresses
+ * and port. Part of startup.h; the map is written again by refresh.c's thread.
+ */
+#include "startup.h"
+
+#include "base/check.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { PORT_FIRST = 20000, PORT_COUNT = 10000, NETWORK_MASK = 0xffff0000u };
+
+uint16_t startup_read_port(const char *path)
+{
+    unsigned port = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%u", &port) != 1 || port > 65535)
+        port = 0;
+    fclose(file);
+    return (uint16_t)port;
+}
+
+/* Below the range the kernel hands out to clients, so that nobody takes it by chance while we are down. */
+uint16_t startup_random_port(void)
+{
+    uint16_t number;
+    check(getrandom(&number, sizeof number, 0) == (ssize_t)sizeof number);
+    return (uint16_t)(PORT_FIRST + number % PORT_COUNT);
+}
+
+static int inherited_socket(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"); /* sd_listen_fds(3) */
+    return pid && count && atoi(pid) == (int)getpid() && atoi(count) >= 1 ? 3 : -1;
+}
+
+/* ---- the map ---- */
+
+/* Where each part of the file begins. */
+struct layout {
+    struct tollgate_map_header *header;
+    struct tollgate_map_port *ports;
+    struct tollgate_map_name *names;
+    struct tollgate_map_redirect *redirects;
+    char *text;
+};
+
+static struct layout lay_out(char *file, const struct tollgate_map_header *header)
+{
+    struct layout layout = {.header = (struct tollgate_map_header *)(void *)file};
+    layout.ports = (struct tollgate_map_port *)(void *)(layout.header + 1);
+    layout.names = (struct tollgate_map_name *)(void *)(layout.ports + header->port_count);
+    layout.redirects = (struct tollgate_map_redirect *)(void *)(layout.names + header->name_count);
+    layout.text = (char *)(layout.redirects + header->redirect_count);
+    return layout;
+}
+
+/* All but the checksum. */
+static struct tollgate_map_header describe(const struct startup_map *map, size_t redirect_count)
+{
+    struct tollgate_map_header header = {.magic = TOLLGATE_MAP_MAGIC,
+                                         .version = TOLLGATE_MAP_VERSION,
+                                         .network = map->network,
+                                         .network_mask = NETWORK_MASK,
+                                         .redirect_network = map->redirect_network,
+                                         .port_count = 1,
+                                         .name_count = (uint32_t)map->names->count,
+                                         .redirect_count = (uint32_t)redirect_count,
+                                         .generation = map->generation,
+                                         .flags = map->flags};
+    for (size_t i = 0; i < map->names->count; i++)
+        header.text_size += (uint32_t)strlen(map->names->names[i]) + 1;
+    header.file_size = (uint32_t)(lay_out(NULL, &header).text - (char *)NULL) + header.text_size;
+    return header;
+}
+
+static void fill_names(const struct startup_names *names, const struct layout *layout)
+{
+    uint32_t offset = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        size_t length = strlen(names->names[i]) + 1;
+        layout->names[i] = (struct tollgate_map_name){names->addresses[i], offset};
+        memcpy(layout->text + offset, names->names[i], length);
+        offset += (uint32_t)length;
+    }
+}
+
+enum error startup_write_map(struct startup_map *map)
+{
+    struct tollgate_map_redirect *redirects;
+    size_t count = redirects_list(map->redirects, &redirects);
+    uint32_t now_s = (uint32_t)time(NULL);
+    map->generation = map->generation < now_s ? now_s : map->generation + 1;
+    struct tollgate_map_header header = describe(map, count);
+    char *file = calloc(1, header.file_size);
+    check(file != NULL);
+    struct layout layout = lay_out(file, &header);
+    layout.ports[0] = (struct tollgate_map_port){STARTUP_GOVERNED_PORT, map->port};
+    fill_names(map->names, &layout);
+    if (count)
+        memcpy(layout.redirects, redirects, count * sizeof *redirects);
+    header.checksum = tollgate_map_checksum(file + sizeof header, header.file_size - sizeof header);
+    *layout.header = header;
+    enum error error = header.file_size <= TOLLGATE_MAP_BYTES_MAX
+                           ? file_swap(map->path, (struct slice){file, header.file_size}, map->mode)
+                           : ERROR_SETTINGS_INVALID;
+    free(file);
+    free(redirects);
+    return error;
+}
+
+/* ---- opening ---- */
+
+static enum error publish(const struct agent_options *options, const struct settings *settings, struct startup_map *map)
+{
+    char path[600], text[16];
+    snprintf(path, sizeof path, "%s/port", options->state);
+    int length = snprintf(text, sizeof text, "%u\n", (unsigned)map->port);
+    enum error error = file_swap(path, (struct slice){text, (size_t)length}, 0600);
+    if (error)
+        return error;
+    snprintf(map->path, sizeof map->path, "%s/%s", options->runtime, TOLLGATE_FILE_MAP);
+    map->mode = settings->environment == ENVIRONMENT_PROD ? 0644 : 0600;
+    map->network = settings->capture.network;
+    map->redirect_network = settings->capture.redirect_network;
+    map->flags = settings->capture.strict ? TOLLGATE_MAP_STRICT : 0;
+    return startup_write_map(map);
+}
+
+struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/redirects", options->state);
+    struct redirects *redirects = redirects_open(path, settings->capture.redirect_network);
+    if (redirects_update(redirects, settings, NULL, 0, time(NULL)) && redirects_save(redirects))
+        log_event(EVENT_ADDRESSES_STALE, NULL, "%s", path);
+    return redirects;
+}
+
+enum error startup_open_listener(const struct agent_options *options, const struct settings *settings,
+                                 struct startup_map *map, struct certificates *certificates,
+                                 const struct listener_handler *handler, struct listener **ret_listener)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/port", options->state);
+    struct listener_options listener = {.port = startup_read_port(path),
+                                        .inherited_fd = inherited_socket(),
+                                        .network = settings->capture.network,
+                                        .network_mask = NETWORK_MASK,
+                                        .redirect_network = settings->capture.redirect_network,
+                                        .hello_timeout_ms = settings->capture.hello_timeout_ms,
+                                        .connections_max = settings->limits.connections_max,
+                                        .buffer_bytes_max = settings->limits.stream_buffer_bytes_max,
+                                        .handshake_timeout_ms = settings->limits.head_timeout_ms};
+    enum error error = ERROR_SYSTEM;
+    for (unsigned i = 0; error && i < STARTUP_PORT_TRIES; i++) {
+        if (!listener.port || i > 0)
+            listener.port = startup_random_port();
+        error = listener_open(&listener, handler, certificates, &map->names->by_address, ret_listener);
+    }
+    if (error)
+        return error;
+    map->port = listener_port(*ret_listener);
+    return publish(options, settings, map);
+}
