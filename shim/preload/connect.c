@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections to governed addresses: only the port is rewritten, in a copy on the stack and in the caller's own address
- * family, and the real call is made once. The shim keeps no table of descriptors: the address says where to go, and
- * getpeername puts the port back from the address alone. Calls to any other address reach the kernel unchanged, with no
- * system call of ours. Datagram sockets are left alone: source-address probes succeed, and QUIC falls back.
+ * family, and the real call is made once. An address of a provider that the program found by itself is replaced by its
+ * stand-in, too. The shim keeps no table of descriptors: the address says where to go, and getpeername puts port and
+ * address back from the address alone. Calls to any other address reach the kernel unchanged, with no system call of
+ * ours. Datagram sockets are left alone: source-address probes succeed, and QUIC to a governed name falls back.
  */
 #include "shim/preload/shim.h"
 
@@ -29,34 +30,47 @@ static uint16_t connect_swap16(uint16_t value)
     return __builtin_bswap16(value);
 }
 
-static bool connect_is_mapped(const struct sockaddr_in6 *address)
+static const uint8_t connect_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+/* The address of a socket address of either family, IPv4 as ::ffff:a.b.c.d. False: of another family, or too short.
+ * Assumes `length` readable. */
+static bool connect_read(const struct sockaddr *address, socklen_t length, uint8_t ret_bytes[16])
 {
-    static const unsigned char prefix[12] = {[10] = 0xff, [11] = 0xff};
-    for (size_t i = 0; i < sizeof prefix; i++)
-        if (address->sin6_addr.s6_addr[i] != prefix[i])
-            return false;
+    if (!map_is_open() || !pointer_is_plausible(address) || length < sizeof(struct sockaddr_in))
+        return false;
+    if (address->sa_family == AF_INET) {
+        __builtin_memcpy(ret_bytes, connect_mapped, sizeof connect_mapped);
+        __builtin_memcpy(ret_bytes + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+        return true;
+    }
+    if (address->sa_family != AF_INET6 || length < CONNECT_V6_BYTES_MIN)
+        return false;
+    __builtin_memcpy(ret_bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
     return true;
 }
 
-/* The governed IPv4 address inside a socket address of either family, host order; 0: none. Assumes `length` readable.
- */
-static uint32_t connect_find_address(const struct sockaddr *address, socklen_t length)
+/* The IPv4 address in it, host order; 0: none. */
+static uint32_t connect_find_v4(const uint8_t bytes[16])
 {
-    uint32_t found = 0;
-    if (!map_is_open() || !pointer_is_plausible(address) || length < sizeof(struct sockaddr_in))
+    uint32_t address;
+    if (__builtin_memcmp(bytes, connect_mapped, sizeof connect_mapped) != 0)
         return 0;
-    if (address->sa_family == AF_INET) {
-        found = ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr;
-    } else if (address->sa_family == AF_INET6 && length >= CONNECT_V6_BYTES_MIN) {
-        const struct sockaddr_in6 *v6 = (const void *)address;
-        if (!connect_is_mapped(v6))
-            return 0;
-        found = v6->sin6_addr.s6_addr32[3];
-    } else {
-        return 0;
+    __builtin_memcpy(&address, bytes + 12, sizeof address);
+    return __builtin_bswap32(address);
+}
+
+/* In the family that the target has already. */
+static void connect_write_v4(struct connect_target *target, uint32_t address)
+{
+    uint32_t bytes = __builtin_bswap32(address);
+    if (target->address.any.sa_family == AF_INET) {
+        target->address.v4.sin_addr.s_addr = bytes;
+        return;
     }
-    found = __builtin_bswap32(found);
-    return map_is_governed(found) ? found : 0;
+    __builtin_memcpy(&target->address.v6.sin6_addr, connect_mapped, sizeof connect_mapped);
+    target->address.v6.sin6_addr.s6_addr32[3] = bytes;
+    target->address.v6.sin6_flowinfo = 0; /* what belongs to the original: a label, an interface */
+    target->address.v6.sin6_scope_id = 0;
 }
 
 static bool connect_is_stream(int fd)
@@ -75,18 +89,26 @@ static void connect_copy(const struct sockaddr *address, socklen_t length, struc
     __builtin_memcpy(&ret_target->address, address, ret_target->length);
 }
 
-/* sin_port and sin6_port are the same two bytes. */
+/* sin_port and sin6_port are the same two bytes. No system call before the address is known to concern us. */
 static enum connect_verdict connect_decide(int fd, const struct sockaddr *address, socklen_t length,
                                            struct connect_target *ret_target)
 {
-    if (connect_find_address(address, length) == 0 || !connect_is_stream(fd))
+    uint8_t bytes[16];
+    if (!connect_read(address, length, bytes))
         return CONNECT_ELSEWHERE;
-    struct connect_target target;
-    connect_copy(address, length, &target);
-    uint16_t agent = map_find_agent(connect_swap16(target.address.v4.sin_port));
+    uint16_t agent = map_find_agent(connect_swap16(((const struct sockaddr_in *)(const void *)address)->sin_port));
+    uint32_t v4 = connect_find_v4(bytes);
+    bool is_governed = v4 != 0 && map_is_governed(v4);
+    uint32_t stand_in = is_governed || agent == 0 ? 0 : map_find_redirect(bytes);
+    if ((!is_governed && stand_in == 0) || !connect_is_stream(fd))
+        return CONNECT_ELSEWHERE;
     if (agent == 0)
         return CONNECT_REFUSED;
+    struct connect_target target;
+    connect_copy(address, length, &target);
     target.address.v4.sin_port = connect_swap16(agent);
+    if (stand_in != 0)
+        connect_write_v4(&target, stand_in);
     if (address->sa_family == AF_INET6) {
         /* A V6ONLY socket cannot reach a mapped address; clearing is legal before bind, else the kernel refuses. */
         int only = 0;
@@ -160,15 +182,22 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
     return real(fd, message, flags);
 }
 
-/* `given` is the room the caller had: libc copies no more than that, and *length tells the true size. */
-static void connect_hide_port(struct sockaddr *address, socklen_t given, socklen_t length)
+/* Puts back what connect replaced. `given` is the room the caller had: libc copies no more than that, and *length tells
+ * the true size. An AF_INET socket has a stand-in of an IPv4 address only. */
+static void connect_hide_agent(struct sockaddr *address, socklen_t given, socklen_t length)
 {
-    if (connect_find_address(address, given < length ? given : length) == 0)
-        return;
+    uint8_t bytes[16];
+    uint32_t v4 = connect_read(address, given < length ? given : length, bytes) ? connect_find_v4(bytes) : 0;
     struct sockaddr_in *named = (void *)address;
-    uint16_t original = map_find_original(connect_swap16(named->sin_port));
-    if (original != 0)
-        named->sin_port = connect_swap16(original);
+    uint16_t port = v4 == 0 ? 0 : map_find_original(connect_swap16(named->sin_port));
+    const uint8_t *original = port == 0 ? NULL : map_find_redirected(v4);
+    if (port == 0 || (!map_is_governed(v4) && original == NULL))
+        return;
+    named->sin_port = connect_swap16(port);
+    if (original != NULL && address->sa_family == AF_INET)
+        __builtin_memcpy(&named->sin_addr, original + 12, 4);
+    else if (original != NULL)
+        __builtin_memcpy(&((struct sockaddr_in6 *)(void *)address)->sin6_addr, original, 16);
 }
 
 int hook_getpeername(int fd, struct sockaddr *address, socklen_t *length)
@@ -177,6 +206,6 @@ int hook_getpeername(int fd, struct sockaddr *address, socklen_t *length)
     socklen_t given = pointer_is_plausible(length) ? *length : 0;
     int result = real ? real(fd, address, length) : (int)raw_result(RAW3(SYS_getpeername, fd, address, length));
     if (result == 0)
-        connect_hide_port(address, given, *length);
+        connect_hide_agent(address, given, *length);
     return result;
 }

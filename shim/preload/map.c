@@ -147,6 +147,34 @@ bool map_is_governed(uint32_t address)
     return map.header != NULL && (address & map.header->network_mask) == map.header->network;
 }
 
+uint32_t map_find_redirect(const uint8_t original[16])
+{
+    uint32_t low = 0;
+    uint32_t high = map.header != NULL ? map.header->redirect_count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = __builtin_memcmp(original, map.redirects[middle].original, 16);
+        if (order == 0)
+            return map.redirects[middle].address;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return 0;
+}
+
+/* Asked for by getpeername alone, of addresses in that network alone: no order of its own. */
+const uint8_t *map_find_redirected(uint32_t address)
+{
+    if (map.header == NULL || (address & map.header->network_mask) != map.header->redirect_network)
+        return NULL;
+    for (uint32_t i = 0; i < map.header->redirect_count; i++)
+        if (map.redirects[i].address == address)
+            return map.redirects[i].original;
+    return NULL;
+}
+
 uint16_t map_find_agent(uint16_t original)
 {
     for (uint32_t i = 0; map.header != NULL && i < map.header->port_count; i++)
@@ -200,6 +228,14 @@ const char *map_find_name(const char *name, uint32_t *ret_address)
             low = middle + 1;
     }
     return NULL;
+}
+
+const char *map_get_name(uint32_t index, uint32_t *ret_address)
+{
+    if (map.header == NULL || index >= map.header->name_count)
+        return NULL;
+    *ret_address = map.names[index].address;
+    return map.text + map.names[index].text_offset;
 }
 
 const char *map_names(void)

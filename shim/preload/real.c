@@ -17,6 +17,7 @@ static const char *const real_names[REAL_COUNT] = {
 #define TRUST(name, result, parameters)
 #include "shim/preload/hooks.def"
     [REAL_syscall] = "syscall",
+    [REAL_fdopen] = "fdopen",
 };
 static void *real_functions[REAL_COUNT];
 

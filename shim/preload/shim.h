@@ -44,6 +44,7 @@ enum real {
 #include "shim/preload/hooks.def"
 #undef HOOK
     REAL_syscall,
+    REAL_fdopen,
     REAL_COUNT
 };
 #define HOOK(name, result, parameters) typedef result(*real_##name##_call) parameters;
@@ -86,11 +87,16 @@ extern struct shim_state shim;
 /* map.c: the agent's map, in anonymous memory. Every look-up answers "not governed" until map_open succeeded. */
 bool map_open(const char *path);
 bool map_is_open(void);
-bool map_is_strict(void);                                           /* what cannot be governed must not run */
-bool map_is_governed(uint32_t address);                             /* host order */
+bool map_is_strict(void);               /* what cannot be governed must not run */
+bool map_is_governed(uint32_t address); /* host order */
+/* Addresses of providers, as in struct tollgate_map_redirect, and their stand-ins (host order); 0, NULL: none. */
+uint32_t map_find_redirect(const uint8_t original[16]);
+const uint8_t *map_find_redirected(uint32_t address);
 uint16_t map_find_agent(uint16_t original);                         /* host order; 0: not governed */
 uint16_t map_find_original(uint16_t agent);                         /* host order; 0: no agent port */
 const char *map_find_name(const char *name, uint32_t *ret_address); /* the map's own spelling, lives for ever */
+/* By position in the map; NULL after the last. */
+const char *map_get_name(uint32_t index, uint32_t *ret_address);
 const char *map_names(void); /* all governed names, comma separated; "" without a map */
 
 /* hello.c: the datagram that introduces a connection. */

@@ -2,7 +2,8 @@
 /*
  * Connections below the shim: shim_connect RUNTIME AGENT_PORT OPEN_PORT [gentle]. It is agent and program in one: it
  * listens on AGENT_PORT (the map's port for 443) and on OPEN_PORT (a local service that nobody governs), binds
- * RUNTIME/identity.sock, and connects to 127.77.0.1 in every way a program may. Gentle: no wild pointers (valgrind).
+ * RUNTIME/identity.sock, and connects to 127.77.0.1, 192.0.2.7 and 2001:db8::7 in every way a program may. Gentle: no
+ * wild pointers (valgrind).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -97,8 +98,8 @@ static void check_hello(const char *label, int fd)
     report(is_right, label, "size %zd group %s cookie %llu", size, hello.group, (unsigned long long)hello.cookie);
 }
 
-/* The agent must have got a connection to the governed address. */
-static void check_arrival(const char *label)
+/* The agent must have got a connection to that address. */
+static void check_arrival(const char *label, const char *wanted)
 {
     struct pollfd wait = {.fd = agent, .events = POLLIN};
     union address local;
@@ -110,7 +111,7 @@ static void check_arrival(const char *label)
             inet_ntop(AF_INET, &local.v4.sin_addr, text, sizeof text);
         close(fd);
     }
-    report(strcmp(text, GOVERNED) == 0, label, "%s arrived", text);
+    report(strcmp(text, wanted) == 0, label, "%s arrived", text);
 }
 
 static void check_peer(const char *label, int fd, const char *host)
@@ -127,7 +128,7 @@ static void check_peer(const char *label, int fd, const char *host)
            ntohs(peer.v4.sin_port));
 }
 
-static void check_connect(const char *label, int family, const char *host, int type)
+static void check_connect(const char *label, int family, const char *host, int type, const char *arrives)
 {
     union address address;
     char name[128];
@@ -142,7 +143,7 @@ static void check_connect(const char *label, int family, const char *host, int t
     int code = errno;
     report(result == 0 ? code == 4711 : (type & SOCK_NONBLOCK) && code == EINPROGRESS, label, "%s", strerror(code));
     snprintf(name, sizeof name, "%s: arrives", label);
-    check_arrival(name);
+    check_arrival(name, arrives);
     snprintf(name, sizeof name, "%s: caller's address untouched", label);
     report(memcmp(&before, &address, sizeof before) == 0, name, "changed");
     snprintf(name, sizeof name, "%s: getpeername hides the agent", label);
@@ -186,7 +187,7 @@ static void check_fast_open(void)
     ssize_t sent = sendto(fd, "x", 1, MSG_FASTOPEN, &address.any, length);
     report(sent == 1 || errno == EOPNOTSUPP, "sendto MSG_FASTOPEN", "%s", strerror(errno));
     if (sent == 1)
-        check_arrival("sendto MSG_FASTOPEN: arrives");
+        check_arrival("sendto MSG_FASTOPEN: arrives", GOVERNED);
     close(fd);
     char byte = 'y';
     struct iovec part = {.iov_base = &byte, .iov_len = 1};
@@ -195,7 +196,7 @@ static void check_fast_open(void)
     sent = sendmsg(fd, &message, MSG_FASTOPEN);
     report(sent == 1 || errno == EOPNOTSUPP, "sendmsg MSG_FASTOPEN", "%s", strerror(errno));
     if (sent == 1)
-        check_arrival("sendmsg MSG_FASTOPEN: arrives");
+        check_arrival("sendmsg MSG_FASTOPEN: arrives", GOVERNED);
     close(fd);
     address.v4.sin_port = htons(444);
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -211,7 +212,7 @@ static void check_raw_call(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     long result = syscall(SYS_connect, fd, &address, length);
     report(result == 0, "syscall(SYS_connect)", "%s", strerror(errno));
-    check_arrival("syscall(SYS_connect): arrives");
+    check_arrival("syscall(SYS_connect): arrives", GOVERNED);
     close(fd);
     report(syscall(SYS_getpid) == getpid(), "syscall of another number", "differs");
     errno = 0;
@@ -237,6 +238,31 @@ static void check_errors(bool is_gentle)
     close(fd);
 }
 
+/* Datagrams to an address of a provider go there, and a socket that can have no IPv4 stand-in goes nowhere. */
+static void check_redirect_limits(void)
+{
+    union address address;
+    union address peer;
+    socklen_t size = sizeof peer;
+    socklen_t length = make_address(AF_INET, "192.0.2.7", 443, &address);
+    drain_introductions();
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int result = connect(fd, &address.any, length);
+    bool is_named = result == 0 && syscall(SYS_getpeername, fd, &peer, &size) == 0;
+    report(result != 0 || (is_named && peer.v4.sin_addr.s_addr == inet_addr("192.0.2.7")),
+           "datagram socket to an address of a provider is left alone", "it went elsewhere");
+    close(fd);
+    fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+    length = make_address(AF_INET6, "::1", 0, &address);
+    if (bind(fd, &address.any, length) == 0) {
+        length = make_address(AF_INET6, "2001:db8::7", 443, &address);
+        result = connect(fd, &address.any, length);
+        report(result == -1, "a bound v6only socket is refused", "it connected");
+    }
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
@@ -247,9 +273,13 @@ int main(int argc, char **argv)
     introductions = open_introductions(argv[1]);
     agent = listen_everywhere((unsigned)atoi(argv[2]));
     int service = listen_everywhere(open_port);
-    check_connect("connect inet", AF_INET, GOVERNED, SOCK_STREAM);
-    check_connect("connect inet non-blocking", AF_INET, GOVERNED, SOCK_STREAM | SOCK_NONBLOCK);
-    check_connect("connect inet6 mapped, v6only", AF_INET6, "::ffff:" GOVERNED, SOCK_STREAM);
+    check_connect("connect inet", AF_INET, GOVERNED, SOCK_STREAM, GOVERNED);
+    check_connect("connect inet non-blocking", AF_INET, GOVERNED, SOCK_STREAM | SOCK_NONBLOCK, GOVERNED);
+    check_connect("connect inet6 mapped, v6only", AF_INET6, "::ffff:" GOVERNED, SOCK_STREAM, GOVERNED);
+    check_connect("connect to an address of a provider", AF_INET, "192.0.2.7", SOCK_STREAM, "127.78.0.2");
+    check_connect("the same mapped", AF_INET6, "::ffff:192.0.2.7", SOCK_STREAM, "127.78.0.2");
+    check_connect("an IPv6 address of a provider", AF_INET6, "2001:db8::7", SOCK_STREAM | SOCK_NONBLOCK, "127.78.0.3");
+    check_redirect_limits();
     check_refused("port nobody governs is refused", AF_INET, GOVERNED, open_port);
     check_refused("mapped port nobody governs is refused", AF_INET6, "::ffff:" GOVERNED, open_port);
     check_refused("the agent's own port is refused", AF_INET, GOVERNED, (unsigned)atoi(argv[2]));
@@ -259,6 +289,7 @@ int main(int argc, char **argv)
     check_errors(argc > 4);
     close(agent);
     check_refused("agent down: refused", AF_INET, GOVERNED, 443);
+    check_refused("agent down: an address of a provider is refused", AF_INET, "192.0.2.7", 443);
     close(service);
     return failures != 0;
 }

@@ -2,9 +2,9 @@
 /*
  * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... NAME=ADDRESS...
  * [-r ORIGINAL STAND-IN]... [-s] (names and originals sorted by the caller, originals as IPv6; -s: strict). The
- * networks are 127.77.0.0/16 and 127.78.0.0/16. -x offset|text|address|count|redirect writes a map that is wrong there and right in
- * every checksum and size. It shares the contract header and nothing else with the shim, so that a wrong reading of the
- * layout on either side shows.
+ * networks are 127.77.0.0/16 and 127.78.0.0/16. -x offset|text|address|count|redirect writes a map that is wrong there
+ * and right in every checksum and size. It shares the contract header and nothing else with the shim, so that a wrong
+ * reading of the layout on either side shows.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that calls no provider, between two marks (getpgid(77), getpgid(78)) so that strace can cut out its system
- * calls: connects of every kind to addresses that nobody governs, look-ups, opens. The scenario compares the trace
- * with and without the shim; there must be no difference. No output of its own.
+ * calls: connects of every kind to addresses that nobody governs, also on a governed port, look-ups, opens. The
+ * scenario compares the trace with and without the shim; there must be no difference. No output of its own.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -37,6 +37,9 @@ int main(void)
     getpgid(77);
     try_connect(AF_INET, SOCK_STREAM, &v4, sizeof v4);
     try_connect(AF_INET, SOCK_DGRAM, &v4, sizeof v4);
+    v4.sin_port = htons(443);
+    try_connect(AF_INET, SOCK_STREAM, &v4, sizeof v4);
+    v4.sin_port = htons(9);
     try_connect(AF_INET6, SOCK_STREAM, &v6, sizeof v6);
     try_connect(AF_INET6, SOCK_DGRAM, &v6, sizeof v6);
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &v6.sin6_addr);
@@ -49,7 +52,7 @@ int main(void)
         freeaddrinfo(answer);
     fd = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
     close(fd);
-    FILE *file = fopen("/etc/hosts", "re");
+    FILE *file = fopen("/etc/host.conf", "re");
     if (file != NULL)
         fclose(file);
     getpgid(78);

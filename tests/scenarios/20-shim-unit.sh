@@ -11,7 +11,7 @@ case $BUILD in *-asan | *-tsan)
     exit 77
     ;;
 esac
-TOOLS=shim_map,shim_names,shim_connect,shim_exec,shim_storm,shim_quiet,shim_cost
+TOOLS=shim_map,shim_names,shim_connect,shim_hosts,shim_exec,shim_storm,shim_quiet,shim_cost
 eval "make -s BUILD='$BUILD' '$BUILD'/libtollgate.so '$BUILD'/tests/clients/{$TOOLS}" || exit 1
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 SHIM=$BUILD/libtollgate.so
@@ -112,7 +112,8 @@ CONFIG
 write_map() {
     "$CLIENTS/shim_map" "$RUN/map" -p "443:$AGENT_PORT" \
         a-rather-long-host-name-beyond-any-numeric-form.of-an-address.api.openai.com=127.77.0.3 \
-        api.anthropic.com=127.77.0.2 api.openai.com=127.77.0.1
+        api.anthropic.com=127.77.0.2 api.openai.com=127.77.0.1 \
+        -r ::ffff:192.0.2.7 127.78.0.2 -r ::ffff:198.51.100.9 127.78.0.4 -r 2001:db8::7 127.78.0.3
 }
 
 PYTHON_SERVER='
@@ -183,6 +184,19 @@ print(socket.getaddrinfo("api.openai.com", 443, type=socket.SOCK_STREAM)[0][4][0
     else
         skip "musl program" "no musl-gcc"
     fi
+}
+
+check_hosts() {
+    local wanted
+    wanted=$(cat /etc/hosts; printf '\n127.77.0.3 a-rather-long-host-name-beyond-any-numeric-form.of-an-address.api.openai.com\n'
+        printf '127.77.0.2 api.anthropic.com\n127.77.0.1 api.openai.com\n')
+    if [ "$(governed cat /etc/hosts | grep -v '^# for programs below tollgate')" = "$wanted" ]; then pass "/etc/hosts has the names at its end"; else
+        fail "/etc/hosts has the names at its end" "$(governed cat /etc/hosts)"; fi
+    cp "$(command -v cat)" "$DIR/bin/vim.basic"
+    if [ "$(governed vim.basic /etc/hosts)" = "$(cat /etc/hosts)" ]; then pass "an editor gets the file itself"; else fail "an editor gets the file itself" "it has the names"; fi
+    if have musl-gcc && musl-gcc -D_GNU_SOURCE -I. -o "$DIR/musl_hosts" tests/clients/shim_hosts.c; then
+        lines "/etc/hosts in a musl program" governed "$DIR/musl_hosts"
+    else skip "/etc/hosts in a musl program" "no musl-gcc"; fi
 }
 
 check_children() {
@@ -293,11 +307,11 @@ check_bad_maps() {
         cp "$good" "$RUN/map"
         printf '\xa5' | dd of="$RUN/map" bs=1 seek="$length" conv=notrunc status=none
         governed "$CLIENTS/shim_quiet" || died=1
-        # The header's 48 bytes carry fields that may hold any value; the checksum covers the rest.
-        [ "$length" -lt 48 ] || [ "$(governed sh -c 'echo "${SSL_CERT_FILE-}"')" = "" ] || accepted=1
+        # The header's 64 bytes carry fields that may hold any value; the checksum covers the rest.
+        [ "$length" -lt 64 ] || [ "$(governed sh -c 'echo "${SSL_CERT_FILE-}"')" = "" ] || accepted=1
     done
-    for length in offset text address count; do
-        "$CLIENTS/shim_map" "$RUN/map" -x "$length" -p "443:$AGENT_PORT" api.openai.com=127.77.0.1
+    for length in offset text address count redirect; do
+        "$CLIENTS/shim_map" "$RUN/map" -x "$length" -p "443:$AGENT_PORT" api.openai.com=127.77.0.1 -r 2001:db8::7 127.78.0.3
         governed "$CLIENTS/shim_quiet" || died=1
         [ "$(governed sh -c 'echo "${SSL_CERT_FILE-}"')" = "" ] || accepted=1
     done
@@ -408,6 +422,8 @@ write_map || exit 1
 check_library
 check_names_everywhere
 lines "connections" governed TOLLGATE_GROUP=research "$CLIENTS/shim_connect" "$RUN" "$AGENT_PORT" "$OPEN_PORT"
+lines "/etc/hosts" governed "$CLIENTS/shim_hosts"
+check_hosts
 check_children
 check_left_alone
 check_errors
