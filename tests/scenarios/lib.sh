@@ -62,6 +62,12 @@ agent() {
         sed "/^cache:/,/^[^ ]/s/enabled: true/enabled: ${CACHE:-false}/" "$ROOT/policies/policy-config.$ENVIRONMENT.yaml" \
             >"$T/policy-config.$ENVIRONMENT.yaml"
     local prod=()
+    # No play asks DNS for addresses of providers.
+    grep -q refresh_seconds "$T/policy-config.$ENVIRONMENT.yaml" || {
+        grep -q '^capture:' "$T/policy-config.$ENVIRONMENT.yaml" || echo 'capture: {}' >>"$T/policy-config.$ENVIRONMENT.yaml"
+        sed -i -e 's/^capture: *{\([^}]\)/capture: {refresh_seconds: 0, \1/' -e 's/^capture: *{}/capture: {refresh_seconds: 0}/' \
+            -e 's/^capture: *$/&\n  refresh_seconds: 0/' "$T/policy-config.$ENVIRONMENT.yaml"
+    }
     [ "$ENVIRONMENT" = prod ] && export TOLLGATE_STATE_DIR=$T/ps TOLLGATE_RUNTIME_DIR=$T/pr
     "$TOLLGATE" start --env "$ENVIRONMENT" --policy "$T/policy-config.$ENVIRONMENT.yaml" --providers "$T/providers.yaml" "${prod[@]}" "$@" \
         2>"$T/start.err" >"$T/start.out" || { cat "$T/start.err"; die "the agent does not start"; }
@@ -71,6 +77,7 @@ event_count() { "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1000 --json 2>/d
 has_new_event() { [ "$(event_count)" -gt "$(cat "$T/event-count" 2>/dev/null || echo -1)" ]; }
 note_events() { event_count >"$T/event-count"; }
 
+ungoverned() { "$@"; }
 governed() { "$TOLLGATE" run --env "$ENVIRONMENT" ${GROUP:+--group "$GROUP"} -- "$@"; }
 
 ok() { echo "ok $1"; }
