@@ -242,7 +242,7 @@ for word in "agent's" "map  " "2 governed names" "real keys in this shell" "ledg
 done
 hasnt "$out" sk-real; chmod 755 "$state"; code 1 "$tollgate" doctor --json
 equal "$(jq -r '.checks[] | select(.name == "state directory") | .status + " " + .fix' <<<"$out")" "failure chmod 700 $state"
-chmod 700 "$state"; printf x | dd of="$runtime/map" bs=1 seek=60 conv=notrunc status=none; code 1 "$tollgate" doctor
+chmod 700 "$state"; printf x | dd of="$runtime/map" bs=1 seek=80 conv=notrunc status=none; code 1 "$tollgate" doctor
 has "$out" "wrong checksum"; report doctor
 code 0 "$tollgate" stop; report last-stop
 exit $failed
