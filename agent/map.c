@@ -78,7 +78,10 @@ static struct tollgate_map_header describe(const struct startup_map *map, size_t
                                          .flags = map->flags};
     for (size_t i = 0; i < map->names->count; i++)
         header.text_size += (uint32_t)strlen(map->names->names[i]) + 1;
-    header.file_size = (uint32_t)(lay_out(NULL, &header).text - (char *)NULL) + header.text_size;
+    size_t rows = header.port_count * sizeof(struct tollgate_map_port) +
+                  header.name_count * sizeof(struct tollgate_map_name) +
+                  header.redirect_count * sizeof(struct tollgate_map_redirect);
+    header.file_size = (uint32_t)(sizeof header + rows) + header.text_size;
     return header;
 }
 
@@ -100,6 +103,7 @@ enum error startup_write_map(struct startup_map *map)
     uint32_t now_s = (uint32_t)time(NULL);
     map->generation = map->generation < now_s ? now_s : map->generation + 1;
     struct tollgate_map_header header = describe(map, count);
+    check(header.file_size > sizeof header);
     char *file = calloc(1, header.file_size);
     check(file != NULL);
     struct layout layout = lay_out(file, &header);
