@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the supervisor share (supervise.c, front.c, serve.c, destination.c, announce.c, filter.c); the rest
- * of the launcher uses launch.h. supervise.c begins with how it all works.
+ * What the files of the supervisor share (supervise.c, front.c, link.c, serve.c, socket.c, destination.c, announce.c,
+ * filter.c); the rest of the launcher uses launch.h. supervise.c begins with how it all works.
  */
 #ifndef TOLLGATE_SUPERVISE_H
 #define TOLLGATE_SUPERVISE_H
@@ -111,7 +111,18 @@ void serve_work(struct serve *serve, const struct pollfd *fds, size_t count);
 /* Answers what a killed supervisor had received. */
 void serve_inherit(struct serve *serve);
 
-/* ---- supervise.c, front.c ---- */
+/* ---- socket.c: the program's own socket ---- */
+
+/* A copy of the descriptor that the call names, or -errno; *ret_pid is the process of its thread. */
+int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid);
+int socket_option(int fd, int level, int name); /* -1: it has none */
+bool socket_is_tcp(int fd);
+bool socket_is_in_use(int fd);
+bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
+/* Connects it to pending->agent. 0 or an errno; of a blocking socket EINPROGRESS and EALREADY mean: ask again. */
+int socket_dial(const struct pending *pending, bool *ret_is_blocking);
+
+/* ---- link.c, supervise.c, front.c ---- */
 
 enum link_kind { LINK_STARTED, LINK_FAILED, LINK_STOPPED, LINK_ENDED, LINK_ASK, LINK_SEEN };
 struct link_message {
@@ -119,6 +130,7 @@ struct link_message {
     int value; /* FAILED: errno; STOPPED, ASK, SEEN: signal; ENDED: wait status */
     int flag;  /* ENDED: nothing of the tree is left; SEEN: it was */
 };
+bool link_open(int ret_ends[2]);
 bool link_send(int link, struct link_message message, const int *fds, size_t fd_count);
 /* False: the other side is gone (or nothing is there, for a link that does not block). */
 bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size_t fd_count);

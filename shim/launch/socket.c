@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program's own socket, in the supervisor's hands: a copy of its descriptor, questions about it, and the connect
+ * that is made on it. Called by serve.c. Nothing is changed but what says so.
+ */
+#include "shim/launch/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+enum { SOCKET_DIAL_US = 1000 };
+
+/* Thread ids are no process ids: pidfd_open wants the latter. 0: it is gone. */
+static pid_t socket_find_process(pid_t thread)
+{
+    char path[40], line[128];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "Tgid: %d", &pid) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return pid;
+}
+
+/* A copy of the descriptor, or -errno. */
+int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid)
+{
+    pid_t pid = (pid_t)call->pid;
+    int process = pidfd_open(pid, 0);
+    if (process < 0 && (pid = socket_find_process(pid)) > 0)
+        process = pidfd_open(pid, 0);
+    if (process < 0)
+        return -errno;
+    int fd = pidfd_getfd(process, (int)call->data.args[0], 0);
+    int error = errno;
+    close(process);
+    *ret_pid = pid;
+    return fd >= 0 ? fd : -error;
+}
+
+int socket_option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
+}
+
+bool socket_is_tcp(int fd)
+{
+    int protocol = socket_option(fd, SOL_SOCKET, SO_PROTOCOL);
+    return socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* Connected, connecting or listening: the kernel alone knows the answer, and where it leads is settled. */
+bool socket_is_in_use(int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_CLOSE;
+}
+
+/* A V6ONLY socket cannot reach a mapped address; clearing is legal before bind. */
+bool socket_can_be_mapped(int fd)
+{
+    int off = 0;
+    return socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0 ||
+           setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
+}
+
+static int socket_connect(int fd, sa_family_t family, const struct sockaddr_in *agent)
+{
+    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = agent->sin_port};
+    if (family == AF_INET)
+        return connect(fd, (const struct sockaddr *)agent, sizeof *agent) == 0 ? 0 : errno;
+    memset(mapped.sin6_addr.s6_addr + 10, 0xff, 2);
+    memcpy(mapped.sin6_addr.s6_addr + 12, &agent->sin_addr, 4);
+    return connect(fd, (const struct sockaddr *)&mapped, sizeof mapped) == 0 ? 0 : errno;
+}
+
+/*
+ * On a blocking socket, too, without touching O_NONBLOCK, which all copies of the descriptor share: loopback connects
+ * at once unless the agent's backlog is full, and SO_SNDTIMEO bounds that. EINPROGRESS then means: later.
+ */
+int socket_dial(const struct pending *pending, bool *ret_is_blocking)
+{
+    struct timeval own = {0, 0}, brief = {0, SOCKET_DIAL_US};
+    socklen_t size = sizeof own;
+    int flags = fcntl(pending->fd, F_GETFL);
+    bool is_blocking = !(flags & O_NONBLOCK);
+    if (is_blocking) {
+        getsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, &size);
+        setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
+    }
+    int error = socket_connect(pending->fd, pending->destination.family, &pending->agent);
+    if (is_blocking)
+        setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
+    *ret_is_blocking = is_blocking;
+    return error;
+}
