@@ -15,7 +15,7 @@
 static void announce_copy_name(char to[TOLLGATE_NAME_MAX], const char *name)
 {
     if (name && strlen(name) < TOLLGATE_NAME_MAX)
-        memcpy(to, name, strlen(name));
+        snprintf(to, TOLLGATE_NAME_MAX, "%s", name);
 }
 
 void announce_open(struct announce *announce, const char *runtime)

@@ -134,11 +134,17 @@ static bool memory_find_address(const struct seccomp_notif *call, uint64_t *ret_
 
 /* ---- the verdict ---- */
 
+static bool destination_is_v4(const uint8_t *bytes)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(bytes, mapped, sizeof mapped) == 0;
+}
+
 static bool destination_is_local(const struct destination *destination)
 {
     const uint8_t *bytes = destination->original;
     static const uint8_t any[16], one[16] = {[15] = 1};
-    if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)bytes))
+    if (destination_is_v4(bytes))
         return bytes[12] == 127 || bytes[12] == 0 || bytes[12] >= 224;
     /* Link-local addresses mean nothing without their interface, which an announcement does not carry. */
     return memcmp(bytes, any, 16) == 0 || memcmp(bytes, one, 16) == 0 || bytes[0] == 0xff ||
@@ -148,7 +154,7 @@ static bool destination_is_local(const struct destination *destination)
 static enum destination_kind destination_judge(const struct gate *gate, const struct destination *destination)
 {
     const uint8_t *bytes = destination->original;
-    bool is_v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)bytes);
+    bool is_v4 = destination_is_v4(bytes);
     uint32_t v4 = (uint32_t)bytes[12] << 24 | (uint32_t)bytes[13] << 16 | (uint32_t)bytes[14] << 8 | bytes[15];
     bool is_governed = gate_find_agent(gate, destination->port) != 0;
     if (gate->mask == 0)

@@ -39,7 +39,7 @@ static bool elf_is_go(const struct elf_file *file)
 {
     for (const Elf64_Phdr *note = elf_find_segment(file, PT_NOTE, NULL); note;
          note = elf_find_segment(file, PT_NOTE, note)) {
-        _Alignas(Elf64_Nhdr) char bytes[ELF_NOTES_BYTES];
+        _Alignas(Elf64_Nhdr) char bytes[ELF_NOTES_BYTES] = "";
         size_t size = note->p_filesz < sizeof bytes ? (size_t)note->p_filesz : sizeof bytes;
         ssize_t got = pread(file->fd, bytes, size, (off_t)note->p_offset);
         if (got > 0 && elf_notes_are_go(bytes, (size_t)got))

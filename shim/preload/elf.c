@@ -94,7 +94,7 @@ static bool elf_has_asan(const struct elf_file *file)
 static __attribute__((noinline)) bool elf_is_go(const struct elf_file *file)
 {
     for (size_t i = 0; i < elf_count_segments(file); i++) {
-        _Alignas(Elf64_Nhdr) char notes[ELF_NOTES_BYTES];
+        _Alignas(Elf64_Nhdr) char notes[ELF_NOTES_BYTES] = "";
         Elf64_Phdr segment = {.p_type = PT_NULL};
         if (!elf_read_segment(file, i, &segment))
             return false;

@@ -29,7 +29,7 @@ is() { if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "got '$2', wanted '$3'
 has() { case $2 in *"$3"*) pass "$1" ;; *) fail "$1" "no '$3' in '$2'" ;; esac; }
 FAMILY=("LD_PRELOAD=$SHIM" "TOLLGATE_SHIM=$SHIM" "TOLLGATE_LAUNCHER=$LAUNCHER" "TOLLGATE_RUNTIME=$RUN" TOLLGATE_ENV=dev TOLLGATE_GROUP=research)
 ASAN=()
-case $BUILD in *-asan) ASAN=(ASAN_OPTIONS=verify_asan_link_order=0) ;; esac
+case $BUILD in *-asan) ASAN=(ASAN_OPTIONS=verify_asan_link_order=0:disable_coredump=0) ;; esac
 # governed COMMAND…: as a dynamic program that carries the shim would start it. supervised PROGRAM…: through its exec hook.
 governed() { timeout 60 env -i PATH="$PATH" HOME="$DIR" "${FAMILY[@]}" "${ASAN[@]}" sh -c 'exec "$@"' sh "$@"; }
 supervised() { governed "$@" 2>&1; }
