@@ -146,16 +146,6 @@ struct tollgate_hello {
 };
 
 /*
- * What a supervisor sends on a connection to RUNTIME/redirect.sock before it connects a program's socket for it, and
- * the agent's acknowledgement: one message each, any number of times on one connection, in order. The agent joins on
- * the cookie as above (its lifetime is that of a hello, 30 s) and believes the pid when the kernel says that it belongs
- * to the supervisor's own uid. `address` of the answer is where to connect: the original itself when it lies in the
- * map's networks, else redirect_network + 1.
- */
-#define TOLLGATE_REDIRECT_MAGIC   0x52444952u
-#define TOLLGATE_REDIRECT_VERSION 1u
-
-/*
  * An exec hook starts a static or Go program by executing TOLLGATE_LAUNCHER in its place: the arguments are the
  * program's own, argv[0] included, and TOLLGATE_EXECUTE names it: a path, or "fd:N" (a descriptor that stays open), or
  * "close:N" (one that the program must not find open). The launcher takes the variable out again.
@@ -167,6 +157,16 @@ struct tollgate_hello {
 #define TOLLGATE_EXECUTE_CLOSE "close:"
 #define TOLLGATE_PROBE_OPTION  0x544f4c4c
 #define TOLLGATE_PROBE_ERRNO   55 /* ENOANO: no prctl of Linux fails so */
+
+/*
+ * What a supervisor sends on a connection to RUNTIME/redirect.sock before it connects a program's socket for it, and
+ * the agent's acknowledgement: one message each, any number of times on one connection, in order. The agent joins on
+ * the cookie as above (its lifetime is that of a hello, 30 s) and believes the pid when the kernel says that it belongs
+ * to the supervisor's own uid. `address` of the answer is where to connect: the original itself when it lies in the
+ * map's networks, else redirect_network + 1.
+ */
+#define TOLLGATE_REDIRECT_MAGIC   0x52444952u
+#define TOLLGATE_REDIRECT_VERSION 1u
 
 struct tollgate_redirect {
     uint32_t magic;
