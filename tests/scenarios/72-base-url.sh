@@ -78,7 +78,7 @@ answers() { # NAME EXECUTABLE COMMAND…
     ungoverned OPENAI_API_KEY=kt_cg_any ANTHROPIC_API_KEY=kt_cg_any GEMINI_API_KEY=kt_cg_any \
         OPENAI_BASE_URL="http://127.0.0.1:$PORT/openai/v1" ANTHROPIC_BASE_URL="http://127.0.0.1:$PORT/anthropic" \
         GOOGLE_GEMINI_BASE_URL="http://127.0.0.1:$PORT/google" COMPAT_NODE="$CLIENTS/node" "$@" >"$T/out" 2>"$T/err" </dev/null
-    check "$name is answered" grep ANSWER "$T/out" || tail -n 3 "$T/err"
+    if grep -q ANSWER "$T/out"; then ok "$name is answered"; else not_ok "$name is answered" "$(tail -n 3 "$T/out" "$T/err")"; fi
     is "$name is known by name" "$(last_event '["executable"].split("/")[-1]' | sed 's/^python3.*/python3/')" "$executable"
 }
 cat >"$T/ask.py" <<'P'
