@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "control/control.h"
+#include "leaks.h"
 #include "loops.h"
 #include "notify.h"
 #include "refresh.h"
@@ -43,6 +44,7 @@ struct agent {
     struct certificates *certificates;
     struct listener *listener, *base_url_listener; /* the latter may be NULL */
     struct alerts *alerts;
+    struct leaks *leaks;
     struct control *control;
     struct control_services control_services;
     struct flow_services flow_services;
@@ -232,6 +234,12 @@ static enum error open_alerts(struct agent *agent)
     return alerts_open(&options, &agent->alerts);
 }
 
+static void open_leaks(struct agent *agent)
+{
+    const struct leaks_options options = {agent->journal, retain_settings, agent, agent->redirects};
+    agent->leaks = leaks_open(&options);
+}
+
 static void make_loops(struct agent *agent)
 {
     agent->flow_services = (struct flow_services){.ledger = agent->ledger,
@@ -277,13 +285,23 @@ static enum error open_services(struct agent *agent)
                                            admits, agent);
     if (!error)
         open_refresh(agent);
-    return error ? error : open_alerts(agent);
+    if (!error)
+        error = open_alerts(agent);
+    if (!error)
+        open_leaks(agent);
+    return error;
 }
 
 static void write_alerts(void *context, struct buffer *out)
 {
     struct agent *agent = context;
     alerts_write(agent->alerts, out);
+}
+
+static void write_leaks(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    leaks_write(agent->leaks, out);
 }
 
 static enum error open_control(struct agent *agent)
@@ -305,6 +323,7 @@ static enum error open_control(struct agent *agent)
                                   .reload = reload,
                                   .change_budgets = change_budgets,
                                   .write_alerts = write_alerts,
+                                  .write_leaks = write_leaks,
                                   .stop = stop,
                                   .context = agent};
     return control_open(&agent->control_services, &agent->control);
@@ -313,6 +332,7 @@ static enum error open_control(struct agent *agent)
 static void close_services(struct agent *agent)
 {
     control_close(agent->control);
+    leaks_close(agent->leaks);
     refresh_close(agent->refresh);
     listener_close(agent->base_url_listener);
     listener_close(agent->listener);

@@ -15,7 +15,7 @@
 
 /* What connections are told to be for; the path says which provider's host it is. */
 static const struct listener_name base_url_row = {INADDR_LOOPBACK, "127.0.0.1"};
-static const struct listener_names base_url_names = {&base_url_row, 1};
+static const struct listener_names base_url_names = {.rows = &base_url_row, .count = 1};
 
 static enum error open_port(struct listener_options *options, const struct listener_handler *handler,
                             uint16_t kept_port, struct listener **ret_listener)

@@ -77,7 +77,7 @@ static bool parse_address(const char *text, struct config_address *ret_address)
     return true;
 }
 
-static void format_address(const struct config_address *address, char text[INET6_ADDRSTRLEN])
+char *redirects_format(const struct config_address *address, char *text)
 {
     struct in6_addr v6;
     memcpy(&v6, address->bytes, sizeof v6);
@@ -85,6 +85,7 @@ static void format_address(const struct config_address *address, char text[INET6
         inet_ntop(AF_INET, address->bytes + 12, text, INET6_ADDRSTRLEN);
     else
         inet_ntop(AF_INET6, &v6, text, INET6_ADDRSTRLEN);
+    return text;
 }
 
 static void read_line(struct redirects *redirects, const char *line)
@@ -141,7 +142,7 @@ enum error redirects_save(struct redirects *redirects)
         const struct redirect *row = redirects->by_part[part];
         if (!row)
             continue;
-        format_address(&row->original, original);
+        redirects_format(&row->original, original);
         ok = buffer_append_format(&text, "%s %u %" PRId64 " %s\n", original, (unsigned)part, row->used_s,
                                   row->is_of_dns ? "dns" : "policy");
     }
@@ -239,6 +240,15 @@ static int compare_originals(const void *a, const void *b)
 {
     const struct tollgate_map_redirect *left = a, *right = b;
     return memcmp(left->original, right->original, sizeof left->original);
+}
+
+bool redirects_has(struct redirects *redirects, const struct config_address *original)
+{
+    pthread_mutex_lock(&redirects->lock);
+    const struct redirect *row = find(redirects, original);
+    bool has = row && row->is_current;
+    pthread_mutex_unlock(&redirects->lock);
+    return has;
 }
 
 size_t redirects_list(struct redirects *redirects, struct tollgate_map_redirect **ret_rows)

@@ -124,6 +124,7 @@ int explain_command(struct cli *cli);
 int targets_command(struct cli *cli);
 int jobs_command(struct cli *cli);
 int cache_command(struct cli *cli);
+int ps_command(struct cli *cli);
 int audit_command(struct cli *cli);
 int budget_command(struct cli *cli);
 int backup_command(struct cli *cli);
@@ -279,5 +280,6 @@ void doctor_check_files(struct doctor *doctor);       /* directories, CA files, 
 void doctor_check_trust(struct doctor *doctor);       /* a governed TLS handshake */
 void doctor_check_environment(struct doctor *doctor); /* keys, proxies, other preloads */
 void doctor_check_system(struct doctor *doctor);      /* kernel */
+void doctor_check_gaps(struct doctor *doctor);        /* AI programs installed here, and what no engine reaches */
 
 #endif

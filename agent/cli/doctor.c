@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 static void (*const doctor_checks[])(struct doctor *doctor) = {
-    doctor_check_agent, doctor_check_files, doctor_check_trust, doctor_check_environment, doctor_check_system,
+    doctor_check_agent,       doctor_check_files,  doctor_check_trust,
+    doctor_check_environment, doctor_check_system, doctor_check_gaps,
 };
 static const char *const doctor_words[] = {"ok", "warning", "failure"};
 

@@ -36,7 +36,7 @@ static void events_print(const json_t *event)
     const char *error = terminal_clean(api_text(event, "error", ""));
     const char *target = api_text(event, "target", "");
     const char *model = api_text(event, "model", "");
-    const char *asked = model[0] ? model : api_text(event, "path", "-");
+    const char *asked = model[0] ? model : api_text(event, "path", api_text(event, "host", "-"));
     const char *arrow = target[0] ? text_format("%s → %s", asked, target) : asked;
     const char *start =
         text_format("%s %s %s %s ", terminal_time(api_text(event, "time", "-"), false),

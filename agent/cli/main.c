@@ -53,6 +53,11 @@ static const struct command commands[] = {
      1, 1, false},
     {"events", "", "the latest calls, one line each", events_command, NULL, OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0,
      false},
+    {"ps", "", "the governed programs that run now, and what goes past the agent", ps_command,
+     "STATE: silent programs have not called among the latest 1000 events. UNGOVERNED lines are connections to "
+     "addresses\n"
+     "of providers that belong to no agent; they are events, too. Exit code 1: there are some.\n",
+     OPTIONS_QUERY, 0, 0, false},
     {"targets", "", "where requests can go, and how each place does", targets_command, NULL, OPTIONS_QUERY, 0, 0,
      false},
     {"jobs", "", "what providers still work on, and the money held for it", jobs_command,

@@ -167,6 +167,10 @@ int why_command(struct cli *cli)
     if (cli->options.json) {
         json_dumpf(event, stdout, JSON_COMPACT);
         putchar('\n');
+    } else if (strcmp(api_text(event, "kind", ""), "ungoverned") == 0) {
+        why_print_head(event);
+        why_print_caller(event);
+        why_print_line("address", api_text(event, "host", "?"));
     } else {
         why_print_head(event);
         why_print_caller(event);

@@ -390,6 +390,7 @@ struct settings {
         bool base_urls;                   /* a plain HTTP port on 127.0.0.1 */
         uint32_t base_url_port;           /* 0: a free one */
         bool strict;                      /* what cannot be governed is not executed */
+        uint32_t leak_check_seconds;      /* 0: never */
     } capture;
     struct {
         uid_t *uids;

@@ -11,6 +11,7 @@
  *   report GET  /v1/wallets/NAME[/history]   the same row + history[]; ?count=N (20), &all=1: budgets' rows, too
  *   report GET  /v1/budgets                  {"budgets": [{id, scope, window, used, held, limit, percent, …}]}
  *   report GET  /v1/alerts                   {"alerts": [{id, kind, …, delivery}]}
+ *   report GET  /v1/leaks                    {"leaks": [{pid, uid, executable, directory, host, since}]}
  *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event
@@ -64,6 +65,8 @@ struct control_services {
     enum error (*change_budgets)(void *context, struct slice row, const char *unset_id, struct buffer *text);
     /* Appends a JSON array of the alerts of this run, the oldest first. */
     void (*write_alerts)(void *context, struct buffer *out);
+    /* Appends a JSON array of the connections to providers that are open past the agent now. Takes milliseconds. */
+    void (*write_leaks)(void *context, struct buffer *out);
     void (*stop)(void *context); /* begins the drain, returns at once */
     void *context;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /v1/doctor: what only the agent knows about its own health, each with its fix. The client adds its own checks. */
+/* GET /v1/doctor: what only the agent knows about its own health, each with its fix. The client adds its own checks.
+ * GET /v1/leaks. */
 #include "control/internal.h"
 
 #include "base/clock.h"
@@ -164,6 +165,27 @@ static void check_base_url(struct call *call, const struct settings *settings)
                 port ? arena_printf(call->arena, "http://127.0.0.1:%u/PROVIDER", port) : "off", fix);
 }
 
+int control_list_leaks(struct call *call)
+{
+    json_write_raw(&call->body, "{\"leaks\":");
+    call->services->write_leaks(call->services->context, &call->body);
+    json_write_raw(&call->body, "}");
+    return 200;
+}
+
+static void check_leaks(struct call *call)
+{
+    struct buffer text;
+    buffer_init(&text, 1 << 20);
+    call->services->write_leaks(call->services->context, &text);
+    unsigned count = count_occurrences(buffer_contents(&text), "\"since\":");
+    write_check(&call->body, "leaks", count ? "failure" : "ok",
+                count ? arena_printf(call->arena, "%u connections to providers past the agent are open now", count)
+                      : "no connection to a provider past the agent is open now",
+                count ? "tollgate ps names the programs: start them with tollgate run" : "");
+    buffer_done(&text);
+}
+
 int control_doctor(struct call *call)
 {
     struct settings *settings = call->services->retain_settings(call->services->context);
@@ -178,6 +200,7 @@ int control_doctor(struct call *call)
     check_disk(call, settings);
     check_backups(call, settings);
     check_alerts(call);
+    check_leaks(call);
     json_write_raw(&call->body, "]}");
     config_release(settings);
     return 200;

@@ -79,6 +79,7 @@ static const struct route_row {
     {"GET", "/v1/cache", AUDIENCE_READER, control_get_cache},
     {"GET", "/v1/jobs", AUDIENCE_READER, control_list_jobs},
     {"GET", "/v1/alerts", AUDIENCE_READER, control_list_alerts},
+    {"GET", "/v1/leaks", AUDIENCE_READER, control_list_leaks},
     {"GET", "/v1/events", AUDIENCE_READER, control_list_events},
     {"GET", "/v1/events/", AUDIENCE_READER, control_get_event},
     {"POST", "/v1/wallets/", AUDIENCE_OWNER, control_change_wallet},

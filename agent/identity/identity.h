@@ -66,6 +66,20 @@ struct identity_lookup {
     struct identity_claim claim; /* result; pid 0 when not found */
 };
 void identity_start_lookup(struct identity *identity, struct identity_lookup *lookup);
+/* The same for `count` of them (only peer and claim count), on the calling thread, which waits: one walk over /proc, at
+ * most a second. */
+void identity_find_processes(struct identity_lookup *lookups, size_t count);
+
+/* A TCP connection that a process of this network namespace holds, or is opening. */
+struct identity_connection {
+    struct identity_peer peer; /* its owner's end */
+    uint8_t remote[16];        /* IPv6, network order; IPv4 as ::ffff:a.b.c.d */
+};
+typedef void identity_visit(void *context, const struct identity_connection *connection);
+/* Visits all of them to that port, at most 100,000. Takes milliseconds: not on a loop. */
+enum error identity_list_connections(uint16_t port, identity_visit *visit, void *context) MUST_USE;
+/* True when the process runs the same program file as the calling one: it is an agent, too. */
+bool identity_is_agent(const struct identity_claim *claim);
 /* True when the process may use the agent: uid is the agent's own, or listed, or one of gids is among the uid's groups
  * (getgrouplist; cached per uid for 60 s). */
 bool identity_is_member(uid_t uid, const gid_t *gids, size_t gid_count);

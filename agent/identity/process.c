@@ -183,3 +183,26 @@ void process_find_owners(struct identity_lookup *first)
     }
     closedir(processes);
 }
+
+void identity_find_processes(struct identity_lookup *lookups, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        lookups[i].claim = (struct identity_claim){0};
+        lookups[i].task.next = i + 1 < count ? &lookups[i + 1].task : NULL;
+    }
+    process_find_owners(count ? lookups : NULL);
+    for (size_t i = 0; i < count; i++)
+        if (lookups[i].claim.pid != 0)
+            process_describe(&lookups[i].claim, lookups[i].peer.uid, process_now_ns());
+}
+
+bool identity_is_agent(const struct identity_claim *claim)
+{
+    char path[32];
+    struct stat own, other;
+    if (claim->pid == getpid())
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)claim->pid);
+    return claim->pid > 0 && stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
+           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}

@@ -2,7 +2,7 @@
 # The vocabulary of the scenarios. A scenario sources this, says `play "what it shows"`, and then uses:
 #   provider …        the stand-in provider, on a free port            standin PATH   asks it (/_bill, /_reset, …)
 #   policy <<EOF      writes the policy file                           agent [OPTIONS] starts the agent on it
-#   governed CMD…     runs a program under `tollgate run`              ungoverned CMD… runs it as it is
+#   governed CMD…     runs a program under `tollgate run`
 #   check NAME CMD…   one line "ok NAME" or "not ok NAME"              is NAME GOT WANTED / has NAME TEXT PART
 #   money             what the wallet shows as "available held spent"  last_event PATH   a member of the newest event
 #   stop_agent        drains, audits the ledger                        done_playing   the verdict

@@ -543,6 +543,73 @@ TEST(deleted_directory_keeps_its_name)
     waitpid(child, NULL, 0);
 }
 
+/* ---- connections of the machine ---- */
+
+struct finding {
+    uint64_t cookie;
+    unsigned count, others;
+    struct identity_connection connection;
+};
+
+static void note_connection(void *context, const struct identity_connection *connection)
+{
+    struct finding *finding = context;
+    if (connection->peer.cookie != finding->cookie) {
+        finding->others++;
+        return;
+    }
+    finding->count++;
+    finding->connection = *connection;
+}
+
+static void expect_listed(int family, uint16_t port_offset)
+{
+    struct pair pair;
+    pair_open(&pair, family);
+    struct finding finding = {.cookie = cookie_of(pair.client)};
+    uint16_t port = (uint16_t)(ntohs(pair.local.sin_port) + port_offset);
+    EXPECT_INTEGER(identity_list_connections(port, note_connection, &finding), ERROR_OK);
+    EXPECT_INTEGER(finding.count, port_offset == 0);
+    EXPECT_INTEGER(finding.others, 0);
+    if (finding.count) {
+        static const uint8_t remote[16] = {[10] = 0xff, 0xff, 127, 77, 1, 2};
+        EXPECT(memcmp(finding.connection.remote, remote, sizeof remote) == 0, "the other end's address");
+        EXPECT_INTEGER(finding.connection.peer.uid, getuid());
+        struct identity_lookup lookups[2] = {{.peer = finding.connection.peer},
+                                             {.peer = {.uid = getuid(), .inode = 1}}};
+        identity_find_processes(lookups, 2);
+        EXPECT_INTEGER(lookups[0].claim.pid, getpid());
+        EXPECT(lookups[0].claim.executable[0] == '/', "its executable");
+        EXPECT(identity_is_agent(&lookups[0].claim), "the program that asks is the agent");
+        EXPECT_INTEGER(lookups[1].claim.pid, 0);
+    }
+    pair_close(&pair);
+}
+
+TEST(connections_to_a_port_are_listed_with_their_owner)
+{
+    expect_listed(AF_INET, 0);
+    expect_listed(AF_INET6, 0);
+    expect_listed(AF_INET, 1);
+    expect_listed(AF_INET, (uint16_t)-1);
+}
+
+TEST(another_program_is_no_agent)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("sleep", "sleep", "30", (char *)NULL);
+        _exit(127);
+    }
+    struct identity_claim claim = {.pid = child};
+    for (unsigned waited = 0; identity_is_agent(&claim) && waited < 1000; waited++)
+        usleep(1000); /* until it has become sleep */
+    EXPECT(!identity_is_agent(&claim), "sleep");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    EXPECT(!identity_is_agent(&claim), "nobody");
+}
+
 /* ---- membership ---- */
 
 TEST(member_is_owner_or_in_a_group)

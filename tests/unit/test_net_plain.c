@@ -6,7 +6,7 @@
 #include "tests/unit/net_server.h"
 
 static const struct listener_name localhost_row = {LOCALHOST, "127.0.0.1"};
-static const struct listener_names localhost_names = {&localhost_row, 1};
+static const struct listener_names localhost_names = {.rows = &localhost_row, .count = 1};
 
 static struct listener_options plain_options(void)
 {

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See leaks.h. What is open now is a small table, replaced by every look; a connection is told by its cookie. */
+#include "leaks.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "identity/identity.h"
+#include "policy/policy.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    LEAKS_MAX = 256,
+    AGENTS_MAX = 65536,
+    FRESH_MAX = 512,
+    LEAKS_PORT = 443,
+    EVENT_BYTES_MAX = 4096,
+    PAUSE_MS = 1000
+};
+
+struct leak {
+    struct identity_connection connection;
+    struct identity_claim claim;
+    int64_t since_ns; /* wall clock, when it was first seen */
+    bool is_said;     /* no: nobody was found who holds it; it may have been closed just now */
+};
+
+/* One look's findings. */
+struct table {
+    struct leak rows[LEAKS_MAX];
+    size_t count;
+    uint64_t agents[AGENTS_MAX]; /* cookies of agents' own connections, ascending */
+    size_t agent_count;
+};
+
+struct leaks {
+    struct leaks_options options;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards is_closing; leaf */
+    pthread_cond_t changed;
+    bool is_closing;
+    pthread_mutex_t look_lock;  /* one look at a time; the leaf locks of settings, journal and log are taken under it */
+    struct table *now, *before; /* guarded by look_lock */
+};
+
+struct look {
+    struct leaks *leaks;
+    const struct settings *settings;
+    struct leak fresh[FRESH_MAX]; /* whose process is not known yet; what is more waits for the next look */
+    struct identity_lookup lookups[FRESH_MAX];
+    size_t fresh_count;
+};
+
+static struct leak *find_leak(struct table *table, uint64_t cookie)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].connection.peer.cookie == cookie)
+            return &table->rows[i];
+    return NULL;
+}
+
+static int compare_cookies(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void add_agent(struct table *table, uint64_t cookie)
+{
+    if (table->agent_count < AGENTS_MAX)
+        table->agents[table->agent_count++] = cookie;
+}
+
+static void add_leak(struct table *table, const struct leak *leak)
+{
+    if (table->count < LEAKS_MAX)
+        table->rows[table->count++] = *leak;
+}
+
+static const char *format_address(const struct identity_connection *connection, char text[INET6_ADDRSTRLEN])
+{
+    struct config_address address;
+    memcpy(address.bytes, connection->remote, sizeof address.bytes);
+    return redirects_format(&address, text);
+}
+
+static void write_members(struct buffer *out, const struct leak *leak)
+{
+    char address[INET6_ADDRSTRLEN];
+    json_write_member_integer(out, "uid", leak->connection.peer.uid);
+    json_write_member_integer(out, "pid", leak->claim.pid);
+    json_write_member_string(out, "executable", leak->claim.executable);
+    json_write_member_string(out, "directory", leak->claim.directory);
+    json_write_member_string(out, "host", format_address(&leak->connection, address));
+}
+
+/* An event like those of exchanges, so that whoever reads events meets it; it has no charge: nobody knows it. */
+static void record(const struct look *look, const struct leak *leak)
+{
+    char id_text[ID_TEXT_MAX], time_text[CLOCK_TEXT_MAX];
+    struct id id = id_new();
+    struct buffer out;
+    buffer_init(&out, EVENT_BYTES_MAX);
+    json_write_raw(&out, "{");
+    json_write_member_string(&out, "id", id_format(id, id_text));
+    json_write_member_string(&out, "time", clock_format(leak->since_ns, time_text));
+    json_write_member_string(&out, "kind", "ungoverned");
+    json_write_member_string(&out, "environment", config_environment_name(look->settings->environment));
+    write_members(&out, leak);
+    json_write_member_string(&out, "error", "ungoverned");
+    json_write_member_string(&out, "error_detail", "the program reached an address of a provider past the agent");
+    json_write_member_string(&out, "version", TOLLGATE_VERSION);
+    json_write_raw(&out, "}");
+    journal_append(look->leaks->options.journal, id, buffer_contents(&out));
+    buffer_done(&out);
+}
+
+static void say(const struct look *look, const struct leak *leak)
+{
+    char address[INET6_ADDRSTRLEN];
+    log_event(EVENT_UNGOVERNED, NULL, "%s (pid %d, uid %u) is connected to %s port %d: start it with tollgate run",
+              leak->claim.executable[0] ? leak->claim.executable : "a program that this agent cannot see",
+              (int)leak->claim.pid, (unsigned)leak->connection.peer.uid, format_address(&leak->connection, address),
+              LEAKS_PORT);
+    record(look, leak);
+}
+
+/* Whose spending is this agent's business: those who may use it. */
+static bool is_admitted(const struct settings *settings, uid_t uid)
+{
+    return policy_is_uid_admitted(settings, uid) ||
+           (settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count));
+}
+
+static void visit(void *context, const struct identity_connection *connection)
+{
+    struct look *look = context;
+    struct leaks *leaks = look->leaks;
+    const uint64_t cookie = connection->peer.cookie;
+    struct config_address remote;
+    memcpy(remote.bytes, connection->remote, sizeof remote.bytes);
+    if (!redirects_has(leaks->options.redirects, &remote) || !is_admitted(look->settings, connection->peer.uid))
+        return;
+    const struct leak *known = find_leak(leaks->before, cookie);
+    if (bsearch(&cookie, leaks->before->agents, leaks->before->agent_count, sizeof cookie, compare_cookies))
+        add_agent(leaks->now, cookie);
+    else if (known && known->is_said)
+        add_leak(leaks->now, known);
+    else if (look->fresh_count < FRESH_MAX)
+        look->fresh[look->fresh_count++] =
+            known ? *known : (struct leak){.connection = *connection, .since_ns = clock_wall_ns()};
+}
+
+static void judge(struct look *look, struct leak *leak)
+{
+    struct table *now = look->leaks->now;
+    bool is_second_look = find_leak(look->leaks->before, leak->connection.peer.cookie) != NULL;
+    if (identity_is_agent(&leak->claim)) {
+        add_agent(now, leak->connection.peer.cookie);
+        return;
+    }
+    leak->is_said = leak->claim.pid != 0 || is_second_look;
+    if (leak->is_said && now->count < LEAKS_MAX)
+        say(look, leak);
+    add_leak(now, leak);
+}
+
+static void identify_fresh(struct look *look)
+{
+    for (size_t i = 0; i < look->fresh_count; i++)
+        look->lookups[i].peer = look->fresh[i].connection.peer;
+    identity_find_processes(look->lookups, look->fresh_count);
+    for (size_t i = 0; i < look->fresh_count; i++) {
+        look->fresh[i].claim = look->lookups[i].claim;
+        judge(look, &look->fresh[i]);
+    }
+}
+
+static void begin_table(struct leaks *leaks)
+{
+    struct table *before = leaks->now;
+    leaks->now = leaks->before;
+    leaks->before = before;
+    leaks->now->count = leaks->now->agent_count = 0;
+}
+
+/* Assumes look_lock. */
+static void look_around(struct leaks *leaks)
+{
+    struct look *look = calloc(1, sizeof *look);
+    struct settings *settings = leaks->options.retain_settings(leaks->options.context);
+    check(look != NULL);
+    look->leaks = leaks;
+    look->settings = settings;
+    begin_table(leaks);
+    if (identity_list_connections(LEAKS_PORT, visit, look))
+        log_event(EVENT_LEAKS_UNKNOWN, NULL, "the kernel does not list the connections of this machine");
+    identify_fresh(look);
+    qsort(leaks->now->agents, leaks->now->agent_count, sizeof *leaks->now->agents, compare_cookies);
+    config_release(settings);
+    free(look);
+}
+
+/* 0: not now. */
+static uint32_t find_pause_s(const struct leaks *leaks)
+{
+    struct settings *settings = leaks->options.retain_settings(leaks->options.context);
+    const uint32_t pause_s = settings->capture.leak_check_seconds;
+    config_release(settings);
+    return pause_s;
+}
+
+static bool wait_for_next(struct leaks *leaks)
+{
+    int64_t due_ns = clock_monotonic_ns() + (int64_t)PAUSE_MS * 1000000;
+    const struct timespec due = {due_ns / 1000000000, (long)(due_ns % 1000000000)};
+    pthread_mutex_lock(&leaks->lock);
+    if (!leaks->is_closing)
+        pthread_cond_timedwait(&leaks->changed, &leaks->lock, &due);
+    bool goes_on = !leaks->is_closing;
+    pthread_mutex_unlock(&leaks->lock);
+    return goes_on;
+}
+
+/* Every second it asks whether it is time: a reload may have changed the interval. */
+static void *run_leaks(void *argument)
+{
+    struct leaks *leaks = argument;
+    for (uint32_t waited_s = 0; wait_for_next(leaks);) {
+        uint32_t pause_s = find_pause_s(leaks);
+        if (!pause_s || ++waited_s < pause_s)
+            continue;
+        waited_s = 0;
+        pthread_mutex_lock(&leaks->look_lock);
+        look_around(leaks);
+        pthread_mutex_unlock(&leaks->look_lock);
+    }
+    return NULL;
+}
+
+struct leaks *leaks_open(const struct leaks_options *options)
+{
+    struct leaks *leaks = calloc(1, sizeof *leaks);
+    pthread_condattr_t attributes;
+    check(leaks != NULL);
+    leaks->options = *options;
+    leaks->now = calloc(1, sizeof *leaks->now);
+    leaks->before = calloc(1, sizeof *leaks->before);
+    check(leaks->now != NULL && leaks->before != NULL);
+    pthread_mutex_init(&leaks->lock, NULL);
+    pthread_mutex_init(&leaks->look_lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&leaks->changed, &attributes);
+    check(pthread_create(&leaks->thread, NULL, run_leaks, leaks) == 0);
+    return leaks;
+}
+
+void leaks_close(struct leaks *leaks)
+{
+    if (!leaks)
+        return;
+    pthread_mutex_lock(&leaks->lock);
+    leaks->is_closing = true;
+    pthread_cond_signal(&leaks->changed);
+    pthread_mutex_unlock(&leaks->lock);
+    pthread_join(leaks->thread, NULL);
+    pthread_cond_destroy(&leaks->changed);
+    pthread_mutex_destroy(&leaks->lock);
+    pthread_mutex_destroy(&leaks->look_lock);
+    free(leaks->now);
+    free(leaks->before);
+    free(leaks);
+}
+
+void leaks_write(struct leaks *leaks, struct buffer *out)
+{
+    pthread_mutex_lock(&leaks->look_lock);
+    look_around(leaks);
+    json_write_raw(out, "[");
+    for (size_t i = 0; i < leaks->now->count; i++) {
+        const struct leak *leak = &leaks->now->rows[i];
+        char time_text[CLOCK_TEXT_MAX];
+        if (!leak->is_said)
+            continue;
+        json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");
+        write_members(out, leak);
+        json_write_member_string(out, "since", clock_format(leak->since_ns, time_text));
+        json_write_raw(out, "}");
+    }
+    json_write_raw(out, "]");
+    pthread_mutex_unlock(&leaks->look_lock);
+}

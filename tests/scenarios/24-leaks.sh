@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What runs under Tollgate, and what goes past it: `tollgate ps`, the leak detector's events, the doctor's finding.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+play "programs that are governed, silent, and past the agent"
+provider
+policy <<P
+$(cat "$ROOT/policies/policy-config.dev.yaml")
+capture: {addresses: ["127.0.0.61"], leak_check_seconds: 1}
+P
+agent
+
+# A program that calls and stays, one that is silent, and a stranger's leak below.
+cat >"$T/caller.py" <<'P'
+import os, sys, time, urllib.request
+if sys.argv[1] == "call":
+    request = urllib.request.Request("https://api.openai.com/v1/chat/completions", b'{"model":"gpt-5.4-mini-mini","messages":[{"role":"user","content":"hi"}]}',
+        {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
+    urllib.request.urlopen(request).read()
+print("ready", flush=True)
+time.sleep(60)
+P
+started=()
+start_one() { # NAME COMMAND…: until it says ready
+    local name=$1
+    shift
+    "$@" >"$T/$name.out" 2>"$T/$name.err" &
+    started+=($!)
+    wait_for 20 grep -q ready "$T/$name.out" || { cat "$T/$name.err"; return 1; }
+}
+governed_quietly() { "$TOLLGATE" run -- "$@"; }
+start_one caller governed_quietly /usr/bin/python3 "$T/caller.py" call
+start_one silent governed_quietly /usr/bin/python3 "$T/caller.py" wait
+"$TOLLGATE" ps >"$T/ps"
+check "nothing goes past: exit 0" [ $? -eq 0 ]
+cat "$T/ps"
+check "who calls is governed" grep -Eq 'preload +governed .*python3(\.[0-9]+)? .*caller.py' "$T/ps"
+check "who does not is silent" grep -Eq 'preload +silent .*python3' "$T/ps"
+is "two programs" "$("$TOLLGATE" ps --json | json 'len(d["processes"])')" 2
+is "one call" "$("$TOLLGATE" ps --json | json 'sorted(p["calls"] for p in d["processes"])')" "[0, 1]"
+check "arguments are not shown" bash -c "! grep -q 'caller.py call' '$T/ps'"
+
+# A provider's address, reached by somebody who does not run under Tollgate.
+if ! python3 -c 'import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.61", 443))' 2>/dev/null; then
+    skip "port 443 cannot be bound here: leaks are not played"
+else
+    cat >"$T/leak.py" <<'P'
+import socket, sys, time
+if sys.argv[1] == "listen":
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(("127.0.0.61", 443))
+    server.listen()
+else:
+    client = socket.create_connection(("127.0.0.61", 443))
+print("ready", flush=True)
+time.sleep(60)
+P
+    start_one server /usr/bin/python3 "$T/leak.py" listen
+    start_one leak /usr/bin/python3 "$T/leak.py" connect
+    "$TOLLGATE" ps >"$T/ps"
+    check "something goes past: exit 1" [ $? -eq 1 ]
+    check "said loudly, with its program" grep -Eq "^UNGOVERNED pid ${started[-1]}, .*/python3[.0-9]*: connected to 127.0.0.61 past the agent" "$T/ps"
+    check "it becomes an event" wait_for 10 bash -c "'$TOLLGATE' events --json --limit 5 | grep -q '\"kind\": *\"ungoverned\"'"
+    "$TOLLGATE" ps >/dev/null # each is another look
+    "$TOLLGATE" ps >/dev/null
+    is "one event, however often it is seen" "$("$TOLLGATE" events --json --limit 50 | grep -c '"kind": *"ungoverned"')" 1
+    check "the log says it" grep -q UNGOVERNED "$T/s/tollgate/dev/agent.log"
+    check "why explains it" bash -c "'$TOLLGATE' why last | grep -q 'past the agent'"
+    "$TOLLGATE" doctor >"$T/doctor"
+    check "the doctor fails" grep -Eq '^failure +leaks +1 connections' "$T/doctor"
+    kill "${started[-1]}"
+    wait "${started[-1]}" 2>/dev/null
+    "$TOLLGATE" ps >"$T/ps"
+    check "gone: exit 0 again" [ $? -eq 0 ]
+fi
+kill "${started[@]}" 2>/dev/null
+wait "${started[@]}" 2>/dev/null
+stop_agent
+done_playing
