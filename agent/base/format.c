@@ -4,20 +4,20 @@
 
 struct slice format_unsigned(uint64_t value, char digits[FORMAT_INTEGER_MAX])
 {
-    char *at = digits + FORMAT_INTEGER_MAX;
+    size_t first = FORMAT_INTEGER_MAX;
     do
-        *--at = (char)('0' + value % 10);
+        digits[--first] = (char)('0' + value % 10);
     while (value /= 10);
-    return (struct slice){at, (size_t)(digits + FORMAT_INTEGER_MAX - at)};
+    return (struct slice){digits + first, FORMAT_INTEGER_MAX - first};
 }
 
 struct slice format_integer(int64_t value, char digits[FORMAT_INTEGER_MAX])
 {
     if (value >= 0)
         return format_unsigned((uint64_t)value, digits);
-    struct slice text = format_unsigned(0 - (uint64_t)value, digits);
-    digits[FORMAT_INTEGER_MAX - text.length - 1] = '-'; /* at most 19 digits: there is room */
-    return (struct slice){text.data - 1, text.length + 1};
+    size_t length = format_unsigned(0 - (uint64_t)value, digits).length + 1; /* at most 19 digits: there is room */
+    digits[FORMAT_INTEGER_MAX - length] = '-';
+    return (struct slice){digits + FORMAT_INTEGER_MAX - length, length};
 }
 
 /* The conversion at *format, behind its '%'. False: it is none of ours. */
