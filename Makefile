@@ -8,6 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 
 SAN ?=
 BUILD ?= build$(if $(SAN),-$(SAN))
+# One spelling of it, whoever calls: the dependency files name their targets, and `build` is not `/…/build`.
+override BUILD := $(abspath $(BUILD))
 CC := gcc
 VERSION := 0.1.0
 
