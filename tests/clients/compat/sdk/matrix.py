@@ -5,17 +5,15 @@ meant served it, from the provider's usage, with nothing left held; of a refusal
 
 matrix.py --small|--full ROW…      ROW: NAME|KIND|COMMAND, KIND one of openai, anthropic, google
 """
-import json
 import os
 import shlex
 import subprocess
-import ssl
 import sys
-import time
-import urllib.request
 
-TOLLGATE, NODE = os.environ["TOLLGATE"], os.environ["COMPAT_NODE"]
-STANDIN = "https://127.0.0.1:" + os.environ["PROVIDER_PORT"]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from agent import TOLLGATE, Agent  # noqa: E402
+
+NODE = os.environ["COMPAT_NODE"]
 TARGET_IDS = {"openai": "openai-gpt4o-mini", "anthropic": "anthropic-haiku", "google": "google-flash"}
 # By the dialect of the client: the models its program asks for (the first in --small) and the targets it is played at.
 KINDS = {
@@ -36,48 +34,6 @@ REFUSALS = {
 IGNORES_SHOULD_RETRY = {"ai": {"refused_rate": 3}}
 FREE_ENDPOINTS = ("count_tokens", "countTokens")
 FEATURE_SECONDS_MAX = 200
-
-
-class Agent:
-    def __init__(self):
-        self.newest = None
-        self.trust = ssl.create_default_context(cafile=os.path.join(os.environ["T"], "provider-ca.pem"))
-        self.billed_before = 0
-
-    def ask(self, *words):
-        done = subprocess.run([TOLLGATE, *words, "--env", "dev", "--json"], capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
-
-    def billed(self):
-        """Requests that ended at the stand-in, in all."""
-        with urllib.request.urlopen(STANDIN + "/_bill?summary=1", context=self.trust) as answer:
-            return json.load(answer)["rows"]
-
-    def begin(self):
-        self.newest = self.ask("events", "--limit", "1")["events"][0]["id"]
-        self.billed_before = self.billed()
-
-    def fresh_events(self):
-        """Events since begin(), oldest first."""
-        events = []
-        for event in self.ask("events", "--limit", "40")["events"]:
-            if event["id"] == self.newest:
-                break
-            events.insert(0, event)
-        return events
-
-    def settle(self, seconds_max):
-        """Waits until what the stand-in billed has its events and nothing is held: an event follows its answer."""
-        before, deadline = None, time.monotonic() + seconds_max
-        while True:
-            events = self.fresh_events()
-            sent = sum(attempt["bytes_sent"] for event in events for attempt in event.get("attempts") or [])
-            held = self.ask("wallet", "show", "team")["held"]
-            is_complete = bool(events) and held == "0" and sent == self.billed() - self.billed_before and before == len(events)
-            if is_complete or time.monotonic() > deadline:
-                return events, held, is_complete
-            before = len(events)
-            time.sleep(0.02)
 
 
 def money(event):
@@ -217,7 +173,7 @@ def play_program(agent, table, is_full, only, name, kind, command):
 def main():
     is_full = sys.argv[1] == "--full"
     only = set(filter(None, os.environ.get("COMPAT_FEATURES", "").split()))
-    agent, table = Agent(), Table()
+    agent, table = Agent("team"), Table()
     for row in sys.argv[2:]:
         play_program(agent, table, is_full, only, *row.split("|", 2))
     print(f"counts: {table.passed} {table.failed} {table.skipped}")
