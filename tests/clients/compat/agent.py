@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.request
 
-TOLLGATE = os.environ.get("TOLLGATE", "")
+TOLLGATE = os.environ["TOLLGATE"]
 
 
 class Agent:

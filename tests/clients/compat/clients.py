@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of clients: what scripts/compat plays, and the rows of README.md's table. See README.md beside this file.
 
-Words in braces are filled in by play.py: {here} this folder's clients, {cache} what was installed, {python} of the cache,
-{node} its packages, {first_python} the first python3 of PATH."""
+Words in braces are filled in by governed.py: {here} this folder's clients, {cache} what was installed, {python} of the cache,
+{node} and {site} its packages, {tools} its programs, {first_python} the first python3 of PATH, {clean} the cleared environment."""
 from dataclasses import dataclass
 
 RAW, SDK, TOOL = "raw", "sdk", "tool"  # prints the answer's bytes; prints ANSWER text; a whole program that prints what it likes
@@ -87,14 +87,14 @@ CLIENTS = (
     sdk("Bun openai", "bun.exe", "{tools}/bun {node}/node_modules/openai", "{tools}/bun {here}/node_openai.mjs", is_small=False),
     raw("Deno fetch", "deno", "{tools}/deno", "{tools}/deno run -A --no-lock {here}/node_fetch.mjs", stack="rustls, Deno"),
     raw("Ruby net/http", "ruby", "ruby", "ruby {here}/ruby_client.rb", stack="Ruby's OpenSSL"),
-    raw("Perl LWP", "perl", "perl", "perl {here}/perl_client.pl", situations=IPV6, stack="Perl's IO::Socket::SSL"),
+    raw("Perl LWP", "perl", "perl", "perl {here}/perl_client.pl", stack="Perl's IO::Socket::SSL"),
     raw("PHP streams", "php", "php", "php {here}/php_client.php", stack="PHP's OpenSSL"),
     java("Java HttpClient", "JavaClient", stack="Java's JSSE"),
     java("OkHttp", "OkHttpProgram", is_small=False, stack="OkHttp"),
     java("openai-java", "OpenAiProgram", SDK, is_small=False),
     raw("Rust reqwest, rustls", "compat-rust", "{cache}/compat-rust", "{cache}/compat-rust", is_small=False, stack="rustls, reqwest"),
     Client("Claude Code", "claude.exe", TOOL, "{tools}/claude", "{tools}/claude -p hello --model claude-haiku-4-5", modes=("stream",)),
-    Client("Gemini CLI", "node", TOOL, "{tools}/gemini", "{tools}/gemini -p hello", modes=("stream",)),
+    Client("Gemini CLI", "node", TOOL, "{tools}/gemini", "{tools}/gemini --skip-trust -p hello", modes=("stream",)),
     Client("OpenCode", "opencode.exe", TOOL, "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 hello", modes=("stream",)),
     # children
     raw("child of sh -c", "python", "{first_python}", "sh -c 'exec \"$0\" \"$@\"' {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),

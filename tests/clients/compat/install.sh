@@ -25,7 +25,7 @@ build() {
 
 install_python() {
     local wanted=(openai anthropic httpx aiohttp aiodns requests pydantic langchain-core langchain-openai langchain-anthropic
-        google-genai pycurl grpcio) more=(litellm uv ipykernel jupyter-client) package installed
+        google-genai pycurl) more=(litellm uv ipykernel jupyter-client) package installed
     [ "$extent" = --full ] && wanted+=("${more[@]}")
     [ -x "$venv/bin/pip" ] || python3 -m venv "$venv" >"$cache/pip.log" 2>&1
     installed=$("$venv/bin/python" -c 'import importlib.metadata as m; print(*(d.name.lower().replace("_", "-") for d in m.distributions()))')
@@ -52,7 +52,7 @@ install_npm() {
     local dir=$1 label=$2 package
     shift 2
     packages=()
-    for package; do [ -d "$dir/node_modules/$package" ] || packages+=("$package"); done
+    for package; do [ -d "$dir/node_modules/${package%@[0-9]*}" ] || packages+=("$package"); done
     [ ${#packages[@]} -eq 0 ] && return
     command -v npm >/dev/null || { skip "$label: no npm"; return; }
     say "installing $label"

@@ -3,26 +3,22 @@
 Each cell is one governed run in a cleared environment, and passes when the program got its answer and the agent's events say
 that it was charged to the right wallet under the right name.
 
-play.py --small|--full RESULTS [CLIENT…]       CLIENT: the beginning of a row's name; RESULTS: a file for the cells, as JSON
+play.py --small|--full ENGINES USER RESULTS [CLIENT…]
+    ENGINES: rows of these, separated by commas. USER: what is said of who plays ("root", "a user"). RESULTS: a file that gets
+    the cells, as JSON. CLIENT: the beginning of a row's name.
 """
-import glob
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import time
 
-from agent import TOLLGATE, Agent
-from clients import CLIENTS, MODES, RAW, SDK, SITUATIONS, TOOL
+from agent import Agent
+from clients import CLIENTS, MODES, SDK, SITUATIONS, TOOL
+from governed import PAUSE, T, TOLLGATE, clean_environment, command_of, missing, probe_engines, run_governed
 
-T, CACHE = os.environ["T"], os.environ["COMPAT_CACHE"]
-HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
-URL = "https://api.openai.com/v1/chat/completions"
-KEY = "kt_cg_matrix"
-PAUSE = os.path.join(T, "pause")
 CELL_SECONDS_MAX = 90
 DEAD_PROXY = "http://127.0.0.1:9"
 PROXIES = [f"{name}={DEAD_PROXY}" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")]
@@ -30,49 +26,6 @@ PROXIES = [f"{name}={DEAD_PROXY}" for name in ("HTTPS_PROXY", "https_proxy", "AL
 SHOWN = {"json": '"chat.completion"', "stream": "data: [DONE]", "tools": '"tool_calls"'}
 # Situations in which --small plays only these.
 SMALL_SITUATIONS = ("curl", "Debian's python3, urllib", "Node openai", "Java HttpClient", "Go net/http")
-
-
-def first(pattern):
-    return next(iter(sorted(glob.glob(pattern))), pattern)
-
-
-def clean_environment():
-    return [f"PATH={os.environ['PATH']}", "LANG=C.UTF-8", f"COMPAT_NODE={CACHE}/node", f"COMPAT_BODIES={HERE}/../bodies", f"COMPAT_URL={URL}",
-            f"COMPAT_PAUSE={PAUSE}", *(f"{name}={KEY}" for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "CODEX_API_KEY"))]
-
-
-class Words:
-    """What the braces of the table stand for."""
-
-    def __init__(self):
-        self.words = {"here": HERE, "cache": CACHE, "python": f"{CACHE}/venv/bin/python", "node": f"{CACHE}/node",
-                      "site": first(f"{CACHE}/venv/lib/python3*/site-packages"), "tools": f"{CACHE}/tools/node_modules/.bin",
-                      "first_python": shutil.which("python3"), "clean": " ".join(shlex.quote(pair) for pair in clean_environment())}
-
-    def missing(self, client):
-        """The first thing that a client needs and this machine lacks."""
-        for need in shlex.split(client.needs.format(**self.words)):
-            if not (glob.glob(need) if need.startswith("/") else shutil.which(need)):
-                return os.path.basename(need)
-        return None
-
-    def command(self, client):
-        return [piece for word in shlex.split(client.command) for piece in
-                (shlex.split(self.words["clean"]) if word == "{clean}" else [word.format(**self.words)])]
-
-
-def probe_engines():
-    """The engines of this build: what a governed program sees of them."""
-    engines = {"preload"}
-    hosts = subprocess.run([TOLLGATE, "run", "--env", "dev", "--", "cat", "/etc/hosts"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if "api.openai.com" in hosts.stdout:
-        engines.add("hosts")
-    probe = os.path.join(CACHE, "c-probe")
-    if os.path.exists(probe):
-        done = subprocess.run([TOLLGATE, "run", "--env", "dev", "--", probe], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if "TOLLGATE_SUPERVISED=" in done.stdout:
-            engines.add("supervised")
-    return engines
 
 
 def restart_agent():
@@ -98,20 +51,20 @@ def restart_when_paused(process):
         return
 
 
-def cell_words(client, words, column, home):
+def cell_words(client, column, home):
     """The governed command line of a cell."""
     modes = [column] if column in MODES else [client.modes[0]] * (2 if column == "restart" else 1)
     environment = [*clean_environment(), f"HOME={home}"]
     environment += PROXIES if column == "proxy" else []
     environment += ["COMPAT_IPV6=1"] if column == "ipv6" else []
-    command = words.command(client) + (modes if client.kind != TOOL or client.modes == ("json",) else [])
+    command = command_of(client) + (modes if client.kind != TOOL or client.modes == ("json",) else [])
     if column == "stdin":
         command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
     elif column == "fds":
         command = [shutil.which("python3"), "-c", "import os, sys; os.closerange(3, 4096); os.execvp(sys.argv[1], sys.argv[1:])", *command]
     elif column == "restart" and client.kind == TOOL:
         command = ["sh", "-c", '"$@" </dev/null && cat "$COMPAT_PAUSE" && exec "$@" </dev/null', "sh", *command]
-    return [TOLLGATE, "run", "--env", "dev", "--", "env", "-i", *environment, "timeout", "-k", "5", str(CELL_SECONDS_MAX), *command], modes
+    return run_governed(environment, ["timeout", "-k", "5", str(CELL_SECONDS_MAX), *command]), modes
 
 
 def run_cell(words, home, is_restart):
@@ -145,10 +98,12 @@ def judge_output(client, code, out, err, modes):
 def judge_events(client, events, held, is_complete):
     if not events:
         return "not governed: no event"
-    charged = {plain_name(event["executable"]) for event in events if event["status"] == 200 or client.executable.startswith("git")}
-    for event in events:
+    # git asks for what no provider has; agents ask for more than answers, without a key: that is nobody's and costs nothing
+    ours = [event for event in events if event["group_source"] == "key" or float(event["charge"] or 0)]
+    for event in ours:
         if event["wallet"] != "team_matrix":
             return f"charged to {event['wallet']}"
+    charged = {plain_name(event["executable"]) for event in ours if event["status"] == 200 or client.name == "git"}
     if charged != set(client.executable.split()):
         return "charged as " + " ".join(sorted(name or "?" for name in charged))
     if held != "0" or not is_complete:
@@ -156,12 +111,12 @@ def judge_events(client, events, held, is_complete):
     return None
 
 
-def play_cell(agent, client, words, column):
+def play_cell(agent, client, column):
     home = os.path.join(T, "home")
     shutil.rmtree(home, ignore_errors=True)
     os.mkdir(home)
     agent.begin()
-    line, modes = cell_words(client, words, column, home)
+    line, modes = cell_words(client, column, home)
     code, out, err = run_cell(line, home, column == "restart")
     why = judge_output(client, code, out, err, modes)
     events, held, is_complete = agent.settle(1 if why else 15)
@@ -173,36 +128,39 @@ def columns_of(client, is_small):
     return [*client.modes, *situations]
 
 
-def play_client(agent, client, words, engines, is_small):
+def play_client(agent, client, engines, is_small):
     """Answers its cells: column → ok, FAIL or skip; absent: the client has no such thing."""
-    missing = words.missing(client)
-    if client.engine not in engines or missing:
-        why = f"{missing} is not here" if missing else f"the engine '{client.engine}' is not in this build"
+    lacking = missing(client)
+    if client.engine not in engines or lacking:
+        why = f"{lacking} is not here" if lacking else f"the engine '{client.engine}' is not in this build"
         print(f"SKIP: {client.name}: {why}", file=sys.stderr)
         return {column: "skip" for column in columns_of(client, is_small)}
     cells = {}
     for column in columns_of(client, is_small):
-        why = play_cell(agent, client, words, column)
+        why = play_cell(agent, client, column)
         cells[column] = "FAIL" if why else "ok"
         if why:
             print(f"  {client.name}, {column}: {why}", file=sys.stderr)
     return cells
 
 
+def wanted(client, engines, is_small, only):
+    return client.engine in engines and (client.is_small or not is_small) and \
+        (not only or any(client.name.lower().startswith(name.lower()) for name in only))
+
+
 def main():
-    is_small, results, only = sys.argv[1] == "--small", sys.argv[2], sys.argv[3:]
+    is_small, engines, user, results, only = sys.argv[1] == "--small", sys.argv[2].split(","), sys.argv[3], sys.argv[4], sys.argv[5:]
     os.mkfifo(PAUSE)
-    agent, words, table = Agent("team_matrix"), Words(), {}
-    engines = probe_engines()
+    agent, table, present = Agent("team_matrix"), {}, probe_engines()
     columns = [*MODES, *SITUATIONS]
-    print(f"{'client':<42}" + "".join(f"{column:>8}" for column in columns))
+    print(f"{'client, as ' + user:<42}" + "".join(f"{column:>8}" for column in columns))
     for client in CLIENTS:
-        if only and not any(client.name.lower().startswith(name.lower()) for name in only) or is_small and not client.is_small:
+        if not wanted(client, engines, is_small, only):
             continue
         start = time.monotonic()
-        table[client.name] = play_client(agent, client, words, engines, is_small)
-        print(f"{client.name:<42}" + "".join(f"{table[client.name].get(column, '-'):>8}" for column in columns) +
-              f"  {time.monotonic() - start:.0f} s", flush=True)
+        cells = table[client.name] = play_client(agent, client, present, is_small)
+        print(f"{client.name:<42}" + "".join(f"{cells.get(column, '-'):>8}" for column in columns) + f"{time.monotonic() - start:>5.0f} s", flush=True)
     with open(results, "w", encoding="utf-8") as file:
         json.dump(table, file)
     cells = [cell for row in table.values() for cell in row.values()]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the JavaScript clients share, on Node, Bun and Deno; see compat.py, which says the same in Python.
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import process from "node:process";
@@ -24,7 +25,7 @@ export async function load(name) {
 async function play(ask) {
     const modes = process.argv.slice(2).filter((word) => /^(json|stream|tools)$/.test(word));
     for (let number = 0; number < modes.length; number++) {
-        if (number > 0) readFileSync(process.env.COMPAT_PAUSE);
+        if (number > 0) await readFile(process.env.COMPAT_PAUSE);
         console.log(await ask(modes[number]));
     }
     process.exit(0);

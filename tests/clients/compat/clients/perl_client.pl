@@ -5,7 +5,7 @@ use warnings;
 use LWP::UserAgent;
 $| = 1;
 sub content { local $/; open my $file, '<', $_[0] or die "$_[0]: $!"; return <$file> }
-my $agent = LWP::UserAgent->new(timeout => 60, $ENV{COMPAT_IPV6} ? (local_address => '::') : ());
+my $agent = LWP::UserAgent->new(timeout => 60);
 my $asked = 0;
 for my $mode (@ARGV) {
     content($ENV{COMPAT_PAUSE}) if $asked++;
