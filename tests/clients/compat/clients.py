@@ -94,7 +94,7 @@ CLIENTS = (
     java("openai-java", "OpenAiProgram", SDK, is_small=False),
     raw("Rust reqwest, rustls", "compat-rust", "{cache}/compat-rust", "{cache}/compat-rust", is_small=False, stack="rustls, reqwest"),
     Client("Claude Code", "claude.exe", TOOL, "{tools}/claude", "{tools}/claude -p hello --model claude-haiku-4-5", modes=("stream",)),
-    Client("Gemini CLI", "node", TOOL, "{tools}/gemini", "{tools}/gemini --skip-trust -p hello", modes=("stream",)),
+    Client("Gemini CLI", "node", TOOL, "node {tools}/gemini", "{tools}/gemini --skip-trust -p hello", modes=("stream",)),
     Client("OpenCode", "opencode.exe", TOOL, "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 hello", modes=("stream",)),
     # children
     raw("child of sh -c", "python", "{first_python}", "sh -c 'exec \"$0\" \"$@\"' {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
@@ -112,7 +112,7 @@ CLIENTS = (
     supervised("go run", "http", "go {here}/go/http.go", "go run {here}/go/http.go", modes=JSON, situations=NONE, is_small=False),
     supervised("Rust reqwest, rustls, static musl", "compat-rust-musl", "{cache}/compat-rust-musl", "{cache}/compat-rust-musl", is_small=False),
     supervised("C, static, OpenSSL", "c-static", "{cache}/c-static", "{cache}/c-static", stack="OpenSSL, static"),
-    supervised("Codex (node, then static)", "codex", "{tools}/codex", "{tools}/codex exec --skip-git-repo-check hello", TOOL, modes=("stream",)),
+    supervised("Codex (node, then static)", "codex", "node {tools}/codex", "{tools}/codex exec --skip-git-repo-check hello", TOOL, modes=("stream",)),
     # trees of both kinds
     supervised("sh, then Go", "go-http-static", "{cache}/go-http-static", "sh -c '\"$0\" \"$@\"; exit $?' {cache}/go-http-static", modes=JSON,
                situations=NONE),

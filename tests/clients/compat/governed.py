@@ -2,7 +2,9 @@
 """How a row of clients.py becomes a governed command line: what its words in braces stand for, the cleared environment it
 begins with, whether this machine has what it needs and this build its engine."""
 import glob
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +21,14 @@ def first(pattern):
     return next(iter(sorted(glob.glob(pattern))), pattern)
 
 
+def node_version():
+    found = re.search(r"\d+", subprocess.run(["node", "--version"], capture_output=True, text=True).stdout) if shutil.which("node") else None
+    return int(found[0]) if found else 0
+
+
+NODE_VERSION = node_version()
+
+
 def clean_environment(url=URL):
     """What a program has: no variable of ours, and the key of a group as its own."""
     return [f"PATH={os.environ['PATH']}", "LANG=C.UTF-8", f"COMPAT_NODE={CACHE}/node", f"COMPAT_BODIES={HERE}/bodies", f"COMPAT_URL={url}",
@@ -30,11 +40,27 @@ WORDS = {"here": f"{HERE}/clients", "cache": CACHE, "python": f"{CACHE}/venv/bin
          "first_python": shutil.which("python3")}
 
 
+def node_is_too_old(path):
+    """Whether the package around this file wants a newer Node than is here: Debian 12's is older than some want."""
+    folder = os.path.realpath(path)
+    while len(folder) > 1 and not os.path.exists(folder + "/package.json"):
+        folder = os.path.dirname(folder)
+    try:
+        with open(folder + "/package.json", encoding="utf-8") as file:
+            oldest = re.search(r"\d+", json.load(file).get("engines", {}).get("node", "0"))
+    except OSError:
+        return False
+    return oldest is not None and NODE_VERSION < int(oldest[0])
+
+
 def missing(client):
     """The first thing that a client needs and this machine lacks."""
-    for need in shlex.split(client.needs.format(**WORDS)):
+    needs = shlex.split(client.needs.format(**WORDS))
+    for need in needs:
         if not (glob.glob(need) if need.startswith("/") else shutil.which(need)):
             return os.path.basename(need)
+        if "node" in needs and need.startswith("/") and node_is_too_old(need):
+            return "a Node new enough for " + os.path.basename(need)
     return None
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154 # $cache and $extent are those of scripts/compat
 # Sourced by scripts/compat: installs the clients from the registries of their languages into $cache and builds the small
 # programs. What cannot be had is a skip that says so; its rows are skips, too. Nothing is done twice.
 clients=$ROOT/tests/clients/compat/clients
-venv=$cache/venv node_dir=$cache/node tools_dir=$cache/tools
+venv=$cache/venv
 
 # install_all LOG COMMAND…: each of $packages together, and when that fails one by one, so that one cannot hide the others
 install_all() {
@@ -108,9 +109,9 @@ build_rust() {
 install_clients() {
     mkdir -p "$cache"
     install_python
-    install_npm "$node_dir" "the Node clients" openai @anthropic-ai/sdk zod ai @ai-sdk/openai @ai-sdk/anthropic @google/genai \
+    install_npm "$cache/node" "the Node clients" openai @anthropic-ai/sdk zod ai @ai-sdk/openai @ai-sdk/anthropic @google/genai \
         @langchain/core @langchain/openai @langchain/anthropic undici@6
-    install_npm "$tools_dir" "agents and runtimes" bun deno @anthropic-ai/claude-code @openai/codex opencode-ai @google/gemini-cli
+    install_npm "$cache/tools" "agents and runtimes" bun deno @anthropic-ai/claude-code @openai/codex opencode-ai @google/gemini-cli
     install_java
     build_go
     build c-static "$clients/c_static.c" gcc -O1 -static -w -o "$cache/c-static" "$clients/c_static.c" -lssl -lcrypto -lpthread

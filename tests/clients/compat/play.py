@@ -3,9 +3,8 @@
 Each cell is one governed run in a cleared environment, and passes when the program got its answer and the agent's events say
 that it was charged to the right wallet under the right name.
 
-play.py --small|--full ENGINES USER RESULTS [CLIENT…]
-    ENGINES: rows of these, separated by commas. USER: what is said of who plays ("root", "a user"). RESULTS: a file that gets
-    the cells, as JSON. CLIENT: the beginning of a row's name.
+play.py --small|--full ENGINES USER [CLIENT…]
+    ENGINES: rows of these, separated by commas. USER: who plays. CLIENT: how a row's name begins.
 """
 import json
 import os
@@ -150,7 +149,7 @@ def wanted(client, engines, is_small, only):
 
 
 def main():
-    is_small, engines, user, results, only = sys.argv[1] == "--small", sys.argv[2].split(","), sys.argv[3], sys.argv[4], sys.argv[5:]
+    is_small, engines, user, only = sys.argv[1] == "--small", sys.argv[2].split(","), sys.argv[3], sys.argv[4:]
     os.mkfifo(PAUSE)
     agent, table, present = Agent("team_matrix"), {}, probe_engines()
     columns = [*MODES, *SITUATIONS]
@@ -161,8 +160,7 @@ def main():
         start = time.monotonic()
         cells = table[client.name] = play_client(agent, client, present, is_small)
         print(f"{client.name:<42}" + "".join(f"{cells.get(column, '-'):>8}" for column in columns) + f"{time.monotonic() - start:>5.0f} s", flush=True)
-    with open(results, "w", encoding="utf-8") as file:
-        json.dump(table, file)
+    print("results: " + json.dumps({"user": user, "table": table}))
     cells = [cell for row in table.values() for cell in row.values()]
     print(f"counts: {cells.count('ok')} {cells.count('FAIL')} {cells.count('skip')}")
 

@@ -3,17 +3,40 @@
 started the stand-in and an agent on policy.yaml. After each feature the agent's own events say whether the target that was
 meant served it, from the provider's usage, with nothing left held; of a refusal, that it was asked only once. See README.md.
 
-matrix.py --small|--full ROW…      ROW: NAME|KIND|COMMAND, KIND one of openai, anthropic, google
+matrix.py --small|--full [CLIENT…]      CLIENT: how a row's name begins
 """
 import os
-import shlex
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from agent import TOLLGATE, Agent  # noqa: E402
+from agent import Agent  # noqa: E402
+from clients import Client  # noqa: E402
+from governed import T, TOLLGATE, command_of, missing  # noqa: E402
 
-NODE = os.environ["COMPAT_NODE"]
+
+def sdk(name, dialect, command):
+    """One row: `command` is a program of this folder and the package it needs."""
+    program, package, *words = command.split()
+    runs = f"{{python}} {{here}}/../sdk/{program}" if program.endswith(".py") else f"node {{here}}/../sdk/{program}"
+    needs = "{site}/" + package if program.endswith(".py") else "node {node}/node_modules/" + package
+    return dialect, Client(name, "", "", needs, " ".join([runs, *words]))
+
+
+SDKS = (
+    sdk("Python openai", "openai", "sdk_openai.py openai"),
+    sdk("Python anthropic", "anthropic", "sdk_anthropic.py anthropic"),
+    sdk("Node openai", "openai", "sdk_openai.mjs openai"),
+    sdk("Node @anthropic-ai/sdk", "anthropic", "sdk_anthropic.mjs @anthropic-ai/sdk"),
+    sdk("Vercel ai, @ai-sdk/openai", "openai", "sdk_ai.mjs @ai-sdk/openai openai"),
+    sdk("Vercel ai, @ai-sdk/anthropic", "anthropic", "sdk_ai.mjs @ai-sdk/anthropic anthropic"),
+    sdk("LangChain, langchain-openai", "openai", "sdk_langchain.py langchain_openai openai"),
+    sdk("LangChain, langchain-anthropic", "anthropic", "sdk_langchain.py langchain_anthropic anthropic"),
+    sdk("LangChain.js, @langchain/openai", "openai", "sdk_langchain.mjs @langchain/openai openai"),
+    sdk("LangChain.js, @langchain/anthropic", "anthropic", "sdk_langchain.mjs @langchain/anthropic anthropic"),
+    sdk("Python google-genai", "google", "sdk_genai.py google/genai"),
+    sdk("Node @google/genai", "google", "sdk_genai.mjs @google/genai"),
+)
 TARGET_IDS = {"openai": "openai-gpt4o-mini", "anthropic": "anthropic-haiku", "google": "google-flash"}
 # By the dialect of the client: the models its program asks for (the first in --small) and the targets it is played at.
 KINDS = {
@@ -71,9 +94,9 @@ class Program:
     """One SDK, one process over all features."""
 
     def __init__(self, command):
-        clean = {"PATH": os.environ["PATH"], "HOME": os.environ["REAL_HOME"], "LANG": "C.UTF-8", "COMPAT_NODE": NODE}
-        words = [TOLLGATE, "run", "--env", "dev", "--", "env", "-i", *[f"{k}={v}" for k, v in clean.items()], *shlex.split(command)]
-        self.errors = open(os.path.join(os.environ["T"], "sdk.err"), "w+")
+        clean = {"PATH": os.environ["PATH"], "HOME": os.environ["REAL_HOME"], "LANG": "C.UTF-8", "COMPAT_NODE": os.environ["COMPAT_NODE"]}
+        words = [TOLLGATE, "run", "--env", "dev", "--", "env", "-i", *[f"{k}={v}" for k, v in clean.items()], *command]
+        self.errors = open(os.path.join(T, "sdk.err"), "w+")
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
         ready = self.process.stdout.readline().split()
         if ready[:1] != ["READY"]:
@@ -171,11 +194,17 @@ def play_program(agent, table, is_full, only, name, kind, command):
 
 
 def main():
-    is_full = sys.argv[1] == "--full"
+    is_full, names = sys.argv[1] == "--full", sys.argv[2:]
     only = set(filter(None, os.environ.get("COMPAT_FEATURES", "").split()))
     agent, table = Agent("team"), Table()
-    for row in sys.argv[2:]:
-        play_program(agent, table, is_full, only, *row.split("|", 2))
+    for kind, client in SDKS:
+        if names and not any(client.name.lower().startswith(name.lower()) for name in names):
+            continue
+        lacking = missing(client)
+        if lacking:
+            table.judge(client.name, f"SKIP {lacking} is not here", None)
+        else:
+            play_program(agent, table, is_full, only, client.name, kind, command_of(client))
     print(f"counts: {table.passed} {table.failed} {table.skipped}")
 
 
