@@ -2,7 +2,8 @@
 """The table of clients: what scripts/compat plays, and the rows of README.md's table. See README.md beside this file.
 
 Words in braces are filled in by governed.py: {here} this folder's clients, {cache} what was installed, {python} of the cache,
-{node} and {site} its packages, {tools} its programs, {first_python} the first python3 of PATH, {clean} the cleared environment."""
+{node} and {site} its packages, {tools} its programs, {first_python} the first python3 of PATH, {go_cache} what Go has compiled before,
+{clean} the cleared environment."""
 from dataclasses import dataclass
 
 RAW, SDK, TOOL = "raw", "sdk", "tool"  # prints the answer's bytes; prints ANSWER text; a whole program that prints what it likes
@@ -109,7 +110,7 @@ CLIENTS = (
     supervised("Go net/http", "go-http-static", "{cache}/go-http-static", "{cache}/go-http-static", stack="Go's crypto/tls"),
     supervised("Go net/http, cgo", "go-http-cgo", "{cache}/go-http-cgo", "{cache}/go-http-cgo"),
     supervised("openai-go", "go-openai", "{cache}/go-openai", "{cache}/go-openai", SDK, is_small=False),
-    supervised("go run", "http", "go {here}/go/http.go", "go run {here}/go/http.go", modes=JSON, situations=NONE, is_small=False),
+    supervised("go run", "http", "go {here}/go/http.go", "env GOCACHE={go_cache} go run {here}/go/http.go", modes=JSON, situations=NONE, is_small=False),
     supervised("Rust reqwest, rustls, static musl", "compat-rust-musl", "{cache}/compat-rust-musl", "{cache}/compat-rust-musl", is_small=False),
     supervised("C, static, OpenSSL", "c-static", "{cache}/c-static", "{cache}/c-static", stack="OpenSSL, static"),
     supervised("Codex (node, then static)", "codex", "node {tools}/codex", "{tools}/codex exec --skip-git-repo-check hello", TOOL, modes=("stream",)),
@@ -120,6 +121,6 @@ CLIENTS = (
                "{first_python} {here}/parent.py {clean} -- {cache}/c-static", modes=JSON, situations=NONE),
     supervised("make -j, both kinds", "curl go-http-static", "{cache}/go-http-static make curl", "make -s -j4 -f {here}/both.mk GO={cache}/go-http-static",
                TOOL, modes=JSON, situations=NONE),
-    supervised("daemonised grandchild", "go-http-static", "{cache}/go-http-static setsid", "sh {here}/daemon.sh {cache}/go-http-static", modes=JSON,
-               situations=NONE),
+    supervised("daemonised grandchild", "go-http-static", "{cache}/go-http-static setsid", "sh {here}/daemon.sh {cache}/go-http-static", TOOL,
+               modes=JSON, situations=NONE),
 )

@@ -37,7 +37,7 @@ def clean_environment(url=URL):
 
 WORDS = {"here": f"{HERE}/clients", "cache": CACHE, "python": f"{CACHE}/venv/bin/python", "node": f"{CACHE}/node",
          "site": first(f"{CACHE}/venv/lib/python3*/site-packages"), "tools": f"{CACHE}/tools/node_modules/.bin",
-         "first_python": shutil.which("python3")}
+         "first_python": shutil.which("python3"), "go_cache": (CACHE if os.access(CACHE, os.W_OK) else T) + "/go-build"}
 
 
 def node_is_too_old(path):

@@ -15,13 +15,17 @@ install_all() {
     done
 }
 
-# build NAME SOURCE COMMAND…: makes $cache/NAME when SOURCE is newer
+# build NAME SOURCE COMMAND…: makes $cache/NAME, unless it was made of the same source
 build() {
     local name=$1 source=$2
     shift 2
-    [ -e "$cache/$name" ] && [ ! "$source" -nt "$cache/$name" ] && return 0
+    [ -e "$cache/$name" ] && cmp -s "$source" "$cache/$name.source" && return 0
     say "building $name"
-    timeout 600 "$@" >"$cache/$name.log" 2>&1 || skip "$name cannot be built: $(grep -v '^$' "$cache/$name.log" | tail -1 | cut -c1-200)"
+    if timeout 600 "$@" >"$cache/$name.log" 2>&1; then
+        cp "$source" "$cache/$name.source"
+    else
+        skip "$name cannot be built: $(grep -v '^$' "$cache/$name.log" | tail -1 | cut -c1-200)"
+    fi
 }
 
 install_python() {

@@ -18,7 +18,7 @@ from agent import Agent
 from clients import CLIENTS, MODES, SDK, SITUATIONS, TOOL
 from governed import PAUSE, T, TOLLGATE, clean_environment, command_of, missing, probe_engines, run_governed
 
-CELL_SECONDS_MAX = 90
+CELL_SECONDS_MAX = 150
 DEAD_PROXY = "http://127.0.0.1:9"
 PROXIES = [f"{name}={DEAD_PROXY}" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")]
 # What an answer of each mode shows; a whole program only has to end well.
