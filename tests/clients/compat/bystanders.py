@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from governed import HERE, T, TOLLGATE
+from governed import HERE, T, TOLLGATE, is_named
 
 SECONDS_MAX = 120
 JEMALLOC, FAKETIME = "libjemalloc.so.2", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -32,6 +32,8 @@ ROWS = (
     ("libfaketime, preloaded", FAKETIME, True, f"LD_PRELOAD={FAKETIME} FAKETIME='2001-02-03 04:05:06' date -u +%Y-%m-%d; echo $?"),
     ("musl program", "musl-gcc", True, "cp $HERE/clients/bystander.c $W/; musl-gcc -o $W/musl $W/bystander.c && $W/musl; echo $?"),
     ("static program", "gcc", True, "gcc -static -o $W/static $HERE/clients/bystander.c 2>/dev/null && $W/static; echo $?"),
+    ("strace of a static program", "strace gcc", True, "printf 'int main(void){return 8;}' | gcc -static -x c -o $W/eight - && strace -o $W/trace $W/eight; echo $?; "
+     "tail -1 $W/trace"),
     ("busybox", "busybox", True, "busybox sh -c 'echo one two | busybox awk \"{print \\$2}\"; exit 4'; echo $?"),
     ("browser, headless", "chromium", False, "chromium --headless --no-sandbox --disable-gpu --user-data-dir=$W/chromium --dump-dom 'data:text/html,<p>hello</p>' "
      "2>/dev/null; echo $?"),
@@ -65,7 +67,7 @@ def main():
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     print(f"{'program':<42}{'as without us':>16}")
     for name, needs, is_in_small, command in ROWS:
-        if is_small and not is_in_small or only and not any(name.startswith(word) for word in only):
+        if is_small and not is_in_small or not is_named(name, only):
             continue
         lacking = next((need for need in needs.split() if not is_here(need)), None)
         result = "skip"

@@ -64,6 +64,11 @@ def missing(client):
     return None
 
 
+def is_named(name, only):
+    """Whether a row is one of those asked for; none asked for: all are."""
+    return not only or any(name.lower().startswith(word.lower()) for word in only)
+
+
 def command_of(client):
     words = []
     for word in shlex.split(client.command):

@@ -16,7 +16,7 @@ import time
 
 from agent import Agent
 from clients import CLIENTS, MODES, SDK, SITUATIONS, TOOL
-from governed import PAUSE, T, TOLLGATE, clean_environment, command_of, missing, probe_engines, run_governed
+from governed import PAUSE, T, TOLLGATE, clean_environment, command_of, is_named, missing, probe_engines, run_governed
 
 CELL_SECONDS_MAX = 150
 DEAD_PROXY = "http://127.0.0.1:9"
@@ -144,8 +144,7 @@ def play_client(agent, client, engines, is_small):
 
 
 def wanted(client, engines, is_small, only):
-    return client.engine in engines and (client.is_small or not is_small) and \
-        (not only or any(client.name.lower().startswith(name.lower()) for name in only))
+    return client.engine in engines and (client.is_small or not is_small) and is_named(client.name, only)
 
 
 def main():

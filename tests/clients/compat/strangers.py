@@ -14,7 +14,7 @@ import sys
 import threading
 
 from clients import CLIENTS
-from governed import T, clean_environment, command_of, missing, probe_engines, run_governed
+from governed import T, clean_environment, command_of, is_named, missing, probe_engines, run_governed
 
 STRANGER, GOVERNED = "localhost", "api.openai.com"  # a name that all stacks can look up, and one that we may sign for
 SECONDS_MAX = 60
@@ -92,7 +92,7 @@ def main():
     server = Server(stranger)
     print(f"{'TLS stack':<42}{'a stranger under our authority':>32}")
     for client in CLIENTS:
-        if not client.stack or is_small and not client.is_small or only and not any(client.name.startswith(name) for name in only):
+        if not client.stack or is_small and not client.is_small or not is_named(client.name, only):
             continue
         lacking = missing(client) or (None if client.engine in engines else f"the engine '{client.engine}'")
         why = None if lacking else play_stack(client, server)

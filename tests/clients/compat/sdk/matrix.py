@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from agent import Agent  # noqa: E402
 from clients import Client  # noqa: E402
-from governed import T, TOLLGATE, command_of, missing  # noqa: E402
+from governed import T, TOLLGATE, command_of, is_named, missing  # noqa: E402
 
 
 def sdk(name, dialect, command):
@@ -198,7 +198,7 @@ def main():
     only = set(filter(None, os.environ.get("COMPAT_FEATURES", "").split()))
     agent, table = Agent("team"), Table()
     for kind, client in SDKS:
-        if names and not any(client.name.lower().startswith(name.lower()) for name in names):
+        if not is_named(client.name, names):
             continue
         lacking = missing(client)
         if lacking:
