@@ -28,7 +28,7 @@ def forge(name, pair):
     """A leaf for the name, signed by the agent's intermediate, which follows it in the file; answers the file's path."""
     path = os.path.join(T, name)
     with open(path + ".ext", "w", encoding="utf-8") as file:
-        file.write(f"subjectAltName=DNS:{name}\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n"
+        file.write(f"subjectAltName=critical,DNS:{name}\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n"
                    "authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\nbasicConstraints=CA:FALSE\n")
     openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/", "-keyout", path + ".key", "-out", path + ".csr")
     done = openssl("x509", "-req", "-in", path + ".csr", "-CA", pair + "/intermediate.pem", "-CAkey", pair + "/intermediate.key", "-set_serial", "77",
