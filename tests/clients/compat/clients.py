@@ -3,10 +3,12 @@
 
 Words in braces are filled in by governed.py: {here} this folder's clients, {cache} what was installed, {python} of the cache,
 {node} and {site} its packages, {tools} its programs, {first_python} the first python3 of PATH, {go_cache} what Go has compiled before,
-{clean} the cleared environment."""
+{clean} the cleared environment; {prompt} is what an agent is asked."""
 from dataclasses import dataclass
 
-RAW, SDK, TOOL = "raw", "sdk", "tool"  # prints the answer's bytes; prints ANSWER text; a whole program that prints what it likes
+# What a client prints: the answer's bytes; ANSWER and the text; what it likes (a script that is given modes, an agent that is
+# given a prompt).
+RAW, SDK, SCRIPT, AGENT = "raw", "sdk", "script", "agent"
 MODES = ("json", "stream", "tools")
 SITUATIONS = ("stdin", "fds", "restart", "proxy", "ipv6")
 # What of the product governs a client. A row whose engine is not in the build is a skip.
@@ -27,16 +29,25 @@ class Client:
     is_small: bool = True  # played in --small
 
 
-def raw(name, executable, needs, command, **more):
-    return Client(name, executable, RAW, needs, command, **more)
+def raw(name, executable, needs, command, kind=RAW, **more):
+    return Client(name, executable, kind, needs, command, **more)
 
 
 def sdk(name, executable, needs, command, **more):
     return Client(name, executable, SDK, needs, command, **more)
 
 
+def agent(name, executable, needs, command, **more):
+    return Client(name, executable, AGENT, needs, command, modes=("stream", "tools"), **more)
+
+
 def python(name, package, file, kind=RAW, **more):
     return Client(name, "python", kind, "{site}/" + package, "{python} {here}/" + file, **more)
+
+
+def debian(package, **more):
+    """What Debian's own Python has as a package of Debian's."""
+    return raw(f"Debian's python3, {package}", "python", f"/usr/lib/python3/dist-packages/{package}*", f"/usr/bin/python3 {{here}}/py_{package}.py", **more)
 
 
 def node(name, package, file, kind=SDK, **more):
@@ -62,6 +73,10 @@ CLIENTS = (
     sdk("git", "git-remote-http", "git", "sh {here}/git.sh", modes=JSON, stack="GnuTLS, git"),
     raw("Debian's python3, urllib", "python", "/usr/bin/python3", "/usr/bin/python3 {here}/py_urllib.py", stack="Debian Python's ssl"),
     raw("first python3, urllib", "python", "{first_python}", "{first_python} {here}/py_urllib.py", stack="Python's ssl"),
+    debian("requests"),
+    debian("httpx", is_small=False),
+    debian("aiohttp", is_small=False),
+    debian("pycurl", is_small=False),
     python("Python requests", "requests", "py_requests.py", stack="Python requests"),
     python("Python httpx", "httpx", "py_httpx.py", stack="Python httpx"),
     python("Python httpx, async", "httpx", "py_httpx_async.py", situations=IPV6),
@@ -94,9 +109,9 @@ CLIENTS = (
     java("OkHttp", "OkHttpProgram", is_small=False, stack="OkHttp"),
     java("openai-java", "OpenAiProgram", SDK, is_small=False),
     raw("Rust reqwest, rustls", "compat-rust", "{cache}/compat-rust", "{cache}/compat-rust", is_small=False, stack="rustls, reqwest"),
-    Client("Claude Code", "claude.exe", TOOL, "{tools}/claude", "{tools}/claude -p hello --model claude-haiku-4-5", modes=("stream",)),
-    Client("Gemini CLI", "node", TOOL, "node {tools}/gemini", "{tools}/gemini --skip-trust -p hello", modes=("stream",)),
-    Client("OpenCode", "opencode.exe", TOOL, "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 hello", modes=("stream",)),
+    agent("Claude Code", "claude.exe", "{tools}/claude", "{tools}/claude --model claude-haiku-4-5 -p {prompt}"),
+    agent("Gemini CLI", "node", "node {tools}/gemini", "{tools}/gemini --skip-trust -p {prompt}"),
+    agent("OpenCode", "opencode.exe", "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 {prompt}"),
     # children
     raw("child of sh -c", "python", "{first_python}", "sh -c 'exec \"$0\" \"$@\"' {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
     raw("child of env -i", "python", "{first_python}", "env -i {clean} {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
@@ -106,6 +121,7 @@ CLIENTS = (
         "node {here}/parent.mjs {clean} -- {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
     raw("child of Java ProcessBuilder, empty env", "python", "{cache}/java/JavaParent.class {first_python}",
         "java -cp {cache}/java JavaParent env {clean} {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
+    raw("daemonised grandchild, curl", "curl", "curl setsid", "sh {here}/daemon.sh sh {here}/curl.sh", kind=SCRIPT, modes=JSON, situations=NONE),
     # static and Go programs
     supervised("Go net/http", "go-http-static", "{cache}/go-http-static", "{cache}/go-http-static", stack="Go's crypto/tls"),
     supervised("Go net/http, cgo", "go-http-cgo", "{cache}/go-http-cgo", "{cache}/go-http-cgo"),
@@ -113,14 +129,14 @@ CLIENTS = (
     supervised("go run", "http", "go {here}/go/http.go", "env GOCACHE={go_cache} go run {here}/go/http.go", modes=JSON, situations=NONE, is_small=False),
     supervised("Rust reqwest, rustls, static musl", "compat-rust-musl", "{cache}/compat-rust-musl", "{cache}/compat-rust-musl", is_small=False),
     supervised("C, static, OpenSSL", "c-static", "{cache}/c-static", "{cache}/c-static", stack="OpenSSL, static"),
-    supervised("Codex (node, then static)", "codex", "node {tools}/codex", "{tools}/codex exec --skip-git-repo-check hello", TOOL, modes=("stream",)),
+    agent("Codex (node, then static)", "codex", "node {tools}/codex", "{tools}/codex exec --skip-git-repo-check {prompt}", engine="supervised"),
     # trees of both kinds
     supervised("sh, then Go", "go-http-static", "{cache}/go-http-static", "sh -c '\"$0\" \"$@\"; exit $?' {cache}/go-http-static", modes=JSON,
                situations=NONE),
     supervised("python, then static C", "c-static", "{cache}/c-static {first_python}",
                "{first_python} {here}/parent.py {clean} -- {cache}/c-static", modes=JSON, situations=NONE),
     supervised("make -j, both kinds", "curl go-http-static", "{cache}/go-http-static make curl", "make -s -j4 -f {here}/both.mk GO={cache}/go-http-static",
-               TOOL, modes=JSON, situations=NONE),
-    supervised("daemonised grandchild", "go-http-static", "{cache}/go-http-static setsid", "sh {here}/daemon.sh {cache}/go-http-static", TOOL,
+               SCRIPT, modes=JSON, situations=NONE),
+    supervised("daemonised grandchild, Go", "go-http-static", "{cache}/go-http-static setsid", "sh {here}/daemon.sh {cache}/go-http-static", SCRIPT,
                modes=JSON, situations=NONE),
 )

@@ -69,10 +69,10 @@ def is_named(name, only):
     return not only or any(name.lower().startswith(word.lower()) for word in only)
 
 
-def command_of(client):
+def command_of(client, prompt="hello"):
     words = []
     for word in shlex.split(client.command):
-        words += clean_environment() if word == "{clean}" else [word.format(**WORDS)]
+        words += clean_environment() if word == "{clean}" else [word.format(prompt=prompt, **WORDS)]
     return words
 
 

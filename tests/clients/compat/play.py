@@ -15,13 +15,13 @@ import sys
 import time
 
 from agent import Agent
-from clients import CLIENTS, MODES, SDK, SITUATIONS, TOOL
+from clients import AGENT, CLIENTS, MODES, RAW, SDK, SITUATIONS
 from governed import PAUSE, T, TOLLGATE, clean_environment, command_of, is_named, missing, probe_engines, run_governed
 
 CELL_SECONDS_MAX = 150
 DEAD_PROXY = "http://127.0.0.1:9"
 PROXIES = [f"{name}={DEAD_PROXY}" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")]
-# What an answer of each mode shows; a whole program only has to end well.
+# What an answer of each mode shows.
 SHOWN = {"json": '"chat.completion"', "stream": "data: [DONE]", "tools": '"tool_calls"'}
 # Situations in which --small plays only these.
 SMALL_SITUATIONS = ("curl", "Debian's python3, urllib", "Node openai", "Java HttpClient", "Go net/http")
@@ -56,12 +56,15 @@ def cell_words(client, column, home):
     environment = [*clean_environment(), f"HOME={home}"]
     environment += PROXIES if column == "proxy" else []
     environment += ["COMPAT_IPV6=1"] if column == "ipv6" else []
-    command = command_of(client) + (modes if client.kind != TOOL or client.modes == ("json",) else [])
+    if client.kind == AGENT:
+        command = command_of(client, "please use the tool" if column == "tools" else "hello")
+    else:
+        command = command_of(client) + modes
     if column == "stdin":
         command = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
     elif column == "fds":
         command = [shutil.which("python3"), "-c", "import os, sys; os.closerange(3, 4096); os.execvp(sys.argv[1], sys.argv[1:])", *command]
-    elif column == "restart" and client.kind == TOOL:
+    elif column == "restart" and client.kind == AGENT:
         command = ["sh", "-c", '"$@" </dev/null && cat "$COMPAT_PAUSE" && exec "$@" </dev/null', "sh", *command]
     return run_governed(environment, ["timeout", "-k", "5", str(CELL_SECONDS_MAX), *command]), modes
 
@@ -86,8 +89,8 @@ def judge_output(client, code, out, err, modes):
     if code != 0:
         return f"exit {code}: " + " | ".join((err.strip() or out.strip()).splitlines()[-3:])[-400:]
     for mode in set(modes):
-        shown = "ANSWER " if client.kind == SDK else SHOWN[mode]
-        if client.kind != TOOL and out.count(shown) < modes.count(mode):
+        shown = {SDK: "ANSWER ", RAW: SHOWN[mode], AGENT: "You said: "}.get(client.kind, "")
+        if out.count(shown) < modes.count(mode):
             return f"no answer in {out[-200:]!r}"
     if "tools" in modes and client.kind == SDK and "get_weather" not in out:
         return f"the tool is not called: {out[-200:]!r}"
@@ -98,7 +101,7 @@ def judge_events(client, events, held, is_complete):
     if not events:
         return "not governed: no event"
     # git asks for what no provider has; agents ask for more than answers, without a key: that is nobody's and costs nothing
-    ours = [event for event in events if event["group_source"] == "key" or float(event["charge"] or 0)]
+    ours = [event for event in events if event["group_source"] == "key" or is_charged(event)]
     for event in ours:
         if event["wallet"] != "team_matrix":
             return f"charged to {event['wallet']}"
@@ -110,6 +113,13 @@ def judge_events(client, events, held, is_complete):
     return None
 
 
+def is_charged(event):
+    return float(event["charge"] or 0) > 0
+
+
+client_calls = {}  # of an agent that is only greeted
+
+
 def play_cell(agent, client, column):
     home = os.path.join(T, "home")
     shutil.rmtree(home, ignore_errors=True)
@@ -119,7 +129,12 @@ def play_cell(agent, client, column):
     code, out, err = run_cell(line, home, column == "restart")
     why = judge_output(client, code, out, err, modes)
     events, held, is_complete = agent.settle(1 if why else 15)
-    return why or judge_events(client, events, held, is_complete)
+    why = why or judge_events(client, events, held, is_complete)
+    if client.kind == AGENT and column == "tools" and not why:
+        # the call of the tool and its result are one more request, at least
+        why = None if sum(map(is_charged, events)) > client_calls[client.name] else "it did not send the tool's result"
+    client_calls.setdefault(client.name, sum(map(is_charged, events)))
+    return why
 
 
 def columns_of(client, is_small):

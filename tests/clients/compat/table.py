@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """README's table of clients, between its two marks: its rows are those of clients.py.
 
-table.py write README RESULTS      RESULTS: what play.py printed after `results: `, a line for each who played
+table.py write README RESULTS      RESULTS: what play.py printed after `results: `, a line for each who played; other rows stay
 table.py check README              whether the rows are the right ones; what stands in them is of the machine that wrote it
 """
 import json
@@ -25,9 +25,11 @@ def summary(cells, columns):
     return ", ".join(column for column in here if column not in failed) + (", not " + ", ".join(failed) if failed else "")
 
 
-def row(client, results):
+def row(client, results, old):
     """Who plays twice (as root and as a user) must pass twice."""
     cells = {}
+    if not any(client.name in table for table in results):
+        return next((line + "\n" for line in old.splitlines() if line.startswith(f"| {client.name} |")), "")
     for table in results:
         for column, cell in table.get(client.name, {}).items():
             cells[column] = cell if cells.get(column, "ok") == "ok" else cells[column]
@@ -56,7 +58,7 @@ def main():
     with open(sys.argv[3], encoding="utf-8") as file:
         results = [json.loads(line)["table"] for line in file]
     with open(sys.argv[2], "w", encoding="utf-8") as file:
-        file.write(before + BEGIN + HEAD + "".join(row(client, results) for client in CLIENTS) + END + after)
+        file.write(before + BEGIN + HEAD + "".join(row(client, results, old) for client in CLIENTS) + END + after)
 
 
 main()
