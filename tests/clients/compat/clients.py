@@ -37,8 +37,8 @@ def sdk(name, executable, needs, command, **more):
     return Client(name, executable, SDK, needs, command, **more)
 
 
-def agent(name, executable, needs, command, **more):
-    return Client(name, executable, AGENT, needs, command, modes=("stream", "tools"), **more)
+def agent(name, executable, needs, command, modes=("stream", "tools"), **more):
+    return Client(name, executable, AGENT, needs, command, modes=modes, **more)
 
 
 def python(name, package, file, kind=RAW, **more):
@@ -129,7 +129,9 @@ CLIENTS = (
     supervised("go run", "http", "go {here}/go/http.go", "env GOCACHE={go_cache} go run {here}/go/http.go", modes=JSON, situations=NONE, is_small=False),
     supervised("Rust reqwest, rustls, static musl", "compat-rust-musl", "{cache}/compat-rust-musl", "{cache}/compat-rust-musl", is_small=False),
     supervised("C, static, OpenSSL", "c-static", "{cache}/c-static", "{cache}/c-static", stack="OpenSSL, static"),
-    agent("Codex (node, then static)", "codex", "node {tools}/codex", "{tools}/codex exec --skip-git-repo-check {prompt}", engine="supervised"),
+    # it names its tools in a message of its own kind (code mode), which the stand-in does not speak
+    agent("Codex (node, then static)", "codex", "node {tools}/codex", "{tools}/codex exec --skip-git-repo-check {prompt}", modes=("stream",),
+          engine="supervised"),
     # trees of both kinds
     supervised("sh, then Go", "go-http-static", "{cache}/go-http-static", "sh -c '\"$0\" \"$@\"; exit $?' {cache}/go-http-static", modes=JSON,
                situations=NONE),
