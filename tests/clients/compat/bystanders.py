@@ -16,14 +16,17 @@ JEMALLOC, FAKETIME = "libjemalloc.so.2", "/usr/lib/x86_64-linux-gnu/faketime/lib
 # name, what must be there, is it played in --small, shell command. What changes from run to run is left out of the output.
 # Ours may be seen in exactly one place: the line of `tollgate` itself on standard error, which is not compared.
 ROWS = (
-    ("sudo", "sudo", True, "sudo -n sh -c 'id -u'; sudo -n false; echo $?; setpriv --reuid 65534 --regid 65534 --clear-groups sudo -n id -u 2>&1; echo $?"),
+    ("sudo", "sudo", True, "sudo -n sh -c 'id -u'; sudo -n false; echo $?; "
+     "setpriv --reuid 65534 --regid 65534 --clear-groups sudo -n id -u 2>&1; echo $?"),
     ("ping", "ping", True, "ping -q -c 1 127.0.0.1 | grep -o '1 received'; ping -q -c 1 -W 1 name.invalid; echo $?"),
     ("ssh", "ssh", True, "ssh -V 2>&1; ssh -o BatchMode=yes -p 9 127.0.0.1 true 2>&1; echo $?"),
     ("docker client", "docker", True, "docker --version; DOCKER_HOST=tcp://127.0.0.1:9 docker ps 2>&1; echo $?"),
-    ("apt", "apt-get", True, "apt-get --version | head -1; apt-get -s install base-files 2>&1 | tail -1; apt-cache show base-files | grep ^Package"),
+    ("apt", "apt-get", True, "apt-get --version | head -1; "
+     "apt-get -s install base-files 2>&1 | tail -1; apt-cache show base-files | grep ^Package"),
     ("gcc", "gcc", True, "printf 'int main(void){return 7;}' | gcc -x c -o $W/seven - && $W/seven; echo $?; gcc -c $W/none.c 2>&1; echo $?"),
     ("make", "make gcc", True, "printf 'all: a b c\\n%%:; @echo $@\\n' >$W/Makefile; make -s -j3 -C $W all | sort"),
-    ("git", "git", True, "git init -q $W/repo && cd $W/repo && git -c user.name=x -c user.email=x commit -q --allow-empty -m x && git log --format=%s"),
+    ("git", "git", True, "git init -q $W/repo && cd $W/repo && "
+     "git -c user.name=x -c user.email=x commit -q --allow-empty -m x && git log --format=%s"),
     ("strace", "strace", True, "strace -o $W/trace true; echo $?; tail -1 $W/trace; strace -f -o $W/trace sh -c '/bin/false; exit 3'; echo $?"),
     ("gdb", "gdb gcc", True, "printf 'int main(void){return 9;}' | gcc -g -x c -o $W/nine - && gdb -nx -batch -ex 'break main' -ex run -ex continue "
      "$W/nine 2>&1 | grep -oE 'Breakpoint 1, main|exited with code 11'"),
@@ -32,11 +35,11 @@ ROWS = (
     ("libfaketime, preloaded", FAKETIME, True, f"LD_PRELOAD={FAKETIME} FAKETIME='2001-02-03 04:05:06' date -u +%Y-%m-%d; echo $?"),
     ("musl program", "musl-gcc", True, "cp $HERE/clients/bystander.c $W/; musl-gcc -o $W/musl $W/bystander.c && $W/musl; echo $?"),
     ("static program", "gcc", True, "gcc -static -o $W/static $HERE/clients/bystander.c 2>/dev/null && $W/static; echo $?"),
-    ("strace of a static program", "strace gcc", True, "printf 'int main(void){return 8;}' | gcc -static -x c -o $W/eight - && strace -o $W/trace $W/eight; echo $?; "
-     "tail -1 $W/trace"),
+    ("strace of a static program", "strace gcc", True, "printf 'int main(void){return 8;}' | gcc -static -x c -o $W/eight - && "
+     "strace -o $W/trace $W/eight; echo $?; tail -1 $W/trace"),
     ("busybox", "busybox", True, "busybox sh -c 'echo one two | busybox awk \"{print \\$2}\"; exit 4'; echo $?"),
-    ("browser, headless", "chromium", False, "chromium --headless --no-sandbox --disable-gpu --user-data-dir=$W/chromium --dump-dom 'data:text/html,<p>hello</p>' "
-     "2>/dev/null; echo $?"),
+    ("browser, headless", "chromium", False, "chromium --headless --no-sandbox --disable-gpu --user-data-dir=$W/chromium "
+     "--dump-dom 'data:text/html,<p>hello</p>' 2>/dev/null; echo $?"),
     ("signals and job control", "bash", True, "bash -c 'sleep 60 & kill -TERM $!; wait $!; echo $?; kill -KILL $$'; echo $?"),
     ("exit codes and closed descriptors", "sh", True, "sh -c 'exit 42'; echo $?; sh -c 'ls <&- >&- 2>&-'; echo $?"),
 )

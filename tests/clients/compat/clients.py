@@ -47,7 +47,8 @@ def python(name, package, file, kind=RAW, **more):
 
 def debian(package, **more):
     """What Debian's own Python has as a package of Debian's."""
-    return raw(f"Debian's python3, {package}", "python", f"/usr/lib/python3/dist-packages/{package}*", f"/usr/bin/python3 {{here}}/py_{package}.py", **more)
+    return raw(f"Debian's python3, {package}", "python", f"/usr/lib/python3/dist-packages/{package}*",
+               f"/usr/bin/python3 {{here}}/py_{package}.py", **more)
 
 
 def node(name, package, file, kind=SDK, **more):
@@ -113,7 +114,8 @@ CLIENTS = (
     agent("Gemini CLI", "node", "node {tools}/gemini", "{tools}/gemini --skip-trust -p {prompt}"),
     agent("OpenCode", "opencode.exe", "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 {prompt}"),
     # children
-    raw("child of sh -c", "python", "{first_python}", "sh -c 'exec \"$0\" \"$@\"' {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
+    raw("child of sh -c", "python", "{first_python}", "sh -c 'exec \"$0\" \"$@\"' {first_python} {here}/py_urllib.py",
+        modes=JSON, situations=NONE),
     raw("child of env -i", "python", "{first_python}", "env -i {clean} {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),
     raw("child of Python subprocess, empty env", "python", "{first_python}",
         "{first_python} {here}/parent.py {clean} -- {first_python} {here}/py_urllib.py", modes=JSON, situations=NONE),

@@ -102,7 +102,7 @@ build_rust() {
     cmp -s "$clients/rust/Cargo.toml" "$crate/Cargo.toml" || cp "$clients/rust/Cargo.toml" "$crate/"
     cp "$clients/rust/main.rs" "$crate/src/"
     build compat-rust "$clients/rust/main.rs" sh -c 'cd "$1" && cargo build -q && cp target/debug/compat ../compat-rust' sh "$crate"
-    if ! ls "$(rustc --print sysroot)/lib/rustlib" | grep -qx $target && ! timeout 120 rustup target add $target >"$cache/rustup.log" 2>&1; then
+    if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ] && ! timeout 120 rustup target add $target >"$cache/rustup.log" 2>&1; then
         skip "the static Rust client: no target $target: $(tail -1 "$cache/rustup.log" | cut -c1-200)"
         return
     fi

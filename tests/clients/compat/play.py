@@ -20,7 +20,7 @@ from governed import PAUSE, T, TOLLGATE, clean_environment, command_of, is_named
 
 CELL_SECONDS_MAX = 150
 DEAD_PROXY = "http://127.0.0.1:9"
-PROXIES = [f"{name}={DEAD_PROXY}" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")]
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 # What an answer of each mode shows.
 SHOWN = {"json": '"chat.completion"', "stream": "data: [DONE]", "tools": '"tool_calls"'}
 # Situations in which --small plays only these.
@@ -28,8 +28,9 @@ SMALL_SITUATIONS = ("curl", "Debian's python3, urllib", "Node openai", "Java Htt
 
 
 def restart_agent():
-    for words in (["stop", "--env", "dev"], ["start", "--env", "dev", "--policy", f"{T}/policy-config.dev.yaml", "--providers", f"{T}/providers.yaml"]):
-        done = subprocess.run([TOLLGATE, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    files = ["--policy", f"{T}/policy-config.dev.yaml", "--providers", f"{T}/providers.yaml"]
+    for words in (["stop"], ["start", *files]):
+        done = subprocess.run([TOLLGATE, *words, "--env", "dev"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise RuntimeError("the agent does not restart: " + done.stderr[-300:])
 
@@ -54,7 +55,7 @@ def cell_words(client, column, home):
     """The governed command line of a cell."""
     modes = [column] if column in MODES else [client.modes[0]] * (2 if column == "restart" else 1)
     environment = [*clean_environment(), f"HOME={home}"]
-    environment += PROXIES if column == "proxy" else []
+    environment += [f"{name}={DEAD_PROXY}" for name in PROXY_VARIABLES] if column == "proxy" else []
     environment += ["COMPAT_IPV6=1"] if column == "ipv6" else []
     if client.kind == AGENT:
         command = command_of(client, "please use the tool" if column == "tools" else "hello")
@@ -173,7 +174,8 @@ def main():
             continue
         start = time.monotonic()
         cells = table[client.name] = play_client(agent, client, present, is_small)
-        print(f"{client.name:<42}" + "".join(f"{cells.get(column, '-'):>8}" for column in columns) + f"{time.monotonic() - start:>5.0f} s", flush=True)
+        shown = "".join(f"{cells.get(column, '-'):>8}" for column in columns)
+        print(f"{client.name:<42}{shown}{time.monotonic() - start:>5.0f} s", flush=True)
     print("results: " + json.dumps({"user": user, "table": table}))
     cells = [cell for row in table.values() for cell in row.values()]
     print(f"counts: {cells.count('ok')} {cells.count('FAIL')} {cells.count('skip')}")

@@ -30,9 +30,10 @@ def forge(name, pair):
     with open(path + ".ext", "w", encoding="utf-8") as file:
         file.write(f"subjectAltName=critical,DNS:{name}\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n"
                    "authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\nbasicConstraints=CA:FALSE\n")
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/", "-keyout", path + ".key", "-out", path + ".csr")
-    done = openssl("x509", "-req", "-in", path + ".csr", "-CA", pair + "/intermediate.pem", "-CAkey", pair + "/intermediate.key", "-set_serial", "77",
-                   "-days", "1", "-extfile", path + ".ext", "-out", path + ".pem")
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/",
+            "-keyout", path + ".key", "-out", path + ".csr")
+    done = openssl("x509", "-req", "-in", path + ".csr", "-CA", pair + "/intermediate.pem", "-CAkey", pair + "/intermediate.key",
+                   "-set_serial", "77", "-days", "1", "-extfile", path + ".ext", "-out", path + ".pem")
     if done.returncode:
         sys.exit("no certificate can be forged: " + done.stderr)
     with open(path + ".pem", "a", encoding="utf-8") as chain, open(pair + "/intermediate.pem", encoding="utf-8") as issuer:
@@ -75,7 +76,8 @@ def play_stack(client, server):
     server.came = server.believed = 0
     url = f"https://{STRANGER}:{server.port}/v1/chat/completions"
     command = ["timeout", str(SECONDS_MAX), *command_of(client), "json"]
-    done = subprocess.run(run_governed([*clean_environment(url), f"HOME={T}"], command), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    words = run_governed([*clean_environment(url), f"HOME={T}"], command)
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if server.believed or done.returncode == 0:
         return f"it believed the stranger (exit {done.returncode})"
     if not server.came:

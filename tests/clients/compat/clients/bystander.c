@@ -11,7 +11,8 @@
 
 int main(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct addrinfo *answer = NULL;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     int result = connect(fd, (struct sockaddr *)&address, sizeof address);
