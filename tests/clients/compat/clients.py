@@ -112,7 +112,8 @@ CLIENTS = (
     raw("Rust reqwest, rustls", "compat-rust", "{cache}/compat-rust", "{cache}/compat-rust", is_small=False, stack="rustls, reqwest"),
     agent("Claude Code", "claude.exe", "{tools}/claude", "{tools}/claude --model claude-haiku-4-5 -p {prompt}"),
     agent("Gemini CLI", "node", "node {tools}/gemini", "{tools}/gemini --skip-trust -p {prompt}"),
-    agent("OpenCode", "opencode.exe", "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 {prompt}"),
+    agent("OpenCode", "opencode.exe", "{tools}/opencode", "{tools}/opencode run -m anthropic/claude-haiku-4-5 {prompt}",
+          is_small=False),
     # children
     raw("child of sh -c", "python", "{first_python}", "sh -c 'exec \"$0\" \"$@\"' {first_python} {here}/py_urllib.py",
         modes=JSON, situations=NONE),
