@@ -29,16 +29,20 @@ build() {
 }
 
 install_python() {
-    local wanted=(openai anthropic httpx aiohttp aiodns requests pydantic langchain-core langchain-openai langchain-anthropic
+    local wanted=(openai anthropic httpx aiohttp requests pydantic langchain-core langchain-openai langchain-anthropic
         google-genai pycurl) more=(litellm uv ipykernel jupyter-client) package installed
     [ "$extent" = --full ] && wanted+=("${more[@]}")
     [ -x "$venv/bin/pip" ] || python3 -m venv "$venv" >"$cache/pip.log" 2>&1
     installed=$("$venv/bin/python" -c 'import importlib.metadata as m; print(*(d.name.lower().replace("_", "-") for d in m.distributions()))')
     packages=()
     for package in "${wanted[@]}"; do [[ " $installed " == *" $package "* ]] || packages+=("$package"); done
-    [ ${#packages[@]} -eq 0 ] && return
-    say "installing the Python clients"
-    install_all "$cache/pip.log" "$venv/bin/pip" install -q
+    if [ ${#packages[@]} -gt 0 ]; then
+        say "installing the Python clients"
+        install_all "$cache/pip.log" "$venv/bin/pip" install -q
+    fi
+    # apart from the others: aiohttp takes it wherever it finds it
+    packages=(aiodns)
+    [ -d "$cache/aiodns/aiodns" ] || install_all "$cache/pip.log" "$venv/bin/pip" install -q --target "$cache/aiodns"
 }
 
 # uv's Python is a download of its own, not a package: most machines that have only registries have none
