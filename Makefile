@@ -115,6 +115,9 @@ $(BUILD)/crash/powercut.so: $(CRASH_SO_SRC) tests/crash/disk.h
 	$(CC) -D_GNU_SOURCE -I. -std=c11 -O2 -g $(filter-out -Wmissing-prototypes,$(WARNINGS)) -fPIC -fvisibility=hidden -shared -o $@ $(CRASH_SO_SRC)
 crash-programs: $(CRASH_BIN) $(BUILD)/crash/powercut.so
 
+# make build/tollgate: people type the short spelling.
+$(notdir $(BUILD))/%: $(BUILD)/% ;
+
 clean:
 	rm -rf $(BUILD)
 

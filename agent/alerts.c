@@ -9,11 +9,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "budget/budget.h"
 #include "delivery.h"
 #include "pace.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +30,9 @@ struct alerts {
     struct alerts_options options;
     struct budget_marks *marks; /* of the thread */
     struct delivery *delivery;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards is_closing; leaf */
-    pthread_cond_t changed;
-    bool is_closing;
-    struct wallet_facts wallets[WALLETS_MAX]; /* the rest: of the thread */
+    struct pulse *pulse;
+    bool is_begun; /* the rest: of the pulse's thread */
+    struct wallet_facts wallets[WALLETS_MAX];
     struct pace *paces[WALLETS_MAX];
     char pace_names[WALLETS_MAX][WALLET_NAME_MAX];
     uint64_t operations;
@@ -253,39 +251,30 @@ static bool has_changed(struct alerts *alerts)
     return has;
 }
 
-static bool wait_for_next(struct alerts *alerts)
+/* Again what an earlier run could not deliver. */
+static void begin(struct alerts *alerts)
 {
-    int64_t due_ns = clock_monotonic_ns() + (int64_t)LOOK_MS * 1000000;
-    const struct timespec due = {due_ns / 1000000000, (long)(due_ns % 1000000000)};
-    pthread_mutex_lock(&alerts->lock);
-    if (!alerts->is_closing)
-        pthread_cond_timedwait(&alerts->changed, &alerts->lock, &due);
-    bool goes_on = !alerts->is_closing;
-    pthread_mutex_unlock(&alerts->lock);
-    return goes_on;
-}
-
-static void *run_alerts(void *argument)
-{
-    struct alerts *alerts = argument;
     struct look look = begin_look(alerts);
     budget_marks_undelivered(alerts->marks, give_again, &look);
     end_look(&look);
-    do {
-        if (has_changed(alerts))
-            look_around(alerts);
-        else
-            delivery_collect(alerts->delivery, mark_delivered, alerts);
-    } while (wait_for_next(alerts));
-    look_around(alerts); /* what the last calls have spent */
-    return NULL;
+    alerts->is_begun = true;
+}
+
+static void beat(void *context)
+{
+    struct alerts *alerts = context;
+    if (!alerts->is_begun)
+        begin(alerts);
+    if (has_changed(alerts))
+        look_around(alerts);
+    else
+        delivery_collect(alerts->delivery, mark_delivered, alerts);
 }
 
 enum error alerts_open(const struct alerts_options *options, struct alerts **ret_alerts)
 {
     char file[512];
     struct alerts *alerts = calloc(1, sizeof *alerts);
-    pthread_condattr_t attributes;
     check(alerts != NULL);
     alerts->options = *options;
     snprintf(file, sizeof file, "%s/alerts", options->state);
@@ -296,11 +285,7 @@ enum error alerts_open(const struct alerts_options *options, struct alerts **ret
     }
     const struct delivery_services services = {options->notify, options->retain_settings, options->context};
     alerts->delivery = delivery_open(&services);
-    pthread_mutex_init(&alerts->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&alerts->changed, &attributes);
-    check(pthread_create(&alerts->thread, NULL, run_alerts, alerts) == 0);
+    alerts->pulse = pulse_start(beat, alerts, LOOK_MS);
     *ret_alerts = alerts;
     return ERROR_OK;
 }
@@ -309,19 +294,14 @@ void alerts_close(struct alerts *alerts)
 {
     if (!alerts)
         return;
-    pthread_mutex_lock(&alerts->lock);
-    alerts->is_closing = true;
-    pthread_cond_signal(&alerts->changed);
-    pthread_mutex_unlock(&alerts->lock);
-    pthread_join(alerts->thread, NULL);
+    pulse_stop(alerts->pulse);
+    look_around(alerts); /* what the last calls have spent */
     delivery_wait(alerts->delivery, CLOSE_WAIT_MS);
     delivery_collect(alerts->delivery, mark_delivered, alerts);
     delivery_close(alerts->delivery);
     budget_marks_close(alerts->marks);
     for (size_t i = 0; i < WALLETS_MAX; i++)
         free(alerts->paces[i]);
-    pthread_cond_destroy(&alerts->changed);
-    pthread_mutex_destroy(&alerts->lock);
     free(alerts);
 }
 

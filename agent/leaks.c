@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "identity/identity.h"
 #include "policy/policy.h"
 
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     LEAKS_MAX = 256,
@@ -42,10 +42,8 @@ struct table {
 
 struct leaks {
     struct leaks_options options;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards is_closing; leaf */
-    pthread_cond_t changed;
-    bool is_closing;
+    struct pulse *pulse;
+    uint32_t waited_s;          /* of its thread: since it looked last */
     pthread_mutex_t look_lock;  /* one look at a time; the leaf locks of settings, journal and log are taken under it */
     struct table *now, *before; /* guarded by look_lock */
 };
@@ -217,49 +215,29 @@ static uint32_t find_pause_s(const struct leaks *leaks)
     return pause_s;
 }
 
-static bool wait_for_next(struct leaks *leaks)
-{
-    int64_t due_ns = clock_monotonic_ns() + (int64_t)PAUSE_MS * 1000000;
-    const struct timespec due = {due_ns / 1000000000, (long)(due_ns % 1000000000)};
-    pthread_mutex_lock(&leaks->lock);
-    if (!leaks->is_closing)
-        pthread_cond_timedwait(&leaks->changed, &leaks->lock, &due);
-    bool goes_on = !leaks->is_closing;
-    pthread_mutex_unlock(&leaks->lock);
-    return goes_on;
-}
-
 /* Every second it asks whether it is time: a reload may have changed the interval. */
-static void *run_leaks(void *argument)
+static void beat(void *context)
 {
-    struct leaks *leaks = argument;
-    for (uint32_t waited_s = 0; wait_for_next(leaks);) {
-        uint32_t pause_s = find_pause_s(leaks);
-        if (!pause_s || ++waited_s < pause_s)
-            continue;
-        waited_s = 0;
-        pthread_mutex_lock(&leaks->look_lock);
-        look_around(leaks);
-        pthread_mutex_unlock(&leaks->look_lock);
-    }
-    return NULL;
+    struct leaks *leaks = context;
+    uint32_t pause_s = find_pause_s(leaks);
+    if (!pause_s || leaks->waited_s++ < pause_s)
+        return;
+    leaks->waited_s = 1;
+    pthread_mutex_lock(&leaks->look_lock);
+    look_around(leaks);
+    pthread_mutex_unlock(&leaks->look_lock);
 }
 
 struct leaks *leaks_open(const struct leaks_options *options)
 {
     struct leaks *leaks = calloc(1, sizeof *leaks);
-    pthread_condattr_t attributes;
     check(leaks != NULL);
     leaks->options = *options;
     leaks->now = calloc(1, sizeof *leaks->now);
     leaks->before = calloc(1, sizeof *leaks->before);
     check(leaks->now != NULL && leaks->before != NULL);
-    pthread_mutex_init(&leaks->lock, NULL);
     pthread_mutex_init(&leaks->look_lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&leaks->changed, &attributes);
-    check(pthread_create(&leaks->thread, NULL, run_leaks, leaks) == 0);
+    leaks->pulse = pulse_start(beat, leaks, PAUSE_MS);
     return leaks;
 }
 
@@ -267,13 +245,7 @@ void leaks_close(struct leaks *leaks)
 {
     if (!leaks)
         return;
-    pthread_mutex_lock(&leaks->lock);
-    leaks->is_closing = true;
-    pthread_cond_signal(&leaks->changed);
-    pthread_mutex_unlock(&leaks->lock);
-    pthread_join(leaks->thread, NULL);
-    pthread_cond_destroy(&leaks->changed);
-    pthread_mutex_destroy(&leaks->lock);
+    pulse_stop(leaks->pulse);
     pthread_mutex_destroy(&leaks->look_lock);
     free(leaks->now);
     free(leaks->before);
