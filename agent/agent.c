@@ -304,6 +304,12 @@ static void write_leaks(void *context, struct buffer *out)
     leaks_write(agent->leaks, out);
 }
 
+static size_t count_addresses(void *context)
+{
+    struct agent *agent = context;
+    return redirects_count(agent->redirects);
+}
+
 static enum error open_control(struct agent *agent)
 {
     agent->control_services =
@@ -324,6 +330,7 @@ static enum error open_control(struct agent *agent)
                                   .change_budgets = change_budgets,
                                   .write_alerts = write_alerts,
                                   .write_leaks = write_leaks,
+                                  .count_addresses = count_addresses,
                                   .stop = stop,
                                   .context = agent};
     return control_open(&agent->control_services, &agent->control);

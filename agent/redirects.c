@@ -251,6 +251,14 @@ bool redirects_has(struct redirects *redirects, const struct config_address *ori
     return has;
 }
 
+size_t redirects_count(struct redirects *redirects)
+{
+    pthread_mutex_lock(&redirects->lock);
+    size_t count = redirects->current_count;
+    pthread_mutex_unlock(&redirects->lock);
+    return count;
+}
+
 size_t redirects_list(struct redirects *redirects, struct tollgate_map_redirect **ret_rows)
 {
     size_t count = 0;

@@ -29,6 +29,7 @@ enum error redirects_save(struct redirects *redirects) MUST_USE;
 bool redirects_find(struct redirects *redirects, uint32_t address, struct config_address *ret_original);
 /* Is it in the set? Any thread. */
 bool redirects_has(struct redirects *redirects, const struct config_address *original);
+size_t redirects_count(struct redirects *redirects); /* of the set; any thread */
 /* "192.0.2.1" or "2001:db8::1"; text has INET6_ADDRSTRLEN bytes. Returns `text`. */
 char *redirects_format(const struct config_address *address, char *text);
 /* The set as the map wants it: ascending by original. Returns how many; *ret_rows is the caller's to free. */

@@ -67,7 +67,8 @@ struct control_services {
     void (*write_alerts)(void *context, struct buffer *out);
     /* Appends a JSON array of the connections to providers that are open past the agent now. Takes milliseconds. */
     void (*write_leaks)(void *context, struct buffer *out);
-    void (*stop)(void *context); /* begins the drain, returns at once */
+    size_t (*count_addresses)(void *context); /* of providers, that are known now */
+    void (*stop)(void *context);              /* begins the drain, returns at once */
     void *context;
 };
 

@@ -173,6 +173,18 @@ int control_list_leaks(struct call *call)
     return 200;
 }
 
+/* Without them, who finds an address without asking us, and who goes past us, looks like anybody. */
+static void check_addresses(struct call *call)
+{
+    size_t count = call->services->count_addresses(call->services->context);
+    write_check(&call->body, "addresses", count ? "ok" : "warning",
+                count ? arena_printf(call->arena, "%zu addresses of providers are known", count)
+                      : "no address of a provider is known",
+                count ? ""
+                      : "let this machine's DNS answer for the governed names (capture.refresh_seconds), or write them "
+                        "under capture.addresses");
+}
+
 static void check_leaks(struct call *call)
 {
     struct buffer text;
@@ -200,6 +212,7 @@ int control_doctor(struct call *call)
     check_disk(call, settings);
     check_backups(call, settings);
     check_alerts(call);
+    check_addresses(call);
     check_leaks(call);
     json_write_raw(&call->body, "]}");
     config_release(settings);

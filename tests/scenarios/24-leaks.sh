@@ -69,6 +69,7 @@ P
     check "the log says it" grep -q UNGOVERNED "$T/s/tollgate/dev/agent.log"
     check "why explains it" bash -c "'$TOLLGATE' why last | grep -q 'past the agent'"
     "$TOLLGATE" doctor >"$T/doctor"
+    check "the doctor knows the address" grep -Eq '^ok +addresses +1 addresses' "$T/doctor"
     check "the doctor fails" grep -Eq '^failure +leaks +1 connections' "$T/doctor"
     kill "${started[-1]}"
     wait "${started[-1]}" 2>/dev/null
