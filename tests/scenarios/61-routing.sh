@@ -16,7 +16,7 @@ providers:
       - {name: in-order, targets: [b, a], strategy: ordered}
       - {name: cheap, targets: [a, nano], strategy: lowest_cost}
       - {name: broken, targets: [f, a], strategy: ordered}
-    circuit_breaker: {failures: 3, open_seconds: 1, probes: 2}
+    circuit_breaker: {failures: 3, open_seconds: 8, probes: 2}
   targets:
     - {id: a, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, limits: {rpm: 100000, tpm: 100000000}}
     - {id: b, provider: openai, model: gpt-5.4, secret_key_ref: {env: OPENAI_API_KEY}, limits: {rpm: 100000, tpm: 100000000}}
@@ -107,7 +107,7 @@ is "and why tells it" "$(last_event '["route"]["left_out"]["f"][:7]')" "breaker"
 standin /_script -d '[]' >/dev/null
 state() { "$TOLLGATE" targets --json | json 'next(t["breaker"] for t in d["targets"] if t["id"] == "f")'; }
 probe() { ask broken >/dev/null; [ "$(state)" = closed ]; }
-check "it is probed once its rest is over" wait_for 20 probe
+check "it is probed once its rest is over" wait_for 40 probe
 is "successful probes close it" "$(state)" closed
 check "not fewer than two" [ "$(standin /_bill | json 'sum(r["model"] == "gpt-4.1" and r["status"] == 200 for r in d)')" -ge 2 ]
 
