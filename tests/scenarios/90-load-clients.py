@@ -33,9 +33,10 @@ class Refused(Exception):
 def read_map(path):
     """What the shim would read: name → (address, port). See shim/contract.h."""
     data = open(path, "rb").read()
-    _, _, _, _, _, _, ports, names, text_size, _ = struct.unpack_from("=QIIQIIIIII", data)
-    port = dict(struct.unpack_from("=HH", data, 48 + i * 4) for i in range(ports))[443]
-    start = 48 + ports * 4
+    header = struct.Struct("=QIIQIIIIIIIIII")
+    ports, names, text_size = header.unpack_from(data)[6:9]
+    port = dict(struct.unpack_from("=HH", data, header.size + i * 4) for i in range(ports))[443]
+    start = header.size + ports * 4
     text = data[len(data) - text_size :]
     found = {}
     for i in range(names):
