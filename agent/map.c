@@ -63,7 +63,7 @@ static struct layout lay_out(char *file, const struct tollgate_map_header *heade
     return layout;
 }
 
-/* All but the checksum. */
+/* All but the checksum, which is over the whole file. */
 static struct tollgate_map_header describe(const struct startup_map *map, size_t redirect_count)
 {
     struct tollgate_map_header header = {.magic = TOLLGATE_MAP_MAGIC,
@@ -111,8 +111,8 @@ enum error startup_write_map(struct startup_map *map)
     fill_names(map->names, &layout);
     if (count)
         memcpy(layout.redirects, redirects, count * sizeof *redirects);
-    header.checksum = tollgate_map_checksum(file + sizeof header, header.file_size - sizeof header);
     *layout.header = header;
+    layout.header->checksum = tollgate_map_checksum(file, header.file_size);
     enum error error = header.file_size <= TOLLGATE_MAP_BYTES_MAX
                            ? file_swap(map->path, (struct slice){file, header.file_size}, map->mode)
                            : ERROR_SETTINGS_INVALID;

@@ -11,6 +11,7 @@
 #ifndef TOLLGATE_CONTRACT_H
 #define TOLLGATE_CONTRACT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Environment variables of a governed process. All begin with TOLLGATE_ so that they can be scrubbed as a family. */
@@ -70,8 +71,8 @@
  *   struct tollgate_map_name     names[name_count]          sorted by name (bytewise, lower case, no trailing dot)
  *   struct tollgate_map_redirect redirects[redirect_count]  sorted by original (bytewise)
  *   char                         text[text_size]            the names' bytes, each NUL-terminated
- * checksum: FNV-1a 64 over every byte after the header. A reader refuses a wrong magic, version, size or checksum,
- * and any offset or address outside its bounds.
+ * checksum: FNV-1a 64 over the whole file, with the checksum itself taken as zero. A reader refuses a wrong magic,
+ * version, size or checksum, and any offset or address outside its bounds.
  *
  * Names and addresses. A governed name has an address in `network`: it says by itself what was asked for. An address at
  * which a provider answers (found by a program without asking us: c-ares, DNS over HTTPS, hard-coded) has an address in
@@ -80,7 +81,7 @@
  * (redirect_network + 1) stands for any: its connections were announced by a supervisor (struct tollgate_redirect).
  */
 #define TOLLGATE_MAP_MAGIC     0x50414d474c4c4f54ull /* "TOLLGMAP" */
-#define TOLLGATE_MAP_VERSION   2u
+#define TOLLGATE_MAP_VERSION   3u
 #define TOLLGATE_MAP_BYTES_MAX (4u << 20)
 #define TOLLGATE_MAP_STRICT    1u /* flag: a program that cannot be governed is not executed (EPERM) */
 
@@ -117,14 +118,26 @@ struct tollgate_map_redirect {
     uint32_t address;     /* host order, inside redirect_network */
 };
 
-/* FNV-1a 64: small enough to stand in both sides without a library. */
-static inline uint64_t tollgate_map_checksum(const void *data, uint64_t length)
+/* FNV-1a 64: small enough to stand in both sides without a library. A hash begins with START and can be continued. */
+#define TOLLGATE_HASH_START 14695981039346656037ull
+static inline uint64_t tollgate_hash(uint64_t hash, const void *data, uint64_t length)
 {
     const unsigned char *bytes = (const unsigned char *)data;
-    uint64_t hash = 14695981039346656037ull;
     for (uint64_t i = 0; i < length; i++)
         hash = (hash ^ bytes[i]) * 1099511628211ull;
     return hash;
+}
+
+/* What the checksum of a whole map must be, whatever it is now. Assumes file_size >= sizeof(struct
+ * tollgate_map_header). */
+static inline uint64_t tollgate_map_checksum(const void *file, uint64_t file_size)
+{
+    const unsigned char *bytes = (const unsigned char *)file;
+    const uint64_t zero = 0;
+    const uint64_t before = offsetof(struct tollgate_map_header, checksum), after = before + sizeof zero;
+    uint64_t hash = tollgate_hash(TOLLGATE_HASH_START, bytes, before);
+    hash = tollgate_hash(hash, &zero, sizeof zero);
+    return tollgate_hash(hash, bytes + after, file_size - after);
 }
 
 /*

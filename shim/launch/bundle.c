@@ -45,12 +45,12 @@ static uint64_t bundle_hash(const char *ca, const struct stat *ours, const char 
     ssize_t got = fd >= 0 ? read(fd, bytes, BUNDLE_OWN_BYTES) : 0;
     if (fd >= 0)
         close(fd);
-    uint64_t roots = tollgate_map_checksum(bytes, got > 0 ? (size_t)got : 0);
+    uint64_t roots = tollgate_hash(TOLLGATE_HASH_START, bytes, got > 0 ? (size_t)got : 0);
     const char *key =
         text_format("%" PRIx64 " %lld %lld %llu %llu %lld.%09ld %s", roots, (long long)ours->st_size,
                     (long long)user->st_size, (unsigned long long)user->st_dev, (unsigned long long)user->st_ino,
                     (long long)user->st_mtim.tv_sec, user->st_mtim.tv_nsec, user_path);
-    return tollgate_map_checksum(key, strlen(key));
+    return tollgate_hash(TOLLGATE_HASH_START, key, strlen(key));
 }
 
 static bool bundle_write(int to, const char *bytes, size_t count)

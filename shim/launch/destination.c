@@ -33,7 +33,7 @@ static void gate_take(struct gate *gate, const struct launch_map *map)
                          .mask = header->network_mask,
                          .port_count = header->port_count,
                          .redirect_count = header->redirect_count};
-    /* Networks are outside the checksum; ours are loopback networks, and small. */
+    /* Ours are loopback networks, and small. */
     bool is_ours = fresh.mask >= 0xff000000u && fresh.network >> 24 == 127 && fresh.redirect_network >> 24 == 127;
     if (!is_ours)
         return;

@@ -79,7 +79,7 @@ const char *map_read(const char *path, struct launch_map *ret_map)
                     map.header.redirect_count * (uint64_t)sizeof(struct tollgate_map_redirect);
     if (map.header.file_size != size || sizeof map.header + rows + map.header.text_size != size)
         return "is cut off";
-    if (map.header.checksum != tollgate_map_checksum(bytes + sizeof map.header, size - sizeof map.header))
+    if (map.header.checksum != tollgate_map_checksum(bytes, size))
         return "has a wrong checksum";
     map.ports = (const void *)(bytes + sizeof map.header);
     problem = map_take_names(bytes, &map);

@@ -71,7 +71,7 @@ static bool map_accept(const char *bytes, size_t size, struct map *ret_map)
     uint64_t rows_bytes = ports_bytes + names_bytes + redirects_bytes;
     if (header->file_size != size || sizeof *header + rows_bytes + header->text_size != size)
         return false;
-    if (header->checksum != tollgate_map_checksum(bytes + sizeof *header, size - sizeof *header))
+    if (header->checksum != tollgate_map_checksum(bytes, size))
         return false;
     struct map found = {.header = header};
     found.ports = (const void *)(bytes + sizeof *header);

@@ -36,7 +36,7 @@ static inline bool map_is_sound(const struct tollgate_map_header *header, const 
                     header->redirect_count * sizeof(struct tollgate_map_redirect) + header->text_size;
     return header->magic == TOLLGATE_MAP_MAGIC && header->version == TOLLGATE_MAP_VERSION &&
            header->file_size == length && wanted == length && length > sizeof *header && bytes[length - 1] == '\0' &&
-           header->checksum == tollgate_map_checksum(bytes + sizeof *header, length - sizeof *header);
+           header->checksum == tollgate_map_checksum(bytes, length);
 }
 
 /* The address that stands for name, and the agent's port for 443. */

@@ -87,7 +87,8 @@ static int spoil(const char *what)
 
 static int write_map(const char *path, const char *wrong)
 {
-    static char body[sizeof ports + sizeof names + sizeof redirects + sizeof text];
+    static char bytes[sizeof header + sizeof ports + sizeof names + sizeof redirects + sizeof text];
+    char *body = bytes + sizeof header;
     size_t names_size = header.name_count * sizeof names[0];
     if (wrong != NULL && spoil(wrong) != 0)
         return -1;
@@ -99,12 +100,14 @@ static int write_map(const char *path, const char *wrong)
     memcpy(body + ports_size + names_size + redirects_size, text, header.text_size);
     size_t size = ports_size + names_size + redirects_size + header.text_size;
     header.file_size = (uint32_t)(sizeof header + size);
-    header.checksum = tollgate_map_checksum(body, size);
+    memcpy(bytes, &header, sizeof header);
+    header.checksum = tollgate_map_checksum(bytes, header.file_size);
+    memcpy(bytes, &header, sizeof header);
     FILE *file = fopen(path, "wb");
     if (file == NULL)
         return -1;
-    size_t written = fwrite(&header, 1, sizeof header, file) + fwrite(body, 1, size, file);
-    return fclose(file) == 0 && written == sizeof header + size ? 0 : -1;
+    size_t written = fwrite(bytes, 1, header.file_size, file);
+    return fclose(file) == 0 && written == header.file_size ? 0 : -1;
 }
 
 int main(int argc, char **argv)

@@ -449,6 +449,11 @@ check_agent_down() {
     stop_lines
 }
 
+# flip FILE INDEX: the file with that byte changed.
+flip() { python3 -c 'import sys
+bytes = bytearray(open(sys.argv[1], "rb").read())
+bytes[int(sys.argv[2])] ^= 0xa5
+sys.stdout.buffer.write(bytes)' "$@"; }
 check_maps() {
     local good=$DIR/map.good size length front program server wrong=
     cp "$RUN/map" "$good"
@@ -469,6 +474,11 @@ check_maps() {
         [ "$(ask 127.0.0.1 "$PORT")" = "connected: agent 127.0.0.1" ] || wrong+=" $length"
     done
     is "nor does a program that starts with one come to harm" "$wrong" ""
+    for length in $(seq 0 $((size - 1))); do
+        flip "$good" "$length" >"$RUN/map.new" && mv "$RUN/map.new" "$RUN/map"
+        [ "$(ask 127.77.0.1 443)" = "connect: Connection refused" ] || wrong+=" $length"
+    done
+    is "a map with any of its bytes changed is none" "$wrong" ""
     rm "$RUN/map"
     write_map
     is "and the first good one is taken" "$(ask 127.77.0.1 443)" "connected: agent 127.77.0.1"

@@ -44,13 +44,16 @@ def write_map():
         rows += struct.pack("<II", 0x7F4D0001 + index, offset)
         offset += len(name) + 1
     body = struct.pack("<HH", 443, 1) + rows + text
+
+    def head(checksum):
+        return struct.pack("<QIIQIIIIIIIIII", 0x50414D474C4C4F54, 3, 64 + len(body), checksum, 0x7F4D0000, 0xFFFF0000, 1,
+                           len(names), len(text), 7, 0x7F4E0000, 0, 0, 0)
+
     checksum = 14695981039346656037
-    for byte in body:
+    for byte in head(0) + body:
         checksum = ((checksum ^ byte) * 1099511628211) % (1 << 64)
-    head = struct.pack("<QIIQIIIIIIIIII", 0x50414D474C4C4F54, 2, 64 + len(body), checksum, 0x7F4D0000, 0xFFFF0000, 1,
-                       len(names), len(text), 7, 0x7F4E0000, 0, 0, 0)
     with open(runtime + "/map", "wb") as file:
-        file.write(head + body)
+        file.write(head(checksum) + body)
 
 
 write_map()
