@@ -384,7 +384,7 @@ struct settings {
         struct config_address *addresses; /* of providers, besides what DNS says */
         size_t address_count;
         uint32_t refresh_s;               /* how often DNS is asked; 0: never */
-        uint32_t hello_timeout_ms;        /* for the name in a redirected connection's TLS handshake */
+        uint32_t hello_timeout_ms;        /* of silence, then the original server is called */
         enum unlisted unlisted_provider;  /* BLOCK PASS METER: a governed host with no target of its provider */
         enum unlisted unmetered_endpoint; /* BLOCK PASS METER: a call whose format is not metered */
         bool base_urls;                   /* a plain HTTP port on 127.0.0.1 */

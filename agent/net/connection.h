@@ -22,7 +22,7 @@ struct splice;
  */
 enum connection_state {
     CONNECTION_WAITING,   /* for listener_admit; not watched */
-    CONNECTION_PEEKING,   /* which server does it name? timer: hello timeout; see peek.c */
+    CONNECTION_PEEKING,   /* which server does it name? timer: hello timeout, then handshake timeout; see peek.c */
     CONNECTION_HANDSHAKE, /* timer: handshake timeout */
     CONNECTION_OPEN,
     CONNECTION_FINISHING, /* writing what is queued, then close_notify; timer: FINISH_MS */
@@ -130,17 +130,25 @@ struct connection *tls_connection(const SSL *ssl);
 void tls_set_connection(SSL *ssl, struct connection *connection);
 
 /* peek.c */
-/* The connection is to go to `original`, unless it names a governed server within so long. */
+/* The connection is to go to `original`, unless it names a governed server before that one has said anything. The
+ * original is called when the program has, or after so long. */
 void peek_start(struct connection *connection, const struct sockaddr_in6 *original, uint32_t timeout_ms);
 void peek_ready(struct connection *connection, uint32_t events);
 void peek_expired(struct connection *connection);
+/* For splice.c. The original server was first to speak, or left: no more looking. */
+void peek_pass_on(struct connection *connection);
+/* Nobody answers at the original address: the program may still name a governed server, but not for ever. */
+void peek_limit(struct connection *connection);
 
 /* splice.c */
 struct splice *splice_new(struct connection *connection, const struct sockaddr_in6 *original);
 /* Remembers how many bytes a look found; true when there are more than the last time. */
 bool splice_has_more(struct splice *splice, size_t bytes);
-/* Connects to the original address and passes bytes on; the socket may be watched by nobody else. */
+/* Connects to the original address, and tells peek.c what comes of it. The program's socket is left alone. */
 void splice_start(struct splice *splice);
+bool splice_is_started(const struct splice *splice);
+/* Passes bytes on, started or not; the program's socket may be watched by nobody else. */
+void splice_take(struct splice *splice);
 /* Lets go of both sockets and closes the original one. */
 void splice_close(struct splice *splice, bool abort);
 void splice_free(struct splice *splice); /* closed, or never started; NULL is fine */

@@ -122,7 +122,7 @@ struct listener_options {
     uint32_t network, network_mask; /* only local addresses in it are served: host order */
     bool is_plain;                  /* no TLS: connections are open when they are accepted */
     uint32_t redirect_network;      /* … or in this one, same mask: see `redirected`; 0: none */
-    uint32_t hello_timeout_ms;      /* for the first flight of a redirected connection */
+    uint32_t hello_timeout_ms;      /* of silence on a redirected connection, then the original is called */
     uint32_t connections_max;
     struct listener *beside;   /* its connections and ours are counted together; closed after us. NULL: none */
     uint32_t buffer_bytes_max; /* output buffer of a connection */

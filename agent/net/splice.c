@@ -32,7 +32,8 @@ struct splice {
     struct connection *connection;
     struct sockaddr_in6 original;
     size_t peeked_bytes;
-    bool is_connecting;
+    bool is_started, is_connecting; /* started without a descriptor: nobody answers */
+    bool is_taken;                  /* the program's side is ours, no longer peek.c's */
     struct splice_side program, server;
 };
 
@@ -188,15 +189,39 @@ static int splice_connect(const struct splice *splice)
     return -1;
 }
 
+static void splice_fail(struct splice *splice)
+{
+    if (splice->is_taken)
+        connection_close(splice->connection, true);
+    else
+        peek_limit(splice->connection);
+}
+
 void splice_start(struct splice *splice)
 {
+    splice->is_started = true;
     splice->server.watch.fd = splice_connect(splice);
-    if (splice->server.watch.fd < 0) {
-        connection_close(splice->connection, true);
-        return;
-    }
-    splice->is_connecting = true;
-    splice_watch(&splice->server, EPOLLOUT);
+    splice->is_connecting = splice->server.watch.fd >= 0;
+    if (splice->is_connecting)
+        splice_watch(&splice->server, EPOLLOUT);
+    else
+        splice_fail(splice);
+}
+
+bool splice_is_started(const struct splice *splice)
+{
+    return splice->is_started;
+}
+
+void splice_take(struct splice *splice)
+{
+    splice->is_taken = true;
+    if (!splice->is_started)
+        splice_start(splice);
+    else if (splice->server.watch.fd < 0)
+        splice_fail(splice);
+    else if (!splice->is_connecting)
+        splice_go_on(splice);
 }
 
 static bool splice_is_connected(const struct splice *splice)
@@ -206,10 +231,30 @@ static bool splice_is_connected(const struct splice *splice)
     return getsockopt(splice->server.watch.fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
 }
 
+/* The server's side, as long as peek.c has the program's. */
+static void splice_ready_early(struct splice *splice, uint32_t events)
+{
+    if (!splice->is_connecting) {
+        peek_pass_on(splice->connection);
+        return;
+    }
+    splice->is_connecting = false;
+    if (!(events & EPOLLERR) && splice_is_connected(splice)) {
+        splice_watch(&splice->server, EPOLLIN);
+    } else {
+        splice_close(splice, false);
+        splice_fail(splice);
+    }
+}
+
 static void splice_ready(struct watch *watch, uint32_t events)
 {
     struct splice_side *side = list_entry(watch, struct splice_side, watch);
     struct splice *splice = side->splice;
+    if (!splice->is_taken) {
+        splice_ready_early(splice, events);
+        return;
+    }
     bool ok = !(events & EPOLLERR);
     if (ok && splice->is_connecting)
         ok = splice_is_connected(splice);

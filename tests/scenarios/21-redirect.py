@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs and servers of 21-redirect.sh: 21-redirect.py ROLE ARGUMENTS…"""
-import hashlib, json, os, socket, ssl, struct, sys, threading
+import hashlib, json, os, socket, ssl, struct, sys, threading, time
 
 BULK = 10 << 20
+
+
+def dawdle():
+    """Between the connection and the first byte; longer than the agent's hello_timeout_ms when LATE is set."""
+    time.sleep(float(os.environ.get("LATE", 0)))
 
 
 def listen(address):
@@ -66,6 +71,24 @@ def plain_server(address, ready):
     serve(listen(address), handle, ready)
 
 
+def quiet_server(address, ready):
+    """Says what came when the other side has ended, and nothing before."""
+
+    def handle(connection):
+        connection.sendall(digest_of(connection))
+        connection.close()
+
+    serve(listen(address), handle, ready)
+
+
+def ask_quiet(address):
+    connection = socket.create_connection((address, 443), 30)
+    dawdle()
+    connection.sendall(b"HELO there\r\n")
+    connection.shutdown(socket.SHUT_WR)
+    print("heard" if connection.recv(100).decode() == f"12 {hashlib.sha256(b'HELO there' + bytes([13, 10])).hexdigest()}\n" else "not heard")
+
+
 def ask_tls(address, certificate):
     """The server's own certificate, verified by the program itself, and 10 MiB both ways."""
     context = ssl.create_default_context(cafile=certificate)
@@ -104,7 +127,9 @@ def post(connection, key):
 def call(address):
     """A hard-coded address, the provider's name in the handshake only."""
     context = ssl.create_default_context()
-    with context.wrap_socket(socket.create_connection((address, 443), 30), server_hostname="api.openai.com") as connection:
+    raw = socket.create_connection((address, 443), 30)
+    dawdle()
+    with context.wrap_socket(raw, server_hostname="api.openai.com") as connection:
         post(connection, os.environ["OPENAI_API_KEY"])
 
 
@@ -122,6 +147,7 @@ def announced(runtime, address, key, name, pid=0):
         return
     raw.settimeout(30)
     raw.connect((socket.inet_ntoa(struct.pack(">I", there)), port))
+    dawdle()
     if name == "api.openai.com":
         context = ssl.create_default_context(cafile=runtime + "/ca.pem")
         with context.wrap_socket(raw, server_hostname=name) as connection:

@@ -11,7 +11,7 @@ capture:
   hello_timeout_ms: 500
 Y
 sed '/^cache:/,/^[^ ]/s/enabled: true/enabled: false/' "$ROOT/policies/policy-config.dev.yaml" >"$T/seed"
-policy < <(cat "$T/seed" "$T/capture"; echo '  addresses: [127.0.0.51, 127.0.0.52, "::1"]')
+policy < <(cat "$T/seed" "$T/capture"; echo '  addresses: [127.0.0.51, 127.0.0.52, 127.0.0.54, "::1"]')
 agent
 runtime=$T/r/tollgate/dev state=$T/s/tollgate/dev
 PY=/usr/bin/python3
@@ -68,7 +68,9 @@ if [ "$(id -u)" = 0 ]; then
     SERVERS=$!
     "$PY" "$PLAY" plain_server 127.0.0.52 "$T/ready-plain" &
     SERVERS="$SERVERS $!"
-    wait_for 10 test -e "$T/ready-tls" -a -e "$T/ready-plain"
+    "$PY" "$PLAY" quiet_server 127.0.0.54 "$T/ready-quiet" &
+    SERVERS="$SERVERS $!"
+    wait_for 10 test -e "$T/ready-tls" -a -e "$T/ready-plain" -a -e "$T/ready-quiet"
     note_events
     calls=$(event_count)
     is "another server at the address: its own certificate, 10 MiB both ways" "$(python ask_tls 127.0.0.51 "$T/other.pem")" intact
@@ -76,7 +78,11 @@ if [ "$(id -u)" = 0 ]; then
     has "curl sees the other server's certificate" "$(governed curl -sS --cacert "$T/other.pem" --resolve other.test:443:127.0.0.51 -m 1 https://other.test/ -v 2>&1)" "subject: CN=other.test"
     is "garbage is the server's to answer" "$(python garbage 127.0.0.51)" over
     is "an announced connection to another server is passed on" "$(ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.52 '' none)" "220 welcome"
+    is "bytes that come late reach their server" "$(LATE=1 python ask_quiet 127.0.0.54)" heard
     is "none of it is a call" "$(event_count)" "$calls"
+    is "the provider's name, late, is governed" "$(LATE=1 python call 127.0.0.51)" answered
+    is "as it is on an announced connection" \
+        "$(LATE=1 ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.51 kt_cg_product_dev api.openai.com)" answered
     has "the provider's name at the same address is still governed" "$(python call 127.0.0.51)" answered
     stop_servers
     SERVERS=
@@ -115,7 +121,7 @@ check "a reload brings new addresses" wait_for 10 grep -q '^127.0.0.53 ' "$state
 is "for programs that start from now on" "$(wait_for 10 sh -c '[ "$("$0" run -- "$1" "$2" call 127.0.0.53 2>/dev/null)" = answered ]' "$TOLLGATE" "$PY" "$PLAY" && echo governed)" governed
 "$TOLLGATE" stop >/dev/null
 "$TOLLGATE" start --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" >/dev/null
-is "stand-ins outlive a restart" "$(cut -d' ' -f1,2 "$state/redirects" | grep -Fxc -f <(cut -d' ' -f1,2 "$T/redirects.before"))" 3
+is "stand-ins outlive a restart" "$(cut -d' ' -f1,2 "$state/redirects" | grep -Fxc -f <(cut -d' ' -f1,2 "$T/redirects.before"))" 4
 note_events
 is "and the address is governed as before" "$(python call 127.0.0.51)" answered
 governed sh -c 'until [ -e "$0/stopped" ]; do :; done; curl -sS -m 10 --resolve api.openai.com:443:127.0.0.51 https://api.openai.com/; echo $? >"$0/refused"' "$T" 2>/dev/null &

@@ -11,11 +11,12 @@ enum { STAND_IN = 0x7f4e0005, HELLO_TIMEOUT_MS = 300, PATIENT_MS = 10000, BULK =
 
 static int original_fd; /* listening */
 
-static void start(uint32_t hello_timeout_ms)
+static void start_with(uint32_t hello_timeout_ms, uint32_t handshake_timeout_ms)
 {
     struct listener_options options = default_options;
     options.redirect_network = 0x7f4e0000;
     options.hello_timeout_ms = hello_timeout_ms;
+    options.handshake_timeout_ms = handshake_timeout_ms;
     server_start_with(&behave_echo, 1, &options, NULL);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(LOCALHOST)};
     socklen_t length = sizeof address;
@@ -26,6 +27,11 @@ static void start(uint32_t hello_timeout_ms)
     server.original = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = address.sin_port};
     server.original.sin6_addr.s6_addr16[5] = 0xffff;
     server.original.sin6_addr.s6_addr32[3] = address.sin_addr.s_addr;
+}
+
+static void start(uint32_t hello_timeout_ms)
+{
+    start_with(hello_timeout_ms, PATIENT_MS);
 }
 
 static void stop(void)
@@ -226,7 +232,7 @@ TEST(a_server_that_speaks_first_is_heard)
 TEST(half_a_hello_is_passed_on_in_time)
 {
     char hello[4096];
-    start(HELLO_TIMEOUT_MS);
+    start_with(HELLO_TIMEOUT_MS, HELLO_TIMEOUT_MS);
     int fd = client_socket(STAND_IN);
     make_hello("api.openai.com", hello, sizeof hello);
     int64_t before_ms = loop_cpu_ms();
@@ -368,6 +374,213 @@ TEST(a_server_that_refuses_resets_the_program)
     int fd = client_socket(STAND_IN);
     send_text(fd, "GET / HTTP/1.1\r\n\r\n");
     expect_reset(fd);
+    close(fd);
+    original_fd = -1;
+    stop();
+}
+
+/* ---- late ---- */
+
+static bool newest_is_started;
+
+static void look_at_newest(void)
+{
+    newest_is_started = splice_is_started(server.waiting->splice);
+}
+
+static bool original_is_called(void)
+{
+    on_loop(look_at_newest);
+    return newest_is_started;
+}
+
+static void expect_governed(struct client *client)
+{
+    EXPECT(client_shake(client, "api.openai.com"), "%s", ERR_reason_error_string(ERR_peek_error()));
+    client_echo(client, "hello");
+    EXPECT_STRING(server.name, "api.openai.com");
+}
+
+TEST(a_late_hello_is_governed)
+{
+    struct client client;
+    start(HELLO_TIMEOUT_MS);
+    client_init(&client, STAND_IN);
+    int original = take();
+    poll(NULL, 0, 20); /* until its connection is known to be complete, and after */
+    expect_governed(&client);
+    expect_end(original); /* not a byte */
+    close(original);
+    client_done(&client);
+    WAIT_FOR(listener_connection_count(server.listener) == 0);
+    stop();
+}
+
+TEST(a_late_hello_in_pieces_is_governed)
+{
+    char hello[4096], answer;
+    start(HELLO_TIMEOUT_MS);
+    int fd = client_socket(STAND_IN), original = take();
+    struct slow_bytes slow = {fd, hello, make_hello("api.openai.com", hello, sizeof hello)};
+    send_slowly(&slow, slow.length / 7);
+    EXPECT_INTEGER(recv(fd, &answer, 1, 0), 1);
+    EXPECT_INTEGER(answer, 22); /* a ServerHello of ours: the original is a plain socket */
+    expect_end(original);
+    close(original);
+    close(fd);
+    stop();
+}
+
+/* One piece before the original server is called, the other after. */
+TEST(a_hello_around_the_timeout_is_governed)
+{
+    char hello[4096], answer;
+    start_with(HELLO_TIMEOUT_MS, 3 * PATIENT_MS); /* no timer helps */
+    int fd = client_socket(STAND_IN);
+    size_t length = make_hello("api.openai.com", hello, sizeof hello);
+    EXPECT_INTEGER(send(fd, hello, 100, 0), 100);
+    int original = take();
+    poll(NULL, 0, 20);
+    EXPECT_INTEGER(send(fd, hello + 100, length - 100, 0), length - 100);
+    EXPECT_INTEGER(recv(fd, &answer, 1, 0), 1);
+    EXPECT_INTEGER(answer, 22);
+    expect_end(original);
+    close(original);
+    close(fd);
+    stop();
+}
+
+/* Half a hello, late, and silence: passed on after a handshake's time, and not before. */
+TEST(half_a_late_hello_is_passed_on_in_time)
+{
+    char hello[4096], got[128];
+    start_with(HELLO_TIMEOUT_MS, HELLO_TIMEOUT_MS);
+    int fd = client_socket(STAND_IN), original = take();
+    make_hello("api.openai.com", hello, sizeof hello);
+    int64_t before_ms = loop_cpu_ms();
+    EXPECT_INTEGER(send(fd, hello, 100, 0), 100);
+    struct pollfd ready = {.fd = original, .events = POLLIN};
+    EXPECT_INTEGER(poll(&ready, 1, HELLO_TIMEOUT_MS / 3), 0);
+    EXPECT_INTEGER(recv(original, got, 100, MSG_WAITALL), 100);
+    EXPECT(memcmp(hello, got, 100) == 0, "the same bytes");
+    EXPECT(loop_cpu_ms() - before_ms < HELLO_TIMEOUT_MS / 3, "%lld ms of waiting in a loop",
+           (long long)(loop_cpu_ms() - before_ms));
+    close(original);
+    close(fd);
+    stop();
+}
+
+/* Once anything has passed, a hello is bytes like any others: STARTTLS is between the two of them. */
+TEST(a_hello_after_other_bytes_is_passed_on)
+{
+    char hello[4096], got[4096];
+    start(HELLO_TIMEOUT_MS);
+    size_t length = make_hello("api.openai.com", hello, sizeof hello);
+    for (int server_is_first = 0; server_is_first < 2; server_is_first++) {
+        int fd = client_socket(STAND_IN), original = take();
+        int from = server_is_first ? original : fd, to = server_is_first ? fd : original;
+        send_text(from, "STARTTLS\r\n");
+        expect_text(to, "STARTTLS\r\n");
+        EXPECT_INTEGER(send(fd, hello, length, 0), length);
+        EXPECT_INTEGER(recv(original, got, length, MSG_WAITALL), length);
+        EXPECT(memcmp(hello, got, length) == 0, "the same bytes");
+        close(original);
+        close(fd);
+    }
+    stop();
+}
+
+TEST(a_late_hello_to_another_server_is_passed_on)
+{
+    char hello[4096], got[4096];
+    start(HELLO_TIMEOUT_MS);
+    int fd = client_socket(STAND_IN), original = take();
+    size_t length = make_hello("www.example.com", hello, sizeof hello);
+    EXPECT_INTEGER(send(fd, hello, length, 0), length);
+    EXPECT_INTEGER(recv(original, got, length, MSG_WAITALL), length);
+    EXPECT(memcmp(hello, got, length) == 0, "the same bytes");
+    reset(fd);
+    expect_reset(original);
+    close(original);
+    stop();
+}
+
+TEST(silence_that_ends_is_passed_on)
+{
+    start(HELLO_TIMEOUT_MS);
+    int fd = client_socket(STAND_IN), original = take();
+    close(fd);
+    expect_end(original);
+    close(original);
+    fd = client_socket(STAND_IN);
+    original = take();
+    reset(fd);
+    expect_reset(original);
+    close(original);
+    fd = client_socket(STAND_IN);
+    close(take());
+    expect_end(fd);
+    close(fd);
+    WAIT_FOR(listener_connection_count(server.listener) == 0);
+    stop();
+}
+
+/* The original's queue is full, so that its connections stay half open, as those to a host behind a dropping firewall.
+ */
+static void fill_original(int ret_fillers[2])
+{
+    struct sockaddr_in there = {.sin_family = AF_INET,
+                                .sin_port = server.original.sin6_port,
+                                .sin_addr.s_addr = server.original.sin6_addr.s6_addr32[3]};
+    EXPECT_INTEGER(listen(original_fd, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        ret_fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(ret_fillers[i], (struct sockaddr *)&there, sizeof there);
+    }
+    struct pollfd ready = {.fd = original_fd, .events = POLLIN};
+    EXPECT_INTEGER(poll(&ready, 1, 10000), 1);
+}
+
+TEST(a_hello_while_the_original_is_being_called)
+{
+    int fillers[2];
+    struct client client;
+    start(HELLO_TIMEOUT_MS);
+    fill_original(fillers);
+    client_init(&client, STAND_IN);
+    WAIT_FOR(original_is_called());
+    int fd = client_socket(STAND_IN);
+    WAIT_FOR(original_is_called());
+    send_text(fd, "HELO there\r\n"); /* waits until the original answers */
+    expect_governed(&client);
+    client_done(&client);
+    close(take());
+    close(fillers[0]);
+    close(fillers[1]);
+    int original = take();
+    char byte;
+    while (recv(original, &byte, 1, MSG_PEEK) <= 0) { /* the second filler, if it came through */
+        close(original);
+        original = take();
+    }
+    expect_text(original, "HELO there\r\n");
+    close(original);
+    close(fd);
+    stop();
+}
+
+TEST(nobody_at_the_original_address)
+{
+    struct client client;
+    start_with(HELLO_TIMEOUT_MS, 2 * HELLO_TIMEOUT_MS);
+    close(original_fd);
+    client_init(&client, STAND_IN);
+    WAIT_FOR(original_is_called());
+    poll(NULL, 0, 20);
+    expect_governed(&client);
+    client_done(&client);
+    int fd = client_socket(STAND_IN);
+    expect_reset(fd); /* for silence there is an end, too */
     close(fd);
     original_fd = -1;
     stop();
