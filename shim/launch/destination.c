@@ -151,7 +151,7 @@ static bool destination_is_local(const struct destination *destination)
            (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80);
 }
 
-static enum destination_kind destination_judge(const struct gate *gate, const struct destination *destination)
+enum destination_kind destination_judge(const struct gate *gate, const struct destination *destination)
 {
     const uint8_t *bytes = destination->original;
     bool is_v4 = destination_is_v4(bytes);
@@ -171,7 +171,7 @@ static enum destination_kind destination_judge(const struct gate *gate, const st
     return is_known ? DESTINATION_PROVIDER : DESTINATION_ANY;
 }
 
-bool destination_read(const struct gate *gate, const struct seccomp_notif *call, struct destination *ret_destination)
+bool destination_read(const struct seccomp_notif *call, struct destination *ret_destination)
 {
     union {
         struct sockaddr any;
@@ -196,7 +196,6 @@ bool destination_read(const struct gate *gate, const struct seccomp_notif *call,
     } else {
         return false;
     }
-    destination.kind = destination_judge(gate, &destination);
     *ret_destination = destination;
     return true;
 }

@@ -11,11 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
-long long supervise_now_ms(void)
+long long supervise_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+long long supervise_now_ms(void)
+{
+    return supervise_now_us() / 1000;
 }
 
 /* ---- the link ---- */

@@ -13,9 +13,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
 enum { SOCKET_DIAL_US = 1000 };
 
 /* Thread ids are no process ids: pidfd_open wants the latter. 0: it is gone. */
@@ -55,20 +52,13 @@ int socket_option(int fd, int level, int name)
     return getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
 }
 
-bool socket_is_tcp(int fd)
-{
-    int protocol = socket_option(fd, SOL_SOCKET, SO_PROTOCOL);
-    return socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
-           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
-}
-
-/* Connected, connecting or listening: the kernel alone knows the answer, and where it leads is settled. */
-bool socket_is_in_use(int fd)
+/* One question for two: of all sockets only those of TCP, MPTCP among them, have the option. */
+int socket_tcp_state(int fd)
 {
     struct tcp_info info;
-    socklen_t size = sizeof info;
+    socklen_t size = sizeof info.tcpi_state; /* which comes first */
     memset(&info, 0, sizeof info);
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_CLOSE;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_state : -1;
 }
 
 /* A V6ONLY socket cannot reach a mapped address; clearing is legal before bind. */

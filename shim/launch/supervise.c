@@ -184,7 +184,8 @@ static _Noreturn void server_end(const struct server *server)
 static _Noreturn void server_loop(struct server *server)
 {
     struct pollfd fds[SUPERVISE_POLL_MAX];
-    while (server_reap(server)) {
+    bool is_last = !server_reap(server);
+    while (!is_last) {
         int timeout_ms = server_wake_front(server) ? SUPERVISE_RETRY_MS : -1;
         fds[0] = (struct pollfd){.fd = server->signals, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = server->link, .events = POLLIN};
@@ -195,8 +196,9 @@ static _Noreturn void server_loop(struct server *server)
         if (fds[0].revents && read(server->signals, &ignored, sizeof ignored) < 0)
             continue;
         if (fds[1].revents)
-            server_answer_front(server);
+            server_answer_front(server); /* which may take a SIGCHLD away from us */
         serve_work(&server->serve, fds + 2, count);
+        is_last = (fds[0].revents || fds[1].revents) && !server_reap(server);
     }
     server_end(server);
 }

@@ -64,8 +64,9 @@ struct destination {
     uint8_t original[16]; /* IPv4 as ::ffff:a.b.c.d */
     uint16_t port;        /* host order */
 };
-/* Reads the address out of the program's memory. False: there is none that concerns us, the kernel shall judge. */
-bool destination_read(const struct gate *gate, const struct seccomp_notif *call, struct destination *ret_destination);
+/* Reads the address out of the program's memory; without its kind. False: it is none of IP, the kernel shall judge. */
+bool destination_read(const struct seccomp_notif *call, struct destination *ret_destination);
+enum destination_kind destination_judge(const struct gate *gate, const struct destination *destination);
 
 /* ---- announce.c: the connection to the agent's redirect.sock ---- */
 
@@ -116,8 +117,9 @@ void serve_inherit(struct serve *serve);
 /* A copy of the descriptor that the call names, or -errno; *ret_pid is the process of its thread. */
 int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid);
 int socket_option(int fd, int level, int name); /* -1: it has none */
-bool socket_is_tcp(int fd);
-bool socket_is_in_use(int fd);
+/* TCP_CLOSE: it is free. Else connected, connecting or listening: the kernel alone knows the answer, and where it leads
+ * is settled. -1: no TCP socket. */
+int socket_tcp_state(int fd);
 bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
 /* Connects it to pending->agent. 0 or an errno; of a blocking socket EINPROGRESS and EALREADY mean: ask again. */
 int socket_dial(const struct pending *pending, bool *ret_is_blocking);
@@ -135,6 +137,7 @@ bool link_send(int link, struct link_message message, const int *fds, size_t fd_
 /* False: the other side is gone (or nothing is there, for a link that does not block). */
 bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size_t fd_count);
 int link_raise(int fd); /* away from the standard streams, which may be closed */
+long long supervise_now_us(void);
 long long supervise_now_ms(void);
 /* Leaves everything of the program's that was inherited: descriptors, working directory. */
 void supervise_detach(const int *kept, size_t count);
