@@ -2,16 +2,19 @@
 /*
  * Files that read differently below the shim, rows of one table. Java's roots: a JVM opens its own
  * lib/security/cacerts, and reads the key store that the agent wrote (system roots and ours), silently, where
- * JAVA_TOOL_OPTIONS would print a notice. /etc/hosts: resolvers that do without getaddrinfo (c-ares) read it, and find
- * the governed names at its end. Programs that would write back what they read, any other path or mode, and whatever
- * fails get the real file.
+ * JAVA_TOOL_OPTIONS would print a notice. /etc/hosts: libraries that resolve names without getaddrinfo (c-ares) read
+ * it, and find the governed names at its end. Everybody else gets the real file, as for any other path or mode and when
+ * something fails: what a program reads it may write back, or copy to where others read it.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "shim/preload/shim.h"
+
+extern int dladdr(const void *address, Dl_info *ret_info) __attribute__((weak));
 
 #define FILES_HOSTS            "/etc/hosts"
 #define FILES_HOSTS_BYTES_MAX  (1 << 20)
@@ -108,63 +111,63 @@ static bool files_is_keystore(const char *path)
 
 /* ---- the table ---- */
 
-/* Programs that write back what they read, or copy it to where others read it; "vim" is vim.basic, too. */
-static const char *const files_editors[] = {"busybox", "cp",    "dd",  "ed",  "emacs", "install", "mv",  "nano",
-                                            "nvim",    "rsync", "sed", "tar", "tee",   "vi",      "vim", NULL};
-static const char *const files_keytool[] = {"keytool", NULL};
+/* keytool would write into the real file what it read here. */
+static bool files_is_no_keytool(const void *caller)
+{
+    char program[512];
+    (void)caller;
+    long length = RAW3(SYS_readlink, "/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return true;
+    program[length] = '\0';
+    return !text_equal(text_base(program), "keytool");
+}
+
+/* libcares, Python's _cares, and gRPC, which carries it. */
+static bool files_is_resolver(const void *caller)
+{
+    Dl_info owner;
+    if (dladdr == NULL || dladdr(caller, &owner) == 0 || owner.dli_fname == NULL)
+        return false;
+    const char *name = text_base(owner.dli_fname);
+    return text_find(name, "cares") != NULL || text_find(name, "grpc") != NULL;
+}
 
 static const struct files_row {
     bool (*is_path)(const char *path);
-    long (*open)(int flags); /* a descriptor, or the kernel's error */
-    const char *const *writers;
+    bool (*is_reader)(const void *caller); /* asked once the path has matched */
+    long (*open)(int flags);               /* a descriptor, or the kernel's error */
 } files_rows[] = {
-    {files_is_keystore, files_open_keystore, files_keytool},
-    {files_is_hosts, files_open_hosts, files_editors},
+    {files_is_keystore, files_is_no_keytool, files_open_keystore},
+    {files_is_hosts, files_is_resolver, files_open_hosts},
 };
 
-/* Asked once the path has matched: one readlink per such file, none per open. */
-static bool files_is_writer(const char *const *writers)
-{
-    char program[512];
-    long length = RAW3(SYS_readlink, "/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0)
-        return false;
-    program[length] = '\0';
-    const char *name = text_base(program);
-    for (; *writers != NULL; writers++) {
-        char next = text_starts(name, *writers) ? name[text_length(*writers)] : 'x';
-        if (next == '\0' || next == '.' || next == '-')
-            return true;
-    }
-    return false;
-}
-
 /* A descriptor of what is to be read in the file's place; negative: the file itself. errno is left alone. */
-static int files_find(const char *path, int flags)
+static int files_find(const void *caller, const char *path, int flags)
 {
     if (!shim.is_active || !map_is_open() || !pointer_is_plausible(path))
         return -1;
     if ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC | O_PATH | O_DIRECTORY)))
         return -1;
     for (size_t i = 0; i < sizeof files_rows / sizeof files_rows[0]; i++)
-        if (files_rows[i].is_path(path) && !files_is_writer(files_rows[i].writers))
+        if (files_rows[i].is_path(path) && files_rows[i].is_reader(caller))
             return (int)files_rows[i].open(flags);
     return -1;
 }
 
-static int files_open(enum real which, const char *path, int flags, unsigned mode)
+static int files_open(const void *caller, enum real which, const char *path, int flags, unsigned mode)
 {
     real_open_call real = (real_open_call)real_get(which);
-    int fd = files_find(path, flags);
+    int fd = files_find(caller, path, flags);
     if (fd >= 0)
         return fd;
     return real ? real(path, flags, mode) : (int)raw_result(RAW6(SYS_openat, AT_FDCWD, path, flags, mode, 0, 0));
 }
 
-static int files_open_at(enum real which, int directory, const char *path, int flags, unsigned mode)
+static int files_open_at(const void *caller, enum real which, int directory, const char *path, int flags, unsigned mode)
 {
     real_openat_call real = (real_openat_call)real_get(which);
-    int fd = files_find(path, flags);
+    int fd = files_find(caller, path, flags);
     if (fd >= 0)
         return fd;
     return real ? real(directory, path, flags, mode)
@@ -172,13 +175,15 @@ static int files_open_at(enum real which, int directory, const char *path, int f
 }
 
 /* The stream is libc's own (fdopen): only it knows how to make and close one. */
-static FILE *files_open_stream(enum real which, const char *path, const char *mode)
+static FILE *files_open_stream(const void *caller, enum real which, const char *path, const char *mode)
 {
     real_fopen_call real = (real_fopen_call)real_get(which);
     FILE *(*real_fdopen)(int, const char *) = (FILE * (*)(int, const char *)) real_get(REAL_fdopen);
     bool is_reading =
         pointer_is_plausible(mode) && mode[0] == 'r' && text_find(mode, "+") == NULL && text_find(mode, ",") == NULL;
-    int fd = is_reading && real_fdopen ? files_find(path, text_find(mode, "e") ? O_RDONLY | O_CLOEXEC : O_RDONLY) : -1;
+    int fd = is_reading && real_fdopen
+                 ? files_find(caller, path, text_find(mode, "e") ? O_RDONLY | O_CLOEXEC : O_RDONLY)
+                 : -1;
     if (fd >= 0) {
         int saved = real_get_errno();
         FILE *stream = real_fdopen(fd, mode);
@@ -202,7 +207,7 @@ int hook_open(const char *path, int flags, ...)
     va_start(list, flags);
     unsigned mode = files_mode(&list);
     va_end(list);
-    return files_open(REAL_open, path, flags, mode);
+    return files_open(__builtin_return_address(0), REAL_open, path, flags, mode);
 }
 
 int hook_open64(const char *path, int flags, ...)
@@ -211,7 +216,7 @@ int hook_open64(const char *path, int flags, ...)
     va_start(list, flags);
     unsigned mode = files_mode(&list);
     va_end(list);
-    return files_open(REAL_open64, path, flags, mode);
+    return files_open(__builtin_return_address(0), REAL_open64, path, flags, mode);
 }
 
 int hook_openat(int directory, const char *path, int flags, ...)
@@ -220,7 +225,7 @@ int hook_openat(int directory, const char *path, int flags, ...)
     va_start(list, flags);
     unsigned mode = files_mode(&list);
     va_end(list);
-    return files_open_at(REAL_openat, directory, path, flags, mode);
+    return files_open_at(__builtin_return_address(0), REAL_openat, directory, path, flags, mode);
 }
 
 int hook_openat64(int directory, const char *path, int flags, ...)
@@ -229,15 +234,15 @@ int hook_openat64(int directory, const char *path, int flags, ...)
     va_start(list, flags);
     unsigned mode = files_mode(&list);
     va_end(list);
-    return files_open_at(REAL_openat64, directory, path, flags, mode);
+    return files_open_at(__builtin_return_address(0), REAL_openat64, directory, path, flags, mode);
 }
 
 FILE *hook_fopen(const char *path, const char *mode)
 {
-    return files_open_stream(REAL_fopen, path, mode);
+    return files_open_stream(__builtin_return_address(0), REAL_fopen, path, mode);
 }
 
 FILE *hook_fopen64(const char *path, const char *mode)
 {
-    return files_open_stream(REAL_fopen64, path, mode);
+    return files_open_stream(__builtin_return_address(0), REAL_fopen64, path, mode);
 }

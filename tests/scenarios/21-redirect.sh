@@ -45,7 +45,7 @@ if CARES=${CARES_PYTHON:-python3} && "$CARES" -c 'import pycares' 2>/dev/null; t
 else
     echo "skip c-ares: no pycares (CARES_PYTHON names a Python that has it)"
 fi
-has "/etc/hosts has the governed names" "$(governed "$PY" -c 'print(open("/etc/hosts").read())')" " api.openai.com"
+lacks "others than resolvers read /etc/hosts as it is" "$(governed "$PY" -c 'print(open("/etc/hosts").read())')" 127.77.
 lacks "the file itself has not" "$(cat /etc/hosts)" 127.77.
 
 # ---- announced by a supervisor ----

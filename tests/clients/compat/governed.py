@@ -87,7 +87,7 @@ def probe_engines():
         return subprocess.run([TOLLGATE, "run", "--env", "dev", "--", *command], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
 
     engines, probe = {"preload"}, os.path.join(CACHE, "c-probe")
-    if "api.openai.com" in shown("cat", "/etc/hosts") and not os.environ.get("COMPAT_NAMES"):
+    if not os.environ.get("COMPAT_NAMES"): # there, the file itself has names already
         engines.add("hosts")
     if os.path.exists(probe) and "TOLLGATE_SUPERVISED=" in shown(probe):
         engines.add("supervised")
