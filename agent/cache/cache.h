@@ -134,13 +134,14 @@ struct cache_outcome {
     bool lacks_end;      /* but what came has no end of its own (terminal event, whole document), or ends in an error */
     bool is_clamped;     /* the output limit was lowered for lack of money */
     bool is_cheaper;     /* a cheaper target took it for lack of money */
-    bool is_refusal;     /* the provider's own (stop_reason refusal, content_filter) */
+    bool is_refusal;     /* it ended in another way than a good answer: refused, filtered, failed, paused */
     bool is_deferred;    /* a background response, a batch: the answer is yet to come */
     bool sets_cookie;    /* Set-Cookie among the answer's fields */
     bool is_encoded;     /* Content-Encoding that is not identity: the key knows nothing of Accept-Encoding */
     bool wants_no_store; /* Cache-Control: no-store, `"store": false` and the like in the request */
     bool is_forbidden;   /* the policy says that this model, endpoint or temperature is not cached */
-    bool is_damaged;     /* the provider's document, or an event of its stream, is not what its format says */
+    bool is_damaged; /* the provider's document, or an event of its stream, is not what its format says, or its end is
+                        none that is known to be good */
 };
 /* NULL: it may be stored; else why not, a fixed text ("the answer is not complete"). */
 const char *cache_why_not_stored(const struct cache_outcome *outcome);

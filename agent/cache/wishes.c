@@ -84,13 +84,13 @@ const char *cache_why_not_stored(const struct cache_outcome *outcome)
         {!outcome->is_complete || outcome->lacks_end, "the answer is not complete"},
         {outcome->is_clamped, "its output limit was lowered for lack of money"},
         {outcome->is_cheaper, "a cheaper target answered for lack of money"},
-        {outcome->is_refusal, "the provider refused"},
+        {outcome->is_refusal, "the provider refused or failed"},
         {outcome->is_deferred, "the answer is yet to come"},
         {outcome->sets_cookie, "it sets a cookie"},
         {outcome->is_encoded, "it is encoded"},
         {outcome->wants_no_store, "the request wants it not to be stored"},
         {outcome->is_forbidden, "the policy forbids it"},
-        {outcome->is_damaged, "not all of it could be read"},
+        {outcome->is_damaged, "it did not end well, or not all of it could be read"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].forbids)

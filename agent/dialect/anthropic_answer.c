@@ -116,39 +116,62 @@ static void count_search(struct meter *meter, struct slice data)
         meter->usage.tool_calls++;
 }
 
+static const char *const ends[] = {"end_turn", "max_tokens", "stop_sequence", "tool_use", NULL};
+
+/* What says how an event, or a document, stands to the end of the answer. */
+struct last_words {
+    struct json_value type, reason, error;
+};
+
+static void take_words(struct meter *meter, const struct last_words *words)
+{
+    meter->is_refused |= json_string_is(&words->type, "error") || dialect_is_said(&words->error);
+    if (!meter->is_event_stream || json_string_is(&words->type, "message_delta"))
+        dialect_take_reason(meter, 0, &words->reason, ends, false);
+    else if (json_string_is(&words->type, "message_stop"))
+        meter->is_closed = true;
+    else
+        meter->is_damaged |= meter->ended && !json_string_is(&words->type, "ping");
+}
+
 void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
 {
     struct glance glance;
     struct slice name, data;
-    struct json_value type, start_usage, delta_usage, model, id;
-    const struct json_query queries[] = {{"type", &type},
-                                         {"message.usage", &start_usage},
-                                         {"usage", &delta_usage},
-                                         {"message.model", &model},
+    struct last_words words;
+    struct json_value start_usage, delta_usage, model, id;
+    const struct json_query queries[] = {{"type", &words.type},   {"delta.stop_reason", &words.reason},
+                                         {"error", &words.error}, {"message.usage", &start_usage},
+                                         {"usage", &delta_usage}, {"message.model", &model},
                                          {"message.id", &id}};
     (void)ret_cut; /* nothing is ever hidden */
     dialect_glance_event(meter, raw, text_members, &name, &data, &glance);
     count_search(meter, data);
     /* message_stop is short; a text that quotes it is settled by the scan. */
     bool may_be_last = data.length < 256 && memmem(data.data, data.length, "message_stop", 12);
-    if (!glance.has_usage && !glance.has_error && !may_be_last)
+    bool is_metered = glance.has_usage || glance.has_error || may_be_last;
+    bool is_end = data.length && (glance.has_reason || meter->ended);
+    if (!is_metered && !is_end)
         return;
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         struct slice usage = dialect_search_usage(data, "usage");
         meter->is_damaged = true;
-        if (usage.length && anthropic_read_usage(meter, usage) && slice_is(name, "message_delta"))
+        if (is_metered && usage.length && anthropic_read_usage(meter, usage) && slice_is(name, "message_delta"))
             meter->saw_output_usage = true;
         return;
     }
-    meter->saw_terminal |= json_string_is(&type, "message_stop");
-    meter->saw_error |= json_string_is(&type, "error");
-    if (json_string_is(&type, "message_start")) {
+    take_words(meter, &words);
+    if (!is_metered)
+        return;
+    meter->saw_terminal |= json_string_is(&words.type, "message_stop");
+    meter->saw_error |= json_string_is(&words.type, "error");
+    if (json_string_is(&words.type, "message_start")) {
         dialect_take_text(&model, meter->served_model, sizeof meter->served_model);
         dialect_take_text(&id, meter->answer_id, sizeof meter->answer_id);
         if (start_usage.kind == JSON_KIND_OBJECT)
             anthropic_read_usage(meter, start_usage.raw);
     }
-    if (json_string_is(&type, "message_delta") && delta_usage.kind == JSON_KIND_OBJECT &&
+    if (json_string_is(&words.type, "message_delta") && delta_usage.kind == JSON_KIND_OBJECT &&
         anthropic_read_usage(meter, delta_usage.raw))
         meter->saw_output_usage = true;
 }
@@ -156,8 +179,10 @@ void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cu
 void anthropic_read_document(struct meter *meter, struct slice document)
 {
     struct glance glance;
-    struct json_value usage, type, model, id;
-    const struct json_query queries[] = {{"usage", &usage}, {"type", &type}, {"model", &model}, {"id", &id}};
+    struct last_words words;
+    struct json_value usage, model, id;
+    const struct json_query queries[] = {{"usage", &usage},       {"type", &words.type}, {"stop_reason", &words.reason},
+                                         {"error", &words.error}, {"model", &model},     {"id", &id}};
     dialect_glance(document, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
@@ -166,7 +191,8 @@ void anthropic_read_document(struct meter *meter, struct slice document)
         return;
     }
     meter->saw_terminal = true;
-    meter->saw_error |= json_string_is(&type, "error");
+    meter->saw_error |= json_string_is(&words.type, "error");
+    take_words(meter, &words);
     dialect_take_text(&model, meter->served_model, sizeof meter->served_model);
     dialect_take_text(&id, meter->answer_id, sizeof meter->answer_id);
     if (usage.kind == JSON_KIND_OBJECT)

@@ -119,7 +119,12 @@ struct meter {
     bool saw_usage;             /* some usage; saw_output_usage: the final count of the output, too */
     bool saw_output_usage;
     bool saw_terminal, saw_error; /* terminal: [DONE], message_stop, a whole document … a complete answer */
-    bool is_damaged; /* not all of it is what its format says: an event that is no JSON, or too long to be read */
+    bool is_damaged; /* not all of it is what its format says: an event that is no JSON, or too long to be read, or that
+                        comes after the end */
+    /* How it ended, for whom else it may serve; money does not go by it. */
+    uint64_t ended;  /* choices that ended well, a bit each; all bits: an answer without choices is whole */
+    bool is_refused; /* it ended otherwise: refused, filtered, failed, paused, or by a word that is not known */
+    bool is_closed;  /* its last event came */
     bool document_overflowed;
     bool has_failed;     /* `out` was full while usage is hidden */
     bool hid_last_event; /* from the client */
@@ -189,6 +194,9 @@ bool meter_finish(struct meter *meter, struct buffer *out) MUST_USE;
  * and nobody says what it used: its hold is the estimate. `facts` are those of the request that was sent. May be called
  * before meter_finish (an aborted answer). */
 enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage);
+/* After meter_finish: it ended as its api says a good answer does, each of its choices, and not in a refusal; see also
+ * saw_terminal and is_damaged. False as well where nobody looks for an end. */
+bool meter_ended_well(const struct meter *meter, const struct request_facts *facts);
 void meter_done(struct meter *meter);
 
 #endif

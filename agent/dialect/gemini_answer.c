@@ -142,6 +142,8 @@ static bool has_maps(const struct json_value *chunks)
     return false;
 }
 
+static const char *const ends[] = {"STOP", "MAX_TOKENS", NULL};
+
 struct grounding {
     uint64_t searches;
     bool has_maps;
@@ -160,6 +162,7 @@ static void read_candidate(struct meter *meter, struct slice candidate, struct g
     dialect_take_tokens(&index, &number);
     uint64_t bit = (uint64_t)1 << (number < CANDIDATES_MAX ? number : CANDIDATES_MAX - 1);
     meter->counts[COUNT_SEEN] |= bit;
+    dialect_take_reason(meter, number, &reason, ends, false);
     if (reason.kind == JSON_KIND_STRING && !json_string_is(&reason, "FINISH_REASON_UNSPECIFIED"))
         meter->counts[COUNT_FINISHED] |= bit;
     if (searches.kind == JSON_KIND_ARRAY)
@@ -223,6 +226,8 @@ static bool read_chunk(struct meter *meter, struct slice chunk)
     take_model(meter, &model);
     dialect_take_text(&id, meter->answer_id, sizeof meter->answer_id);
     meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    meter->is_refused |= dialect_is_said(&error) || dialect_is_said(&block);
+    meter->is_damaged |= meter->ended && usage.kind != JSON_KIND_OBJECT && candidates.kind != JSON_KIND_ARRAY;
     if (usage.kind == JSON_KIND_OBJECT)
         read_usage(meter, usage.raw);
     if (candidates.kind == JSON_KIND_ARRAY)
@@ -311,6 +316,7 @@ void gemini_read_document(struct meter *meter, struct slice document)
         return;
     }
     meter->saw_terminal = true;
+    meter->is_damaged |= meter->counts[COUNT_SEEN] != meter->ended; /* a candidate that says nothing of its end */
     settle_chunk(meter);
 }
 

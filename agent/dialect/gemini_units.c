@@ -82,12 +82,15 @@ enum error gemini_read_batch_embed(struct reading *reading, struct request_facts
 /* New embedding models do count ("usageMetadata"): what is no text of the answer is not output. */
 void gemini_read_embedding(struct meter *meter, struct slice document)
 {
-    struct json_value prompt, error;
-    const struct json_query queries[] = {{"usageMetadata.promptTokenCount", &prompt}, {"error", &error}};
+    struct json_value prompt, error, one, all;
+    const struct json_query queries[] = {
+        {"usageMetadata.promptTokenCount", &prompt}, {"error", &error}, {"embedding", &one}, {"embeddings", &all}};
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL))
         return;
     meter->saw_terminal = true;
     meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    if (!dialect_is_said(&error) && (one.kind == JSON_KIND_OBJECT || all.kind == JSON_KIND_ARRAY))
+        dialect_take_whole(meter);
     if (dialect_take_tokens(&prompt, &meter->usage.input))
         meter->saw_usage = meter->saw_output_usage = true;
 }
@@ -145,8 +148,11 @@ void gemini_read_predictions(struct meter *meter, struct slice document)
         images += bytes.kind == JSON_KIND_STRING;
         filtered += bytes.kind != JSON_KIND_STRING && reason.kind == JSON_KIND_STRING;
     }
+    meter->is_refused |= filtered > 0;
     if (images + filtered == 0)
         return;
+    if (!dialect_is_said(&error))
+        dialect_take_whole(meter);
     meter->usage.images = images;
     meter->saw_usage = meter->saw_output_usage = true;
 }

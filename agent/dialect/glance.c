@@ -47,12 +47,39 @@ struct looking {
     struct glance glance;
 };
 
+/* Names by which answers say why they ended. */
+static bool is_reason(struct slice name)
+{
+    switch (name.length) {
+    case sizeof "stop_reason" - 1:
+        return slice_is(name, "stop_reason");
+    case sizeof "finishReason" - 1:
+        return slice_is(name, "finishReason");
+    case sizeof "finish_reason" - 1:
+        return slice_is(name, "finish_reason");
+    default:
+        return false;
+    }
+}
+
+/* `"refusal": "I cannot …"`, `"type": "refusal"`, `"type": "response.refusal.delta"`. */
+static bool is_refusal(const struct json_member *member)
+{
+    if (slice_is(member->name, "type"))
+        return slice_is(member->text, "refusal") || slice_has_prefix(member->text, "response.refusal.");
+    return member->text.length && slice_is(member->name, "refusal");
+}
+
 static void take_member(void *context, const struct json_member *member)
 {
     struct looking *looking = context;
     looking->glance.has_usage |= slice_is(member->name, looking->usage_member);
     looking->glance.has_error |= slice_is(member->name, "error");
-    if (member->text.data && name_is_in(member->name, looking->text_members))
+    if (!member->text.data)
+        return;
+    looking->glance.has_reason |= is_reason(member->name);
+    looking->glance.has_refusal |= is_refusal(member);
+    if (name_is_in(member->name, looking->text_members))
         looking->glance.text_bytes += member->text.length;
 }
 

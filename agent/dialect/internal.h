@@ -149,6 +149,8 @@ bool dialect_next_object(struct slice array, size_t *at, struct slice *ret_objec
 struct glance {
     uint64_t text_bytes; /* of string members that carry output */
     bool has_usage, has_error;
+    bool has_reason;  /* a text that may say why the answer ended: finish_reason, stop_reason, finishReason … */
+    bool has_refusal; /* OpenAI's: a part, a text or an event of a refusal */
 };
 /* text_members: names ended by NULL; usage_member: the name that announces usage: "usage", "usageMetadata". */
 void dialect_glance(struct slice text, const char *const *text_members, const char *usage_member,
@@ -156,6 +158,14 @@ void dialect_glance(struct slice text, const char *const *text_members, const ch
 /* The same, and whether the text is a JSON object, in the same walk. */
 bool dialect_glance_object(struct slice text, const char *const *text_members, const char *usage_member,
                            struct glance *ret_glance);
+
+/* How it ended. A choice's reason, against those that are good (ended by NULL). None (absent, null, ""): it goes on,
+ * which damages an answer when that choice has ended before, as another end does, unless it `may_repeat`. */
+void dialect_take_reason(struct meter *meter, uint64_t choice, const struct json_value *reason, const char *const *good,
+                         bool may_repeat);
+/* A format that has no reasons: all that it should have is there. */
+void dialect_take_whole(struct meter *meter);
+bool dialect_is_said(const struct json_value *value); /* not absent, null or "" */
 
 /* Of valid JSON: it is an object. */
 bool dialect_is_object(struct slice text);
@@ -176,8 +186,8 @@ void dialect_take_text(const struct json_value *value, char *text, size_t bytes_
 /* The event's name and data; joined in meter->scratch when there are several data lines. A line that is none of the
  * format's damages the answer. */
 void dialect_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data);
-/* The same, glanced at: its text counts as output, and data that are neither a JSON object nor [DONE] damage the
- * answer. */
+/* The same, glanced at: its text counts as output; data that are neither a JSON object nor [DONE], or an object after
+ * the last event, damage the answer. */
 void dialect_glance_event(struct meter *meter, struct slice raw_event, const char *const *text_members,
                           struct slice *ret_name, struct slice *ret_data, struct glance *ret_glance);
 

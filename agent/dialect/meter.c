@@ -45,6 +45,7 @@ void dialect_parse_event(struct meter *meter, struct slice raw_event, struct sli
     if (!meter->scratch)
         meter->scratch = arena_new(256);
     meter->is_damaged |= !sse_parse_event(raw_event, meter->scratch, ret_name, ret_data);
+    meter->is_refused |= slice_is(*ret_name, "error"); /* whatever its data say */
 }
 
 /* Comments and keep-alives have no data. */
@@ -53,7 +54,8 @@ void dialect_glance_event(struct meter *meter, struct slice raw_event, const cha
 {
     dialect_parse_event(meter, raw_event, ret_name, ret_data);
     bool is_object = dialect_glance_object(*ret_data, text_members, "usage", ret_glance);
-    meter->is_damaged |= ret_data->length && !is_object && !slice_has_prefix(*ret_data, "[DONE]");
+    bool is_done = slice_is(slice_trim(*ret_data), "[DONE]");
+    meter->is_damaged |= ret_data->length && !is_done && (!is_object || meter->is_closed);
     meter->output_text_bytes += ret_glance->text_bytes;
     meter->output_events += ret_glance->text_bytes > 0;
 }

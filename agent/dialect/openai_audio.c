@@ -74,12 +74,14 @@ static void read_speech_event(struct meter *meter, struct slice raw, struct even
         usage.raw = dialect_search_usage(data, "usage");
     } else {
         meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+        meter->is_refused |= dialect_is_said(&error);
     }
     if (!usage.raw.length || !openai_read_usage(meter, usage.raw))
         return;
     meter->usage.output_audio += meter->usage.output;
     meter->usage.output = 0;
-    meter->saw_terminal = true;
+    meter->saw_terminal = meter->is_closed = true;
+    dialect_take_whole(meter);
 }
 
 static void estimate_speech(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
@@ -139,13 +141,17 @@ static enum error read_transcription(struct reading *reading, struct request_fac
 static const char *const transcript_members[] = {"text", NULL};
 static const char *const delta_members[] = {"delta", NULL};
 
-static bool take_answer(struct meter *meter, struct slice data)
+static bool take_answer(struct meter *meter, struct slice data, bool is_last)
 {
-    struct json_value usage, error, duration;
-    const struct json_query queries[] = {{"usage", &usage}, {"error", &error}, {"duration", &duration}};
-    if (json_scan(data, 128, queries, 3, NULL))
+    struct json_value usage, error, duration, text;
+    const struct json_query queries[] = {
+        {"usage", &usage}, {"error", &error}, {"duration", &duration}, {"text", &text}};
+    if (json_scan(data, 128, queries, 4, NULL))
         return false;
     meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    meter->is_refused |= dialect_is_said(&error);
+    if (is_last && text.kind == JSON_KIND_STRING)
+        dialect_take_whole(meter);
     if (usage.kind == JSON_KIND_OBJECT && openai_read_usage(meter, usage.raw))
         return true;
     /* verbose_json says the length beside the text */
@@ -164,7 +170,8 @@ static void read_transcript_event(struct meter *meter, struct slice raw, struct 
     if (!glance.has_usage && !glance.has_error && !is_last)
         return;
     meter->saw_terminal |= is_last;
-    if (!take_answer(meter, data))
+    meter->is_closed |= is_last;
+    if (!take_answer(meter, data, is_last))
         openai_search_usage(meter, data);
 }
 
@@ -211,7 +218,7 @@ static void read_transcript(struct meter *meter, struct slice document)
     struct glance glance;
     dialect_glance(document, transcript_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
-    if (take_answer(meter, document)) {
+    if (take_answer(meter, document, true)) {
         meter->saw_terminal = true;
         return;
     }

@@ -63,28 +63,58 @@ static enum error read_chat(struct reading *reading, struct request_facts *facts
 
 /* ---- answers ---- */
 
+/* What differs between the formats of this frame. */
+struct frame {
+    const char *const *texts; /* members that are output */
+    const char *const *ends;  /* good ones of a choice; NULL: there are no choices, `data` is the answer */
+};
 static const char *const text_members[] = {"content", "reasoning_content", "reasoning", "refusal", "arguments", NULL};
+static const char *const chat_ends[] = {"stop", "length", "tool_calls", "function_call", NULL};
+static const struct frame chat_frame = {text_members, chat_ends};
 
 /* The members of an event or a document that the meter wants. */
 struct answer_members {
-    struct json_value usage, choices, model, service_tier, error;
+    struct json_value usage, choices, model, service_tier, error, data;
 };
 
-static bool scan_answer(struct meter *meter, struct slice data, struct answer_members *ret_answer)
+static bool scan_answer(struct slice data, struct answer_members *ret_answer)
 {
     const struct json_query queries[] = {
         {"usage", &ret_answer->usage}, {"choices", &ret_answer->choices},
         {"model", &ret_answer->model}, {"service_tier", &ret_answer->service_tier},
-        {"error", &ret_answer->error},
+        {"error", &ret_answer->error}, {"data", &ret_answer->data},
     };
-    if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL))
-        return false;
-    dialect_take_text(&ret_answer->model, meter->served_model, sizeof meter->served_model);
-    dialect_take_text(&ret_answer->service_tier, meter->service_tier, sizeof meter->service_tier);
-    meter->saw_error |= ret_answer->error.kind == JSON_KIND_OBJECT;
-    if (ret_answer->usage.kind == JSON_KIND_OBJECT)
-        openai_read_usage(meter, ret_answer->usage.raw);
-    return true;
+    return json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL) == ERROR_OK;
+}
+
+static void take_answer(struct meter *meter, const struct answer_members *answer)
+{
+    dialect_take_text(&answer->model, meter->served_model, sizeof meter->served_model);
+    dialect_take_text(&answer->service_tier, meter->service_tier, sizeof meter->service_tier);
+    meter->saw_error |= answer->error.kind == JSON_KIND_OBJECT;
+    if (answer->usage.kind == JSON_KIND_OBJECT)
+        openai_read_usage(meter, answer->usage.raw);
+}
+
+/* Behind the end comes the usage alone: mostly without choices, with some providers (OpenRouter) in one that says
+ * nothing more. */
+static void take_ends(struct meter *meter, const struct answer_members *answer, const struct frame *frame,
+                      uint64_t text_bytes)
+{
+    struct slice choice;
+    struct json_value index, reason;
+    const struct json_query queries[] = {{"index", &index}, {"finish_reason", &reason}};
+    bool has_usage = answer->usage.kind == JSON_KIND_OBJECT, has_choices = answer->choices.kind == JSON_KIND_ARRAY;
+    meter->is_refused |= dialect_is_said(&answer->error);
+    meter->is_damaged |= meter->ended && !has_usage && !has_choices;
+    for (size_t at = 0; has_choices && dialect_next_object(answer->choices.raw, &at, &choice);) {
+        uint64_t number = 0;
+        if (json_scan(choice, 128, queries, 2, NULL))
+            continue;
+        dialect_take_tokens(&index, &number);
+        dialect_take_reason(meter, number, &reason, frame->ends, has_usage && !text_bytes);
+        meter->is_damaged |= !meter->is_event_stream && !dialect_is_said(&reason);
+    }
 }
 
 /* The member with one of its commas: the one after it, else the one before. */
@@ -143,48 +173,62 @@ static bool has_usage_null_at_end(struct slice raw, struct event_cut *ret_cut)
     return true;
 }
 
-static void read_chunk(struct meter *meter, struct slice raw, const char *const *texts, struct event_cut *ret_cut)
+static void read_chunk(struct meter *meter, struct slice raw, const struct frame *frame, struct event_cut *ret_cut)
 {
     struct glance glance;
     struct slice name, data;
     struct answer_members answer;
-    dialect_glance_event(meter, raw, texts, &name, &data, &glance);
+    dialect_glance_event(meter, raw, frame->texts, &name, &data, &glance);
     if (slice_has_prefix(data, "[DONE]")) {
-        meter->saw_terminal = true;
+        meter->saw_terminal = meter->is_closed = true;
         return;
     }
-    if (!glance.has_usage && !glance.has_error)
+    meter->is_refused |= glance.has_refusal;
+    bool is_end = data.length && (glance.has_reason || meter->ended);
+    bool is_metered = glance.has_error || (glance.has_usage && !has_usage_null_at_end(raw, ret_cut));
+    if (!is_metered && !is_end)
         return;
-    if (!glance.has_error && has_usage_null_at_end(raw, ret_cut))
-        return;
-    if (scan_answer(meter, data, &answer)) {
-        hide_usage(&answer, name, data, ret_cut);
+    if (!scan_answer(data, &answer)) {
+        meter->is_damaged = true;
+        if (is_metered)
+            openai_search_usage(meter, data);
         return;
     }
-    openai_search_usage(meter, data);
+    take_ends(meter, &answer, frame, glance.text_bytes);
+    if (!is_metered)
+        return;
+    take_answer(meter, &answer);
+    hide_usage(&answer, name, data, ret_cut);
 }
 
-static void read_whole(struct meter *meter, struct slice document, const char *const *texts)
+static void read_whole(struct meter *meter, struct slice document, const struct frame *frame)
 {
     struct glance glance;
     struct answer_members answer;
-    dialect_glance(document, texts, "usage", &glance);
+    dialect_glance(document, frame->texts, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
-    if (scan_answer(meter, document, &answer)) {
-        meter->saw_terminal = true;
+    if (!scan_answer(document, &answer)) {
+        openai_search_usage(meter, document);
         return;
     }
-    openai_search_usage(meter, document);
+    meter->saw_terminal = true;
+    take_answer(meter, &answer);
+    if (frame->ends) {
+        meter->is_refused |= glance.has_refusal;
+        take_ends(meter, &answer, frame, glance.text_bytes);
+    } else if (answer.data.kind == JSON_KIND_ARRAY && !dialect_is_said(&answer.error)) {
+        dialect_take_whole(meter);
+    }
 }
 
 static void read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
 {
-    read_chunk(meter, raw, text_members, ret_cut);
+    read_chunk(meter, raw, &chat_frame, ret_cut);
 }
 
 static void read_document(struct meter *meter, struct slice document)
 {
-    read_whole(meter, document, text_members);
+    read_whole(meter, document, &chat_frame);
 }
 
 const struct format openai_chat_format = {
@@ -242,15 +286,17 @@ static enum error read_completions(struct reading *reading, struct request_facts
 }
 
 static const char *const completion_text_members[] = {"text", "reasoning", NULL};
+static const char *const completion_ends[] = {"stop", "length", NULL};
+static const struct frame completion_frame = {completion_text_members, completion_ends};
 
 static void read_completion_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut)
 {
-    read_chunk(meter, raw, completion_text_members, ret_cut);
+    read_chunk(meter, raw, &completion_frame, ret_cut);
 }
 
 static void read_completion_document(struct meter *meter, struct slice document)
 {
-    read_whole(meter, document, completion_text_members);
+    read_whole(meter, document, &completion_frame);
 }
 
 const struct format openai_completions_format = {
@@ -278,6 +324,12 @@ static enum error read_embeddings(struct reading *reading, struct request_facts 
     return ERROR_OK;
 }
 
+static void read_vectors(struct meter *meter, struct slice document)
+{
+    static const struct frame frame = {text_members, NULL};
+    read_whole(meter, document, &frame);
+}
+
 static void estimate_embeddings(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
 {
     uint64_t output = usage->output;
@@ -288,6 +340,6 @@ static void estimate_embeddings(const struct meter *meter, const struct request_
 const struct format openai_embeddings_format = {
     .request = &embeddings_request,
     .read = read_embeddings,
-    .read_document = read_document,
+    .read_document = read_vectors,
     .estimate = estimate_embeddings,
 };

@@ -119,8 +119,12 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
         usage.raw = dialect_search_usage(data, "usage");
     } else {
         meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+        meter->is_refused |= dialect_is_said(&error);
     }
-    meter->saw_terminal |= usage.raw.length && read_usage(meter, usage.raw);
+    if (!usage.raw.length || !read_usage(meter, usage.raw))
+        return;
+    meter->saw_terminal = true;
+    dialect_take_whole(meter);
 }
 
 static void count_images(struct meter *meter, const struct json_value *images)
@@ -143,6 +147,8 @@ static void read_document(struct meter *meter, struct slice document)
     }
     meter->saw_terminal = true;
     meter->saw_error |= error.kind == JSON_KIND_OBJECT;
+    if (data.kind == JSON_KIND_ARRAY && !dialect_is_said(&error))
+        dialect_take_whole(meter);
     if (usage.kind != JSON_KIND_OBJECT || !read_usage(meter, usage.raw))
         count_images(meter, &data);
 }

@@ -97,16 +97,16 @@ static enum error read_request(struct reading *reading, struct request_facts *fa
 /* ---- answers ---- */
 
 struct response {
-    struct json_value id, status, background, usage, model, service_tier, error, output, searches, type, drawn_in,
-        drawn_out;
+    struct json_value id, status, reason, background, usage, model, service_tier, error, output, searches, type,
+        drawn_in, drawn_out;
 };
 
 /* The members of a response object, alone or inside an event. */
 #define QUERIES(prefix, to)                                                                                            \
-    {prefix "id", &(to)->id}, {prefix "status", &(to)->status}, {prefix "background", &(to)->background},              \
-        {prefix "usage", &(to)->usage}, {prefix "model", &(to)->model}, {prefix "service_tier", &(to)->service_tier},  \
-        {prefix "error", &(to)->error}, {prefix "output", &(to)->output},                                              \
-        {prefix "tool_usage.web_search.num_requests", &(to)->searches},                                                \
+    {prefix "id", &(to)->id}, {prefix "status", &(to)->status}, {prefix "incomplete_details.reason", &(to)->reason},   \
+        {prefix "background", &(to)->background}, {prefix "usage", &(to)->usage}, {prefix "model", &(to)->model},      \
+        {prefix "service_tier", &(to)->service_tier}, {prefix "error", &(to)->error},                                  \
+        {prefix "output", &(to)->output}, {prefix "tool_usage.web_search.num_requests", &(to)->searches},              \
         {prefix "tool_usage.image_gen.input_tokens", &(to)->drawn_in},                                                 \
         {prefix "tool_usage.image_gen.output_tokens", &(to)->drawn_out},                                               \
     {                                                                                                                  \
@@ -175,6 +175,35 @@ static bool take_status(struct meter *meter, const struct response *response)
     return has_ended;
 }
 
+/* `type`: of the event that says so. A stream is believed where both say the same. */
+static const struct {
+    const char *status, *reason, *type;
+} ends[] = {
+    {"completed", NULL, "response.completed"},
+    {"incomplete", "max_output_tokens", "response.incomplete"},
+};
+
+static bool is_good_end(const struct meter *meter, const struct response *response)
+{
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (json_string_is(&response->status, ends[i].status) &&
+            (!ends[i].reason || json_string_is(&response->reason, ends[i].reason)))
+            return !meter->is_event_stream || json_string_is(&response->type, ends[i].type);
+    return false;
+}
+
+static void take_end(struct meter *meter, const struct response *response, bool has_ended)
+{
+    meter->is_refused |= dialect_is_said(&response->error);
+    if (!has_ended)
+        return;
+    meter->is_closed = true;
+    if (is_good_end(meter, response))
+        dialect_take_whole(meter);
+    else
+        meter->is_refused = true;
+}
+
 /* Returns whether the response has ended. */
 static bool take_response(struct meter *meter, const struct response *response)
 {
@@ -183,7 +212,9 @@ static bool take_response(struct meter *meter, const struct response *response)
     dialect_take_text(&response->service_tier, meter->service_tier, sizeof meter->service_tier);
     meter->saw_error |= response->error.kind == JSON_KIND_OBJECT;
     take_usage(meter, response);
-    return take_status(meter, response);
+    bool has_ended = take_status(meter, response);
+    take_end(meter, response, has_ended);
+    return has_ended;
 }
 
 static const char *const delta_members[] = {"delta", NULL};
@@ -204,6 +235,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
     const struct json_query queries[] = {QUERIES("response.", &response), {"error", &error}};
     (void)ret_cut; /* nothing is ever hidden */
     dialect_glance_event(meter, raw, delta_members, &name, &data, &glance);
+    meter->is_refused |= glance.has_refusal;
     if (!glance.has_usage && !glance.has_error && !may_be_error(data))
         return;
     if (json_scan(data, 128, queries, sizeof queries / sizeof *queries, NULL)) {
@@ -211,6 +243,7 @@ static void read_event(struct meter *meter, struct slice raw, struct event_cut *
         return;
     }
     meter->saw_error |= json_string_is(&response.type, "error") || error.kind == JSON_KIND_OBJECT;
+    meter->is_refused |= json_string_is(&response.type, "error") || dialect_is_said(&error);
     meter->saw_terminal |= take_response(meter, &response);
 }
 
@@ -221,6 +254,7 @@ static void read_document(struct meter *meter, struct slice document)
     const struct json_query queries[] = {QUERIES("", &response)};
     dialect_glance(document, text_members, "usage", &glance);
     meter->output_text_bytes += glance.text_bytes;
+    meter->is_refused |= glance.has_refusal;
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         openai_search_usage(meter, document);
         return;

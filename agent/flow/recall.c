@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* ---- which requests ---- */
@@ -33,33 +34,54 @@ static bool is_given(const struct json_value *value)
     return value->kind != JSON_KIND_ABSENT && value->kind != JSON_KIND_NULL;
 }
 
+/* The highest of those that are given: which of them a provider reads is its own affair, and one that cannot be read
+ * may be anything. */
+static double temperature_of(const struct json_value *given, size_t count)
+{
+    double highest = 0;
+    for (size_t i = 0; i < count; i++) {
+        char text[64] = "", *end = text;
+        struct slice raw = given[i].raw;
+        if (!is_given(&given[i]))
+            continue;
+        if (given[i].kind == JSON_KIND_NUMBER && raw.length < sizeof text)
+            snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENTS(raw));
+        else if (!json_get_string(&given[i], text, sizeof text))
+            return HUGE_VAL;
+        double value = strtod(text, &end);
+        if (end == text || *end || !isfinite(value))
+            return HUGE_VAL;
+        highest = value > highest ? value : highest;
+    }
+    return highest;
+}
+
 /* What the policy keeps out, or the request itself: with state or tools at the provider the next answer is another, and
  * asking has effects there. */
-static bool is_forbidden(const struct exchange *exchange, bool *ret_wants_no_store)
+static bool is_forbidden(struct exchange *exchange, bool *ret_wants_no_store)
 {
-    struct json_value temperature, store, config, conversation, container, servers;
-    const struct json_query queries[] = {
-        {"temperature", &temperature},   {"store", &store},         {"generationConfig.temperature", &config},
-        {"conversation", &conversation}, {"container", &container}, {"mcp_servers", &servers}};
+    enum { TEMPERATURES = 3 };
+    struct json_value temperatures[TEMPERATURES], store, conversation, container, servers;
+    const struct json_query queries[] = {{"temperature", &temperatures[0]},
+                                         {"generationConfig.temperature", &temperatures[1]},
+                                         {"generation_config.temperature", &temperatures[2]},
+                                         {"store", &store},
+                                         {"conversation", &conversation},
+                                         {"container", &container},
+                                         {"mcp_servers", &servers}};
     const struct settings *settings = exchange->settings;
     *ret_wants_no_store = false;
     if (is_never_model(settings, exchange->rendition.facts.model) ||
         text_fits_any(exchange->endpoint->name, settings->cache.never_endpoints, settings->cache.never_endpoint_count))
         return true;
-    if (json_scan(exchange->rendition.body, settings->limits.json_depth_max, queries, sizeof queries / sizeof *queries,
-                  NULL))
+    exchange->recall.is_json = json_scan(exchange->rendition.body, settings->limits.json_depth_max, queries,
+                                         sizeof queries / sizeof *queries, NULL) == ERROR_OK;
+    if (!exchange->recall.is_json)
         return false;
     *ret_wants_no_store = store.kind == JSON_KIND_FALSE;
-    const struct json_value *given = temperature.kind == JSON_KIND_NUMBER ? &temperature : &config;
-    char text[32];
     if (is_given(&conversation) || is_given(&container) || is_given(&servers) || exchange->rendition.facts.runs_tools)
         return true;
-    if (given->kind != JSON_KIND_NUMBER)
-        return false;
-    if (given->raw.length >= sizeof text)
-        return true;
-    snprintf(text, sizeof text, "%.*s", (int)given->raw.length, given->raw.data);
-    return strtod(text, NULL) * 1000 > (double)settings->cache.temperature_max_milli;
+    return temperature_of(temperatures, TEMPERATURES) * 1000 > (double)settings->cache.temperature_max_milli;
 }
 
 /* The digest of what decides, made once per snapshot and worker, which keeps the snapshot that it was made of. */
@@ -91,7 +113,7 @@ static bool make_key(struct exchange *exchange, struct cache_key *ret_key)
         .fields = received->fields,
         .field_count = received->field_count,
         .body = exchange->rendition.body,
-        .is_json = true,
+        .is_json = exchange->recall.is_json,
         .project = exchange->principal.claim.project,
         .own_key = exchange->principal.group.key_is_placeholder ? (struct slice){NULL, 0} : exchange->principal.key,
         .output_tokens_max = exchange->verdict.output_tokens_max};

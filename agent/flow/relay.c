@@ -93,35 +93,6 @@ static void start_streaming(struct exchange *exchange)
     send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
 }
 
-/* `"refusal"` as a value (stop_reason, the type of a part), or as a member that is not null. */
-static bool has_refusal_word(struct slice bytes)
-{
-    static const char word[] = "\"refusal\"";
-    const char *found;
-    while ((found = memmem(bytes.data, bytes.length, word, sizeof word - 1)) != NULL) {
-        bytes = slice_from(bytes, (size_t)(found - bytes.data) + sizeof word - 1);
-        size_t at = 0;
-        while (at < bytes.length && strchr(" \t\r\n:", bytes.data[at]) && bytes.data[at])
-            at++;
-        if (!slice_has_prefix(slice_from(bytes, at), "null"))
-            return true;
-    }
-    return false;
-}
-
-/* The provider would not answer: the next one who asks shall ask it again. Read off the bytes that the program gets; a
- * mark that is cut in two keeps an answer that is dull, not wrong. */
-static void note_refusal(struct exchange *exchange, struct slice bytes)
-{
-    static const char *const marks[] = {"\"content_filter\"", "\"response.refusal.", "\"SAFETY\"",
-                                        "\"PROHIBITED_CONTENT\""};
-    if (!exchange->recall.has_told || exchange->recall.saw_refusal)
-        return;
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        exchange->recall.saw_refusal |= memmem(bytes.data, bytes.length, marks[i], strlen(marks[i])) != NULL;
-    exchange->recall.saw_refusal |= has_refusal_word(bytes);
-}
-
 /* Neither the program reads what comes, nor those who share it or ask the same later: all of it is theirs, or none. */
 static bool is_unheard(const struct exchange *exchange)
 {
@@ -136,7 +107,6 @@ static void send_out(struct exchange *exchange)
         return;
     exchange->answer_bytes += out.length;
     recall_tell_bytes(exchange, out);
-    note_refusal(exchange, out);
     if (exchange->relay.mode == RELAY_CHUNKED) {
         struct buffer *scratch = &exchange->worker->scratch;
         buffer_reset(scratch, HIDDEN_BYTES_KEPT);
@@ -296,6 +266,15 @@ static void read_usage(struct exchange *exchange, struct attempt *attempt)
                                                                       : BASIS_PARTIAL;
 }
 
+/* Who asks the same next asks the provider again, unless this answer ended well. */
+static void judge(struct exchange *exchange, const struct attempt *attempt)
+{
+    if (!exchange->relay.is_metered)
+        return;
+    exchange->recall.saw_refusal = exchange->relay.meter.is_refused;
+    exchange->recall.is_damaged = !meter_ended_well(&exchange->relay.meter, &attempt->rendition->facts);
+}
+
 /* An error of the target in the shape of the program's api. */
 static void translate_failure(struct exchange *exchange, const struct attempt *attempt)
 {
@@ -328,6 +307,15 @@ static bool finish_bytes(struct exchange *exchange)
     return true;
 }
 
+/* What counts tokens before they are asked for has no format, and says nothing but a number. */
+static bool is_count(struct slice body)
+{
+    struct json_value input, total, error;
+    const struct json_query queries[] = {{"input_tokens", &input}, {"totalTokens", &total}, {"error", &error}};
+    return !json_scan(body, 128, queries, sizeof queries / sizeof *queries, NULL) && error.kind <= JSON_KIND_NULL &&
+           (input.kind == JSON_KIND_NUMBER || total.kind == JSON_KIND_NUMBER);
+}
+
 static void send_buffered(struct exchange *exchange)
 {
     struct slice body = buffer_contents(&exchange->relay.out);
@@ -335,10 +323,8 @@ static void send_buffered(struct exchange *exchange)
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);
     write_head(exchange, scratch, (int64_t)body.length, true);
     exchange->answer_bytes += body.length;
-    exchange->recall.is_damaged =
-        exchange->recall.has_told && !exchange->relay.is_metered && json_scan(body, 1024, NULL, 0, NULL);
+    exchange->recall.is_damaged |= exchange->recall.has_told && !exchange->relay.is_metered && !is_count(body);
     recall_tell_bytes(exchange, body);
-    note_refusal(exchange, body);
     send_two(exchange, buffer_contents(scratch), body);
 }
 
@@ -368,6 +354,7 @@ static enum outcome finish_relay(struct exchange *exchange, struct attempt *atte
         exchange->error_detail = result->error ? error_row(exchange->error)->text : problem_of(exchange);
     }
     read_usage(exchange, attempt);
+    judge(exchange, attempt);
     if (is_unheard(exchange)) {
         exchange->error = exchange->error ? exchange->error : ERROR_CLIENT_GONE;
         exchange_note(exchange, "the client left; %s", exchange->relay.is_draining ? "drained" : "aborted");
