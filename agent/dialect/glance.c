@@ -77,7 +77,7 @@ static void take_member(void *context, const struct json_member *member)
     looking->glance.has_error |= slice_is(member->name, "error");
     if (!member->text.data)
         return;
-    looking->glance.has_reason |= is_reason(member->name);
+    looking->glance.has_reason |= member->text.length && is_reason(member->name);
     looking->glance.has_refusal |= is_refusal(member);
     if (name_is_in(member->name, looking->text_members))
         looking->glance.text_bytes += member->text.length;

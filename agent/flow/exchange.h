@@ -173,10 +173,10 @@ struct exchange {
         bool is_leading; /* others may wait for what this exchange gets */
         bool is_answer;  /* the answer comes from the cache, or from the one that leads */
         bool is_forbidden, wants_no_store;
+        bool is_json;       /* the request's body: json_scan found it valid */
         const char *status; /* Cache-Status; NULL: the cache has no say */
         bool has_told;      /* the head is the cache's */
         bool saw_refusal;   /* the provider's own, or its failure, which are no answers to keep */
-        bool is_json;       /* the request's body: json_scan found it valid */
         bool is_damaged;    /* nor is what is no JSON, or was not looked at (and meter.is_damaged) */
         bool is_whole;
         const char *why_not_stored;

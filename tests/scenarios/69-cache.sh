@@ -31,7 +31,10 @@ ask() { openai "$(openai_body "$1" "$2" "${3:-}")" "${@:4}"; }
 asked() { standin /_bill | json 'len(d)'; }
 responses_call() { governed curl -sS https://api.openai.com/v1/responses -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' -d "{\"model\":\"gpt-5.4-nano\",\"input\":\"hello\",$1}" "${@:2}"; }
 responses_stream() { governed curl -sS https://api.openai.com/v1/responses -H "authorization: Bearer $OPENAI_API_KEY" -H 'content-type: application/json' -d "{\"model\":\"gpt-5.4-nano\",\"stream\":true,\"input\":\"$1\"}" "${@:2}"; }
-count_call() { governed curl -sS https://api.anthropic.com/v1/messages/count_tokens -H "x-api-key: $ANTHROPIC_API_KEY" -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' -d "{\"model\":\"claude-haiku-4-5\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}" "${@:2}"; }
+count_body() { printf '{"model":"claude-haiku-4-5","messages":[{"role":"user","content":"%s"}]}' "$1"; }
+count_raw() { governed curl -sS https://api.anthropic.com/v1/messages/count_tokens -H "x-api-key: $ANTHROPIC_API_KEY" -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' -d "$1" "${@:2}"; }
+count_call() { count_raw "$(count_body "$1")" "${@:2}"; }
+gemini_call() { governed curl -sS https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent -H "x-goog-api-key: AIza-test-0123456789" -H 'content-type: application/json' -d "$1" "${@:2}"; }
 status_of() { sed -n 's/^cache-status: *//pI' "$T/head" | tr -d '\r'; }
 
 first=$(ask gpt-5.4-nano 'what is the sea' '' -D "$T/head")
@@ -120,8 +123,21 @@ twice "tools that run there run again" bypass responses_call '"tools":[{"type":"
 twice "a container goes on" bypass anthropic "$(anthropic_body claude-haiku-4-5 'in it' ',"container":"c_1"')"
 twice "the provider's refusal is asked for again" "fwd=miss" ask gpt-5.4-nano 'no [[refusal=1]]' ''
 twice "as a stream, too" "fwd=miss" ask gpt-5.4-nano 'no [[refusal=1]]' ',"stream":true' -N
+twice "of messages" "fwd=miss" anthropic "$(anthropic_body claude-haiku-4-5 'no [[refusal=1]]')"
+twice "in pieces" "fwd=miss" anthropic "$(anthropic_body claude-haiku-4-5 'no [[refusal=1]] [[write_bytes=7]]' ',"stream":true')"
+twice "of responses" "fwd=miss" responses_stream 'no [[refusal=1]]'
+twice "of what is translated" "fwd=miss" ask claude 'no [[refusal=1]]' ''
+twice "of Gemini, whose model is called by path" "fwd=miss" gemini_call '{"contents":[{"parts":[{"text":"no [[refusal=1]]"}]}]}'
+twice "a whole one is a hit" "hit" gemini_call '{"contents":[{"parts":[{"text":"yes"}]}],"generationConfig":{"temperature":1.2}}'
+twice "a temperature counts by Gemini's names" bypass gemini_call '{"contents":[{"parts":[{"text":"yes"}]}],"generationConfig":{"temperature":1.9}}'
+twice "by either" bypass gemini_call '{"contents":[{"parts":[{"text":"yes"}]}],"generation_config":{"temperature":1.9}}'
+twice "whatever stands beside it" bypass gemini_call '{"contents":[{"parts":[{"text":"yes"}]}],"generationConfig":{"temperature":1.9},"temperature":0}'
+twice "as a text" bypass ask gpt-5.4-nano 'varied' ',"temperature":"1.9"'
+twice "and as one that says nothing" bypass ask gpt-5.4-nano 'varied' ',"temperature":"warm"'
 twice "a count that is no JSON is asked for again" "fwd=miss" count_call 'x [[fault=bad_json]]'
 twice "a whole one is not" "hit" count_call 'x'
+count_raw "$(count_body x) 1" -D "$T/head" >/dev/null
+lacks "a request that is no JSON is not one that is" "$(status_of)" "hit"
 twice "a stream that ends well with an event in it that is no JSON is asked for again" "fwd=miss" ask gpt-5.4-nano 'x [[fault=bad_json]]' ',"stream":true' -N
 twice "of responses, too" "fwd=miss" responses_stream 'x [[fault=bad_json]]'
 twice "of messages" "fwd=miss" anthropic "$(anthropic_body claude-haiku-4-5 'x [[fault=bad_json]]' ',"stream":true')"
@@ -223,7 +239,7 @@ has "stats" "$("$TOLLGATE" cache stats)" "entries"
 has "of a group alone" "$("$TOLLGATE" cache stats --group b)" "entries    1"
 part() { "$TOLLGATE" cache stats --json "$@" | json 'd["entries"]'; }
 is "groups make up the whole" "$(($(part --group a) + $(part --group b) + $(part --group poor)))" "$(part)"
-is "of a model alone" "$(($(part --model gpt-5.4-nano) + $(part --model claude) + $(part --model claude-haiku-4-5)))" "$(part)"
+is "of a model alone" "$(($(part --model gpt-5.4-nano) + $(part --model claude) + $(part --model claude-haiku-4-5) + $(part --model gemini-2.5-flash)))" "$(part)"
 is "of both" "$(part --group b --model gpt-5.4-nano)" 1
 is "of a model that nobody asked" "$(part --model 'no/such model & more')" 0
 slip() { local code; wrong=$("$TOLLGATE" cache "$@" 2>&1); code=$?; is "$1: no such group is a mistake in what was given" "$code" 65; has "$1: which there are" "$wrong" "there is: a, b, poor"; }

@@ -154,7 +154,7 @@ TEST(a_glance_that_validates_finds_what_a_glance_finds)
 {
     static const char *const seeds[] = {
         "{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a \\\"b\\\" \\ud83d\\ude00 "
-        "c\"}}],\"usage\":null}",
+        "c\",\"refusal\":\"no\"},\"finish_reason\":\"stop\"}],\"usage\":null}",
         "{\"type\":\"d\",\"error\":{\"content\":\"x\"},\"content\":\"\",\"list\":[\"content\",\"usage\",[{}],-1.5e3]}",
         "{\"usage\":{\"a\":[1,2,{\"content\":\"y\",\"arguments\":\"{\\\"z\\\":\\\"\\\\\\\\\\\"}\"}],\"b\":true}}",
     };
@@ -175,7 +175,8 @@ TEST(a_glance_that_validates_finds_what_a_glance_finds)
         bool is_json = json_scan(text, 128, NULL, 0, &problem) == ERROR_OK ||
                        strcmp(problem.message, "an object has two members of the same name") == 0;
         EXPECT(plain.text_bytes == strict.text_bytes && plain.has_usage == strict.has_usage &&
-                   plain.has_error == strict.has_error,
+                   plain.has_error == strict.has_error && plain.has_reason == strict.has_reason &&
+                   plain.has_refusal == strict.has_refusal,
                "another find in %.*s", (int)length, bytes);
         if (is_json && problem.message)
             continue; /* the scan stopped there: what follows is not known */

@@ -109,6 +109,8 @@ static const struct row chat_documents[] = {
     {DOCUMENT("\"content\":\"hi\"", "\"error\""), false, 0},
     {"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"},{\"index\":1,\"finish_reason\":\"length\"}]}", true, 2},
     {"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"},{\"index\":1,\"finish_reason\":null}]}", false, 2},
+    {"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"},{\"index\":1,\"finish_reason\":\"content_filter\"}]}",
+     false, 2},
     {"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}],\"error\":\"half\"}", false, 0},
     {"{\"choices\":[{\"message\":{\"finish_reason\":\"stop\"}}]}", false, 0},
     {"{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":0}}", false, 0},
