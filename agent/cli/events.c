@@ -108,13 +108,14 @@ static int events_follow(const struct cli *cli, struct http_stream *stream, json
     fflush(stdout);
     while ((got = http_read(stream, line + used, EVENTS_LINE_BYTES_MAX - used)) > 0) {
         used += (size_t)got;
-        char *newline;
-        while ((newline = memchr(line, '\n', used))) {
-            size_t length = (size_t)(newline - line);
-            events_take_line(cli, line, length, seen);
+        const char *at = line, *newline;
+        while ((newline = memchr(at, '\n', used))) {
+            size_t length = (size_t)(newline - at);
+            events_take_line(cli, at, length, seen);
             used -= length + 1;
-            memmove(line, newline + 1, used);
+            at = newline + 1;
         }
+        memmove(line, at, used);
         if (used == EVENTS_LINE_BYTES_MAX) {
             text_complain("an event has more than %u bytes", EVENTS_LINE_BYTES_MAX);
             return EX_PROTOCOL;
