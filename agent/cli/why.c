@@ -82,12 +82,15 @@ static void why_print_money(const json_t *event)
                                             {"output_audio", "audio out"},
                                             {NULL, NULL}};
     const char *hold = api_text(event, "hold", ""), *left = api_text(event, "wallet_available", "");
+    const char *avoided = api_text(event, "avoided_cost", "");
     const char *counted = why_join(json_object_get(event, "tokens"), tokens, ", ");
     if (counted[0])
         why_print_line("tokens", counted);
-    why_print_line("cost", text_format("%s USD%s%s%s%s", terminal_money(api_text(event, "charge", "0")),
-                                       hold[0] ? ", held " : "", hold[0] ? terminal_money(hold) : "",
-                                       left[0] ? ", left in the wallet " : "", left[0] ? terminal_money(left) : ""));
+    why_print_line("cost",
+                   text_format("%s USD%s%s%s%s%s%s", terminal_money(api_text(event, "charge", "0")),
+                               avoided[0] ? ", saved by the cache " : "", avoided[0] ? terminal_money(avoided) : "",
+                               hold[0] ? ", held " : "", hold[0] ? terminal_money(hold) : "",
+                               left[0] ? ", left in the wallet " : "", left[0] ? terminal_money(left) : ""));
     const char *took = why_duration(event, "duration_us", "duration_ms");
     const char *overhead = api_text(event, "overhead_us", "");
     why_print_line("took", overhead[0] ? text_format("%s, of which ours %s µs", took, overhead) : took);
