@@ -240,15 +240,24 @@ void cache_lead_fail(struct cache *cache, struct cache_ask *ask, enum error erro
 /* Somebody follows, and all of the answer is kept: the leader's own program, slow or gone, holds nobody up. Any reply:
  * false when it is not LEAD. */
 bool cache_is_followed(struct cache *cache, const struct cache_ask *ask);
+/* What this leader brings is not for others, but goes on: those who have been given nothing yet go their own way
+ * (LEFT), and nobody joins any more. */
+void cache_lead_part(struct cache *cache, struct cache_ask *ask);
+/* Nobody joins any more; those who follow stay. */
+void cache_lead_shut(struct cache *cache, struct cache_ask *ask);
+/* The leader's own program is full while others follow (cache_is_followed): it reads what comes from here on by
+ * cache_lead_read, as they do, so that what it has not taken is in memory once, and counted. False: nobody follows. */
+bool cache_lead_fall_behind(struct cache *cache, struct cache_ask *ask);
+/* Also after the end. 0: all was read, and what comes is given to it straight again. */
+size_t cache_lead_read(struct cache *cache, struct cache_ask *ask, char *bytes, size_t bytes_max);
+/* Its program has left: nothing is kept for it any more. */
+void cache_lead_forget(struct cache *cache, struct cache_ask *ask);
 /* Past CACHE_ENTRY_BYTES_MAX only a window of the answer is kept, and nobody shall be given one with a hole: then it
- * goes at the pace of the slowest, and who sleeps is dropped by the leader's clock. Any reply: false when it is not
- * LEAD. */
-/* A follower is a window behind: give no more until `resume`. */
+ * goes at the pace of the slowest, and who sleeps is to leave. Any reply: false when it is not LEAD. */
+/* Somebody is a window behind: give no more until `resume`. */
 bool cache_lead_must_wait(struct cache *cache, struct cache_ask *ask);
 /* Followers that have read all there is wait for more. */
 bool cache_lead_is_awaited(struct cache *cache, const struct cache_ask *ask);
-/* Those that must be waited for fail: they have slept for too long. */
-void cache_lead_drop_slow(struct cache *cache, struct cache_ask *ask);
 /* The leader wants to give up. True, and from now on nobody joins: nobody follows. False: somebody does, it goes on.
  * Any reply: true when it is not LEAD. */
 bool cache_lead_close(struct cache *cache, struct cache_ask *ask);
@@ -259,17 +268,19 @@ enum cache_progress {
     CACHE_NOTHING, /* nothing more yet: `resume` comes */
     CACHE_BYTES,   /* *ret_length of them; read on */
     CACHE_END,     /* all was read: cache_follow_made */
-    CACHE_FAILED,  /* the leader failed after its head, or this follower slept: cache_follow_error; break the answer */
+    CACHE_FAILED,  /* the leader failed after its head: cache_follow_error; break the answer */
     CACHE_TOOK,    /* the leader failed before its head and this ask leads now: reply is LEAD; nothing was read yet */
-    CACHE_LEFT,    /* nothing was read, and this ask goes its own way: the leader failed before its head, or the answer
-                      is too long to be shared from its beginning. reply is ALONE */
+    CACHE_LEFT,    /* nothing was read, and this ask goes its own way: the leader failed before its head, or parted, or
+                      the answer is too long to be shared from its beginning. reply is ALONE */
 };
 /* NULL: it is not there yet (read, and see NOTHING, TOOK or LEFT). Valid until cache_leave. */
 const struct cache_head *cache_follow_head(struct cache *cache, struct cache_ask *ask);
 /* Copies up to bytes_max. A follower that does not read holds nobody up in an answer that is kept whole; in a longer
- * one it is waited for, and fails when it sleeps (cache_lead_drop_slow). *ret_length is 0 unless BYTES. */
+ * one it is waited for. *ret_length is 0 unless BYTES. */
 enum cache_progress cache_follow_read(struct cache *cache, struct cache_ask *ask, char *bytes, size_t bytes_max,
                                       size_t *ret_length) MUST_USE;
+/* The leader waits for this follower, which is a window behind. Any reply: false when it is not FOLLOW. */
+bool cache_follow_is_awaited(struct cache *cache, const struct cache_ask *ask);
 /* After END: what it cost the leader (avoided_cost). Texts are valid until cache_leave. */
 const struct cache_made *cache_follow_made(const struct cache_ask *ask);
 /* After FAILED. */

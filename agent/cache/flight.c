@@ -81,7 +81,7 @@ void flight_unlist(struct flight *flight)
 bool flight_join(struct flight *flight, struct cache_seat *seat)
 {
     pthread_mutex_lock(&flight->lock);
-    bool is_joined = flight->state != FLIGHT_FAILED && !flight->is_closed && flight->is_whole;
+    bool is_joined = flight->state < FLIGHT_DONE && !flight->is_closed && flight->is_whole;
     if (is_joined) {
         list_append(&flight->followers, &seat->node);
         if (flight->follower_count++ == 0 && flight->leader)

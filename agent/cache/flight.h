@@ -48,8 +48,8 @@ struct flight {
     uint64_t base, total; /* pieces hold bytes [base, total) */
     bool is_whole;        /* all of it from the first byte on */
     bool is_crowded;      /* there is little room for all flights together */
-    bool is_held;         /* the leader waits for a follower that is a window behind */
-    bool is_closed;       /* its leader gives up as nobody follows: nobody joins any more */
+    bool is_held;         /* the leader waits for somebody who is a window behind */
+    bool is_closed;       /* nobody joins any more */
     enum error error;
     char *detail;
     struct cache_answer *made; /* the leader's facts, once DONE */

@@ -65,7 +65,8 @@ struct cache_seat {
     uint64_t position;     /* of the next byte to read */
     bool is_waiting;       /* it has read everything */
     bool is_started;       /* it has seen the head */
-    bool was_dropped;      /* what it would read next is not kept any more */
+    bool was_dropped;      /* it goes its own way */
+    bool is_behind;        /* a leader whose program reads from `position` on */
 };
 
 struct cache {

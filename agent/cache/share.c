@@ -6,10 +6,9 @@
  * An answer that outgrows that has a window from the slowest follower on. Whoever has been given nothing yet asks for
  * itself, and nobody joins any more. Those half-way can go nowhere else, as the same question has another answer the
  * next time: they must have this one to its end, whatever the leader's program does. So the leader is told to wait for
- * the slowest of them (cache_lead_must_wait), and drops who sleeps while others wait; its own program it treats alike
- * (flow/sharing.c). Spilling to disk would spare the sleepers up to another bound, for disk work on the loops; to
- * let the leader's program have what it reads late from memory is what the bound is there to prevent.
- * Called by flow/ from the loops.
+ * the slowest of them (cache_lead_must_wait); who sleeps while others wait is cut off (flow/sharing.c). The leader's
+ * own program, once it is full, is a reader like any other. Spilling to disk would spare the sleepers up to another
+ * bound, for disk work on the loops. Called by flow/ from the loops.
  */
 #include "cache/flight.h"
 
@@ -123,6 +122,8 @@ static uint64_t first_position(const struct flight *flight)
 {
     const struct list *heads[] = {&flight->followers, &flight->waiting};
     uint64_t position = flight->total;
+    if (flight->leader && flight->leader->is_behind)
+        position = flight->leader->position;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         list_for_each(node, heads[i])
         {
@@ -245,20 +246,31 @@ bool cache_lead_is_awaited(struct cache *cache, const struct cache_ask *ask)
     return is_awaited;
 }
 
-void cache_lead_drop_slow(struct cache *cache, struct cache_ask *ask)
+static void stop_joins(struct cache_ask *ask, bool with_parting)
 {
-    (void)cache;
     struct flight *flight = led_by(ask);
     if (!flight)
         return;
     pthread_mutex_lock(&flight->lock);
-    list_for_each_safe(node, &flight->followers)
-    {
-        struct cache_seat *seat = list_entry(node, struct cache_seat, node);
-        if (flight->leader == ask->seat && is_behind(flight, seat->position))
-            drop(flight, seat);
-    }
+    bool is_leader = flight->leader == ask->seat;
+    flight->is_closed |= is_leader;
+    if (is_leader && with_parting)
+        drop_unserved(flight);
     pthread_mutex_unlock(&flight->lock);
+    if (is_leader)
+        flight_unlist(flight);
+}
+
+void cache_lead_part(struct cache *cache, struct cache_ask *ask)
+{
+    (void)cache;
+    stop_joins(ask, true);
+}
+
+void cache_lead_shut(struct cache *cache, struct cache_ask *ask)
+{
+    (void)cache;
+    stop_joins(ask, false);
 }
 
 bool cache_lead_close(struct cache *cache, struct cache_ask *ask)
@@ -274,6 +286,20 @@ bool cache_lead_close(struct cache *cache, struct cache_ask *ask)
     if (!is_followed)
         flight_unlist(flight);
     return !is_followed;
+}
+
+/* ---- the leader's own program, when it is slow ---- */
+
+bool cache_lead_fall_behind(struct cache *cache, struct cache_ask *ask)
+{
+    struct flight *flight = led_by(ask);
+    if (!flight || !cache_is_followed(cache, ask))
+        return false;
+    pthread_mutex_lock(&flight->lock);
+    ask->seat->position = flight->total;
+    ask->seat->is_behind = true;
+    pthread_mutex_unlock(&flight->lock);
+    return true;
 }
 
 /* ---- following ---- */
@@ -314,18 +340,50 @@ static size_t copy_out(const struct flight *flight, struct cache_seat *seat, cha
 }
 
 /* The lock is held. */
+static void end_hold(struct flight *flight)
+{
+    if (!flight->is_held || !flight->leader || is_behind(flight, first_position(flight)))
+        return;
+    flight->is_held = false;
+    ask_wake(flight->leader);
+}
+
+size_t cache_lead_read(struct cache *cache, struct cache_ask *ask, char *bytes, size_t bytes_max)
+{
+    (void)cache;
+    struct flight *flight = led_by(ask);
+    if (!flight || !ask->seat->is_behind)
+        return 0;
+    pthread_mutex_lock(&flight->lock);
+    size_t length = copy_out(flight, ask->seat, bytes, bytes_max);
+    ask->seat->is_behind = length > 0;
+    end_hold(flight);
+    pthread_mutex_unlock(&flight->lock);
+    return length;
+}
+
+void cache_lead_forget(struct cache *cache, struct cache_ask *ask)
+{
+    (void)cache;
+    struct flight *flight = led_by(ask);
+    if (!flight)
+        return;
+    pthread_mutex_lock(&flight->lock);
+    ask->seat->is_behind = false;
+    end_hold(flight);
+    pthread_mutex_unlock(&flight->lock);
+}
+
+/* The lock is held. */
 static enum cache_progress read_on(struct flight *flight, struct cache_seat *seat, char *bytes, size_t bytes_max,
                                    size_t *ret_length)
 {
     if (flight->leader == seat)
         return CACHE_TOOK;
     if (seat->was_dropped)
-        return seat->is_started ? CACHE_FAILED : CACHE_LEFT;
+        return CACHE_LEFT;
     *ret_length = copy_out(flight, seat, bytes, bytes_max);
-    if (flight->is_held && flight->leader && !is_behind(flight, first_position(flight))) {
-        flight->is_held = false;
-        ask_wake(flight->leader);
-    }
+    end_hold(flight);
     if (*ret_length)
         return CACHE_BYTES;
     if (flight->state == FLIGHT_DONE)
@@ -360,6 +418,18 @@ enum cache_progress cache_follow_read(struct cache *cache, struct cache_ask *ask
     return progress;
 }
 
+bool cache_follow_is_awaited(struct cache *cache, const struct cache_ask *ask)
+{
+    (void)cache;
+    struct flight *flight = followed_by(ask);
+    if (!flight)
+        return false;
+    pthread_mutex_lock(&flight->lock);
+    bool is_awaited = flight->is_held && is_behind(flight, ask->seat->position);
+    pthread_mutex_unlock(&flight->lock);
+    return is_awaited;
+}
+
 const struct cache_made *cache_follow_made(const struct cache_ask *ask)
 {
     static const struct cache_made nothing = {.model = "", .target = "", .id = ""};
@@ -369,9 +439,7 @@ const struct cache_made *cache_follow_made(const struct cache_ask *ask)
 
 enum error cache_follow_error(const struct cache_ask *ask, const char **ret_detail)
 {
-    struct flight *flight = followed_by(ask);
-    bool is_slow = !flight || ask->seat->was_dropped;
-    *ret_detail =
-        is_slow ? "the program did not read while others waited for an answer that it shares" : flight->detail;
-    return is_slow ? ERROR_OVERLOADED : flight->error;
+    const struct flight *flight = followed_by(ask);
+    *ret_detail = flight ? flight->detail : NULL;
+    return flight ? flight->error : ERROR_INTERNAL;
 }

@@ -179,12 +179,12 @@ struct exchange {
         bool saw_refusal;   /* the provider's own, or its failure, which are no answers to keep */
         bool is_damaged;    /* nor is what is no JSON, or was not looked at (and meter.is_damaged) */
         bool is_whole;
+        bool is_behind; /* a leader's program is full, and reads on from what is shared */
         const char *why_not_stored;
         struct money avoided; /* what the answer cost when it was made */
         size_t offset, frame, frame_offset;
         int64_t begun_ns;
-        struct timer timer;    /* replay.c: until the next frame; of a leader: sharing.c */
-        size_t pending_before; /* what its program had not taken when the others began to wait */
+        struct timer timer; /* replay.c: until the next frame */
     } recall;
 
     struct route route; /* route */
@@ -215,10 +215,17 @@ struct exchange {
         struct buffer raw;               /* the target's bytes on their way into it */
         bool is_final;                   /* an error that no retry mends */
         bool is_metered, is_started, head_written, is_blocked, is_complete, is_draining;
+        bool is_ending; /* all is there but what its program has yet to read */
         enum relay_mode mode;
         struct buffer out;
         struct timer drain_timer;
     } relay;
+
+    struct {                /* sharing: does its program read? */
+        struct timer timer; /* until the next look, while it is_blocked */
+        uint64_t taken;     /* at the last one */
+        uint32_t idle_ms;   /* it took nothing for so long */
+    } patience;
 
     struct { /* settle */
         struct money charge;
@@ -238,7 +245,7 @@ struct flow_worker {
     struct upstream *upstream;
     struct list exchanges, sessions;
     struct buffer scratch;           /* framing of one write */
-    char *piece;                     /* FLOW_PIECE_BYTES: what a follower reads at once */
+    char *piece;                     /* FLOW_PIECE_BYTES: what is read at once of what is shared */
     struct settings *cache_settings; /* of which cache_policy was made; retained */
     struct cache_policy cache_policy;
     unsigned drains;
@@ -285,11 +292,23 @@ enum { ANSWER_FIELDS_MAX = 18 }; /* how many it may add */
 void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count);
 void recall_tell_bytes(struct exchange *exchange, struct slice bytes);
 bool recall_is_followed(const struct exchange *exchange);
+/* What comes is this exchange's alone: those who wait for it ask for themselves, and nobody joins any more. */
+void recall_part(struct exchange *exchange);
+/* Nobody joins any more. */
+void recall_shut(struct exchange *exchange);
+/* All is told, and the charge known, or it failed: it is stored, or not, and those who follow get their end. Before the
+ * program gets its last bytes: who asks again after them meets a hit, or nobody to wait for. Idempotent. */
+void recall_land(struct exchange *exchange);
 /* The program of a leader has gone, and nobody wants the answer to its end: false when somebody does after all. */
 bool recall_give_up(struct exchange *exchange) MUST_USE;
 void recall_end(struct exchange *exchange);
-/* sharing.c: nothing more may be given now: the leader's program is full, or a follower too far behind. Then
- * sharing_go_on comes. */
+/* sharing.c: the program has all that it takes now; is_blocked, and from now on it is looked at whether it reads. */
+void sharing_blocked(struct exchange *exchange);
+/* What comes now is told, and not written: the program reads it by sharing_read_on (0: no more) when it can. */
+bool sharing_holds_back(struct exchange *exchange);
+size_t sharing_read_on(struct exchange *exchange, char *bytes, size_t bytes_max);
+void sharing_forget_own(struct exchange *exchange); /* the program has left */
+/* Nothing more may be given now: the leader's program is full, or somebody too far behind. Then sharing_go_on comes. */
 bool sharing_must_wait(struct exchange *exchange);
 void sharing_go_on(struct exchange *exchange); /* whatever held it may have changed */
 /* replay.c: the relay of what recall answered. */
@@ -392,6 +411,8 @@ struct http_parser *session_parser(struct session *session);
 struct identity_claim *session_claim(struct session *session);
 void session_set_claim(struct session *session, const struct identity_claim *claim);
 const struct identity_peer *session_peer(const struct session *session);
+/* What the program has read of what was sent to it, TLS included: the kernels' queues are not counted. */
+uint64_t session_taken_bytes(const struct session *session);
 void session_must_close(struct session *session); /* after this answer */
 bool session_will_close(const struct session *session);
 /* The exchange no longer needs the program's connection: it may send its next request, or is closed. `abort`: cut. */

@@ -51,6 +51,7 @@ static void exchange_free(struct exchange *exchange)
     check(!exchange->recall.was_asked);
     timer_disarm(worker->loop, &exchange->relay.drain_timer);
     timer_disarm(worker->loop, &exchange->recall.timer);
+    timer_disarm(worker->loop, &exchange->patience.timer);
     for (unsigned i = 0; i < exchange->attempt_count; i++)
         buffer_done(&exchange->attempts[i]->look);
     if (exchange->relay.is_started) {
@@ -206,6 +207,7 @@ void exchange_client_gone(struct exchange *exchange)
 {
     exchange->session = NULL;
     exchange->is_client_gone = true;
+    sharing_forget_own(exchange);
     if (exchange->is_running)
         return; /* the running step sees it */
     if (exchange->step == STEP_receive) {

@@ -166,8 +166,8 @@ static enum outcome follow(struct exchange *exchange)
         exchange->recall.is_leading = progress == CACHE_TOOK;
         exchange->recall.status = progress == CACHE_TOOK ? "tollgate; fwd=miss" : "tollgate; fwd=bypass";
         exchange_note(exchange, progress == CACHE_TOOK ? "the one that was asking left: this one asks"
-                                                       : "the one that was asking failed, or its answer is too long "
-                                                         "to be shared: this one asks for itself");
+                                                       : "the one that was asking failed, or its answer is not to be "
+                                                         "shared, or too long: this one asks for itself");
         return OUTCOME_NEXT;
     }
     if (progress == CACHE_FAILED) {
@@ -233,16 +233,45 @@ enum outcome step_recall(struct exchange *exchange)
 
 /* ---- leading ---- */
 
-/* Overload passes, and each of those who wait may do better with its own try, as with its own key; what the request
- * itself is to blame for is the same for all. */
+static bool is_encoded(const struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->answer.field_count; i++) {
+        const struct http_field *field = &exchange->answer.fields[i];
+        if (slice_is_like(field->name, "content-encoding") && !slice_is_like(slice_trim(field->value), "identity"))
+            return true;
+    }
+    return false;
+}
+
+/* The rule: what is never stored for what it is (cache_why_not_stored) is not shared either, as those who wait would
+ * not have got it. Lack of money is the leader's own (reserve.c parts then); bytes in an encoding need the field that
+ * says so, which is not kept, and not all can read it. Overload passes, and each of those who wait may do better with
+ * its own try, as with its own key.
+ * Shared all the same: what the request itself is to blame for, or the provider's refusal, is the same for all who ask
+ * now; a cookie's field is left out; an answer that turns out to be damaged, or to have no end, is known as such when
+ * they have read it, and ends for them as for the leader. */
 static bool is_shared(const struct exchange *exchange)
 {
     int status = exchange->answer.status;
-    return status < 500 && status != 429 && status != 408 && status != 401 && status != 403;
+    return status < 500 && status != 429 && status != 408 && status != 401 && status != 403 && !is_encoded(exchange);
+}
+
+void recall_part(struct exchange *exchange)
+{
+    if (exchange->recall.is_leading)
+        cache_lead_part(exchange->worker->services->cache, &exchange->recall.ask);
+}
+
+void recall_shut(struct exchange *exchange)
+{
+    if (exchange->recall.is_leading)
+        cache_lead_shut(exchange->worker->services->cache, &exchange->recall.ask);
 }
 
 void recall_tell_head(struct exchange *exchange, const struct http_field *fields, size_t count)
 {
+    if (!is_shared(exchange))
+        recall_part(exchange);
     if (!exchange->recall.is_leading || !is_shared(exchange))
         return;
     const struct cache_head head = {.status = exchange->answer.status,
@@ -290,7 +319,7 @@ static void finish(struct exchange *exchange)
         .is_refusal = exchange->recall.saw_refusal,
         .is_deferred = exchange->relay.meter.job != JOB_NONE,
         .sets_cookie = has_field(exchange, "set-cookie"),
-        .is_encoded = has_field(exchange, "content-encoding"),
+        .is_encoded = is_encoded(exchange),
         .wants_no_store = exchange->recall.wants_no_store,
         .is_forbidden = exchange->recall.is_forbidden || is_never_model(exchange->settings, attempt->model) ||
                         is_never_model(exchange->settings, exchange->relay.meter.served_model),
@@ -305,17 +334,25 @@ static void finish(struct exchange *exchange)
     exchange->recall.why_not_stored = why;
 }
 
+void recall_land(struct exchange *exchange)
+{
+    bool is_good = !exchange->error || exchange->error == ERROR_CLIENT_GONE;
+    if (!exchange->recall.is_leading)
+        return;
+    if (exchange->recall.has_told && is_good && exchange->relay.is_complete)
+        finish(exchange);
+    else
+        cache_lead_fail(exchange->worker->services->cache, &exchange->recall.ask,
+                        exchange->error ? exchange->error : ERROR_UPSTREAM_MALFORMED, exchange->error_detail);
+    exchange->recall.is_leading = false;
+}
+
 void recall_end(struct exchange *exchange)
 {
     struct cache *cache = exchange->worker->services->cache;
     if (!exchange->recall.was_asked)
         return;
-    bool is_good = !exchange->error || exchange->error == ERROR_CLIENT_GONE;
-    if (exchange->recall.is_leading && exchange->recall.has_told && is_good && exchange->relay.is_complete)
-        finish(exchange);
-    else if (exchange->recall.is_leading)
-        cache_lead_fail(cache, &exchange->recall.ask, exchange->error ? exchange->error : ERROR_UPSTREAM_MALFORMED,
-                        exchange->error_detail);
+    recall_land(exchange);
     if (exchange->recall.ask.reply == CACHE_HIT)
         exchange->recall.avoided = exchange->recall.ask.answer->made.charge;
     else if (exchange->recall.is_answer && exchange->recall.is_whole)

@@ -78,7 +78,7 @@ static void send_two(struct exchange *exchange, struct slice first, struct slice
     if (!exchange->session)
         return;
     if (connection_write_two(session_connection(exchange->session), first, second, &full) && full)
-        exchange->relay.is_blocked = true;
+        sharing_blocked(exchange);
 }
 
 /* From buffered to streaming: the answer outgrew the bound, or streams by nature. */
@@ -99,14 +99,9 @@ static bool is_unheard(const struct exchange *exchange)
     return exchange->is_client_gone && !exchange->recall.is_leading;
 }
 
-/* Sends what the meter let through. */
-static void send_out(struct exchange *exchange)
+/* A piece of the body, framed. */
+static void send_piece(struct exchange *exchange, struct slice out)
 {
-    struct slice out = buffer_contents(&exchange->relay.out);
-    if (!out.length)
-        return;
-    exchange->answer_bytes += out.length;
-    recall_tell_bytes(exchange, out);
     if (exchange->relay.mode == RELAY_CHUNKED) {
         struct buffer *scratch = &exchange->worker->scratch;
         buffer_reset(scratch, HIDDEN_BYTES_KEPT);
@@ -120,6 +115,21 @@ static void send_out(struct exchange *exchange)
     } else {
         send_two(exchange, out, (struct slice){NULL, 0});
     }
+}
+
+/* Tells and sends what the meter let through. */
+static void send_out(struct exchange *exchange)
+{
+    struct slice out = buffer_contents(&exchange->relay.out);
+    if (!out.length)
+        return;
+    exchange->answer_bytes += out.length;
+    bool is_held_back = sharing_holds_back(exchange); /* from these bytes on */
+    recall_tell_bytes(exchange, out);
+    if (exchange->relay.is_metered && exchange->relay.meter.is_refused)
+        recall_shut(exchange); /* who asks from now on shall ask the provider */
+    if (!is_held_back)
+        send_piece(exchange, out);
     buffer_reset(&exchange->relay.out, HIDDEN_BYTES_KEPT);
 }
 
@@ -239,6 +249,16 @@ bool relay_body(struct exchange *exchange, struct slice bytes)
     return true;
 }
 
+/* The program reads again: what was held back, as far as it goes. */
+static void catch_up(struct exchange *exchange)
+{
+    char *bytes = exchange->worker->piece;
+    size_t length;
+    while (exchange->recall.is_behind && !exchange->relay.is_blocked &&
+           (length = sharing_read_on(exchange, bytes, FLOW_PIECE_BYTES)) > 0)
+        send_piece(exchange, (struct slice){bytes, length});
+}
+
 void relay_writable(struct exchange *exchange)
 {
     if (exchange->recall.is_answer && exchange->relay.is_blocked) {
@@ -250,7 +270,11 @@ void relay_writable(struct exchange *exchange)
     if (!exchange->relay.is_started || !exchange->relay.is_blocked)
         return;
     exchange->relay.is_blocked = false;
-    sharing_go_on(exchange);
+    catch_up(exchange);
+    if (!exchange->relay.is_ending)
+        sharing_go_on(exchange);
+    else if (!exchange->recall.is_behind)
+        flow_run(exchange);
 }
 
 /* What the attempt used, and how we know. */
@@ -325,16 +349,32 @@ static void send_buffered(struct exchange *exchange)
     exchange->answer_bytes += body.length;
     exchange->recall.is_damaged |= exchange->recall.has_told && !exchange->relay.is_metered && !is_count(body);
     recall_tell_bytes(exchange, body);
+    exchange->relay.is_complete = true;
+    recall_land(exchange);
     send_two(exchange, buffer_contents(scratch), body);
 }
 
 static void end_stream(struct exchange *exchange)
 {
     send_out(exchange);
-    if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
-        send_two(exchange, SLICE_LITERAL("0\r\n\r\n"), (struct slice){NULL, 0});
     exchange->recall.is_damaged |= !exchange->relay.is_metered; /* nobody looked at it */
     exchange->relay.is_complete = true;
+    recall_land(exchange);
+}
+
+/* Once the program has taken what was held back. */
+static enum outcome end_relay(struct exchange *exchange)
+{
+    exchange->relay.is_ending = exchange->recall.is_behind;
+    if (exchange->relay.is_ending)
+        return OUTCOME_WAIT;
+    if (!exchange->error && exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
+        send_two(exchange, SLICE_LITERAL("0\r\n\r\n"), (struct slice){NULL, 0});
+    exchange_note(exchange, "%s, %llu bytes%s", exchange->relay.mode == RELAY_BUFFERED ? "buffered" : "streamed",
+                  (unsigned long long)exchange->answer_bytes, exchange->is_client_gone ? "; the client left" : "");
+    if (exchange->is_client_gone && !exchange->error)
+        exchange->error = ERROR_CLIENT_GONE;
+    return OUTCOME_NEXT;
 }
 
 /* Never a silent end that looks like success: an error event where the format has one, then the connection is cut. */
@@ -343,6 +383,7 @@ static void break_stream(struct exchange *exchange)
     if (exchange->answer.is_event_stream)
         exchange->dialect->write_stream_error(exchange->error, exchange->error_detail, &exchange->relay.out);
     send_out(exchange);
+    recall_land(exchange);
 }
 
 static enum outcome finish_relay(struct exchange *exchange, struct attempt *attempt)
@@ -362,26 +403,22 @@ static enum outcome finish_relay(struct exchange *exchange, struct attempt *atte
     }
     if (exchange->error && !exchange->relay.head_written)
         return exchange_fail(exchange, exchange->error, "%s", exchange->error_detail);
-    if (exchange->error) {
+    settle_compute_charge(exchange, attempt);
+    if (exchange->error)
         break_stream(exchange);
-    } else if (exchange->relay.mode == RELAY_BUFFERED) {
-        settle_compute_charge(exchange, attempt);
+    else if (exchange->relay.mode == RELAY_BUFFERED)
         send_buffered(exchange);
-        exchange->relay.is_complete = true;
-    } else {
+    else
         end_stream(exchange);
-    }
-    exchange_note(exchange, "%s, %llu bytes%s", exchange->relay.mode == RELAY_BUFFERED ? "buffered" : "streamed",
-                  (unsigned long long)exchange->answer_bytes, exchange->is_client_gone ? "; the client left" : "");
-    if (exchange->is_client_gone && !exchange->error)
-        exchange->error = ERROR_CLIENT_GONE;
-    return OUTCOME_NEXT;
+    return end_relay(exchange);
 }
 
 enum outcome step_relay(struct exchange *exchange)
 {
     if (exchange->recall.is_answer)
         return replay(exchange);
+    if (exchange->relay.is_ending)
+        return end_relay(exchange);
     struct attempt *attempt = exchange_attempt(exchange);
     if (!exchange->relay.is_started) {
         begin_relay(exchange);

@@ -15,9 +15,9 @@ static void send_waiting(struct exchange *exchange, struct slice tail)
 {
     struct buffer *scratch = &exchange->worker->scratch;
     bool full = false;
-    if (exchange->session && (buffer_length(scratch) || tail.length))
-        exchange->relay.is_blocked =
-            connection_write_two(session_connection(exchange->session), buffer_contents(scratch), tail, &full) && full;
+    if (exchange->session && (buffer_length(scratch) || tail.length) &&
+        connection_write_two(session_connection(exchange->session), buffer_contents(scratch), tail, &full) && full)
+        sharing_blocked(exchange);
     buffer_reset(scratch, KEPT_BYTES_MAX);
 }
 
@@ -186,7 +186,8 @@ enum outcome replay(struct exchange *exchange)
                                                           : replay_followed(exchange);
     if (exchange->is_client_gone && !exchange->relay.is_complete) {
         exchange->error = ERROR_CLIENT_GONE;
-        exchange->error_detail = "the client left";
+        if (!exchange->error_detail)
+            exchange->error_detail = "the client left";
         outcome = OUTCOME_NEXT;
     }
     if (outcome == OUTCOME_NEXT)

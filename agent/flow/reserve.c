@@ -140,6 +140,8 @@ static enum outcome finish_reserve(struct exchange *exchange, struct attempt *at
     attempt->hold = attempt->reserve.held;
     if (money_compare(attempt->hold, attempt->reserve.amount) < 0)
         clamp(exchange, attempt);
+    if (exchange->outgoing.clamped_to >= 0 || exchange->is_cheaper)
+        recall_part(exchange); /* others may not be short of money */
     note_hold(exchange, attempt);
     return OUTCOME_NEXT;
 }

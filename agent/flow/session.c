@@ -25,6 +25,7 @@ struct session {
     struct exchange *exchange; /* that owns the connection now */
     struct session_input input;
     struct timer timer; /* head, body, or keep-alive: whatever we wait for */
+    uint64_t taken;     /* between exchanges: session_taken_bytes when it was last waited for */
     uint32_t wait_ms;   /* what the timer shall be set to when reading ends; 0: not at all */
     bool wait_is_new;
     bool is_reading, has_ended, must_close;
@@ -70,11 +71,23 @@ static bool end_reading(struct session *session)
     return true;
 }
 
+/* The program reads on, slowly, what is left of an answer: that is not idle. */
+static bool is_reading_on(struct session *session)
+{
+    uint64_t before = session->taken;
+    session->taken = session_taken_bytes(session);
+    return connection_pending_bytes(session->connection) > 0 && session->taken != before;
+}
+
 /* What we waited for did not come. An idle connection is closed silently, a half request gets its 408. */
 static void session_expired(struct timer *timer)
 {
     struct session *session = list_entry(timer, struct session, timer);
     struct exchange *exchange = session->exchange;
+    if (!exchange && is_reading_on(session)) {
+        wait_at_most(session, session->settings->limits.keepalive_timeout_ms);
+        return;
+    }
     if (!exchange) {
         connection_finish(session->connection);
         return;
@@ -203,6 +216,16 @@ void session_set_claim(struct session *session, const struct identity_claim *cla
 const struct identity_peer *session_peer(const struct session *session)
 {
     return &session->peer;
+}
+
+uint64_t session_taken_bytes(const struct session *session)
+{
+    const struct connection_peer *ends = connection_peer(session->connection);
+    uint64_t delivered = connection_delivered_bytes(session->connection); /* before: what is read in between counts */
+    struct identity_peer peer;
+    if (identity_find_peer(&ends->remote, &ends->local, &peer))
+        return delivered;
+    return delivered > peer.unread_bytes ? delivered - peer.unread_bytes : 0;
 }
 
 void session_must_close(struct session *session)

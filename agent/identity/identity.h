@@ -19,6 +19,7 @@ struct identity_peer {
     uid_t uid;
     uint64_t cookie;
     uint32_t inode;
+    uint32_t unread_bytes; /* have arrived, and the program has not read them; now */
 };
 
 struct identity_claim {

@@ -111,6 +111,7 @@ static enum error read_answer(const struct nlmsghdr *header, size_t length, cons
         .uid = answer->idiag_uid,
         .cookie = (uint64_t)answer->id.idiag_cookie[1] << 32 | answer->id.idiag_cookie[0],
         .inode = answer->idiag_inode,
+        .unread_bytes = answer->idiag_rqueue,
     };
     return ERROR_OK;
 }

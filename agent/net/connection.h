@@ -39,6 +39,7 @@ struct transport {
     bool is_drained;   /* the last read left nothing: the next one would only say EAGAIN */
     bool is_ended;     /* FIN */
     bool more_follows; /* the next write is followed by another at once */
+    uint64_t sent;     /* bytes that the kernel took */
 };
 
 /* What the loop shall do with the connection before it waits again. */

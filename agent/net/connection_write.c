@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* One record at most. Returns the bytes that TLS took, 0 when the socket is full, -1 when the connection is broken.
@@ -92,6 +94,14 @@ bool connection_write(struct connection *connection, struct slice bytes, bool *r
 size_t connection_pending_bytes(const struct connection *connection)
 {
     return buffer_length(&connection->output);
+}
+
+uint64_t connection_delivered_bytes(const struct connection *connection)
+{
+    int queued = 0; /* not acknowledged: tcp(7), SIOCOUTQ */
+    if (ioctl(connection->transport.fd, SIOCOUTQ, &queued) != 0 || queued < 0)
+        queued = 0;
+    return connection->transport.sent - (uint64_t)queued;
 }
 
 /* FINISHING with nothing left to write: close_notify, FIN, then wait for the program's own end. */

@@ -102,6 +102,8 @@ bool connection_write(struct connection *connection, struct slice bytes, bool *r
 /* Two pieces as one TLS write (head and body). */
 bool connection_write_two(struct connection *connection, struct slice first, struct slice second, bool *ret_full);
 size_t connection_pending_bytes(const struct connection *connection);
+/* Bytes on the wire that the program's kernel has acknowledged; what it has not read yet is still among them. */
+uint64_t connection_delivered_bytes(const struct connection *connection);
 /* Offers kept bytes again and goes on reading, from the loop, before it waits again. Harmless when nothing is kept. */
 void connection_resume(struct connection *connection);
 /* Writes what is queued, sends close_notify and FIN, throws away what still arrives (so that no RST overtakes the last

@@ -38,6 +38,7 @@ ssize_t transport_send(struct transport *transport, const char *data, size_t len
 {
     ssize_t written = send(transport->fd, data, length, MSG_NOSIGNAL | (transport->more_follows ? MSG_MORE : 0));
     *ret_again = written < 0 && (errno == EAGAIN || errno == EINTR);
+    transport->sent += written > 0 ? (uint64_t)written : 0;
     return written;
 }
 
