@@ -22,6 +22,7 @@ static const struct named_fault {
     {"close_after", {.ending = FAULT_END_AFTER, .notify = true}},
     {"bad_json", {.broken_json = true}},
     {"bad_utf8", {.broken_utf8 = true}},
+    {"encoded", {.encoded = true}},
     {"error_event", {.error_event = true}},
     {"no_usage", {.usage = FAULT_USAGE_NONE}},
     {"zero_usage", {.usage = FAULT_USAGE_ZERO}},
@@ -47,6 +48,7 @@ void fault_overlay(const struct fault *over, struct fault *under)
     under->before_answer |= over->before_answer;
     under->broken_json |= over->broken_json;
     under->broken_utf8 |= over->broken_utf8;
+    under->encoded |= over->encoded;
     under->error_event |= over->error_event;
 }
 

@@ -63,6 +63,8 @@ static void head_add(struct connection *connection, enum framing framing, struct
                   exchange->sequence);
     if (exchange->status != 200 && exchange->behaviour.retry_after != BEHAVIOUR_UNSET)
         buffer_format(out, "retry-after: %" PRIu32 "\r\n", exchange->behaviour.retry_after);
+    if (exchange->behaviour.fault.encoded)
+        buffer_add(out, "content-encoding: gzip\r\n");
     filler_headers_add(behaviour_get(exchange->behaviour.header_bytes, 0), out);
     if (framing == FRAMING_CHUNKED)
         buffer_add(out, "transfer-encoding: chunked\r\n");

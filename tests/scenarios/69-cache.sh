@@ -6,6 +6,8 @@
 play "the cache"
 provider
 policy <<'Y'
+budgets:
+  - {id: short, amount: 0.0005, window: daily, scope: {project: short}, hard: true}
 cache: {enabled: true, ttl_seconds: 7200, max_entries: 5000, match_strategy: exact, never_models: ["gpt-5.4"], temperature_above: 1.5}
 providers:
   routing:
@@ -55,6 +57,7 @@ is "no money moved" "$(money a)" "$before"
 has "the head says 0" "$(cat "$T/head")" "tollgate-cost: 0"
 is "the event says what was saved" "$(last_event '["avoided_cost"]')" "$(events | json 'd["events"][1]["charge"]')"
 has "and why tells it" "$("$TOLLGATE" why last)" "hit"
+has "and how much it saved" "$("$TOLLGATE" why last)" "0.00 USD, saved by the cache 0.00"
 GROUP=a openai '{ "messages" : [ {"content":"what \u0069s the sea","role":"user"} ], "user":"me", "model":"gpt-5.4-nano" }' -D "$T/head" >/dev/null
 has "other order, spaces, escapes and names of users are the same" "$(status_of)" "hit"
 ask gpt-5.4-nano 'what is the sea' ',"temperature":0.5' -D "$T/head" >/dev/null
@@ -203,6 +206,43 @@ same() { is "$1" "$(governed python3 "$T/same.py" "${@:2}")" "1 200"; }
 same "sound" /v1/audio/speech '{"model":"tts-1","voice":"alloy","input":"say it [[delay_ms=900]]"}'
 same "a document that is no JSON" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=bad_json]] [[delay_ms=900]]')"
 same "a stream that the provider ended with an error" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=error_event]] [[cut=4]] [[delay_ms=900]]' ',"stream":true')"
+
+# ---- what is the leader's alone is not shared ----
+apart() { # TEXT MORE: two at once, the first of a project that is short of money; what each got, and who paid
+    TOLLGATE_PROJECT=short ask gpt-5.4-nano "$1 [[delay_ms=2500]]" "$2" -D "$T/head-first" >"$T/first" &
+    sleep 1
+    ask gpt-5.4-nano "$1 [[delay_ms=2500]]" "$2" -D "$T/head" >"$T/second"
+    wait $!
+}
+apart "clamp me [[tokens=700]]" ',"max_tokens":2000'
+has "who is short of money gets a shortened answer" "$(cat "$T/head-first")" "tollgate-clamped: max_tokens="
+has "and who asks the same meanwhile, and is not, all of it" "$(json 'd["choices"][0]["finish_reason"]' <"$T/second")" "stop"
+lacks "from the provider itself" "$(status_of)" "collapsed"
+settled a
+is "each pays for its own" "$(events | json 'sum(float(e["charge"]) > 0 for e in d["events"][:2])')" 2
+apart "encoded [[fault=encoded]]" ''
+for head in head-first head; do has "an encoding that nobody asked for is said to each" "$(cat "$T/$head")" "content-encoding: gzip"; done
+refused=$(for n in 1 2 3 4 5 6; do ask gpt-5.4-nano "over [[refusal=1]]" ',"stream":true' -D "$T/head" >/dev/null; status_of; done)
+lacks "who asks again after a refusal asks the provider" "$refused" "collapsed"
+
+# ---- events as they happen: a reader that pauses, and reads on, has all of them ----
+"$TOLLGATE" events --follow --json --limit 1 >"$T/followed" &
+following=$!
+check "the reader is there" wait_for 10 test -s "$T/followed"
+kill -STOP $following
+cat >"$T/many.py" <<'P'
+import http.client, json, os, ssl
+connection = http.client.HTTPSConnection("api.openai.com", context=ssl.create_default_context(), timeout=60)
+for n in range(900):
+    body = json.dumps({"model": "gpt-5.4-nano", "messages": [{"role": "user", "content": "many"}]})
+    connection.request("POST", "/v1/chat/completions", body, {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
+    connection.getresponse().read()
+P
+governed python3 "$T/many.py"
+kill -CONT $following
+has_followed() { [ "$(wc -l <"$T/followed")" -ge 901 ]; }
+check "all of them" wait_for 20 has_followed
+kill $following
 
 # ---- 100 at the same time ----
 standin /_reset -X POST >/dev/null
