@@ -152,6 +152,22 @@ static bool elf_parse_script(const char *head, size_t head_bytes, char line[ELF_
 }
 
 /*
+ * The launcher's rule (shim/launch/elf.c): ids that would change, or file capabilities for anybody but root. The latter
+ * cost two system calls and matter only where such a program must not run: a preload that the loader ignores is
+ * harmless.
+ */
+static bool elf_gains_rights(const struct stat *facts, int fd)
+{
+    if ((facts->st_mode & S_ISUID) && (long)facts->st_uid != RAW3(SYS_geteuid, 0, 0, 0))
+        return true;
+    if ((facts->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+        (long)facts->st_gid != RAW3(SYS_getegid, 0, 0, 0))
+        return true;
+    return map_is_strict() && RAW3(SYS_geteuid, 0, 0, 0) != 0 &&
+           RAW6(SYS_fgetxattr, fd, "security.capability", 0, 0, 0, 0) > 0;
+}
+
+/*
  * One file. True: it is a script, and `line` names the interpreter to look at next. Only regular files are opened: a
  * FIFO would block and a device might act.
  */
@@ -167,20 +183,16 @@ static bool elf_look_once(int directory, const char *path, int flags, struct tar
     if (RAW6(SYS_newfstatat, directory, path, &facts, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 0, 0) != 0 ||
         !S_ISREG(facts.st_mode))
         return false;
-    if ((facts.st_mode & S_ISUID) || (facts.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) {
-        ret_target->kind = TARGET_PRIVILEGED;
-        return false;
-    }
     long fd = directory;
     if (!is_descriptor)
         fd = RAW6(SYS_openat, directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, 0, 0);
-    if (fd < 0)
-        return false;
-    long got = RAW6(SYS_pread64, fd, head.bytes, sizeof head.bytes, 0, 0, 0);
+    long got = fd >= 0 ? RAW6(SYS_pread64, fd, head.bytes, sizeof head.bytes, 0, 0, 0) : -1;
     bool is_script = got > 0 && elf_parse_script(head.bytes, (size_t)got, line);
-    if (got >= SELFMAG && __builtin_memcmp(head.bytes, ELFMAG, SELFMAG) == 0)
+    if (!is_script && elf_gains_rights(&facts, (int)fd)) /* the kernel ignores these bits on scripts */
+        ret_target->kind = TARGET_PRIVILEGED;
+    else if (got >= SELFMAG && __builtin_memcmp(head.bytes, ELFMAG, SELFMAG) == 0)
         *ret_target = elf_judge((int)fd, head.bytes, (size_t)got, text_base(path));
-    if (!is_descriptor)
+    if (fd >= 0 && !is_descriptor)
         RAW3(SYS_close, fd, 0, 0);
     return is_script;
 }
