@@ -23,6 +23,9 @@
 #define TOLLGATE_ENV_LAUNCHER    "TOLLGATE_LAUNCHER" /* absolute path of `tollgate`: what supervises static programs */
 #define TOLLGATE_ENV_SUPERVISED  "TOLLGATE_SUPERVISED" /* pid of the supervisor above this process, absent when none */
 #define TOLLGATE_ENV_EXECUTE     "TOLLGATE_EXECUTE"    /* an exec hook's order to TOLLGATE_LAUNCHER, see below */
+#define TOLLGATE_ENV_WAS         "TOLLGATE_WAS_"       /* + CA variable = what the user had there */
+#define TOLLGATE_ENV_BASE_URLS   "TOLLGATE_BASE_URLS"  /* names of the variables that hold our base URLs, by commas */
+#define TOLLGATE_BASE_URLS_START "http://127.0.0.1:"   /* how their values begin */
 #define TOLLGATE_ENV_CA_FILE     "TOLLGATE_CA_FILE"    /* our roots, PEM (= RUNTIME/ca.pem) */
 #define TOLLGATE_ENV_CA_BUNDLE                                                                                         \
     "TOLLGATE_CA_BUNDLE" /* user's + system roots + ours: value of replacing CA variables                              \

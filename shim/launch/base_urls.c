@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BASE_URLS_START "http://127.0.0.1:"
-
 /* Is the name in the list of an earlier activation? */
 static bool base_urls_lists(const char *list, const char *name)
 {
@@ -23,19 +21,20 @@ static bool base_urls_lists(const char *list, const char *name)
 
 bool base_urls_is_ours(const char *name, const char *value)
 {
-    return value && text_starts(value, BASE_URLS_START) && base_urls_lists(getenv(LAUNCH_ENV_BASE_URLS), name);
+    return value && text_starts(value, TOLLGATE_BASE_URLS_START) &&
+           base_urls_lists(getenv(TOLLGATE_ENV_BASE_URLS), name);
 }
 
 bool base_urls_stay(const struct launch_facts *facts)
 {
     const char *runtime = getenv(TOLLGATE_ENV_RUNTIME);
-    return facts->base_urls.count == 0 && getenv(LAUNCH_ENV_BASE_URLS) && runtime &&
+    return facts->base_urls.count == 0 && getenv(TOLLGATE_ENV_BASE_URLS) && runtime &&
            strcmp(runtime, facts->place->runtime) == 0;
 }
 
 void base_urls_undo(struct launch_changes *changes)
 {
-    const char *list = getenv(LAUNCH_ENV_BASE_URLS);
+    const char *list = getenv(TOLLGATE_ENV_BASE_URLS);
     if (!list)
         return;
     for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',') {
@@ -43,7 +42,7 @@ void base_urls_undo(struct launch_changes *changes)
         if (base_urls_is_ours(name, getenv(name)))
             changes_set(changes, name, NULL);
     }
-    changes_set(changes, LAUNCH_ENV_BASE_URLS, NULL);
+    changes_set(changes, TOLLGATE_ENV_BASE_URLS, NULL);
 }
 
 void base_urls_set(const struct launch_facts *facts, struct launch_changes *changes)
@@ -66,5 +65,5 @@ void base_urls_set(const struct launch_facts *facts, struct launch_changes *chan
         text_append(&ours, name);
     }
     if (ours.count > 0)
-        changes_set(changes, LAUNCH_ENV_BASE_URLS, text_join(&ours, ","));
+        changes_set(changes, TOLLGATE_ENV_BASE_URLS, text_join(&ours, ","));
 }

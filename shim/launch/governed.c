@@ -61,7 +61,7 @@ static int governed_set_ca(const struct launch_place *place, struct launch_chang
         if (code != EX_OK)
             return code;
         changes_set(changes, row->name, value);
-        governed_set_or_unset(changes, text_format(LAUNCH_ENV_WAS "%s", row->name),
+        governed_set_or_unset(changes, text_format(TOLLGATE_ENV_WAS "%s", row->name),
                               user && strcmp(user, value) != 0 ? user : NULL);
     }
     changes_set(changes, TOLLGATE_ENV_CA_FILE, file);
@@ -170,7 +170,7 @@ static void governed_undo_entry(const struct launch_place *place, const char *na
         const char *user = owned_user_ca(place, name, value);
         if (!user || strcmp(user, value) != 0)
             changes_set(changes, name, user);
-    } else if (text_starts(name, LAUNCH_ENV_WAS)) {
+    } else if (text_starts(name, TOLLGATE_ENV_WAS)) {
         changes_set(changes, name, NULL);
     } else if (owned_is_key(value) && governed_is_name(name)) {
         changes_set(changes, name, NULL)->is_key = true;

@@ -23,9 +23,7 @@
 #define LAUNCH_ENV_RUNTIME_DIRECTORY "TOLLGATE_RUNTIME_DIR" /* set by the user: overrides the runtime directory */
 #define LAUNCH_ENV_POLICY            "TOLLGATE_POLICY"      /* set by the user: the policy file */
 #define LAUNCH_ENV_STATE             "TOLLGATE_STATE"       /* set by us: the state directory behind TOLLGATE_RUNTIME */
-#define LAUNCH_ENV_BASE_URLS         "TOLLGATE_BASE_URLS"   /* set by us: names of the base URL variables that we set */
 #define LAUNCH_ENV_PROJECT_FILE      "TOLLGATE_PROJECT_FILE" /* set by us: the project file that governs this shell */
-#define LAUNCH_ENV_WAS               "TOLLGATE_WAS_"         /* set by us: + CA variable = what the user had there */
 
 #define LAUNCH_SHIM_NAME             "libtollgate.so"
 

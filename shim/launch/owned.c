@@ -47,7 +47,7 @@ static bool owned_is_ours(const struct launch_place *place, const char *value)
 const char *owned_user_ca(const struct launch_place *place, const char *name, const char *value)
 {
     if (value && owned_is_ours(place, value))
-        value = getenv(text_format(LAUNCH_ENV_WAS "%s", name));
+        value = getenv(text_format(TOLLGATE_ENV_WAS "%s", name));
     return value && value[0] ? value : NULL;
 }
 
@@ -84,7 +84,7 @@ const char *owned_proxy_rest(const char *no_proxy)
         return no_proxy[0] ? no_proxy : NULL;
     const char *added = text_join(&map.names, ",");
     const char *part = NULL;
-    if (getenv(LAUNCH_ENV_BASE_URLS))
+    if (getenv(TOLLGATE_ENV_BASE_URLS))
         part = strstr(no_proxy, text_format("127.0.0.1,%s", added));
     if (part)
         added = text_format("127.0.0.1,%s", added);

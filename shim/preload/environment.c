@@ -4,6 +4,9 @@
  * constructor: programs overwrite their environment block (setproctitle) and children are started with an empty one.
  * plan.c decides from these rows what an environment lacks. Nothing here allocates.
  */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "shim/preload/environment.h"
 
 const char *const row_names[ROW_COUNT] = {[ROW_PRELOAD] = "LD_PRELOAD=",
@@ -186,4 +189,16 @@ void environment_remember(const char *const *entries)
         shim.keystore = keystore;
     }
     shim.is_active = true;
+}
+
+/*
+ * One file stands for all: the one that would break TLS to every host. A file that is missing says nothing. Asked by
+ * both ids: setpriv still has root's capabilities here, which its target will not have and the first call leaves out;
+ * seteuid leaves the real user as he was.
+ */
+bool environment_is_readable(void)
+{
+    return shim.ca_bundle == NULL ||
+           (RAW3(SYS_faccessat, AT_FDCWD, shim.ca_bundle, R_OK) != -EACCES &&
+            RAW6(SYS_faccessat2, AT_FDCWD, shim.ca_bundle, R_OK, AT_EACCESS, 0, 0) != -EACCES);
 }

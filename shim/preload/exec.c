@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every way to start a program. libc's own calls among these functions never pass through a hook, so each public one
- * has its own, and all lead to exec_run: look at the target, put back (or, for the agent, take out) what its
- * environment lacks, call the real function once. A static or Go program is executed through the launcher, which takes
- * its place and its arguments as they are, and supervises it (supervise.c says when). Runs in vfork children and signal
- * handlers: nothing is allocated, locked or written but the stack. An environment that is complete costs the look and
- * nothing else.
+ * has its own, and all lead to exec_run: look at the target, put back what its environment lacks (or take out what
+ * is ours, for the agent and whatever cannot use it), call the real function once. A static or Go program is executed
+ * through the launcher, which takes its place and its arguments as they are, and supervises it (supervise.c says when).
+ * Runs in vfork children and signal handlers: nothing is allocated, locked or written but the stack. An environment
+ * that is complete costs the look and nothing else.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -99,8 +99,8 @@ static __attribute__((noinline)) int exec_with_plan(const struct exec_call *call
 }
 
 /*
- * After a chroot, as another user, or once the library was removed, ld.so would complain on the child's stderr about a
- * preload that it cannot open: then our entry is taken out, as for a foreign architecture.
+ * After a chroot, or once the library was removed, ld.so would complain on the child's stderr about a preload that it
+ * cannot open: then all that is ours is taken out, as for a foreign architecture.
  */
 static bool exec_can_preload(void)
 {
@@ -115,7 +115,8 @@ static bool exec_is_search(const struct exec_call *call)
 static struct target exec_look(const struct exec_call *call)
 {
     struct target target = elf_look(call->directory, call->path, call->flags, exec_is_search(call));
-    if (target.kind == TARGET_DYNAMIC && !exec_can_preload())
+    bool is_usable = target.kind == TARGET_AGENT || environment_is_readable();
+    if (!is_usable || (target.kind == TARGET_DYNAMIC && !exec_can_preload()))
         target.kind = TARGET_FOREIGN;
     return target;
 }

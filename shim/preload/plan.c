@@ -3,8 +3,8 @@
  * What an environment lacks, and the complete one. exec.c asks for a plan on every exec and builds a new environment
  * on its stack only if something is missing; start.c and shell.c do the same for the process itself. A governed child
  * gets our LD_PRELOAD entry, the TOLLGATE_* family, the CA variables where absent, our names in NO_PROXY when a proxy
- * is set, and ASan's permission for preloads; for the agent all of that is taken out again. Entries are never edited in
- * place.
+ * is set, and ASan's permission for preloads; for the agent, and for what cannot use it (another architecture, another
+ * user), all that is ours is taken out again, whoever put it in. Entries are never edited in place.
  */
 #include "shim/preload/environment.h"
 
@@ -73,49 +73,86 @@ static void plan_completion(struct environment_plan *plan, struct target target)
     plan_proxies(plan);
 }
 
+static bool plan_is_removal(const struct environment_plan *plan)
+{
+    return plan->kind == TARGET_AGENT || plan->kind == TARGET_FOREIGN;
+}
+
+/* "…/merged/0123456789abcdef.pem": the launcher's, the user's roots and ours. */
+static bool removal_is_merged(const char *value)
+{
+    static const char form[] = "/merged/0123456789abcdef.pem";
+    size_t length = text_length(value);
+    return length > sizeof form - 1 && text_starts(value + length - (sizeof form - 1), "/merged/") &&
+           text_ends(value, ".pem");
+}
+
+/* A CA variable that leads to our own files: the user's own settings stay. */
+static bool removal_has_our_ca(const struct environment_plan *plan, int row)
+{
+    const char *entry = row >= ROW_FIRST_CA ? plan->found[row] : NULL;
+    if (entry == NULL)
+        return false;
+    const char *value = row_value(row, entry);
+    const char *file = plan->found[ROW_CA_FILE];
+    const char *bundle = plan->found[ROW_CA_BUNDLE];
+    return (shim.ca_file != NULL && text_equal(value, shim.ca_file)) ||
+           (shim.ca_bundle != NULL && text_equal(value, shim.ca_bundle)) ||
+           (file != NULL && text_equal(value, row_value(ROW_CA_FILE, file))) ||
+           (bundle != NULL && text_equal(value, row_value(ROW_CA_BUNDLE, bundle))) || removal_is_merged(value);
+}
+
+/* A variable that sends a library to our port of base URLs: the launcher's list names it. */
+static bool removal_has_our_url(const struct environment_plan *plan, const char *entry, const char *value)
+{
+    if (!text_starts(value, TOLLGATE_BASE_URLS_START))
+        return false;
+    const char *list = environment_find(plan->entries, TOLLGATE_ENV_BASE_URLS);
+    size_t length = (size_t)(value - entry) - 1;
+    for (const char *at = list; at != NULL && *at != '\0'; at += *at == ',') {
+        const char *name = at;
+        while (*at != '\0' && *at != ',')
+            at++;
+        if ((size_t)(at - name) == length && __builtin_memcmp(name, entry, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What is left of an entry; NULL: nothing. Ours are the family, our CA, our base URLs, and placeholder keys, which are
+ * nobody's secret. What the user had in a CA variable is remembered as "TOLLGATE_WAS_NAME=value", the entry's own end.
+ */
+static const char *removal_leave(const struct environment_plan *plan, const char *entry)
+{
+    if (text_starts(entry, TOLLGATE_ENV_WAS)) {
+        const char *before = entry + sizeof TOLLGATE_ENV_WAS - 1;
+        return removal_has_our_ca(plan, row_find(before)) ? before : NULL;
+    }
+    const char *value = text_find(entry, "=");
+    if (text_starts(entry, "TOLLGATE_") ||
+        (value != NULL && (text_starts(value + 1, TOLLGATE_KEY_PREFIX) || removal_has_our_url(plan, entry, value + 1))))
+        return NULL;
+    return removal_has_our_ca(plan, row_find(entry)) ? NULL : entry;
+}
+
+static bool removal_changes_any(const struct environment_plan *plan)
+{
+    for (const char *const *entry = plan->entries; *entry != NULL; entry++)
+        if (removal_leave(plan, *entry) != *entry)
+            return true;
+    return false;
+}
+
 static void plan_removal(struct environment_plan *plan)
 {
     size_t length = 0;
     const char *preload = plan->found[ROW_PRELOAD];
     if (preload != NULL && preload_find(row_value(ROW_PRELOAD, preload), &length) != NULL)
         plan->rewrite |= BIT(ROW_PRELOAD);
-    if (plan->kind != TARGET_AGENT)
-        return;
     for (int row = ROW_NO_PROXY; row <= ROW_NO_PROXY_LOWER; row++)
         if (plan->found[row] != NULL && map_names()[0] != '\0' && text_find(plan->found[row], map_names()) != NULL)
             plan->rewrite |= BIT(row);
-}
-
-/* A CA variable that leads to our own files: the user's own settings stay with the agent. */
-static bool removal_has_our_ca(const struct environment_plan *plan, int row, const char *entry)
-{
-    const char *value = row_value(row, entry);
-    const char *file = plan->found[ROW_CA_FILE];
-    const char *bundle = plan->found[ROW_CA_BUNDLE];
-    return row >= ROW_FIRST_CA && ((shim.ca_file != NULL && text_equal(value, shim.ca_file)) ||
-                                   (shim.ca_bundle != NULL && text_equal(value, shim.ca_bundle)) ||
-                                   (file != NULL && text_equal(value, row_value(ROW_CA_FILE, file))) ||
-                                   (bundle != NULL && text_equal(value, row_value(ROW_CA_BUNDLE, bundle))));
-}
-
-/* What the agent must not find: our family, our CA, and placeholder keys, which are nobody's secret. */
-static bool removal_drops(const struct environment_plan *plan, const char *entry)
-{
-    if (text_starts(entry, "TOLLGATE_"))
-        return true;
-    const char *value = text_find(entry, "=");
-    if (value != NULL && text_starts(value + 1, TOLLGATE_KEY_PREFIX))
-        return true;
-    int row = row_find(entry);
-    return row >= 0 && removal_has_our_ca(plan, row, entry);
-}
-
-static bool removal_drops_any(const struct environment_plan *plan)
-{
-    for (const char *const *entry = plan->entries; *entry != NULL; entry++)
-        if (removal_drops(plan, *entry))
-            return true;
-    return false;
 }
 
 static void plan_measure(struct environment_plan *plan)
@@ -150,13 +187,12 @@ bool environment_plan(char *const *entries, struct target target, const char *or
         if (row >= 0 && plan->found[row] == NULL)
             plan->found[row] = plan->entries[plan->count];
     }
-    bool is_removal = target.kind == TARGET_AGENT || target.kind == TARGET_FOREIGN;
-    if (is_removal)
+    if (plan_is_removal(plan))
         plan_removal(plan);
     else
         plan_completion(plan, target);
     if (plan->append == 0 && plan->rewrite == 0 && order == NULL &&
-        !(target.kind == TARGET_AGENT && removal_drops_any(plan)))
+        !(plan_is_removal(plan) && removal_changes_any(plan)))
         return false;
     plan_measure(plan);
     return true;
@@ -180,7 +216,7 @@ static char *build_added(const struct environment_plan *plan, int row, char *at)
     return text_append(at, added);
 }
 
-/* The value without our part and the separator next to it. An empty rest is an empty value. */
+/* The value without our part and the separator next to it. Of an empty rest the name alone. */
 static char *build_removed(const struct environment_plan *plan, int row, char *at)
 {
     const char *value = row_value(row, plan->found[row]);
@@ -197,19 +233,28 @@ static char *build_removed(const struct environment_plan *plan, int row, char *a
     return text_append(at + kept, rest);
 }
 
+/* Answers where the next text goes. An entry of which nothing is left is none. */
+static char *build_rewritten(const struct environment_plan *plan, int row, char *text, const char **array, size_t *used)
+{
+    char *end = plan_is_removal(plan) ? build_removed(plan, row, text) : build_added(plan, row, text);
+    if (plan_is_removal(plan) && row_value(row, text) == end)
+        return text;
+    array[(*used)++] = text;
+    return end + 1;
+}
+
 void environment_build(const struct environment_plan *plan, const char **array, char *text)
 {
-    bool is_removal = plan->kind == TARGET_AGENT || plan->kind == TARGET_FOREIGN;
     size_t used = 0;
     for (size_t i = 0; i < plan->count; i++) {
         const char *entry = plan->entries[i];
         int row = plan->rewrite != 0 ? row_find(entry) : -1;
-        if (row >= 0 && plan->found[row] == entry && (plan->rewrite & BIT(row))) {
-            array[used++] = text;
-            text = (is_removal ? build_removed(plan, row, text) : build_added(plan, row, text)) + 1;
-        } else if (plan->kind != TARGET_AGENT || !removal_drops(plan, entry)) {
+        if (row >= 0 && plan->found[row] == entry && (plan->rewrite & BIT(row)))
+            text = build_rewritten(plan, row, text, array, &used);
+        else if (!plan_is_removal(plan))
             array[used++] = entry;
-        }
+        else if ((entry = removal_leave(plan, entry)) != NULL)
+            array[used++] = entry;
     }
     for (int row = 0; row < ROW_COUNT; row++) {
         if (!(plan->append & BIT(row)))

@@ -22,6 +22,10 @@
 
 #include "shim/contract.h"
 
+#ifndef SYS_faccessat2 /* Linux 5.8 */
+#define SYS_faccessat2 439
+#endif
+
 #ifndef __x86_64__
 #error "the shim knows the system calls of x86-64 only"
 #endif
@@ -107,8 +111,8 @@ void hello_send(int fd);
 enum target_kind {
     TARGET_DYNAMIC,    /* takes a preload; also anything unreadable or unknown */
     TARGET_STATIC,     /* no interpreter, or Go: a preload does nothing, the supervisor governs it */
-    TARGET_PRIVILEGED, /* setuid or setgid: left alone */
-    TARGET_FOREIGN,    /* another architecture: its loader would complain about our library */
+    TARGET_PRIVILEGED, /* gains rights by setuid or setgid: left alone */
+    TARGET_FOREIGN,    /* another architecture's or another user's: cannot use what we would hand it */
     TARGET_AGENT       /* tollgated: never governed */
 };
 struct target {
@@ -139,6 +143,8 @@ bool supervise_prepare(struct supervise_target *target);
 void supervise_undo(const struct supervise_target *target);
 
 /* environment.c: what a governed process must find in its environment. */
+/* False: the process became a user who may not read what we would hand its children (sudo, su, setpriv). */
+bool environment_is_readable(void);
 #define ENVIRONMENT_ROWS 40
 struct environment_plan {
     const char *const *entries;
@@ -146,7 +152,7 @@ struct environment_plan {
     size_t count;
     enum target_kind kind;
     uint64_t append;                     /* rows to add, as a set of bits */
-    uint64_t rewrite;                    /* rows whose entry is replaced (or dropped, for the agent) */
+    uint64_t rewrite;                    /* rows whose entry is replaced, or dropped when nothing of it is left */
     const char *found[ENVIRONMENT_ROWS]; /* first entry of each row */
     size_t array_bytes;
     size_t text_bytes;

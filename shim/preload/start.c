@@ -36,10 +36,10 @@ static bool start_read_map(void)
 }
 
 /* Kept for the life of the process, as the kernel's own environment block is. Nothing missing: nothing done. */
-static void start_complete_environment(void)
+static void start_complete_environment(enum target_kind kind)
 {
     struct environment_plan plan;
-    struct target self = {.kind = TARGET_DYNAMIC};
+    struct target self = {.kind = kind};
     if (!environment_plan(environ, self, NULL, &plan))
         return;
     long memory = RAW6(SYS_mmap, 0, plan.array_bytes + plan.text_bytes + 1, PROT_READ | PROT_WRITE,
@@ -60,8 +60,14 @@ __attribute__((constructor)) static void start(void)
     environment_remember(entries);
     if (!shim.is_active)
         return;
-    if (start_read_map())
+    if (start_read_map()) {
         hello_prepare(shim.runtime, environment_find(entries, TOLLGATE_ENV_GROUP),
                       environment_find(entries, TOLLGATE_ENV_PROJECT));
-    start_complete_environment();
+    } else if (!environment_is_readable()) {
+        /* A program that no hook saw became another user and started this one. */
+        start_complete_environment(TARGET_FOREIGN);
+        shim.is_active = false;
+        return;
+    }
+    start_complete_environment(TARGET_DYNAMIC);
 }

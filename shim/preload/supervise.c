@@ -10,10 +10,6 @@
 
 #include "shim/preload/shim.h"
 
-#ifndef SYS_faccessat2
-#define SYS_faccessat2 439
-#endif
-
 #define SUPERVISE_STATUS_BYTES 512 /* of /proc/self/status; TracerPid is its seventh line */
 
 bool supervise_is_above(void)

@@ -238,9 +238,12 @@ check_left_alone() {
     cp "$printer" "$DIR/tollgated"
     output=$(governed env -i "$printer.static" 2>&1)
     if [ -z "$output" ]; then pass "static program left alone"; else fail "static program left alone" "$output"; fi
-    # The loader, privileged or not, takes the setuid program's own constructor into account; its exec must add nothing.
-    output=$(governed env -i "$printer.setuid" 2>&1)
-    if [ -z "$output" ]; then pass "setuid program left alone"; else fail "setuid program left alone" "$output"; fi
+    expects "setuid program of one's own gains nothing and is governed" "^LD_PRELOAD=$SHIM$" governed env -i "$printer.setuid"
+    if chown 65534 "$printer.setuid" 2>/dev/null && chmod u+s "$printer.setuid"; then
+        # The loader, privileged or not, takes the setuid program's own constructor into account; its exec must add nothing.
+        output=$(governed env -i "$printer.setuid" 2>&1)
+        if [ -z "$output" ]; then pass "setuid program left alone"; else fail "setuid program left alone" "$output"; fi
+    else skip "setuid program left alone" "needs root"; fi
     output=$(governed env "LD_PRELOAD=libm.so.6:$SHIM" OPENAI_API_KEY=kt_cg_x KEEP=1 HTTPS_PROXY=http://127.0.0.1:9 sh -c "'$DIR/tollgated'" 2>&1)
     if echo "$output" | grep -q '^KEEP=1$' && echo "$output" | grep -q '^LD_PRELOAD=libm.so.6$' &&
         ! echo "$output" | grep -E "TOLLGATE_|libtollgate|kt_cg_|$RUN|openai"; then
@@ -266,6 +269,43 @@ check_left_alone() {
     if governed env -i "$printer" | sort | cmp -s - <(governed sh -c "exec env -i '$printer'" | sort); then
         pass "completed environments are equal"
     else fail "completed environments are equal" "they differ"; fi
+}
+
+# Whoever may not read our files gets nothing of ours: sudo, su and the like behave as without us.
+check_users() {
+    if [ "$(id -u)" != 0 ] || ! have setpriv; then
+        skip "programs that become another user" "needs root and setpriv"
+        return
+    fi
+    local public=$DIR/public as="setpriv --reuid 65534 --regid 65534 --clear-groups" output mine
+    chmod 755 "$DIR" && mkdir -m 755 "$public" && cp "$SHIM" "$DIR/printer" "$public/" && chmod 755 "$public"/*
+    mine=(env "LD_PRELOAD=$public/libtollgate.so" "TOLLGATE_SHIM=$public/libtollgate.so" OPENAI_API_KEY=kt_cg_x KEEP=1
+        TOLLGATE_WAS_SSL_CERT_FILE=/was TOLLGATE_WAS_PIP_CERT=/merge SSL_CERT_FILE="$RUN/bundle.pem" REQUESTS_CA_BUNDLE=/own
+        PIP_CERT=/x/merged/0123456789abcdef.pem TOLLGATE_BASE_URLS=A_URL,OPENAI_BASE_URL OPENAI_BASE_URL=http://127.0.0.1:7/openai
+        B_URL=http://127.0.0.1:7/ HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=a.test)
+    # as_without_us NAME COMMAND…: the program finds what the user had, and nothing else of what is looked for.
+    as_without_us() {
+        local name=$1
+        shift
+        output=$(governed "${mine[@]}" "$@" 2>&1 | grep -E "ld\.so|TOLLGATE|libtollgate|LD_PRELOAD|$RUN|kt_cg_|KEEP|CERT|CA_|_URL|NO_PROXY" | sort | tr '\n' ' ')
+        if [ "$output" = "B_URL=http://127.0.0.1:7/ KEEP=1 NO_PROXY=a.test PIP_CERT=/merge REQUESTS_CA_BUNDLE=/own SSL_CERT_FILE=/was " ]; then pass "$name"
+        else fail "$name" "$output"; fi
+    }
+    as_without_us "as another user" $as "$public/printer"
+    as_without_us "and below its shell" $as sh -c "'$public/printer'; exit"
+    as_without_us "by effective ids alone" /usr/bin/python3 -c "import os; os.setegid(65534); os.seteuid(65534); os.execv('$public/printer', ['x'])"
+    printf '#include <unistd.h>\nint main(int n, char **a) { return n < 2 || setgid(65534) || setuid(65534) || execv(a[1], a + 1); }\n' >"$DIR/become.c"
+    gcc -static -o "$public/become" "$DIR/become.c"
+    # No hook completed NO_PROXY there, and no map says what of it is ours.
+    as_without_us "started by a program that no hook sees" env -u no_proxy NO_PROXY=a.test "$public/become" "$public/printer"
+    output=$(governed env -i "LD_PRELOAD=$public/libtollgate.so" KEEP=1 $as "$public/printer" 2>&1)
+    if [ "$output" = KEEP=1 ]; then pass "nothing is put back either"; else fail "nothing is put back either" "$output"; fi
+    chmod 711 "$RUN" && chmod 644 "$RUN"/*
+    output=$(governed env "${mine[@]:1:2}" $as env -i "$public/printer" 2>&1)
+    if echo "$output" | grep -q "^TOLLGATE_RUNTIME=$RUN$" && echo "$output" | grep -q "^SSL_CERT_FILE=$RUN/bundle.pem$"; then
+        pass "who may read our files is governed"
+    else fail "who may read our files is governed" "$output"; fi
+    chmod 700 "$RUN" "$DIR"
 }
 
 check_errors() {
@@ -428,6 +468,7 @@ lines "connections" governed TOLLGATE_GROUP=research "$CLIENTS/shim_connect" "$R
 check_hosts
 check_children
 check_left_alone
+check_users
 check_errors
 check_quiet
 check_bad_maps
