@@ -43,7 +43,8 @@ write_map() {
 }
 start_agent() {
     : >"$DIR/agent.log"
-    python3 tests/clients/redirect_agent.py "$RUN" "$PORT" "$DIR/agent.log" >"$DIR/agent.out" 2>"$DIR/agent.err" 8>&- 9<&- &
+    : >"$DIR/agent.out" # here, not by the agent's redirection: the former one's word is no answer
+    python3 tests/clients/redirect_agent.py "$RUN" "$PORT" "$DIR/agent.log" >>"$DIR/agent.out" 2>"$DIR/agent.err" 8>&- 9<&- &
     AGENT=$!
     wait_for 10 grep -q ready "$DIR/agent.out" || { cat "$DIR/agent.err"; exit 1; }
 }
@@ -221,15 +222,32 @@ check_trees() {
         is "a name that the program resolves itself" "$(unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$DIR/hosts" \
             env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$0" connect api.openai.com 443; exit' "$DIR/go" 2>&1)" "$expected"
     else skip "a name that the program resolves itself" "no private mount namespace here, or no go"; fi
-    cp /bin/true "$DIR/setuid" && chmod u+s "$DIR/setuid"
+    cp /bin/true "$DIR/own" && chmod u+s "$DIR/own"
+    cp /bin/true "$DIR/setuid" && chown 65534 "$DIR/setuid" && chmod u+s "$DIR/setuid" || rm "$DIR/setuid"
     { printf '\177ELF\1\1\1' && head -c 100 /dev/zero; } >"$DIR/foreign" && chmod +x "$DIR/foreign"
     write_map -s
     for program in setuid foreign; do
+        [ -e "$DIR/$program" ] || { skip "strict: $program" "needs root"; continue; }
         has "strict: $program" "$(supervised python3 -c "
 import os
 try: os.execv('$DIR/$program', ['x'])
 except OSError as error: print(error)")" "[Errno 1]"
     done
+    is "strict: setuid of one's own gains nothing, and runs" "$(supervised "$DIR/own"; echo $?)" 0
+    printf '#!/bin/sh\nexit 9\n' >"$DIR/script" && chmod 4755 "$DIR/script"
+    is "strict: so does a script, whose setuid bit is nothing" "$(supervised "$DIR/script"; echo $?)" 9
+    if [ "$(id -u)" = 0 ] && have sudo && sudo -n true 2>/dev/null; then
+        : >"$RUN/bundle.pem"
+        is "strict: root's sudo runs" "$(supervised sudo -n sh -c 'exit 8'; echo $?)" 8
+        is "strict: but not as a user who may not use us" "$(supervised sudo -n -u '#65534' "$DIR/own" >/dev/null; echo $?)" 1
+        is "strict: nor static so" "$(supervised sudo -n -u '#65534' "$DIR/static" exit 0 >/dev/null; echo $?)" 1
+        chmod 711 "$DIR"
+        write_map
+        is "not strict: it runs" "$(supervised sudo -n -u '#65534' "$DIR/static" exit 7 >/dev/null; echo $?)" 7
+        chmod 700 "$DIR"
+        rm "$RUN/bundle.pem"
+        write_map -s
+    else skip "strict: root's sudo" "needs root and sudo"; fi
     is "strict: static is supervised" "$(supervised "$DIR/static" connect $PROVIDER 443)" "$expected"
     has "strict: static without a launcher" "$(supervised env TOLLGATE_LAUNCHER=/none sh -c "'$DIR/static' exit 0")" "ermi"
     write_map
