@@ -53,10 +53,11 @@ static void program_adopt_sockets(pid_t caller)
         setenv("LISTEN_PID", text_format("%d", (int)getpid()), 1);
 }
 
-static _Noreturn void program_run(const struct supervise_program *program, const struct origin *origin, int gift,
-                                  pid_t caller)
+static _Noreturn void program_run(const struct supervise_program *program, const struct origin *origin,
+                                  const int gifts[2], pid_t caller)
 {
-    int listener = -1;
+    int listener = -1, gift = gifts[1];
+    close(gifts[0]); /* the server's: when it goes, we must hear so */
     program_adopt_sockets(caller);
     setenv(TOLLGATE_ENV_SUPERVISED, text_format("%d", (int)getppid()), 1);
     prctl(PR_SET_CHILD_SUBREAPER, origin->is_subreaper, 0, 0, 0);
@@ -219,10 +220,14 @@ static struct link_message server_meet_program(struct server *server, const int 
     struct link_message message;
     close(gift[1]);
     server->program_fd = link_raise(pidfd_open(server->program, 0));
+    if (server->program_fd < 0)
+        return (struct link_message){LINK_FAILED, errno, 0};
     if (!link_receive(gift[0], &message, ret_listener, 1))
         return (struct link_message){LINK_FAILED, ECHILD, 0};
     if (message.kind != LINK_STARTED)
         return message;
+    if (*ret_listener < 0)
+        return (struct link_message){LINK_FAILED, EMFILE, 0};
     int copy = pidfd_getfd(server->program_fd, message.value, 0);
     if (copy < 0)
         return (struct link_message){LINK_FAILED, errno, 0};
@@ -230,11 +235,20 @@ static struct link_message server_meet_program(struct server *server, const int 
     return (struct link_message){LINK_STARTED, (int)server->program, 0};
 }
 
+/* Nothing of us remains: whoever goes on without a supervisor must find neither a process nor a child of ours. */
+static _Noreturn void server_give_up(const struct server *server)
+{
+    if (server->program > 0) {
+        kill(server->program, SIGKILL);
+        waitpid(server->program, NULL, 0);
+    }
+    _exit(EXIT_FAILURE);
+}
+
 static _Noreturn void server_run(const struct supervise_program *program, const struct origin *origin, int link,
                                  struct supervise_shared *shared)
 {
     int gift[2], listener = -1;
-    struct link_message message = {LINK_FAILED, ENOMEM, 0};
     struct server server = {.link = link, .front = getppid(), .shared = shared};
     sigset_t child;
     sigemptyset(&child);
@@ -243,13 +257,13 @@ static _Noreturn void server_run(const struct supervise_program *program, const 
     prctl(PR_SET_NAME, "tollgate-serve", 0, 0, 0);
     server.signals = link_raise(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     if (server.signals >= 0 && link_open(gift) && (server.program = fork()) == 0)
-        program_run(program, origin, gift[1], server.front);
-    if (server.program > 0)
-        message = server_meet_program(&server, gift, &listener);
+        program_run(program, origin, gift, server.front);
+    struct link_message message = server.program > 0 ? server_meet_program(&server, gift, &listener)
+                                                     : (struct link_message){LINK_FAILED, errno, 0};
     int given[2] = {listener, server.program_fd};
     link_send(link, message, given, message.kind == LINK_STARTED ? 2 : 0);
     if (message.kind != LINK_STARTED)
-        _exit(EXIT_FAILURE); /* the program waits for a word that does not come, and ends, too */
+        server_give_up(&server);
     link_send(gift[0], message, NULL, 0);
     close(gift[0]);
     close(server.program_fd);
@@ -287,7 +301,7 @@ int supervise_run(const struct supervise_program *program)
     void *memory =
         mmap(NULL, sizeof(struct supervise_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || !link_open(ends))
-        return ENOMEM;
+        return errno;
     fflush(NULL);
     origin_save(&origin);
     pid_t server = fork();
