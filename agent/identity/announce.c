@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Further ones take the place of whoever was silent longest, of the same user first: it connects again when needed. */
-enum { ANNOUNCERS_MAX = 512, ANNOUNCERS_PER_UID_MAX = 128, BACKLOG = 128, PAUSE_MS = 100 };
+enum { ANNOUNCERS_MAX = 512, ANNOUNCERS_PER_UID_MAX = 128, NEWCOMERS_MAX = 64, PAUSE_MS = 100 };
 
 struct announcer {
     int fd;
@@ -131,22 +131,32 @@ static void make_room(struct announcements *announcements, uid_t uid)
         drop(announcements, find_idlest(announcements, (uid_t)-1));
 }
 
-/* False: the kernel has no descriptor for it now. */
-static bool welcome(struct announcements *announcements)
+static void welcome(struct announcements *announcements, int fd)
 {
-    int fd = accept4(announcements->endpoint.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
     const struct identity_redirects *options = &announcements->options;
     struct ucred peer;
     socklen_t length = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.pid <= 0 ||
         !options->admits(options->context, peer.uid)) {
         close(fd);
-        return true;
+        return;
     }
     make_room(announcements, peer.uid);
     announcements->rows[announcements->count++] = (struct announcer){fd, peer.uid, peer.pid, process_now_ns()};
+}
+
+/*
+ * Those that wait at the door, not more than get an answer before their place is another's. False: the kernel has no
+ * descriptor for them now.
+ */
+static bool welcome_all(struct announcements *announcements)
+{
+    for (unsigned i = 0; i < NEWCOMERS_MAX; i++) {
+        int fd = accept4(announcements->endpoint.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+        welcome(announcements, fd);
+    }
     return true;
 }
 
@@ -173,7 +183,7 @@ static void *announce_main(void *argument)
         for (unsigned i = announcements->count; i-- > 0;)
             if (announcements->polls[i + 2].revents && !answer(announcements, &announcements->rows[i]))
                 drop(announcements, i);
-        is_paused = has_newcomer && !welcome(announcements);
+        is_paused = has_newcomer && !welcome_all(announcements);
     }
     return NULL;
 }
@@ -185,7 +195,7 @@ struct announcements *announcements_open(struct identity *identity, const struct
     announcements->identity = identity;
     announcements->options = *options;
     if (!endpoint_open(&announcements->endpoint, options->path, SOCK_SEQPACKET, options->mode) ||
-        listen(announcements->endpoint.fd, BACKLOG) != 0) {
+        listen(announcements->endpoint.fd, SOMAXCONN) != 0) {
         endpoint_close(&announcements->endpoint);
         free(announcements);
         return NULL;
