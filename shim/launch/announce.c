@@ -2,7 +2,7 @@
 /*
  * The connection to the agent's redirect.sock: opened at the first governed connect, kept, opened again after the agent
  * was restarted. Announcements are answered in order, so a ring of askers is all the state there is. Never waits:
- * serve.c polls the descriptor and keeps the deadlines.
+ * serve.c polls the descriptor, asks an agent again that has no room at this moment, and keeps the deadlines.
  */
 #include "shim/launch/supervise.h"
 
@@ -33,45 +33,59 @@ void announce_open(struct announce *announce, const char *runtime)
     announce->address = address;
 }
 
-static bool announce_connect(struct announce *announce)
+static void announce_close(struct announce *announce)
+{
+    if (announce->fd >= 0)
+        close(announce->fd);
+    announce->fd = -1;
+}
+
+static enum announce_result announce_connect(struct announce *announce)
 {
     if (announce->address.sun_family != AF_UNIX)
-        return false;
+        return ANNOUNCE_NOBODY;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return false;
+        return ANNOUNCE_NOBODY;
     if (connect(fd, (const struct sockaddr *)&announce->address, sizeof announce->address) != 0) {
+        bool is_full = errno == EAGAIN; /* the backlog: many programs that began at the same moment */
         close(fd);
-        return false;
+        return is_full ? ANNOUNCE_BUSY : ANNOUNCE_NOBODY;
     }
     announce->fd = fd;
-    return true;
+    return ANNOUNCE_SENT;
 }
 
 static bool announce_put(const struct announce *announce, const struct tollgate_redirect *form)
 {
-    return send(announce->fd, form, sizeof *form, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *form;
+    return announce->fd >= 0 &&
+           send(announce->fd, form, sizeof *form, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *form;
 }
 
-bool announce_send(struct announce *announce, int asker, uint64_t cookie, const struct destination *destination,
-                   pid_t pid)
+static enum announce_result announce_try(struct announce *announce, const struct tollgate_redirect *form)
+{
+    if (announce_put(announce, form))
+        return ANNOUNCE_SENT;
+    /* An agent that was restarted left a dead connection behind. While others wait on it, poll says so. */
+    if (announce->count > 0)
+        return ANNOUNCE_BUSY;
+    announce_close(announce);
+    enum announce_result result = announce_connect(announce);
+    return result == ANNOUNCE_SENT && !announce_put(announce, form) ? ANNOUNCE_BUSY : result;
+}
+
+enum announce_result announce_send(struct announce *announce, int asker, uint64_t cookie,
+                                   const struct destination *destination, pid_t pid)
 {
     struct tollgate_redirect form = announce->form;
     form.cookie = cookie;
     memcpy(form.original, destination->original, sizeof form.original);
     form.port = destination->port;
     form.pid = pid;
-    bool is_sent = announce->fd >= 0 && announce_put(announce, &form);
-    /* An agent that was restarted left a dead connection behind. While others wait on it, poll says so. */
-    if (!is_sent && announce->count == 0) {
-        if (announce->fd >= 0)
-            close(announce->fd);
-        announce->fd = -1;
-        is_sent = announce_connect(announce) && announce_put(announce, &form);
-    }
-    if (is_sent)
+    enum announce_result result = announce_try(announce, &form);
+    if (result == ANNOUNCE_SENT)
         announce->waiting[(announce->first + announce->count++) % SUPERVISE_NOTICES_MAX] = asker;
-    return is_sent;
+    return result;
 }
 
 int announce_take(struct announce *announce, int *ret_asker, struct tollgate_redirect_answer *ret_answer)
@@ -95,8 +109,6 @@ size_t announce_drop(struct announce *announce, int ret_askers[SUPERVISE_NOTICES
     for (size_t i = 0; i < count; i++)
         ret_askers[i] = announce->waiting[(announce->first + i) % SUPERVISE_NOTICES_MAX];
     announce->count = 0;
-    if (announce->fd >= 0)
-        close(announce->fd);
-    announce->fd = -1;
+    announce_close(announce);
     return count;
 }

@@ -8,6 +8,7 @@
  *
  *   stopped call ── elsewhere ────────────────────────────────────────────▶ the kernel goes on
  *        └─ governed ── announced ── acknowledged ── our connect ──────────▶ its result
+ *                           │  (no room: again, soon)
  *                           └─ no agent: a provider's address ECONNREFUSED, any other goes on
  *
  * A governed call is never let go on in the kernel, which would read the address again from memory that the program's
@@ -30,7 +31,8 @@
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
 #endif
 
-enum { SERVE_AGENT_MS = 2000, SERVE_CONNECT_MS = 10000, SERVE_LOOK_US = 100 };
+enum { SERVE_AGENT_MS = 2000, SERVE_AGAIN_MS = 10, SERVE_HANGUPS_MAX = 5, SERVE_CONNECT_MS = 10000 };
+enum { SERVE_LOOK_US = 100 };
 
 void serve_open(struct serve *serve, int listener, struct supervise_shared *shared)
 {
@@ -94,12 +96,19 @@ static void serve_without_agent(struct serve *serve, int index)
         serve_answer(serve, index, ECONNREFUSED, 0);
 }
 
+/* It was too slow, or hung up: it makes room so for others, and whoever waited in time may ask again. */
 static void serve_drop_agent(struct serve *serve)
 {
     int askers[SUPERVISE_NOTICES_MAX];
     size_t count = announce_drop(&serve->announce, askers);
-    for (size_t i = 0; i < count; i++)
-        serve_without_agent(serve, askers[i]);
+    long long now = supervise_now_ms();
+    for (size_t i = 0; i < count; i++) {
+        struct pending *pending = &serve->pendings[askers[i]];
+        if (pending->deadline_ms > now && pending->hangups++ < SERVE_HANGUPS_MAX)
+            pending->state = PENDING_WAITING;
+        else
+            serve_without_agent(serve, askers[i]);
+    }
 }
 
 /* ---- one call ---- */
@@ -169,18 +178,24 @@ static void serve_look_for_answer(struct serve *serve)
         sched_yield();
 }
 
-static void serve_announce(struct serve *serve, int index, pid_t pid)
+static void serve_announce(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
     uint64_t cookie = 0;
     socklen_t size = sizeof cookie;
     getsockopt(pending->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
     pending->state = PENDING_ANNOUNCED;
-    pending->deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
-    if (announce_send(&serve->announce, index, cookie, &pending->destination, pid))
+    switch (announce_send(&serve->announce, index, cookie, &pending->destination, pending->pid)) {
+    case ANNOUNCE_SENT:
         serve_look_for_answer(serve);
-    else
+        break;
+    case ANNOUNCE_BUSY:
+        pending->state = PENDING_WAITING;
+        break;
+    case ANNOUNCE_NOBODY:
         serve_without_agent(serve, index);
+        break;
+    }
 }
 
 /* Connected already, or on the way: whatever address is named, the kernel's answer is the same. */
@@ -198,10 +213,9 @@ static void serve_judge_socket(struct serve *serve, int index)
     struct pending *pending = &serve->pendings[index];
     const struct seccomp_notif *call = serve_call(serve, index);
     enum destination_kind kind = pending->destination.kind;
-    pid_t pid = 0;
-    int fd = socket_borrow(call, &pid);
-    if (fd == -EBADF || fd == -ESRCH) {
-        serve_go_on(serve, index); /* the kernel says so itself */
+    int fd = socket_borrow(call, &pending->pid);
+    if (fd == -EBADF) {
+        serve_answer(serve, index, EBADF, 0);
         return;
     }
     if (fd < 0) {
@@ -232,7 +246,8 @@ static void serve_judge_socket(struct serve *serve, int index)
     } else if (state != TCP_CLOSE) {
         serve_repeat(serve, index);
     } else {
-        serve_announce(serve, index, pid);
+        pending->deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
+        serve_announce(serve, index);
     }
 }
 
@@ -290,6 +305,8 @@ size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
         if (pending->state == PENDING_NONE)
             continue;
         long long left = pending->deadline_ms > now ? pending->deadline_ms - now : 0;
+        if (pending->state == PENDING_WAITING && left > SERVE_AGAIN_MS)
+            left = SERVE_AGAIN_MS;
         if (*timeout_ms < 0 || left < *timeout_ms)
             *timeout_ms = (int)left;
         if (pending->state == PENDING_CONNECTING)
@@ -304,11 +321,14 @@ static void serve_check_deadlines(struct serve *serve)
     bool is_agent_late = false;
     for (int i = 0; i < SUPERVISE_NOTICES_MAX && serve->pending_count > 0; i++) {
         struct pending *pending = &serve->pendings[i];
-        if (pending->state == PENDING_NONE || pending->deadline_ms > now)
-            continue;
-        if (pending->state == PENDING_CONNECTING)
+        bool is_late = pending->deadline_ms <= now;
+        if (pending->state == PENDING_WAITING && !is_late)
+            serve_announce(serve, i);
+        else if (pending->state == PENDING_WAITING)
+            serve_without_agent(serve, i);
+        else if (pending->state == PENDING_CONNECTING && is_late)
             serve_answer(serve, i, ETIMEDOUT, 0);
-        else
+        else if (pending->state == PENDING_ANNOUNCED && is_late)
             is_agent_late = true;
     }
     if (is_agent_late)

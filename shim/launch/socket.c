@@ -13,6 +13,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
+#endif
+
 enum { SOCKET_DIAL_US = 1000 };
 
 /* Thread ids are no process ids: pidfd_open wants the latter. 0: it is gone. */
@@ -29,20 +33,48 @@ static pid_t socket_find_process(pid_t thread)
     return pid;
 }
 
-/* A copy of the descriptor, or -errno. */
-int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid)
+static int socket_copy(int process, int number)
 {
-    pid_t pid = (pid_t)call->pid;
-    int process = pidfd_open(pid, 0);
-    if (process < 0 && (pid = socket_find_process(pid)) > 0)
-        process = pidfd_open(pid, 0);
     if (process < 0)
         return -errno;
-    int fd = pidfd_getfd(process, (int)call->data.args[0], 0);
+    int fd = pidfd_getfd(process, number, 0);
     int error = errno;
     close(process);
-    *ret_pid = pid;
     return fd >= 0 ? fd : -error;
+}
+
+/* Is `fd` what the thread knows by this number? Its table of descriptors may be one of its own. */
+static bool socket_is_of(int fd, pid_t thread, int number)
+{
+    char path[60];
+    struct stat ours, theirs;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)thread, number);
+    return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+           ours.st_ino == theirs.st_ino;
+}
+
+/* Before Linux 6.9 only of the process's first thread, which may have ended, or have another table of descriptors. */
+static int socket_copy_from_first(pid_t process, pid_t thread, int number)
+{
+    int fd = socket_copy(pidfd_open(process, 0), number);
+    if (fd >= 0 && socket_is_of(fd, thread, number))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -ESRCH;
+}
+
+int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid)
+{
+    pid_t thread = (pid_t)call->pid;
+    int number = (int)call->data.args[0];
+    int process = pidfd_open(thread, 0);
+    *ret_pid = thread;
+    if (process >= 0)
+        return socket_copy(process, number);
+    *ret_pid = socket_find_process(thread);
+    int own = pidfd_open(thread, PIDFD_THREAD);
+    return own >= 0 ? socket_copy(own, number) : socket_copy_from_first(*ret_pid, thread, number);
 }
 
 int socket_option(int fd, int level, int name)

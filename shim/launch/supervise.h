@@ -78,9 +78,10 @@ struct announce {
     size_t first, count; /* of `waiting`, a ring: who asked, in order */
 };
 void announce_open(struct announce *announce, const char *runtime);
-/* False: no agent took it. `asker` comes back from announce_take. */
-bool announce_send(struct announce *announce, int asker, uint64_t cookie, const struct destination *destination,
-                   pid_t pid);
+/* BUSY: an agent is there, ask again soon; NOBODY: none took it. `asker` comes back from announce_take. */
+enum announce_result { ANNOUNCE_SENT, ANNOUNCE_BUSY, ANNOUNCE_NOBODY };
+enum announce_result announce_send(struct announce *announce, int asker, uint64_t cookie,
+                                   const struct destination *destination, pid_t pid);
 /* The next answer: 1, *ret_asker's is in *ret_answer; 0, none yet; -1, the agent is gone. */
 int announce_take(struct announce *announce, int *ret_asker, struct tollgate_redirect_answer *ret_answer);
 /* Gives up; *ret_askers had no answer. Returns how many. */
@@ -89,9 +90,11 @@ size_t announce_drop(struct announce *announce, int ret_askers[SUPERVISE_NOTICES
 /* ---- serve.c: answers to the program's calls ---- */
 
 struct pending {
-    enum { PENDING_NONE, PENDING_ANNOUNCED, PENDING_CONNECTING } state;
-    int fd; /* the program's own socket */
+    enum { PENDING_NONE, PENDING_WAITING, PENDING_ANNOUNCED, PENDING_CONNECTING } state; /* WAITING: to be announced */
+    int fd;                                                                              /* the program's own socket */
+    pid_t pid;                                                                           /* the program */
     bool is_second_hand;
+    unsigned hangups; /* of agents that had not answered */
     struct destination destination;
     struct sockaddr_in agent;
     long long deadline_ms;
@@ -114,7 +117,8 @@ void serve_inherit(struct serve *serve);
 
 /* ---- socket.c: the program's own socket ---- */
 
-/* A copy of the descriptor that the call names, or -errno; *ret_pid is the process of its thread. */
+/* A copy of the descriptor that the call names, or -errno; -EBADF: there is none. *ret_pid is the process of its
+ * thread. */
 int socket_borrow(const struct seccomp_notif *call, pid_t *ret_pid);
 int socket_option(int fd, int level, int name); /* -1: it has none */
 /* TCP_CLOSE: it is free. Else connected, connecting or listening: the kernel alone knows the answer, and where it leads

@@ -17,7 +17,7 @@ if os.path.exists(path):
     os.unlink(path)
 announcements = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 announcements.bind(path)
-announcements.listen(128)
+announcements.listen(4)  # many programs at once must get by with that
 connections = socket.socket()
 connections.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 connections.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
@@ -37,7 +37,10 @@ def announced(peer):
     address = ipaddress.ip_address(original)
     address = address.ipv4_mapped or address
     text = lambda name: name.rstrip(b"\0").decode() or "-"
-    name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    try:
+        name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    except FileNotFoundError:  # of a process whose first thread has ended
+        name = "?"
     print("announced", address, wanted, name, text(group), text(project), "cookie", cookie != 0, file=log)
     if os.path.exists(runtime + "/silent"):
         return

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -352,8 +353,80 @@ static int run_lines(void)
     return 0;
 }
 
+/* ---- threads of their own kind ---- */
+
+/* The first thread has ended: the process has no descriptors by the look of it. */
+static void *leaderless_main(void *leader)
+{
+    pthread_join(*(pthread_t *)leader, NULL);
+    usleep(100000);
+    exit(run_connect());
+}
+
+static int run_leaderless(void)
+{
+    static pthread_t leader;
+    pthread_t worker;
+    leader = pthread_self();
+    if (pthread_create(&worker, NULL, leaderless_main, &leader) != 0)
+        return 3;
+    pthread_exit(NULL);
+}
+
+/* Its own table of descriptors, in which the socket's number means something else to the other threads. */
+static void *table_main(void *decoy)
+{
+    int fd = *(int *)decoy;
+    if (unshare(CLONE_FILES) != 0 || dup2(open_socket(SOCK_STREAM), fd) != fd)
+        exit(3);
+    if (connect(fd, &target.any, target_length) != 0)
+        say_error("connect");
+    else
+        say_greeting(fd);
+    return NULL;
+}
+
+static int run_table(void)
+{
+    pthread_t thread;
+    int decoy = open_socket(SOCK_STREAM);
+    if (pthread_create(&thread, NULL, table_main, &decoy) != 0)
+        return 3;
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+/* Connects when whoever started it closes the other end of stdin. */
+static int run_gated(void)
+{
+    char byte;
+    printf("ready\n");
+    fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+    int fd = open_socket(SOCK_STREAM);
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    if (connect(fd, &target.any, target_length) != 0 || getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
+        say_error("connect");
+    else
+        printf("connected: %s\n", inet_ntoa(peer.sin_addr));
+    return 0;
+}
+
+static int run_childless(void)
+{
+    if (waitpid(-1, NULL, WNOHANG) < 0)
+        printf("%s\n", strerror(errno));
+    else
+        printf("a child\n");
+    return 0;
+}
+
 static int run_waiting(const char *what)
 {
+    if (strcmp(what, "childless") == 0)
+        return run_childless();
     if (strcmp(what, "count") == 0)
         return run_count();
     if (strcmp(what, "lines") == 0)
@@ -371,6 +444,12 @@ static int run_to(int argc, char **argv)
     parse(argv[2], argv[3]);
     if (strcmp(what, "connect") == 0)
         return run_connect();
+    if (strcmp(what, "leaderless") == 0)
+        return run_leaderless();
+    if (strcmp(what, "table") == 0)
+        return run_table();
+    if (strcmp(what, "gated") == 0)
+        return run_gated();
     if (strcmp(what, "only") == 0)
         return run_only(number != 0);
     if (strcmp(what, "epoll") == 0)

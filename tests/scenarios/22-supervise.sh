@@ -69,6 +69,7 @@ build_programs() {
         if [ -x "$DIR/cgo" ] && readelf -l "$DIR/cgo" | grep -q INTERP; then pass "the cgo program is dynamic"; else fail "the cgo program is dynamic" "$(file "$DIR/cgo")"; fi
     else skip "Go programs" "no go"; fi
     gcc -D_GNU_SOURCE -O1 -pthread -o "$DIR/dynamic" tests/clients/supervised.c
+    build_forbid || exit 1
 }
 
 check_connects() {
@@ -105,6 +106,9 @@ check_many() {
     is "500 connects under a 1 ms timer" "$(supervised "$DIR/static" storm $PROVIDER 443 500)" "connected 500, EINTR 0, EISCONN 0, other 0"
     is "and past the agent" "$(supervised "$DIR/static" storm 127.0.0.1 "$PORT" 500)" "connected 500, EINTR 0, EISCONN 0, other 0"
     is "64 threads at once" "$(supervised "$DIR/static" threads $PROVIDER 443 64 20)" "connected 1280, EINTR 0, EISCONN 0, other 0"
+    is "200 programs at once, more than the agent's door holds" "$(supervised python3 tests/clients/burst.py 200 "$DIR/static" $PROVIDER)" \
+        "200 connected: 127.78.0.1"
+    is "and to an address of anybody's" "$(supervised python3 tests/clients/burst.py 100 "$DIR/static" $OTHER)" "100 connected: 127.78.0.1"
     [ -x "$DIR/go" ] && is "100 goroutines at once" "$(supervised "$DIR/go" threads $PROVIDER 443 100 20)" "greeted 2000 others map[]"
 }
 
@@ -532,9 +536,72 @@ C
     write_map
 }
 
+# The thread that calls is not the one that the process is known by.
+check_threads() {
+    local what
+    for what in leaderless table; do
+        is "$what: governed" "$(supervised "$DIR/static" $what $PROVIDER 443)" "connected: agent 127.78.0.1"
+        is "$what: and to an address of anybody's" "$(supervised "$DIR/static" $what $OTHER 443)" "connected: agent 127.78.0.1"
+        # As a kernel before 6.9 answers pidfd_open(PIDFD_THREAD).
+        is "$what, old kernel: refused" "$(supervised "$DIR/forbid" 434 1 128 22 sh -c "exec '$DIR/static' $what $PROVIDER 443")" \
+            "connect: Connection refused"
+    done
+    is "threads, old kernel: governed" "$(supervised "$DIR/forbid" 434 1 128 22 sh -c "exec '$DIR/static' threads $PROVIDER 443 8 5")" \
+        "connected 40, EINTR 0, EISCONN 0, other 0"
+}
+
+# A sandbox may forbid what the supervisor needs only after its filter is in force: the program runs, ungoverned, and
+# whoever waits for its output waits for nothing of ours. forbid NUMBER ARGUMENT VALUE ERRNO PROGRAM…: as Docker's profile does.
+build_forbid() {
+    cat >"$DIR/forbid.c" <<'C'
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    if (argc < 6)
+        return 2;
+    unsigned argument = offsetof(struct seccomp_data, args) + 8 * (unsigned)atoi(argv[2]);
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(argv[1]), 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(argv[3]), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)atoi(argv[4])),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof steps / sizeof *steps, steps};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        return 3;
+    return execvp(argv[5], argv + 5);
+}
+C
+    gcc -o "$DIR/forbid" "$DIR/forbid.c"
+}
+check_late_failure() {
+    local output limit
+    output=$(supervised timeout 20 "$DIR/forbid" 438 2 0 1 sh -c "exec '$DIR/static' exit 6")
+    is "pidfd_getfd forbidden: the program runs" "$?" 6
+    has "that is said" "$output" "this sandbox forbids a supervisor"
+    is "and nothing of us is left" "$(count_left)" 0
+    for limit in 4 5 6 7 8 9; do
+        output=$(supervised timeout 20 sh -c "ulimit -n $limit; exec '$DIR/static' exit 6")
+        is "$limit descriptors: the program runs" "$?" 6
+        is "$limit descriptors: nothing of us is left" "$(count_left)" 0
+    done
+    output=$(supervised timeout 20 sh -c "ulimit -n 8; exec '$DIR/static' exit 6")
+    has "8 descriptors: that is said" "$output" "Too many open files"
+    is "the program has no child that it did not start" \
+        "$(supervised timeout 20 "$DIR/forbid" 438 2 0 1 sh -c "exec '$DIR/static' childless" 2>&1 | tail -1)" "No child processes"
+}
+
 build_programs
 write_map
 start_agent
-for part in ${PARTS:-connects many user self hooks trees ends signals jobs daemon death agent_down maps foreign}; do "check_$part"; done
+for part in ${PARTS:-connects many user self hooks trees ends signals jobs daemon death agent_down maps foreign threads late_failure}; do "check_$part"; done
 is "the stand-in had nothing to complain about" "$(cat "$DIR/agent.err")" ""
 exit $failed
