@@ -251,6 +251,8 @@ void environment_build(const struct environment_plan *plan, const char **array, 
         int row = plan->rewrite != 0 ? row_find(entry) : -1;
         if (row >= 0 && plan->found[row] == entry && (plan->rewrite & BIT(row)))
             text = build_rewritten(plan, row, text, array, &used);
+        else if (plan->order != NULL && text_starts(entry, PLAN_ORDER))
+            continue; /* somebody else's order must not come first */
         else if (!plan_is_removal(plan))
             array[used++] = entry;
         else if ((entry = removal_leave(plan, entry)) != NULL)
