@@ -3,7 +3,8 @@
  * What the target of an exec is: dynamic, static, privileged, foreign or the agent. exec.c asks before every exec, also
  * in a vfork child and on a 16 KiB thread stack, so this reads a few bytes of the file into small frames, follows
  * at most four "#!" lines, and changes nothing. Whatever cannot be looked at counts as dynamic: if it does not exist
- * the exec fails anyway, and a preload that nobody loads is harmless.
+ * the exec fails anyway, and a preload that nobody loads is harmless. Under strict that holds only for files whose mode
+ * forbids reading them.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -151,6 +152,19 @@ static bool elf_parse_script(const char *head, size_t head_bytes, char line[ELF_
     return length > 0;
 }
 
+/* A descriptor that only names its file (O_PATH) is read through another one. A negative errno on failure. */
+static __attribute__((noinline)) long elf_open(int directory, const char *path)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    char link[sizeof "/proc/self/fd/" + 10], byte;
+    if (path[0] != '\0')
+        return RAW6(SYS_openat, directory, path, flags, 0, 0, 0);
+    if (RAW6(SYS_pread64, directory, &byte, 1, 0, 0, 0) != -EBADF)
+        return directory;
+    text_append_number(text_append(link, "/proc/self/fd/"), (uint32_t)directory);
+    return RAW6(SYS_openat, AT_FDCWD, link, flags, 0, 0, 0);
+}
+
 /*
  * The launcher's rule (shim/launch/elf.c): ids that would change, or file capabilities for anybody but root. The latter
  * cost two system calls and matter only where such a program must not run: a preload that the loader ignores is
@@ -179,20 +193,19 @@ static bool elf_look_once(int directory, const char *path, int flags, struct tar
         Elf64_Ehdr aligned;
     } head;
     struct stat facts = {.st_mode = 0};
-    bool is_descriptor = path[0] == '\0';
     if (RAW6(SYS_newfstatat, directory, path, &facts, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 0, 0) != 0 ||
         !S_ISREG(facts.st_mode))
         return false;
-    long fd = directory;
-    if (!is_descriptor)
-        fd = RAW6(SYS_openat, directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, 0, 0);
-    long got = fd >= 0 ? RAW6(SYS_pread64, fd, head.bytes, sizeof head.bytes, 0, 0, 0) : -1;
+    long fd = elf_open(directory, path);
+    long got = fd < 0 ? fd : RAW6(SYS_pread64, fd, head.bytes, sizeof head.bytes, 0, 0, 0);
+    if (got < 0 && got != -EACCES && map_is_strict())
+        ret_target->kind = TARGET_PRIVILEGED; /* nobody can tell; a program that may not be read is the kernel's */
     bool is_script = got > 0 && elf_parse_script(head.bytes, (size_t)got, line);
     if (!is_script && elf_gains_rights(&facts, (int)fd)) /* the kernel ignores these bits on scripts */
         ret_target->kind = TARGET_PRIVILEGED;
     else if (got >= SELFMAG && __builtin_memcmp(head.bytes, ELFMAG, SELFMAG) == 0)
         *ret_target = elf_judge((int)fd, head.bytes, (size_t)got, text_base(path));
-    if (fd >= 0 && !is_descriptor)
+    if (fd >= 0 && fd != directory)
         RAW3(SYS_close, fd, 0, 0);
     return is_script;
 }

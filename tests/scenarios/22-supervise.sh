@@ -131,6 +131,13 @@ check_user() {
         is "$program as a user without capabilities" \
             "$(as_user env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$@"; exit' sh "$DIR/$program" connect $PROVIDER 443 2>&1)" "connected: agent 127.78.0.1"
     done
+    write_map -s
+    chmod 644 "$RUN/map"
+    cp /bin/true "$DIR/unread" && chmod 711 "$DIR/unread"
+    is "strict: a program that its mode forbids to read runs" \
+        "$(as_user env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$@"; echo $?' sh "$DIR/unread" 2>&1)" 0
+    write_map
+    chmod 644 "$RUN/map"
 }
 
 # The program finds in itself what it would find without us. In both runs the environment is completed by sh's constructor.
@@ -186,6 +193,10 @@ for line in [
     ("execvpe", forked(lambda: os.execvpe(name, call, {"PATH": directory}))),
     ("execvp", forked(lambda: libc.execvp(name.encode(), strings(call)))),
     ("fexecve", forked(lambda: os.execve(os.open(program, os.O_RDONLY | os.O_CLOEXEC), call, {}))),
+    ("fexecve of a bare name", forked(lambda: os.execve(os.open(program, os.O_PATH | os.O_CLOEXEC), call, {}))),
+    ("execveat of a bare name", forked(lambda: libc.execveat(os.open(program, os.O_PATH), b"", strings(call), strings([]), 0x1000))),
+    ("execve with another's order", forked(lambda: os.execve(program, call, {"TOLLGATE_EXECUTE": "/bin/true"}))),
+    ("posix_spawn with another's order", spawned(os.posix_spawn, program, {"TOLLGATE_EXECUTE": "/bin/true"})),
     ("execveat", forked(lambda: libc.execveat(os.open(directory, os.O_RDONLY), name.encode(), strings(call), strings([]), 0))),
     ("syscall", forked(lambda: libc.syscall(59, program.encode(), strings(call), strings([])))),
     ("posix_spawn", spawned(os.posix_spawn, program, {})),
@@ -252,6 +263,15 @@ except OSError as error: print(error)")" "[Errno 1]"
         rm "$RUN/bundle.pem"
         write_map -s
     else skip "strict: root's sudo" "needs root and sudo"; fi
+    has "strict: one that cannot be looked at does not" "$(supervised python3 -c "
+import os, resource
+held = os.open('/dev/null', os.O_RDONLY)
+resource.setrlimit(resource.RLIMIT_NOFILE, (held + 1, held + 1))
+try: os.execv('$DIR/static', ['x', 'exit', '0'])
+except OSError as error: print(error)")" "[Errno 1]"
+    is "strict: static by a bare name is supervised" "$(supervised python3 -c "
+import os
+os.execve(os.open('$DIR/static', os.O_PATH | os.O_CLOEXEC), ['x', 'connect', '$PROVIDER', '443'], {})")" "$expected"
     is "strict: static is supervised" "$(supervised "$DIR/static" connect $PROVIDER 443)" "$expected"
     has "strict: static without a launcher" "$(supervised env TOLLGATE_LAUNCHER=/none sh -c "'$DIR/static' exit 0")" "ermi"
     write_map
