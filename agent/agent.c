@@ -280,6 +280,9 @@ static enum error open_services(struct agent *agent)
     if (!error)
         error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
                                       &agent->base_url_listener);
+    agent->map.base_url_port = listener_port(agent->base_url_listener);
+    if (!error)
+        error = startup_publish(options, agent->settings, &agent->map);
     if (!error)
         error = startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
                                            admits, agent);

@@ -75,7 +75,8 @@ static struct tollgate_map_header describe(const struct startup_map *map, size_t
                                          .name_count = (uint32_t)map->names->count,
                                          .redirect_count = (uint32_t)redirect_count,
                                          .generation = map->generation,
-                                         .flags = map->flags};
+                                         .flags = map->flags,
+                                         .base_url_port = map->base_url_port};
     for (size_t i = 0; i < map->names->count; i++)
         header.text_size += (uint32_t)strlen(map->names->names[i]) + 1;
     size_t rows = header.port_count * sizeof(struct tollgate_map_port) +
@@ -123,22 +124,6 @@ enum error startup_write_map(struct startup_map *map)
 
 /* ---- opening ---- */
 
-static enum error publish(const struct agent_options *options, const struct settings *settings, struct startup_map *map)
-{
-    char path[600], text[16];
-    snprintf(path, sizeof path, "%s/port", options->state);
-    int length = snprintf(text, sizeof text, "%u\n", (unsigned)map->port);
-    enum error error = file_swap(path, (struct slice){text, (size_t)length}, 0600);
-    if (error)
-        return error;
-    snprintf(map->path, sizeof map->path, "%s/%s", options->runtime, TOLLGATE_FILE_MAP);
-    map->mode = settings->environment == ENVIRONMENT_PROD ? 0644 : 0600;
-    map->network = settings->capture.network;
-    map->redirect_network = settings->capture.redirect_network;
-    map->flags = settings->capture.strict ? TOLLGATE_MAP_STRICT : 0;
-    return startup_write_map(map);
-}
-
 struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings)
 {
     char path[600];
@@ -170,8 +155,24 @@ enum error startup_open_listener(const struct agent_options *options, const stru
             listener.port = startup_random_port();
         error = listener_open(&listener, handler, certificates, &map->names->by_address, ret_listener);
     }
+    if (!error)
+        map->port = listener_port(*ret_listener);
+    return error;
+}
+
+enum error startup_publish(const struct agent_options *options, const struct settings *settings,
+                           struct startup_map *map)
+{
+    char path[600], text[16];
+    snprintf(path, sizeof path, "%s/port", options->state);
+    int length = snprintf(text, sizeof text, "%u\n", (unsigned)map->port);
+    enum error error = file_swap(path, (struct slice){text, (size_t)length}, 0600);
     if (error)
         return error;
-    map->port = listener_port(*ret_listener);
-    return publish(options, settings, map);
+    snprintf(map->path, sizeof map->path, "%s/%s", options->runtime, TOLLGATE_FILE_MAP);
+    map->mode = settings->environment == ENVIRONMENT_PROD ? 0644 : 0600;
+    map->network = settings->capture.network;
+    map->redirect_network = settings->capture.redirect_network;
+    map->flags = settings->capture.strict ? TOLLGATE_MAP_STRICT : 0;
+    return startup_write_map(map);
 }

@@ -31,15 +31,16 @@ struct startup_names {
 /* The port of governed connections: what programs ask for, and what a redirected connection is passed on to. */
 enum { STARTUP_GOVERNED_PORT = 443 };
 
-/* What is in the map file; `names` and `redirects` are set by the caller, the rest by startup_open_listener. */
+/* What is in the map file; `names` and `redirects` are set by the caller, base_url_port before
+ * startup_publish, the rest by map.c. */
 struct startup_map {
     const struct startup_names *names;
     struct redirects *redirects;
     char path[600];
     mode_t mode;
     uint32_t network, redirect_network, generation;
-    uint32_t flags; /* TOLLGATE_MAP_… */
-    uint16_t port;
+    uint32_t flags;               /* TOLLGATE_MAP_… */
+    uint16_t port, base_url_port; /* the latter 0: none */
 };
 
 /* Hygiene, log, settings. EX_OK or the exit code; problems are printed to standard error. */
@@ -64,10 +65,13 @@ enum error startup_open_announcements(const struct agent_options *options, const
                                       bool (*admits)(void *context, uid_t uid), void *context) MUST_USE;
 /* map.c: the addresses of providers as the policy and the last run knew them. */
 struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings);
-/* map.c: opens the listener on the environment's port, and writes the map. */
+/* map.c: opens the listener on the environment's port. */
 enum error startup_open_listener(const struct agent_options *options, const struct settings *settings,
                                  struct startup_map *map, struct certificates *certificates,
                                  const struct listener_handler *handler, struct listener **ret_listener) MUST_USE;
+/* map.c: writes down the ports that were opened: STATE/port, and the map. */
+enum error startup_publish(const struct agent_options *options, const struct settings *settings,
+                           struct startup_map *map) MUST_USE;
 /* map.c */
 enum { STARTUP_PORT_TRIES = 64 };
 uint16_t startup_read_port(const char *path); /* 0: there is none */

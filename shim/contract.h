@@ -101,8 +101,8 @@ struct tollgate_map_header {
     uint32_t generation;       /* counts up with every map this agent's state directory wrote */
     uint32_t redirect_network; /* host order, e.g. 127.78.0.0; same mask; disjoint from network */
     uint32_t redirect_count;
-    uint32_t flags;    /* TOLLGATE_MAP_… */
-    uint32_t reserved; /* 0 */
+    uint32_t flags;         /* TOLLGATE_MAP_… */
+    uint32_t base_url_port; /* of 127.0.0.1, where base URLs lead; 0: none */
 };
 
 struct tollgate_map_port {
@@ -144,21 +144,25 @@ static inline uint64_t tollgate_map_checksum(const void *file, uint64_t file_siz
 }
 
 /*
- * The datagram a shim sends to RUNTIME/identity.sock just before a governed connect, non-blocking, losses allowed.
- * The agent learns pid and uid from the kernel (SCM_CREDENTIALS), and joins on the cookie (SO_COOKIE of the
- * connecting socket, the same number sock_diag reports).
+ * The datagram a shim sends to RUNTIME/identity.sock just before a governed connect, or one to the base URL port,
+ * non-blocking, losses allowed. The agent learns pid and uid from the kernel (SCM_CREDENTIALS), and joins on the cookie
+ * (SO_COOKIE of the connecting socket, the same number sock_diag reports). What a program says of itself, `executable`
+ * and `directory`, counts where the agent may not read it in /proc.
  */
 #define TOLLGATE_HELLO_MAGIC   0x4f4c4c48u
-#define TOLLGATE_HELLO_VERSION 1u
-#define TOLLGATE_NAME_MAX      64 /* group and project, NUL included */
+#define TOLLGATE_HELLO_VERSION 2u
+#define TOLLGATE_NAME_MAX      64  /* group and project, NUL included */
+#define TOLLGATE_PATH_MAX      256 /* executable and directory likewise; longer ones are cut off */
 
 struct tollgate_hello {
     uint32_t magic;
     uint16_t version;
     uint16_t size; /* sizeof(struct tollgate_hello) */
     uint64_t cookie;
-    char group[TOLLGATE_NAME_MAX];   /* NUL-padded, empty: not asked for */
-    char project[TOLLGATE_NAME_MAX]; /* NUL-padded, empty: none */
+    char group[TOLLGATE_NAME_MAX];      /* NUL-padded, empty: not asked for */
+    char project[TOLLGATE_NAME_MAX];    /* NUL-padded, empty: none */
+    char executable[TOLLGATE_PATH_MAX]; /* NUL-padded, as /proc/self/exe says; empty: unknown */
+    char directory[TOLLGATE_PATH_MAX];  /* /proc/self/cwd */
 };
 
 /*
@@ -182,7 +186,7 @@ struct tollgate_hello {
  * map's networks, else redirect_network + 1.
  */
 #define TOLLGATE_REDIRECT_MAGIC   0x52444952u
-#define TOLLGATE_REDIRECT_VERSION 1u
+#define TOLLGATE_REDIRECT_VERSION 2u
 
 struct tollgate_redirect {
     uint32_t magic;
@@ -195,6 +199,8 @@ struct tollgate_redirect {
     int32_t pid;          /* of the program, as the agent's /proc shows it */
     char group[TOLLGATE_NAME_MAX];
     char project[TOLLGATE_NAME_MAX];
+    char executable[TOLLGATE_PATH_MAX]; /* the program's, not the supervisor's */
+    char directory[TOLLGATE_PATH_MAX];
 };
 
 struct tollgate_redirect_answer {

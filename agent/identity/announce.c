@@ -80,6 +80,10 @@ static int note(struct announcements *announcements, const struct announcer *ann
     memcpy(row.original, ret_redirect->original, sizeof row.original);
     memcpy(row.group, ret_redirect->group, sizeof row.group);
     memcpy(row.project, ret_redirect->project, sizeof row.project);
+    if (is_believed) {
+        memcpy(row.executable, ret_redirect->executable, sizeof row.executable);
+        memcpy(row.directory, ret_redirect->directory, sizeof row.directory);
+    }
     identity_put_claim(announcements->identity, &row);
     return 0;
 }

@@ -9,7 +9,7 @@
 
 static const int64_t claim_lifetime_ns = 30ll * 1000 * 1000 * 1000;
 
-static bool name_is_valid(const char name[TOLLGATE_NAME_MAX])
+bool claims_has_valid_name(const char name[TOLLGATE_NAME_MAX])
 {
     size_t length = strnlen(name, TOLLGATE_NAME_MAX);
     if (length == TOLLGATE_NAME_MAX)
@@ -20,6 +20,18 @@ static bool name_is_valid(const char name[TOLLGATE_NAME_MAX])
     return true;
 }
 
+/* Unlike a name it decides nothing: a program in a strange directory keeps its group. */
+static void clean_path(char path[TOLLGATE_PATH_MAX])
+{
+    size_t length = strnlen(path, TOLLGATE_PATH_MAX);
+    bool is_valid = path[0] == '/' && length < TOLLGATE_PATH_MAX;
+    for (size_t i = 0; is_valid && i < length; i++)
+        is_valid = (unsigned char)path[i] >= ' ' && (unsigned char)path[i] != 0x7f;
+    if (!is_valid)
+        path[0] = 0;
+    process_trim_deleted(path);
+}
+
 bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello *ret_hello)
 {
     struct tollgate_hello hello;
@@ -28,8 +40,10 @@ bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello 
     memcpy(&hello, bytes, sizeof hello);
     if (hello.magic != TOLLGATE_HELLO_MAGIC || hello.version != TOLLGATE_HELLO_VERSION || hello.size != sizeof hello)
         return false;
-    if (hello.cookie == 0 || !name_is_valid(hello.group) || !name_is_valid(hello.project))
+    if (hello.cookie == 0 || !claims_has_valid_name(hello.group) || !claims_has_valid_name(hello.project))
         return false;
+    clean_path(hello.executable);
+    clean_path(hello.directory);
     *ret_hello = hello;
     return true;
 }
@@ -43,8 +57,11 @@ bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_red
     if (redirect.magic != TOLLGATE_REDIRECT_MAGIC || redirect.version != TOLLGATE_REDIRECT_VERSION ||
         redirect.size != sizeof redirect || redirect.reserved != 0)
         return false;
-    if (redirect.cookie == 0 || redirect.pid <= 0 || !name_is_valid(redirect.group) || !name_is_valid(redirect.project))
+    if (redirect.cookie == 0 || redirect.pid <= 0 || !claims_has_valid_name(redirect.group) ||
+        !claims_has_valid_name(redirect.project))
         return false;
+    clean_path(redirect.executable);
+    clean_path(redirect.directory);
     *ret_redirect = redirect;
     return true;
 }

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "identity/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +19,7 @@ enum { BATCH = 16, BATCHES_MAX = 64, RECEIVE_BUFFER_BYTES = 1 << 20 };
 
 struct identity {
     struct endpoint endpoint;
+    char runtime[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the directory of the datagram socket */
     int stop_fd;
     struct announcements *announcements; /* NULL until identity_listen */
     pthread_t drain_thread, lookup_thread;
@@ -58,6 +60,8 @@ static void accept_message(struct identity *identity, struct mmsghdr *message, i
         .cookie = hello.cookie, .arrived_ns = now_ns, .pid = credentials.pid, .uid = credentials.uid};
     memcpy(row.group, hello.group, sizeof row.group);
     memcpy(row.project, hello.project, sizeof row.project);
+    memcpy(row.executable, hello.executable, sizeof row.executable);
+    memcpy(row.directory, hello.directory, sizeof row.directory);
     claims_put(&identity->claims, &row);
 }
 
@@ -108,15 +112,17 @@ static void finish_lookup(struct task *task)
 }
 
 /* Answers a whole chain with one walk over /proc. */
-static void answer_lookups(struct task *first, bool may_search)
+static void answer_lookups(struct identity *identity, struct task *first, bool may_search)
 {
     if (first && may_search)
         process_find_owners((struct identity_lookup *)(void *)first);
     for (struct task *task = first, *next; task; task = next) {
         struct identity_lookup *lookup = (struct identity_lookup *)(void *)task;
         next = task->next;
-        if (lookup->claim.pid != 0)
+        if (lookup->claim.pid != 0) {
             process_describe(&lookup->claim, lookup->peer.uid, process_now_ns());
+            process_read_names(&lookup->claim, lookup->peer.uid, identity->runtime);
+        }
         task->run = finish_lookup;
         mailbox_post(lookup->reply_to, task);
     }
@@ -126,8 +132,8 @@ static void *lookup_main(void *argument)
 {
     struct identity *identity = argument;
     while (endpoint_wait(identity->lookups.event_fd, identity->stop_fd))
-        answer_lookups(mailbox_take(&identity->lookups), true);
-    answer_lookups(mailbox_take(&identity->lookups), false);
+        answer_lookups(identity, mailbox_take(&identity->lookups), true);
+    answer_lookups(identity, mailbox_take(&identity->lookups), false);
     return NULL;
 }
 
@@ -159,6 +165,7 @@ enum error identity_open(const char *path, mode_t mode, struct identity **ret_id
         release(identity);
         return ERROR_FILE_UNWRITABLE;
     }
+    snprintf(identity->runtime, sizeof identity->runtime, "%.*s", (int)(strrchr(path, '/') - path), path);
     check(pthread_create(&identity->drain_thread, NULL, drain_main, identity) == 0);
     check(pthread_create(&identity->lookup_thread, NULL, lookup_main, identity) == 0);
     *ret_identity = identity;
@@ -220,6 +227,8 @@ bool identity_take_claim(struct identity *identity, const struct identity_peer *
     *ret_claim = (struct identity_claim){.pid = row.pid, .has_hello = true};
     memcpy(ret_claim->group, row.group, sizeof ret_claim->group);
     memcpy(ret_claim->project, row.project, sizeof ret_claim->project);
+    memcpy(ret_claim->executable, row.executable, sizeof ret_claim->executable);
+    memcpy(ret_claim->directory, row.directory, sizeof ret_claim->directory);
     process_describe(ret_claim, peer->uid, row.arrived_ns);
     return true;
 }

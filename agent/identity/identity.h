@@ -26,11 +26,13 @@ struct identity_claim {
     pid_t pid; /* 0: unknown (no datagram, and not found in /proc) */
     bool has_hello;
     char group[TOLLGATE_NAME_MAX], project[TOLLGATE_NAME_MAX];
-    char executable[256]; /* /proc/PID/exe; "" when unknown */
-    char directory[256];  /* /proc/PID/cwd */
+    char executable[TOLLGATE_PATH_MAX]; /* /proc/PID/exe; where that is closed to us, what the program said; "": unknown
+                                         */
+    char directory[TOLLGATE_PATH_MAX];  /* /proc/PID/cwd likewise */
 };
 
-/* Binds the datagram socket at `path` (mode 0600 or 0666) and starts the thread that drains it. */
+/* Binds the datagram socket at `path` in the runtime directory (mode 0600 or 0666) and starts the thread that drains
+ * it. */
 enum error identity_open(const char *path, mode_t mode, struct identity **ret_identity) MUST_USE;
 void identity_close(struct identity *identity);
 
@@ -55,10 +57,11 @@ bool identity_find_redirect(struct identity *identity, const struct identity_pee
 enum error identity_find_peer(const struct sockaddr_in *client, const struct sockaddr_in *agent,
                               struct identity_peer *ret_peer) MUST_USE;
 /* The claim that arrived for this cookie and uid (a datagram from another uid does not count). Forgotten once taken.
- * Reads /proc for executable and directory. False: none arrived. */
+ * Reads /proc for executable and directory, and takes the claim's word where it must. False: none arrived. */
 bool identity_take_claim(struct identity *identity, const struct identity_peer *peer, struct identity_claim *ret_claim);
 /* Looks for the process that owns the inode by /proc/PID/fd, on the identity thread (it takes milliseconds); the result
- * is posted to reply_to. */
+ * is posted to reply_to. Group and project are those of the environment that the process was started with, where it is
+ * one of this agent's. */
 struct identity_lookup {
     struct task task;
     struct identity_peer peer;

@@ -34,6 +34,7 @@ struct claim_row {
     uint16_t port;        /* 0: a hello; else a supervisor's announcement: where its program wants to go */
     uint8_t original[16]; /* as in struct tollgate_redirect */
     char group[TOLLGATE_NAME_MAX], project[TOLLGATE_NAME_MAX];
+    char executable[TOLLGATE_PATH_MAX], directory[TOLLGATE_PATH_MAX]; /* what it said of itself */
 };
 
 /* Rows lie in sets of four: a burst evicts the oldest row of its set, never more than that. */
@@ -43,7 +44,10 @@ struct claims {
     struct claim_row rows[CLAIMS_SETS][CLAIMS_WAYS];
 };
 
-/* True when the bytes are a well-formed struct tollgate_hello: copied to *ret_hello. */
+/* A group's or project's: with an end, no space, no control character. */
+bool claims_has_valid_name(const char name[TOLLGATE_NAME_MAX]) MUST_USE;
+/* True when the bytes are a well-formed struct tollgate_hello: copied to *ret_hello, paths that cannot be true left
+ * out. */
 bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello *ret_hello);
 /* The same of an announcement; who sent it is still to be asked for. */
 bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_redirect *ret_redirect);
@@ -62,15 +66,25 @@ struct announcements;
 struct announcements *announcements_open(struct identity *identity, const struct identity_redirects *options);
 void announcements_close(struct announcements *announcements); /* NULL is fine */
 
-/* ---- process.c: what /proc says; best effort, "" for what cannot be known ---- */
+/* ---- process.c: what /proc says; best effort ---- */
 int64_t process_now_ns(void); /* CLOCK_BOOTTIME */
-/* Fills claim->executable and directory from claim->pid, unless that process started after `alive_at_ns` (then the pid
- * was used again and the facts would be a stranger's) or belongs to another uid. */
+/* Its directory in /proc; -1 when there is none of that uid. */
+int process_open(pid_t pid, uid_t uid);
+/* proc(5): a link's target that is gone ends in " (deleted)". */
+void process_trim_deleted(char *path);
+/* Sets claim->executable and directory by claim->pid where they can be read, else leaves them; not when that process
+ * started after `alive_at_ns` (then the pid was used again and the facts would be a stranger's) or belongs to another
+ * uid. */
 void process_describe(struct identity_claim *claim, uid_t uid, int64_t alive_at_ns);
 /* True when the process has that (effective) uid and descends from `ancestor`. */
 bool process_descends(pid_t pid, pid_t ancestor, uid_t uid);
 /* One walk over /proc for a chain of lookups (linked by task.next): sets claim.pid of those whose inode a process of
  * their uid holds. Gives up after one second. */
 void process_find_owners(struct identity_lookup *first);
+
+/* ---- environment.c ---- */
+/* Sets claim->group and project by the environment that claim->pid was started with, if that is one of `runtime`'s
+ * agent. Reads at most 256 KiB of it. */
+void process_read_names(struct identity_claim *claim, uid_t uid, const char *runtime);
 
 #endif

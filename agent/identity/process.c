@@ -50,17 +50,25 @@ static int64_t process_start_ns(int process_fd)
     return (int64_t)strtoull(field + 1, NULL, 10) * (1000000000 / sysconf(_SC_CLK_TCK));
 }
 
-static void read_link(int process_fd, const char *name, char *text, size_t bytes_max)
+void process_trim_deleted(char *path)
 {
     static const char deleted[] = " (deleted)";
-    ssize_t length = readlinkat(process_fd, name, text, bytes_max - 1);
-    text[length > 0 ? length : 0] = 0;
-    size_t suffix = sizeof deleted - 1;
-    if (length > (ssize_t)suffix && strcmp(text + length - suffix, deleted) == 0)
-        text[(size_t)length - suffix] = 0;
+    size_t length = strlen(path), suffix = sizeof deleted - 1;
+    if (length > suffix && strcmp(path + length - suffix, deleted) == 0)
+        path[length - suffix] = 0;
 }
 
-static int open_process(pid_t pid)
+/* Leaves `text` as it is where the link cannot be read. */
+static void read_link(int process_fd, const char *name, char *text, size_t bytes_max)
+{
+    ssize_t length = readlinkat(process_fd, name, text, bytes_max - 1);
+    if (length <= 0)
+        return;
+    text[length] = 0;
+    process_trim_deleted(text);
+}
+
+static int open_directory(pid_t pid)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
@@ -74,13 +82,21 @@ static bool process_is_of(int process_fd, uid_t uid)
     return fstat(process_fd, &status) == 0 && (status.st_uid == uid || status.st_uid == 0);
 }
 
+int process_open(pid_t pid, uid_t uid)
+{
+    int process_fd = open_directory(pid);
+    if (process_fd < 0 || process_is_of(process_fd, uid))
+        return process_fd;
+    close(process_fd);
+    return -1;
+}
+
 void process_describe(struct identity_claim *claim, uid_t uid, int64_t alive_at_ns)
 {
-    claim->executable[0] = claim->directory[0] = 0;
-    int process_fd = open_process(claim->pid);
+    int process_fd = process_open(claim->pid, uid);
     if (process_fd < 0)
         return;
-    if (process_is_of(process_fd, uid) && process_start_ns(process_fd) <= alive_at_ns) {
+    if (process_start_ns(process_fd) <= alive_at_ns) {
         read_link(process_fd, "exe", claim->executable, sizeof claim->executable);
         read_link(process_fd, "cwd", claim->directory, sizeof claim->directory);
     }
@@ -110,14 +126,14 @@ static pid_t parent_of(int process_fd)
 
 bool process_descends(pid_t pid, pid_t ancestor, uid_t uid)
 {
-    int process_fd = open_process(pid);
+    int process_fd = open_directory(pid);
     bool is_of_uid = process_fd >= 0 && has_effective_uid(process_fd, uid);
     for (int generation = 0; is_of_uid && process_fd >= 0 && generation < GENERATIONS_MAX; generation++) {
         pid_t parent = pid == ancestor ? pid : parent_of(process_fd);
         close(process_fd);
         if (parent == ancestor)
             return true;
-        process_fd = parent > 0 ? open_process(parent) : -1;
+        process_fd = parent > 0 ? open_directory(parent) : -1;
     }
     if (process_fd >= 0)
         close(process_fd);

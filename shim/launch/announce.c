@@ -74,6 +74,15 @@ static enum announce_result announce_try(struct announce *announce, const struct
     return result == ANNOUNCE_SENT && !announce_put(announce, form) ? ANNOUNCE_BUSY : result;
 }
 
+/* Assumes zeros in `to`; leaves them where the link cannot be read. */
+static void announce_read_link(pid_t pid, const char *name, char to[TOLLGATE_PATH_MAX])
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    ssize_t length = readlink(path, to, TOLLGATE_PATH_MAX - 1);
+    (void)length;
+}
+
 enum announce_result announce_send(struct announce *announce, int asker, uint64_t cookie,
                                    const struct destination *destination, pid_t pid)
 {
@@ -82,6 +91,8 @@ enum announce_result announce_send(struct announce *announce, int asker, uint64_
     memcpy(form.original, destination->original, sizeof form.original);
     form.port = destination->port;
     form.pid = pid;
+    announce_read_link(pid, "exe", form.executable);
+    announce_read_link(pid, "cwd", form.directory);
     enum announce_result result = announce_try(announce, &form);
     if (result == ANNOUNCE_SENT)
         announce->waiting[(announce->first + announce->count++) % SUPERVISE_NOTICES_MAX] = asker;

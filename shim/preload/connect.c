@@ -3,8 +3,9 @@
  * Connections to governed addresses: only the port is rewritten, in a copy on the stack and in the caller's own address
  * family, and the real call is made once. An address of a provider that the program found by itself is replaced by its
  * stand-in, too. The shim keeps no table of descriptors: the address says where to go, and getpeername puts port and
- * address back from the address alone. Calls to any other address reach the kernel unchanged, with no system call of
- * ours. Datagram sockets are left alone: source-address probes succeed, and QUIC to a governed name falls back.
+ * address back from the address alone. Connections to the base URL port are introduced, no more. Calls to any other
+ * address reach the kernel unchanged, with no system call of ours. Datagram sockets are left alone: source-address
+ * probes succeed, and QUIC to a governed name falls back.
  */
 #include "shim/preload/shim.h"
 
@@ -96,8 +97,13 @@ static enum connect_verdict connect_decide(int fd, const struct sockaddr *addres
     uint8_t bytes[16];
     if (!connect_read(address, length, bytes))
         return CONNECT_ELSEWHERE;
-    uint16_t agent = map_find_agent(connect_swap16(((const struct sockaddr_in *)(const void *)address)->sin_port));
+    uint16_t port = connect_swap16(((const struct sockaddr_in *)(const void *)address)->sin_port);
+    uint16_t agent = map_find_agent(port);
     uint32_t v4 = connect_find_v4(bytes);
+    if (map_is_base_url(v4, port) && connect_is_stream(fd)) {
+        hello_send(fd);
+        return CONNECT_ELSEWHERE;
+    }
     bool is_governed = v4 != 0 && map_is_governed(v4);
     uint32_t stand_in = is_governed || agent == 0 ? 0 : map_find_redirect(bytes);
     if ((!is_governed && stand_in == 0) || !connect_is_stream(fd))

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The datagram that tells the agent whose connection is about to arrive: the kernel's cookie of the connecting
- * socket, the consumer group and the project; pid and uid come from the kernel itself. Sent by connect.c just before a
- * governed connect, without waiting. A loss is allowed: the agent then looks the caller up another way.
+ * socket, the consumer group and the project, the program's file and directory; pid and uid come from the kernel
+ * itself. Sent by connect.c just before a governed connect, without waiting. A loss is allowed: the agent then looks
+ * the caller up another way.
  */
+#include <fcntl.h>
 #include <sys/un.h>
 
 #include "shim/preload/shim.h"
@@ -18,6 +20,12 @@ static void hello_copy_name(char to[TOLLGATE_NAME_MAX], const char *name)
     text_append(to, name);
 }
 
+/* Assumes zeros in `to`; leaves them where the link cannot be read. */
+static void hello_read_link(const char *path, char to[TOLLGATE_PATH_MAX])
+{
+    RAW6(SYS_readlinkat, AT_FDCWD, path, to, TOLLGATE_PATH_MAX - 1, 0, 0);
+}
+
 void hello_prepare(const char *runtime, const char *group, const char *project)
 {
     if (text_length(runtime) + sizeof "/" TOLLGATE_FILE_IDENTITY > sizeof hello_address.sun_path)
@@ -28,6 +36,7 @@ void hello_prepare(const char *runtime, const char *group, const char *project)
     hello_template.size = sizeof hello_template;
     hello_copy_name(hello_template.group, group);
     hello_copy_name(hello_template.project, project);
+    hello_read_link("/proc/self/exe", hello_template.executable);
     hello_address.sun_family = AF_UNIX;
 }
 
@@ -39,6 +48,7 @@ void hello_send(int fd)
     socklen_t size = sizeof hello.cookie;
     if (RAW6(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &hello.cookie, &size, 0) != 0)
         return;
+    hello_read_link("/proc/self/cwd", hello.directory); /* it changes */
     long sender = RAW3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (sender < 0)
         return;

@@ -175,6 +175,11 @@ const uint8_t *map_find_redirected(uint32_t address)
     return NULL;
 }
 
+bool map_is_base_url(uint32_t address, uint16_t port)
+{
+    return map.header != NULL && address == INADDR_LOOPBACK && port != 0 && port == map.header->base_url_port;
+}
+
 uint16_t map_find_agent(uint16_t original)
 {
     for (uint32_t i = 0; map.header != NULL && i < map.header->port_count; i++)

@@ -91,8 +91,9 @@ extern struct shim_state shim;
 /* map.c: the agent's map, in anonymous memory. Every look-up answers "not governed" until map_open succeeded. */
 bool map_open(const char *path);
 bool map_is_open(void);
-bool map_is_strict(void);               /* what cannot be governed must not run */
-bool map_is_governed(uint32_t address); /* host order */
+bool map_is_strict(void);                              /* what cannot be governed must not run */
+bool map_is_governed(uint32_t address);                /* host order */
+bool map_is_base_url(uint32_t address, uint16_t port); /* host order */
 /* Addresses of providers, as in struct tollgate_map_redirect, and their stand-ins (host order); 0, NULL: none. */
 uint32_t map_find_redirect(const uint8_t original[16]);
 const uint8_t *map_find_redirected(uint32_t address);
