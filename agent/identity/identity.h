@@ -26,9 +26,8 @@ struct identity_claim {
     pid_t pid; /* 0: unknown (no datagram, and not found in /proc) */
     bool has_hello;
     char group[TOLLGATE_NAME_MAX], project[TOLLGATE_NAME_MAX];
-    char executable[TOLLGATE_PATH_MAX]; /* /proc/PID/exe; where that is closed to us, what the program said; "": unknown
-                                         */
-    char directory[TOLLGATE_PATH_MAX];  /* /proc/PID/cwd likewise */
+    /* /proc/PID/exe and cwd; where they are closed to us, what the program said of itself; "": unknown */
+    char executable[TOLLGATE_PATH_MAX], directory[TOLLGATE_PATH_MAX];
 };
 
 /* Binds the datagram socket at `path` in the runtime directory (mode 0600 or 0666) and starts the thread that drains

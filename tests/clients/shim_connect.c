@@ -2,8 +2,8 @@
 /*
  * Connections below the shim: shim_connect RUNTIME AGENT_PORT OPEN_PORT [gentle]. It is agent and program in one: it
  * listens on AGENT_PORT (the map's port for 443) and on OPEN_PORT (a local service that nobody governs), binds
- * RUNTIME/identity.sock, and connects to 127.77.0.1, 192.0.2.7 and 2001:db8::7 in every way a program may. Gentle: no
- * wild pointers (valgrind).
+ * RUNTIME/identity.sock, and connects to 127.77.0.1, 192.0.2.7 and 2001:db8::7 in every way a program may, and to the
+ * port of base URLs, which is AGENT_PORT, too. Gentle: no wild pointers (valgrind).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -92,10 +92,16 @@ static void check_hello(const char *label, int fd)
     struct tollgate_hello hello;
     memset(&hello, 0, sizeof hello);
     ssize_t size = recv(introductions, &hello, sizeof hello, 0);
+    char executable[TOLLGATE_PATH_MAX] = "", directory[TOLLGATE_PATH_MAX] = "";
+    bool is_known = readlink("/proc/self/exe", executable, sizeof executable - 1) > 0 &&
+                    getcwd(directory, sizeof directory) != NULL;
     bool is_right = size == (ssize_t)sizeof hello && hello.magic == TOLLGATE_HELLO_MAGIC &&
                     hello.version == TOLLGATE_HELLO_VERSION && hello.size == sizeof hello &&
-                    hello.cookie == get_cookie(fd) && strcmp(hello.group, "research") == 0 && hello.project[0] == '\0';
-    report(is_right, label, "size %zd group %s cookie %llu", size, hello.group, (unsigned long long)hello.cookie);
+                    hello.cookie == get_cookie(fd) && strcmp(hello.group, "research") == 0 &&
+                    hello.project[0] == '\0' && is_known && strcmp(hello.executable, executable) == 0 &&
+                    strcmp(hello.directory, directory) == 0;
+    report(is_right, label, "size %zd group %s cookie %llu executable %s directory %s", size, hello.group,
+           (unsigned long long)hello.cookie, hello.executable, hello.directory);
 }
 
 /* The agent must have got a connection to that address. */
@@ -177,6 +183,49 @@ static void check_datagrams(void)
     struct tollgate_hello hello;
     report(recv(introductions, &hello, sizeof hello, 0) == -1, "datagram socket is not introduced", "it was");
     close(fd);
+}
+
+/* Introduced or not, it goes where the caller said, by the caller's own socket. */
+static void check_local(const char *label, int family, const char *host, unsigned port, bool is_introduced)
+{
+    union address address;
+    union address peer;
+    char name[128];
+    struct tollgate_hello hello;
+    socklen_t size = sizeof peer;
+    socklen_t length = make_address(family, host, port, &address);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    drain_introductions();
+    errno = 4711;
+    report(connect(fd, &address.any, length) == 0 && errno == 4711, label, "%s", strerror(errno));
+    getpeername(fd, &peer.any, &size);
+    snprintf(name, sizeof name, "%s: as it is", label);
+    report(size == length && memcmp(&peer, &address, length) == 0, name, "it went elsewhere");
+    snprintf(name, sizeof name, "%s: introduced or not", label);
+    if (is_introduced)
+        check_hello(name, fd);
+    else
+        report(recv(introductions, &hello, sizeof hello, 0) == -1, name, "it was");
+    close(fd);
+}
+
+static void check_base_url(unsigned agent_port, unsigned open_port)
+{
+    union address address;
+    socklen_t length = make_address(AF_INET, "127.0.0.1", agent_port, &address);
+    struct tollgate_hello hello;
+    check_local("base URL", AF_INET, "127.0.0.1", agent_port, true);
+    check_local("base URL, mapped", AF_INET6, "::ffff:127.0.0.1", agent_port, true);
+    check_local("its port of another address", AF_INET, "127.0.0.2", agent_port, false);
+    check_local("another port of its address", AF_INET, "127.0.0.1", open_port, false);
+    drain_introductions();
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int result = connect(fd, &address.any, length);
+    report(result == 0 && recv(introductions, &hello, sizeof hello, 0) == -1,
+           "datagram socket to the base URL port is not introduced", "result %d", result);
+    close(fd);
+    while (poll(&(struct pollfd){.fd = agent, .events = POLLIN}, 1, 0) == 1)
+        close(accept(agent, NULL, NULL));
 }
 
 static void check_fast_open(void)
@@ -284,6 +333,7 @@ int main(int argc, char **argv)
     check_refused("mapped port nobody governs is refused", AF_INET6, "::ffff:" GOVERNED, open_port);
     check_refused("the agent's own port is refused", AF_INET, GOVERNED, (unsigned)atoi(argv[2]));
     check_datagrams();
+    check_base_url((unsigned)atoi(argv[2]), open_port);
     check_fast_open();
     check_raw_call();
     check_errors(argc > 4);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... NAME=ADDRESS...
+ * Writes a map file as an agent would, for the shim's scenario: shim_map FILE [-p ORIGINAL:AGENT]... [-b BASE-URL-PORT]
+ * NAME=ADDRESS...
  * [-r ORIGINAL STAND-IN]... [-s] (names and originals sorted by the caller, originals as IPv6; -s: strict). The
  * networks are 127.77.0.0/16 and 127.78.0.0/16. -x offset|text|address|count|redirect writes a map that is wrong there
  * and right in every checksum and size. It shares the contract header and nothing else with the shim, so that a wrong
@@ -117,6 +118,8 @@ int main(int argc, char **argv)
         int result = 0;
         if (strcmp(argv[i], "-p") == 0 && i + 1 < argc)
             result = add_port(argv[++i]);
+        else if (strcmp(argv[i], "-b") == 0 && i + 1 < argc)
+            header.base_url_port = (uint32_t)atoi(argv[++i]);
         else if (strcmp(argv[i], "-r") == 0 && i + 2 < argc) {
             result = add_redirect(argv[i + 1], argv[i + 2]);
             i += 2;

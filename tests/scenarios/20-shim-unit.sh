@@ -110,7 +110,7 @@ CONFIG
 }
 
 write_map() {
-    "$CLIENTS/shim_map" "$RUN/map" -p "443:$AGENT_PORT" \
+    "$CLIENTS/shim_map" "$RUN/map" -p "443:$AGENT_PORT" -b "$AGENT_PORT" \
         a-rather-long-host-name-beyond-any-numeric-form.of-an-address.api.openai.com=127.77.0.3 \
         api.anthropic.com=127.77.0.2 api.openai.com=127.77.0.1 \
         -r ::ffff:192.0.2.7 127.78.0.2 -r ::ffff:198.51.100.9 127.78.0.4 -r 2001:db8::7 127.78.0.3

@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -112,6 +113,8 @@ static struct tollgate_hello hello_for(uint64_t cookie, const char *group, const
                                    .cookie = cookie};
     snprintf(hello.group, sizeof hello.group, "%s", group);
     snprintf(hello.project, sizeof hello.project, "%s", project);
+    snprintf(hello.executable, sizeof hello.executable, "/said/program");
+    snprintf(hello.directory, sizeof hello.directory, "/said (deleted)");
     return hello;
 }
 
@@ -287,6 +290,41 @@ TEST(claim_says_pid_group_and_program)
     pair_close(&pair);
     identity_close(identity);
     EXPECT(access(socket_path, F_OK) != 0, "the socket's path is gone");
+}
+
+/* The claim of a process that is gone, or that this agent may not look at. */
+TEST(claim_is_the_programs_own_word_where_proc_has_none)
+{
+    struct identity *identity = open_identity();
+    struct identity_peer peer = {.uid = getuid(), .cookie = 4713, .inode = 1};
+    struct identity_claim claim = {0};
+    pid_t child = fork();
+    if (child == 0)
+        _exit(!send_hello(peer.cookie, "cg-research", "atlas"));
+    int status = 1;
+    waitpid(child, &status, 0);
+    EXPECT_INTEGER(status, 0);
+    EXPECT(identity_take_claim(identity, &peer, &claim), "the claim");
+    EXPECT_INTEGER(claim.pid, child);
+    EXPECT_STRING(claim.executable, "/said/program");
+    EXPECT_STRING(claim.directory, "/said");
+    identity_close(identity);
+}
+
+TEST(paths_of_a_hello_that_cannot_be_true_are_left_out)
+{
+    static const char *const rows[] = {"", "program", "./program", "/pro\ngram", "/program\x1b[31m", "/program\x7f"};
+    struct tollgate_hello hello = hello_for(5, "group", "project"), out;
+    memset(hello.directory, '/', sizeof hello.directory); /* without an end */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(hello.executable, sizeof hello.executable, "%s", rows[i]);
+        EXPECT(claims_parse_hello(&hello, sizeof hello, &out), "the rest counts");
+        EXPECT_STRING(out.executable, "");
+        EXPECT_STRING(out.directory, "");
+    }
+    snprintf(hello.executable, sizeof hello.executable, "/a program/of spaces");
+    EXPECT(claims_parse_hello(&hello, sizeof hello, &out), "the good one");
+    EXPECT_STRING(out.executable, "/a program/of spaces");
 }
 
 static int send_foreign_hello(void *argument)
@@ -492,6 +530,75 @@ TEST(lookup_finds_the_owner_of_a_socket)
     mailbox_done(&replies);
 }
 
+/* A program that holds the socket and was started with that environment. */
+static pid_t start_holder(int fd, const char *const environment[])
+{
+    char path[64], executable[64] = "";
+    pid_t child = fork();
+    if (child == 0) {
+        fcntl(fd, F_SETFD, 0);
+        execve("/bin/sleep", (char *[]){"sleep", "60", NULL}, (char *const *)environment);
+        _exit(1);
+    }
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)child);
+    for (int i = 0; i < 10000 && !strstr(executable, "sleep") && !strstr(executable, "coreutils"); i++) {
+        ssize_t length = readlink(path, executable, sizeof executable - 1);
+        executable[length > 0 ? length : 0] = 0;
+        poll(NULL, 0, 1);
+    }
+    return child;
+}
+
+static void expect_names(const char *const environment[], const char *group, const char *project)
+{
+    struct identity *identity = open_identity();
+    struct mailbox replies;
+    struct pair pair;
+    struct identity_lookup lookup = {0};
+    mailbox_init(&replies);
+    pair_open(&pair, AF_INET);
+    EXPECT_INTEGER(identity_find_peer(&pair.remote, &pair.local, &lookup.peer), ERROR_OK);
+    pid_t holder = start_holder(pair.client, environment);
+    close(pair.client);
+    pair.client = -1;
+    run_lookups(identity, &replies, &lookup, 1);
+    EXPECT_INTEGER(lookup.claim.pid, holder);
+    EXPECT_STRING(lookup.claim.group, group);
+    EXPECT_STRING(lookup.claim.project, project);
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    pair_close(&pair);
+    identity_close(identity);
+    mailbox_done(&replies);
+}
+
+/* The agent's runtime directory is /tmp here. */
+TEST(lookup_reads_the_names_that_a_process_was_started_with)
+{
+    static char filler[3][100000];
+    for (size_t i = 0; i < 3; i++) {
+        memset(filler[i], 'x', sizeof filler[i] - 1);
+        filler[i][1] = '=';
+    }
+    expect_names((const char *[]){"TOLLGATE_PROJECT_=no", "TOLLGATE_RUNTIME=/tmp", "TOLLGATE_GROUP=alpha",
+                                  "TOLLGATE_PROJECT=p5", "TOLLGATE_PROJECT=second", NULL},
+                 "alpha", "p5");
+    expect_names((const char *[]){filler[0], filler[1], "TOLLGATE_PROJECT=p5", "TOLLGATE_RUNTIME=/tmp/", NULL}, "",
+                 "p5");
+    expect_names(
+        (const char *[]){filler[0], filler[1], filler[2], "TOLLGATE_PROJECT=p5", "TOLLGATE_RUNTIME=/tmp", NULL}, "",
+        "");
+    expect_names((const char *[]){"TOLLGATE_GROUP=alpha", "TOLLGATE_PROJECT=p5", NULL}, "", "");
+    expect_names((const char *[]){"TOLLGATE_RUNTIME=/tmpx", "TOLLGATE_GROUP=alpha", "TOLLGATE_PROJECT=p5", NULL}, "",
+                 "");
+    expect_names((const char *[]){"TOLLGATE_RUNTIME=/tmp", "TOLLGATE_GROUP=al pha", "TOLLGATE_PROJECT=p\n5", NULL}, "",
+                 "");
+    char longest[15 + TOLLGATE_NAME_MAX + 1] = "TOLLGATE_GROUP="; /* one more than a name may have */
+    memset(longest + 15, 'x', TOLLGATE_NAME_MAX);
+    expect_names((const char *[]){"TOLLGATE_RUNTIME=/tmp", longest, "TOLLGATE_PROJECT=", NULL}, "", "");
+    expect_names((const char *[]){NULL}, "", "");
+}
+
 TEST(lookups_are_answered_by_close)
 {
     struct identity *identity = open_identity();
@@ -511,11 +618,11 @@ TEST(lookups_are_answered_by_close)
 TEST(process_that_started_later_is_not_described)
 {
     struct identity_claim claim = {.pid = getpid()};
-    process_describe(&claim, getuid(), process_now_ns());
-    EXPECT(claim.executable[0] == '/', "got \"%s\"", claim.executable);
     process_describe(&claim, getuid(), 1);
     EXPECT_STRING(claim.executable, "");
     EXPECT_STRING(claim.directory, "");
+    process_describe(&claim, getuid(), process_now_ns());
+    EXPECT(claim.executable[0] == '/', "got \"%s\"", claim.executable);
 }
 
 /* A program replaced while it runs (an upgrade) is still named without the kernel's suffix. */

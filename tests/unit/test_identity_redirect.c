@@ -70,7 +70,9 @@ static struct tollgate_redirect redirect_to(const char *original, pid_t pid)
                                          .port = 443,
                                          .pid = pid,
                                          .group = "research",
-                                         .project = "thesis"};
+                                         .project = "thesis",
+                                         .executable = "/said/program",
+                                         .directory = "/said"};
     check(inet_pton(AF_INET6, original, redirect.original) == 1);
     return redirect;
 }
@@ -157,6 +159,35 @@ TEST(a_pid_that_is_not_the_announcers_is_not_believed)
         EXPECT(claim.pid == getpid(), "pid %d for %d", (int)claim.pid, (int)pids[i]);
     }
     close(fd);
+    close_all();
+}
+
+/* Whatever becomes of the program, until its connection arrives. */
+TEST(what_the_supervisor_saw_is_kept_of_a_program_that_is_gone)
+{
+    struct identity_peer peer = peer_of(geteuid());
+    struct identity_claim claim = {0};
+    open_all();
+    pid_t child = sleeping_child();
+    int fd = dial();
+    struct tollgate_redirect redirect = redirect_to("::ffff:192.0.2.7", child);
+    EXPECT_INTEGER(announce(fd, &redirect, sizeof redirect).refused, 0);
+    end_child(child);
+    EXPECT(identity_take_claim(identity, &peer, &claim), "a claim");
+    EXPECT_STRING(claim.executable, "/said/program");
+    EXPECT_STRING(claim.directory, "/said");
+    close(fd);
+    child = fork();
+    if (child == 0) {
+        redirect.pid = 1;
+        _exit(announce(dial(), &redirect, sizeof redirect).refused);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    EXPECT_INTEGER(status, 0);
+    EXPECT(identity_take_claim(identity, &peer, &claim), "a claim");
+    EXPECT_INTEGER(claim.pid, child);
+    EXPECT_STRING(claim.executable, ""); /* not of a program that is not its own */
     close_all();
 }
 
