@@ -283,6 +283,42 @@ has "they go through no proxy" "$(head -1 "$T/no-proxy")" "corp.example,127.0.0.
 is "twice is once" "$(uniq "$T/no-proxy" | wc -l)" 1
 is "env --off leaves nothing" "$(diff "$T/env.before" "$T/env.after")" ""
 
+# ---- whose: a preloaded program says it before it connects, a static one is found by /proc ----
+cat >"$T/post.c" <<'C'
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv) /* PORT KEY BODY: prints the answer's status */
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr = {htonl(0x7f000001)}};
+    char status[14] = "", head[1000];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int length = snprintf(head, sizeof head, "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:%s\r\n"
+        "authorization: Bearer %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", argv[1], argv[2],
+        strlen(argv[3]), argv[3]);
+    if (argc != 4 || connect(fd, (void *)&to, sizeof to) || write(fd, head, length) != length || read(fd, status, 13) < 13)
+        return 1;
+    return puts(status + 9) < 0;
+}
+C
+gcc -o "$T/post" "$T/post.c" && gcc -static -o "$T/post.static" "$T/post.c" || not_ok "the clients are built"
+posts() { # PROJECT PROGRAM [ENGINE]: the status
+    note_events
+    "$TOLLGATE" run ${3:+--engine "$3"} --group any --project "$1" --base-url -- "$T/$2" "$PORT" kt_cg_any "$(openai_body gpt-5.4-nano)"
+}
+echo 'budgets: [{id: p5, scope: {project: p5}, amount: 0, hard: true}]' >>"$T/policy-config.dev.yaml"
+check "reload" "$TOLLGATE" reload
+for program in post "post supervise" post.static; do
+    name=${program% *} engine=${program#"${program% *}"}
+    is "$program: a call of a project" "$(posts p4 $name $engine)" 200
+    is "$program: is the project's" "$(last_event '["project"]') $(last_event '["executable"]')" "p4 $T/$name"
+    is "$program: a hard budget of the project holds" "$(posts p5 $name $engine)" 429
+    is "$program: and says whose call it was" "$(last_event '["project"]')" p5
+done
+settled any
+
 # ---- other users ----
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     stranger() { setpriv --reuid=65534 --regid=65534 --clear-groups curl -sS -m 10 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT/openai/v1/models" "$@" 2>&1; }

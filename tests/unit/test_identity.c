@@ -537,7 +537,7 @@ static pid_t start_holder(int fd, const char *const environment[])
     pid_t child = fork();
     if (child == 0) {
         fcntl(fd, F_SETFD, 0);
-        execve("/bin/sleep", (char *[]){"sleep", "60", NULL}, (char *const *)environment);
+        execle("/bin/sleep", "sleep", "60", (char *)NULL, environment);
         _exit(1);
     }
     snprintf(path, sizeof path, "/proc/%d/exe", (int)child);
