@@ -101,7 +101,7 @@ const answer = await fetch(process.env.OPENAI_BASE_URL + "/chat/completions", { 
     body: JSON.stringify({ model: "gpt-5.4-nano", messages: [{ role: "user", content: "hello" }] }) });
 console.log(answer.ok ? "ANSWER" : await answer.text());
 P
-clients=$ROOT/tests/clients/compat
+clients=$ROOT/tests/clients/compat/clients
 venv=$CLIENTS/venv/bin/python
 answers curl curl sh -c 'curl -sS "$OPENAI_BASE_URL/chat/completions" -H "authorization: Bearer $OPENAI_API_KEY" -d "$0" | sed "s/chat.completion/ANSWER/"' "$(openai_body gpt-5.4-nano)"
 for mode in json stream; do
