@@ -81,7 +81,9 @@ struct identity_connection {
 typedef void identity_visit(void *context, const struct identity_connection *connection);
 /* Visits all of them to that port, at most 100,000. Takes milliseconds: not on a loop. */
 enum error identity_list_connections(uint16_t port, identity_visit *visit, void *context) MUST_USE;
-/* True when the process runs the same program file as the calling one: it is an agent, too. */
+/* True when the process runs the same program file as the calling one, or another one that is named tollgated (a second
+ * installation, the file before an upgrade): it is an agent, too. This is no proof: who wants to hide calls a program
+ * so. */
 bool identity_is_agent(const struct identity_claim *claim);
 /* True when the process may use the agent: uid is the agent's own, or listed, or one of gids is among the uid's groups
  * (getgrouplist; cached per uid for 60 s). */

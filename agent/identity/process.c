@@ -212,13 +212,29 @@ void identity_find_processes(struct identity_lookup *lookups, size_t count)
             process_describe(&lookups[i].claim, lookups[i].peer.uid, process_now_ns());
 }
 
-bool identity_is_agent(const struct identity_claim *claim)
+/* After an upgrade the old file is gone, and read_link has taken "(deleted)" away. */
+static bool is_named_agent(pid_t pid)
+{
+    char path[4096] = "";
+    int process_fd = open_process(pid);
+    if (process_fd < 0)
+        return false;
+    read_link(process_fd, "exe", path, sizeof path);
+    close(process_fd);
+    const char *slash = strrchr(path, '/');
+    return slash && strcmp(slash + 1, "tollgated") == 0;
+}
+
+static bool runs_own_file(pid_t pid)
 {
     char path[32];
     struct stat own, other;
-    if (claim->pid == getpid())
-        return true;
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)claim->pid);
-    return claim->pid > 0 && stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
-           own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
+}
+
+bool identity_is_agent(const struct identity_claim *claim)
+{
+    return claim->pid > 0 && (claim->pid == getpid() || runs_own_file(claim->pid) || is_named_agent(claim->pid));
 }

@@ -75,6 +75,24 @@ P
     wait "${started[-1]}" 2>/dev/null
     "$TOLLGATE" ps >"$T/ps"
     check "gone: exit 0 again" [ $? -eq 0 ]
+    # An agent of another installation, whose file an upgrade has taken away: it waits for the same address.
+    mkdir "$T/other"
+    cp "$BUILD/tollgated" "$T/other/"
+    sed "s|https://127.0.0.1:$PROVIDER_PORT|https://127.0.0.61|" "$T/providers.yaml" >"$T/other/providers.yaml"
+    other=(--state "$T/other/state" --runtime "$T/other/runtime")
+    check "another agent starts" env TOLLGATED="$T/other/tollgated" "$TOLLGATE" start "${other[@]}" \
+        --policy "$T/policy-config.dev.yaml" --providers "$T/other/providers.yaml" --prices "$ROOT/policies/prices.yaml"
+    rm "$T/other/tollgated"
+    "$TOLLGATE" run "${other[@]}" -- curl -sS https://api.openai.com/v1/models >/dev/null 2>&1 &
+    started+=($!)
+    calls_the_address() { awk '$3 == "3D00007F:01BB" && $4 == "01" { found = 1 } END { exit !found }' /proc/net/tcp; }
+    check "it calls the provider" wait_for 20 calls_the_address
+    "$TOLLGATE" ps >"$T/ps"
+    check "an agent's call is no leak, whichever agent's" [ $? -eq 0 ]
+    check "the call was still there" calls_the_address
+    is "nor an event" "$("$TOLLGATE" events --json --limit 50 | grep -c '"kind": *"ungoverned"')" 1
+    kill "${started[-1]}"
+    check "another agent stops" "$TOLLGATE" stop "${other[@]}"
 fi
 kill "${started[@]}" 2>/dev/null
 wait "${started[@]}" 2>/dev/null

@@ -717,6 +717,49 @@ TEST(another_program_is_no_agent)
     EXPECT(!identity_is_agent(&claim), "nobody");
 }
 
+/* A copy of `sleep` under that name; its file is gone when it is looked at. */
+static void expect_agent_by_name(const char *name, bool expected)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/tg-%d", (int)getpid());
+    check(mkdir(path, 0700) == 0);
+    size_t length = strlen(path);
+    snprintf(path + length, sizeof path - length, "/%s", name);
+    pid_t copier = fork();
+    if (copier == 0) {
+        execlp("cp", "cp", "/bin/sleep", path, (char *)NULL);
+        _exit(127);
+    }
+    waitpid(copier, NULL, 0);
+    pid_t child = fork();
+    if (child == 0) {
+        execl(path, name, "30", (char *)NULL);
+        _exit(127);
+    }
+    struct identity_claim claim = {.pid = child};
+    char link[64], target[64] = "";
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)child);
+    for (unsigned waited = 0; strcmp(target, path) && waited < 5000; waited++) {
+        ssize_t got = readlink(link, target, sizeof target - 1);
+        target[got > 0 ? got : 0] = 0;
+        usleep(1000); /* until it has become that program */
+    }
+    EXPECT_INTEGER(identity_is_agent(&claim), expected);
+    unlink(path);
+    EXPECT_INTEGER(identity_is_agent(&claim), expected);
+    path[length] = 0;
+    rmdir(path);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+TEST(another_agent_is_known_by_its_name)
+{
+    expect_agent_by_name("tollgated", true);
+    expect_agent_by_name("tollgated2", false);
+    expect_agent_by_name("mytollgated", false);
+}
+
 /* ---- membership ---- */
 
 TEST(member_is_owner_or_in_a_group)
