@@ -215,7 +215,8 @@ struct kernels {
 bool jupyter_is_name(const char *name);
 const char *jupyter_user_directory(void);                    /* that holds kernels/ */
 void jupyter_directories(struct text_list *ret_directories); /* all that Jupyter would look into, in its order */
-void kernels_find(struct kernels *ret_kernels);              /* a bounded number; broken ones are left out */
+/* A bounded number; broken ones are left out. Those of `prefix` go first; NULL: none is named. */
+void kernels_find(const char *prefix, struct kernels *ret_kernels);
 bool kernel_read(const char *directory,
                  struct kernel *ret_kernel);               /* false: absent or broken; the spec is the caller's */
 const json_t *kernel_wrapper(const struct kernel *kernel); /* what `install` noted; NULL: not from us */

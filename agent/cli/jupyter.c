@@ -63,7 +63,7 @@ static int jupyter_find_kernel(const struct cli *cli, struct kernel *ret_kernel)
     struct kernels kernels;
     struct text_list others = {0};
     const char *name = jupyter_kernel_name(cli);
-    kernels_find(&kernels);
+    kernels_find(cli->options.prefix, &kernels);
     for (size_t i = 0; i < kernels.count; i++) {
         struct kernel *kernel = &kernels.items[i];
         if (strcasecmp(kernel->name, name) == 0 && !jupyter_is_governed(kernel)) {
@@ -169,11 +169,43 @@ static int jupyter_look_at_target(const char *directory)
     return -1;
 }
 
+/* A slip of the pen would make a directory that nobody looks into. */
+static int jupyter_check_prefix(const char *prefix)
+{
+    struct stat facts;
+    if (!prefix || (stat(prefix, &facts) == 0 && S_ISDIR(facts.st_mode)))
+        return EX_OK;
+    text_complain("--prefix %s is no directory: it takes an installation, e.g. a virtual environment",
+                  terminal_clean(prefix));
+    return EX_NOINPUT;
+}
+
+/* Only an agent knows the groups. */
+static int jupyter_check_group(const struct cli *cli)
+{
+    struct answer answer;
+    if (!cli->options.group)
+        return EX_OK;
+    if (agent_is_absent(cli)) {
+        text_complain("no agent of %s is running: whether it has a group %s shows when the kernel starts",
+                      cli->place.environment, cli->options.group);
+        return EX_OK;
+    }
+    int code = api_get(cli, text_format("/v1/launch?group=%s", cli->options.group), &answer);
+    if (code == EX_OK)
+        json_decref(answer.json);
+    return code;
+}
+
 static int jupyter_install(struct cli *cli)
 {
     struct kernel kernel;
     const char *data = jupyter_target_directory(cli), *name = jupyter_new_name(cli);
-    int code = jupyter_find_kernel(cli, &kernel);
+    int code = jupyter_check_prefix(cli->options.prefix);
+    if (code == EX_OK)
+        code = jupyter_check_group(cli);
+    if (code == EX_OK)
+        code = jupyter_find_kernel(cli, &kernel);
     if (code != EX_OK)
         return code;
     const char *target = text_format("%s/kernels/%s", data, name);
@@ -200,8 +232,7 @@ static int jupyter_list(struct cli *cli)
     struct kernels kernels;
     struct table table = {.columns = jupyter_columns,
                           .column_count = sizeof jupyter_columns / sizeof jupyter_columns[0]};
-    (void)cli;
-    kernels_find(&kernels);
+    kernels_find(cli->options.prefix, &kernels);
     for (size_t i = 0; i < kernels.count; i++) {
         const struct kernel *kernel = &kernels.items[i];
         const json_t *wrapper = kernel_wrapper(kernel), *argv = json_object_get(kernel->spec, "argv");

@@ -177,9 +177,11 @@ static void kernels_add_from(const char *data, struct kernels *kernels)
     free(entries);
 }
 
-void kernels_find(struct kernels *ret_kernels)
+void kernels_find(const char *prefix, struct kernels *ret_kernels)
 {
     struct text_list directories = {0};
+    if (prefix)
+        jupyter_add(&directories, text_format("%s/share/jupyter", place_absolute(prefix)));
     ret_kernels->items = text_allocate(KERNELS_MAX * sizeof *ret_kernels->items);
     ret_kernels->count = 0;
     jupyter_directories(&directories);

@@ -51,7 +51,7 @@ has "again is an update" "$(jupyter install 2>/dev/null)" "updated"
 is "that changes nothing" "$(find "$user" -type f -exec sha256sum {} + | sort | diff "$T/before" -)" ""
 is "and leaves nothing" "$(ls -A "$user")" kernels
 printf 'NEW' >"$kernels/python3/logo-64x64.png"
-jupyter install --group research --display-name 'Ours' >/dev/null 2>&1
+has "without an agent nobody knows the group" "$(jupyter install --group research --display-name 'Ours' 2>&1)" "no agent of dev is running"
 is "what changed comes along" "$(cat "$user/kernels/$new/logo-64x64.png") $(spec $new 'd["display_name"]+" "+" ".join(d["argv"][2:7])')" "NEW Ours --env dev --group research --"
 jupyter install --kernel $new >/dev/null 2>"$T/err"
 is "a governed kernel is not governed again" $? 64
@@ -69,6 +69,13 @@ jupyter remove --name mine >/dev/null 2>&1
 is "nor removed" "$? $(ls "$user/kernels/mine")" "77 kernel.json"
 check "one per environment" jupyter install --env prod --kernel ir
 is "prod's says prod" "$(spec tollgate-prod-ir '" ".join(d["argv"][1:5])')" "run --env prod --"
+jupyter install --prefix "$T/no/prefix" --kernel ir >/dev/null 2>"$T/err"
+is "a prefix that is not there is refused" "$? $(ls "$T/no" 2>&1 | grep -c 'No such') $(cat "$T/err")" \
+    "66 1 tollgate: --prefix $T/no/prefix is no directory: it takes an installation, e.g. a virtual environment"
+mkdir -p "$T/other prefix" "$T/venv/share/jupyter/kernels/python3"
+printf '{"argv": ["/venv/python", "{connection_file}"], "display_name": "V"}' >"$T/venv/share/jupyter/kernels/python3/kernel.json"
+check "around the prefix's own kernel" jupyter install --prefix "$T/venv"
+is "which goes before those of the jupyter in PATH" "$(json 'd["argv"][-2]' <"$T/venv/share/jupyter/kernels/tollgate-dev-python3/kernel.json")" /venv/python
 check "into a prefix" jupyter install --prefix "$T/other prefix" --kernel IR
 is "there it is" "$(ls "$T/other prefix/share/jupyter/kernels")" tollgate-dev-ir
 has "JUPYTER_PATH is looked into first" "$(JUPYTER_PATH="$T/other prefix/share/jupyter" jupyter list)" "$T/other prefix"
@@ -98,6 +105,9 @@ YAML
 agent
 export PATH=$venv/bin:/usr/local/bin:/usr/bin:/bin
 check "install, of the installation in PATH" jupyter install
+jupyter install --group nosuch >/dev/null 2>"$T/err"
+is "a running agent knows its groups" "$? $(grep -c 'no consumer group is named nosuch' "$T/err") $(spec $new '"nosuch" in d["argv"]')" "77 1 False"
+check "such as this" jupyter install --group research --name governed
 has "Jupyter sees it" "$("$venv/bin/python" -m jupyter kernelspec list 2>&1)" $new
 work=$HOME/notebooks
 mkdir -p "$work" && cd "$work" || exit 1
