@@ -896,6 +896,7 @@ static void *read_long(void *context)
         usleep(1000);
     if (cache_follow_is_awaited(cache, ask)) {
         cache_leave(cache, ask); /* it sleeps, and is cut off */
+        free(bytes);
         atomic_store(&reader->has_ended, true);
         return NULL;
     }
