@@ -233,14 +233,14 @@ kill -STOP $following
 cat >"$T/many.py" <<'P'
 import http.client, json, os, ssl
 connection = http.client.HTTPSConnection("api.openai.com", context=ssl.create_default_context(), timeout=60)
-for n in range(900):
+for n in range(450):  # events lists 1,000: lib.sh counts them
     body = json.dumps({"model": "gpt-5.4-nano", "messages": [{"role": "user", "content": "many"}]})
     connection.request("POST", "/v1/chat/completions", body, {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
     connection.getresponse().read()
 P
 governed python3 "$T/many.py"
 kill -CONT $following
-has_followed() { [ "$(wc -l <"$T/followed")" -ge 901 ]; }
+has_followed() { [ "$(wc -l <"$T/followed")" -ge 451 ]; }
 check "all of them" wait_for 20 has_followed
 kill $following
 
