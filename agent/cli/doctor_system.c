@@ -66,12 +66,25 @@ static void doctor_check_preload(struct doctor *doctor)
         doctor_add(doctor, "other preloads", FINDING_OK, NULL, "none");
 }
 
+/* Of those that gain rights; what root starts of his own gains none. */
+static void doctor_check_setuid(struct doctor *doctor)
+{
+    bool is_strict = doctor->has_map && (doctor->map.header.flags & TOLLGATE_MAP_STRICT);
+    const char *run = doctor->cli->place.is_prod ? "refuses to start them" : "warns";
+    if (is_strict)
+        doctor_add(doctor, "setuid programs", FINDING_OK, NULL,
+                   "are not executed: capture.strict holds for tollgate run and for what governed programs start");
+    else
+        doctor_add(doctor, "setuid programs", FINDING_OK, NULL,
+                   "are not governed: tollgate run %s; what governed programs start runs, without capture.strict", run);
+}
+
 void doctor_check_environment(struct doctor *doctor)
 {
     doctor_check_keys(doctor);
     doctor_check_proxy(doctor);
     doctor_check_preload(doctor);
-    doctor_add(doctor, "setuid programs", FINDING_OK, NULL, "are not governed: dev warns, prod refuses them");
+    doctor_check_setuid(doctor);
 }
 
 /* WAIT_KILLABLE_RECV came with 5.19; without it supervised programs see spurious EISCONN under signals. */

@@ -6,6 +6,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 BUILD=$(cd "${BUILD:-$here/../../build}" && pwd) || exit 1
 tollgate=$BUILD/tollgate
+make -s -C "$here/../.." BUILD="$BUILD" "$BUILD/tests/clients/shim_map" || exit 1
 work=$(mktemp -d) || exit 1
 failed=0
 PROBLEM=
@@ -240,6 +241,9 @@ code 1 "$tollgate" doctor
 for word in "agent's" "map  " "2 governed names" "real keys in this shell" "ledger" "loads" "seccomp" "fix: " "HTTPS_PROXY is set"; do
     has "$out" "${word/agent\'s/agent }"
 done
+has "$out" "what governed programs start runs, without capture.strict"
+cp "$runtime/map" "$work/map"; "$BUILD/tests/clients/shim_map" "$runtime/map" -s -p 443:9 api.openai.com=127.77.0.1; code 1 "$tollgate" doctor
+has "$out" "are not executed: capture.strict holds for"; cp "$work/map" "$runtime/map"; code 1 "$tollgate" doctor
 hasnt "$out" sk-real; chmod 755 "$state"; code 1 "$tollgate" doctor --json
 equal "$(jq -r '.checks[] | select(.name == "state directory") | .status + " " + .fix' <<<"$out")" "failure chmod 700 $state"
 chmod 700 "$state"; printf x | dd of="$runtime/map" bs=1 seek=80 conv=notrunc status=none; code 1 "$tollgate" doctor

@@ -18,6 +18,7 @@ JEMALLOC, FAKETIME = "libjemalloc.so.2", "/usr/lib/x86_64-linux-gnu/faketime/lib
 ROWS = (
     ("sudo", "sudo", True, "sudo -n sh -c 'id -u'; sudo -n false; echo $?; "
      "setpriv --reuid 65534 --regid 65534 --clear-groups sudo -n id -u 2>&1; echo $?"),
+    ("root's programs as another user", "sudo su setpriv curl git openssl", True, "sh $HERE/other_user.sh"),
     ("ping", "ping", True, "ping -q -c 1 127.0.0.1 | grep -o '1 received'; ping -q -c 1 -W 1 name.invalid; echo $?"),
     ("ssh", "ssh", True, "ssh -V 2>&1; ssh -o BatchMode=yes -p 9 127.0.0.1 true 2>&1; echo $?"),
     ("docker client", "docker", True, "docker --version; DOCKER_HOST=tcp://127.0.0.1:9 docker ps 2>&1; echo $?"),
