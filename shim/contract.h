@@ -67,6 +67,10 @@
     X("NIX_SSL_CERT_FILE", 0)                                                                                          \
     X("PERL_LWP_SSL_CA_FILE", 0)
 
+/* The governed names in NO_PROXY, in the map's order: those that fit whole. The kernel takes no variable above 128 KiB,
+ * and a program must not fail to start because there are many names. */
+#define TOLLGATE_NO_PROXY_BYTES_MAX 4096 /* NUL included */
+
 /*
  * The map file, little endian (host order; both sides are on one machine), version TOLLGATE_MAP_VERSION:
  *   struct tollgate_map_header

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 static const char *const doctor_keys[] = {
@@ -36,6 +35,11 @@ static void doctor_check_keys(struct doctor *doctor)
                    placeholders > 0 ? "placeholders only" : "none in this shell");
 }
 
+static bool doctor_has_too_many_names(const struct doctor *doctor)
+{
+    return doctor->has_map && strlen(map_join_names(&doctor->map.names)) < strlen(text_join(&doctor->map.names, ","));
+}
+
 static void doctor_check_proxy(struct doctor *doctor)
 {
     const char *found = NULL;
@@ -49,6 +53,11 @@ static void doctor_check_proxy(struct doctor *doctor)
     } else if (getenv(TOLLGATE_ENV_RUNTIME) && !upper && !lower) {
         doctor_add(doctor, "proxy", FINDING_WARNING, "activate this shell again: tollgate env, or use tollgate run",
                    "%s is set without NO_PROXY: it hides the governed names from the agent", found);
+    } else if (doctor_has_too_many_names(doctor)) {
+        doctor_add(
+            doctor, "proxy", FINDING_WARNING, "start programs without it; the agent itself uses the proxy",
+            "%s is set, and not all of the governed names find room in NO_PROXY: calls to the others go to the proxy",
+            found);
     } else {
         doctor_add(doctor, "proxy", FINDING_OK, NULL,
                    "%s is set; tollgate run adds the governed names to NO_PROXY, and the agent itself uses the proxy",
@@ -87,23 +96,19 @@ void doctor_check_environment(struct doctor *doctor)
     doctor_check_setuid(doctor);
 }
 
-/* WAIT_KILLABLE_RECV came with 5.19; without it supervised programs see spurious EISCONN under signals. */
+/* The kernel may know it and a sandbox around us forbid it: only trying tells. */
 static void doctor_check_seccomp(struct doctor *doctor)
 {
-    struct utsname kernel;
-    int major = 0, minor = 0;
-    char line[512] = "";
-    FILE *actions = fopen("/proc/sys/kernel/seccomp/actions_avail", "re");
-    if (actions && !fgets(line, sizeof line, actions))
-        line[0] = '\0';
-    if (actions)
-        fclose(actions);
-    bool is_new = uname(&kernel) == 0 && sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
-                  (major > 5 || (major == 5 && minor >= 19));
-    bool has = strstr(line, "user_notif") != NULL;
-    doctor_add(doctor, "seccomp", is_new && has ? FINDING_OK : FINDING_WARNING,
-               "a kernel from 5.19 on can supervise static and Go programs; on this one they are not governed",
-               "kernel %d.%d, user notification %s", major, minor, has ? "available" : "not available");
+    bool is_below = filter_is_in_force();
+    int error = is_below ? 0 : supervise_try();
+    if (error)
+        doctor_add(
+            doctor, "seccomp", FINDING_WARNING,
+            "static and Go programs are not governed here: run them outside of the sandbox, on a kernel from 5.19 on",
+            "no program can be supervised: %s", supervise_explain(error));
+    else
+        doctor_add(doctor, "seccomp", FINDING_OK, NULL, "static and Go programs can be supervised%s",
+                   is_below ? ": this one is" : "");
 }
 
 static void doctor_check_sockets(struct doctor *doctor)

@@ -95,7 +95,7 @@ static void governed_set_no_proxy(const struct launch_facts *facts, struct launc
     for (size_t i = 0; i < governed->count; i++)
         text_append(&sorted, governed->items[i]);
     qsort(sorted.items, sorted.count, sizeof *sorted.items, governed_compare);
-    const char *added = text_join(&sorted, ",");
+    const char *added = map_join_names(&sorted);
     if (facts->base_urls.count > 0 || base_urls_stay(facts))
         added = text_format("127.0.0.1,%s", added);
     const char *upper = getenv("NO_PROXY"), *lower = getenv("no_proxy");

@@ -93,6 +93,8 @@ struct launch_map {
 };
 /* NULL, or what is wrong with the file ("missing", "checksum", …). */
 const char *map_read(const char *path, struct launch_map *ret_map);
+/* Sorted names as they stand in NO_PROXY: as many as the shim takes. */
+const char *map_join_names(const struct text_list *names);
 
 /* ---- elf.c: can the preload engine govern this program ---- */
 
@@ -205,6 +207,8 @@ struct supervise_program {
  */
 int supervise_run(const struct supervise_program *program);
 const char *supervise_explain(int error);
+/* Could a program be supervised here? Tries it in a child that becomes no program. 0, or an errno as above. */
+int supervise_try(void);
 /* Becomes the program itself; returns the exit code when that fails. */
 int supervise_execute(const struct supervise_program *program);
 /* True: this process has a supervisor of ours above it, and so will every program that it executes. */

@@ -87,3 +87,17 @@ const char *map_read(const char *path, struct launch_map *ret_map)
         *ret_map = map;
     return problem;
 }
+
+const char *map_join_names(const struct text_list *names)
+{
+    struct text_list taken = {0};
+    size_t used = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        size_t with_comma = strlen(names->items[i]) + 1;
+        if (used + with_comma > TOLLGATE_NO_PROXY_BYTES_MAX)
+            break;
+        used += with_comma;
+        text_append(&taken, names->items[i]);
+    }
+    return text_join(&taken, ",");
+}

@@ -82,7 +82,7 @@ const char *owned_proxy_rest(const char *no_proxy)
     struct launch_map map;
     if (!runtime || map_read(text_format("%s/" TOLLGATE_FILE_MAP, runtime), &map) != NULL || map.names.count == 0)
         return no_proxy[0] ? no_proxy : NULL;
-    const char *added = text_join(&map.names, ",");
+    const char *added = map_join_names(&map.names);
     const char *part = NULL;
     if (getenv(TOLLGATE_ENV_BASE_URLS))
         part = strstr(no_proxy, text_format("127.0.0.1,%s", added));

@@ -34,7 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_FILES = 256 };
+enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_FILES = 256, SUPERVISE_TRY_MS = 5000 };
 
 /* What the program must find as the caller left it. */
 struct origin {
@@ -53,15 +53,10 @@ static void program_adopt_sockets(pid_t caller)
         setenv("LISTEN_PID", text_format("%d", (int)getpid()), 1);
 }
 
-static _Noreturn void program_run(const struct supervise_program *program, const struct origin *origin,
-                                  const int gifts[2], pid_t caller)
+/* Installs the filter, hands its listener to the server, and waits for the word to go on. */
+static void program_enter_filter(int gift)
 {
-    int listener = -1, gift = gifts[1];
-    close(gifts[0]); /* the server's: when it goes, we must hear so */
-    program_adopt_sockets(caller);
-    setenv(TOLLGATE_ENV_SUPERVISED, text_format("%d", (int)getppid()), 1);
-    prctl(PR_SET_CHILD_SUBREAPER, origin->is_subreaper, 0, 0, 0);
-    sigaction(SIGCHLD, &origin->on_child, NULL);
+    int listener = -1;
     int error = filter_install(&listener);
     if (error) {
         link_send(gift, (struct link_message){LINK_FAILED, error, 0}, NULL, 0);
@@ -72,6 +67,17 @@ static _Noreturn void program_run(const struct supervise_program *program, const
         !link_receive(gift, &start, NULL, 0))
         _exit(EXIT_FAILURE);
     close(listener);
+}
+
+static _Noreturn void program_run(const struct supervise_program *program, const struct origin *origin,
+                                  const int gifts[2], pid_t caller)
+{
+    close(gifts[0]); /* the server's: when it goes, we must hear so */
+    program_adopt_sockets(caller);
+    setenv(TOLLGATE_ENV_SUPERVISED, text_format("%d", (int)getppid()), 1);
+    prctl(PR_SET_CHILD_SUBREAPER, origin->is_subreaper, 0, 0, 0);
+    sigaction(SIGCHLD, &origin->on_child, NULL);
+    program_enter_filter(gifts[1]);
     sigprocmask(SIG_SETMASK, &origin->mask, NULL);
     _exit(supervise_execute(program));
 }
@@ -215,14 +221,13 @@ static void server_make_room(void)
 }
 
 /* Takes the listener; and tries, before the program runs, what a sandbox around us may forbid. */
-static struct link_message server_meet_program(struct server *server, const int gift[2], int *ret_listener)
+static struct link_message server_meet_program(struct server *server, int gift, int *ret_listener)
 {
     struct link_message message;
-    close(gift[1]);
     server->program_fd = link_raise(pidfd_open(server->program, 0));
     if (server->program_fd < 0)
         return (struct link_message){LINK_FAILED, errno, 0};
-    if (!link_receive(gift[0], &message, ret_listener, 1))
+    if (!link_receive(gift, &message, ret_listener, 1))
         return (struct link_message){LINK_FAILED, ECHILD, 0};
     if (message.kind != LINK_STARTED)
         return message;
@@ -248,7 +253,7 @@ static _Noreturn void server_give_up(const struct server *server)
 static _Noreturn void server_run(const struct supervise_program *program, const struct origin *origin, int link,
                                  struct supervise_shared *shared)
 {
-    int gift[2], listener = -1;
+    int gift[2] = {-1, -1}, listener = -1;
     struct server server = {.link = link, .front = getppid(), .shared = shared};
     sigset_t child;
     sigemptyset(&child);
@@ -258,7 +263,8 @@ static _Noreturn void server_run(const struct supervise_program *program, const 
     server.signals = link_raise(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     if (server.signals >= 0 && link_open(gift) && (server.program = fork()) == 0)
         program_run(program, origin, gift, server.front);
-    struct link_message message = server.program > 0 ? server_meet_program(&server, gift, &listener)
+    close(gift[1]);
+    struct link_message message = server.program > 0 ? server_meet_program(&server, gift[0], &listener)
                                                      : (struct link_message){LINK_FAILED, errno, 0};
     int given[2] = {listener, server.program_fd};
     link_send(link, message, given, message.kind == LINK_STARTED ? 2 : 0);
@@ -322,6 +328,37 @@ int supervise_run(const struct supervise_program *program)
     return message.value;
 }
 
+int supervise_try(void)
+{
+    int gift[2], listener = -1;
+    struct server server = {.program_fd = -1};
+    struct link_message message = {LINK_FAILED, ENOMEM, 0};
+    if (!link_open(gift))
+        return ENOMEM;
+    fflush(NULL);
+    server.program = fork();
+    if (server.program == 0) {
+        close(gift[0]);
+        program_enter_filter(gift[1]);
+        _exit(EXIT_SUCCESS);
+    }
+    close(gift[1]);
+    if (server.program > 0 && poll(&(struct pollfd){.fd = gift[0], .events = POLLIN}, 1, SUPERVISE_TRY_MS) == 1)
+        message = server_meet_program(&server, gift[0], &listener);
+    else if (server.program > 0)
+        message.value = ETIMEDOUT;
+    if (listener >= 0)
+        close(listener);
+    if (server.program_fd >= 0)
+        close(server.program_fd);
+    close(gift[0]);
+    if (server.program > 0)
+        kill(server.program, SIGKILL);
+    while (server.program > 0 && waitpid(server.program, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return message.kind == LINK_STARTED ? 0 : message.value;
+}
+
 const char *supervise_explain(int error)
 {
     switch (error) {
@@ -332,6 +369,8 @@ const char *supervise_explain(int error)
     case EINVAL:
     case ENOSYS:
         return "this kernel is older than 5.19 or has no seccomp user notification";
+    case ECHILD:
+        return "this sandbox ends a program that asks for a supervisor";
     default:
         return strerror(error);
     }

@@ -112,7 +112,7 @@ static bool map_load(int fd, size_t size)
         RAW3(SYS_munmap, bytes, mapped, 0);
         return false;
     }
-    map_join_names(&ready, bytes + size, size + 1);
+    map_join_names(&ready, bytes + size, size < TOLLGATE_NO_PROXY_BYTES_MAX ? size + 1 : TOLLGATE_NO_PROXY_BYTES_MAX);
     RAW3(SYS_mprotect, bytes, mapped, PROT_READ);
     map = ready;
     return true;

@@ -15,7 +15,7 @@
 #include "shim/contract.h"
 
 #define PORTS_MAX 16
-#define NAMES_MAX 256
+#define NAMES_MAX 10240
 
 static struct tollgate_map_port ports[PORTS_MAX];
 static struct tollgate_map_name names[NAMES_MAX];

@@ -527,6 +527,20 @@ check_maps() {
     stop_lines
 }
 
+check_names() {
+    local names
+    mapfile -t names < <(awk 'BEGIN { for (i = 0; i < 10000; i++) printf "a-name-%05d.test=127.77.%d.%d\n", i, 16 + i / 250, 1 + i % 250 }')
+    write_map "${names[@]}"
+    is "10,000 names: an address of the last" "$(supervised "$DIR/static" connect 127.77.55.250 443)" "connected: agent 127.77.55.250"
+    is "and one of a provider" "$(supervised "$DIR/static" connect $PROVIDER 443)" "connected: agent 127.78.0.1"
+    start_lines
+    is "a small map again" "$(write_map && ask 127.77.0.1 443)" "connected: agent 127.77.0.1"
+    write_map "${names[@]}"
+    is "and while a program runs" "$(ask 127.77.16.1 443)" "connected: agent 127.77.16.1"
+    stop_lines
+    write_map
+}
+
 check_foreign() {
     cat >"$DIR/foreign.c" <<'C'
 #include <linux/filter.h>
@@ -539,17 +553,29 @@ int main(int argc, char **argv)
     struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
     struct sock_fprog program = {1, &allow};
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (FORBIDDEN) {
+        struct sock_filter forbid[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FORBIDDEN, 0, 1),
+                                       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1), allow};
+        struct sock_fprog sandbox = {4, forbid};
+        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &sandbox) ? 3 : execvp(argv[1], argv + 1);
+    }
     long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
     if (listener < 0 || dup2((int)listener, 200) != 200)
         return 3;
     return argc > 1 ? execvp(argv[1], argv + 1) : 2;
 }
 C
-    gcc -o "$DIR/foreigner" "$DIR/foreign.c" || { fail "another's supervisor" "does not compile"; return; }
+    gcc -DFORBIDDEN=0 -o "$DIR/foreigner" "$DIR/foreign.c" && gcc -DFORBIDDEN=SYS_seccomp -o "$DIR/no_seccomp" "$DIR/foreign.c" &&
+        gcc -DFORBIDDEN=SYS_pidfd_getfd -o "$DIR/no_getfd" "$DIR/foreign.c" || { fail "another's supervisor" "does not compile"; return; }
     local output
     output=$(supervised "$DIR/foreigner" "$DIR/static" exit 6)
     is "below another's supervisor the program runs" "$?" 6
     has "and that is said" "$output" "another program's seccomp supervisor is above it"
+    doctor() { env -i PATH="$PATH" HOME="$DIR" "${ASAN[@]}" "$@" "$LAUNCHER" doctor --state "$DIR/none" --runtime "$DIR/none" | grep -E '(ok|warning) +seccomp'; }
+    has "the doctor knows it, too" "$(doctor "$DIR/foreigner")" "no program can be supervised: another program's seccomp supervisor is above it"
+    has "and a sandbox without seccomp" "$(doctor "$DIR/no_seccomp")" "no program can be supervised: this sandbox forbids a supervisor"
+    has "or without pidfd_getfd" "$(doctor "$DIR/no_getfd")" "no program can be supervised: this sandbox forbids a supervisor"
+    has "and where all is well" "$(doctor)" "static and Go programs can be supervised"
     write_map -s
     output=$(supervised "$DIR/foreigner" "$DIR/static" exit 6)
     is "but not under strict" "$?" 126
@@ -622,6 +648,6 @@ check_late_failure() {
 build_programs
 write_map
 start_agent
-for part in ${PARTS:-connects many user self hooks trees ends signals jobs daemon death agent_down maps foreign threads late_failure}; do "check_$part"; done
+for part in ${PARTS:-connects many user self hooks trees ends signals jobs daemon death agent_down maps names foreign threads late_failure}; do "check_$part"; done
 is "the stand-in had nothing to complain about" "$(cat "$DIR/agent.err")" ""
 exit $failed
