@@ -33,6 +33,12 @@ struct id id_with_attempt(struct id id, unsigned attempt)
     return id;
 }
 
+struct id id_without_attempt(struct id id)
+{
+    id.bytes[15] = 0;
+    return id;
+}
+
 bool id_is_equal(struct id a, struct id b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;

@@ -17,6 +17,7 @@ enum { ID_TEXT_MAX = 27 };
 
 struct id id_new(void);
 struct id id_with_attempt(struct id id, unsigned attempt);
+struct id id_without_attempt(struct id id); /* that of the exchange */
 bool id_is_equal(struct id a, struct id b);
 /* 26 characters and NUL. Returns `text`. */
 char *id_format(struct id id, char text[ID_TEXT_MAX]);

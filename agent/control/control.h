@@ -14,7 +14,7 @@
  *   report GET  /v1/leaks                    {"leaks": [{pid, uid, executable, directory, host, since}]}
  *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
- *   report GET  /v1/events/ID                the event
+ *   report GET  /v1/events/ID                the event; ID is its own or that of one of its transfers
  *   report GET  /v1/targets                  {"targets": [{id, provider, model, breaker, requests, tokens, …}]}
  *   report GET  /v1/cache                    hits, misses, entries, bytes …; ?group=NAME, &model=NAME: theirs alone
  *   admin  POST /v1/cache/clear              {group?, model?} → {cleared}; 422: no such group, and nothing of it here

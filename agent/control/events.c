@@ -33,6 +33,16 @@ int control_list_events(struct call *call)
     return 200;
 }
 
+/* By its own id, or that of one of its transfers: what histories of wallets show. */
+static enum error find_event(struct journal *journal, struct id id, char *text, size_t *ret_length)
+{
+    enum error error = journal_find(journal, id, text, EVENT_BYTES_MAX, ret_length);
+    struct id whole = id_without_attempt(id);
+    if (error == ERROR_NOT_FOUND && !id_is_equal(whole, id))
+        error = journal_find(journal, whole, text, EVENT_BYTES_MAX, ret_length);
+    return error;
+}
+
 int control_get_event(struct call *call)
 {
     struct id id;
@@ -41,7 +51,7 @@ int control_get_event(struct call *call)
     if (!id_parse(call->rest, &id))
         return control_fail(call, ERROR_NOT_FOUND, "an id has 26 characters, e.g. 01J8Z3K4W5X6Y7Z8A9B0C1D2E3");
     journal_flush(call->services->journal);
-    enum error error = journal_find(call->services->journal, id, text, EVENT_BYTES_MAX, &length);
+    enum error error = find_event(call->services->journal, id, text, &length);
     if (error)
         return control_fail(call, error, error == ERROR_NOT_FOUND ? "no event has this id" : NULL);
     return buffer_append(&call->body, (struct slice){text, length}) ? 200 : control_fail(call, ERROR_INTERNAL, NULL);

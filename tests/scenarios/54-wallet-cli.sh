@@ -85,6 +85,13 @@ is "unless it is asked for" "$("$TOLLGATE" wallet history team --all --json | js
 is "and nothing else is lost" "$("$TOLLGATE" wallet history team --all --count 1000 --json | json '[t["sequence"] for t in d["history"] if not t["is_budget"]]')" \
     "$("$TOLLGATE" wallet history team --count 1000 --json | json '[t["sequence"] for t in d["history"]]')"
 
+call=$(last_event '["id"]')
+for id in $("$TOLLGATE" wallet history team --all --json | json '" ".join({t["id"] for t in d["history"] if t["kind"] in ("pending", "post")})'); do
+    is "why knows the call of a transfer" "$("$TOLLGATE" why "$id" --json | json 'd["id"]') $([ "$id" = "$call" ] || echo another)" "$call another"
+done
+"$TOLLGATE" why 0000000000000000000000000G >/dev/null 2>&1
+is "but not of one that is none" $? 1
+
 budgets() { "$TOLLGATE" budget list --json; }
 budget() { budgets | json "[b for b in d['budgets'] if b['id']=='$1'][0]$2"; }
 is "a budget has used what the wallet spent" "$(budget month '["used"]')" "$(python3 -c "from decimal import Decimal as D; print(D('$(money team | cut -d' ' -f3)') - D('2.25'))")"
