@@ -110,6 +110,20 @@ static bool is_in_audience(const struct call *call, enum audience audience)
     return is_in;
 }
 
+/* Which list was asked: the policy's words for it. */
+static int refuse_peer(struct call *call, enum audience audience)
+{
+    static const struct {
+        const char *detail, *hint;
+    } words[] = {
+        [AUDIENCE_MEMBER] = {NULL, NULL},
+        [AUDIENCE_READER] = {"reports are for the agent's owner and the policy's readers", "access.readers"},
+        [AUDIENCE_OWNER] = {"orders are taken on admin.sock, from the agent's owner and root", "run it as that user"},
+    };
+    control_fail_with(call, ERROR_PEER_REFUSED, words[audience].detail, words[audience].hint);
+    return 403;
+}
+
 static bool is_match(const struct route_row *row, const struct http_request *request, struct slice *ret_rest)
 {
     size_t length = strlen(row->path);
@@ -127,8 +141,7 @@ int control_dispatch(struct call *call)
         if (is_in_audience(call, routes[i].audience))
             return routes[i].handle(call);
         log_event(EVENT_CONTROL_REFUSED, routes[i].path, "uid %u", (unsigned)call->uid);
-        control_fail(call, ERROR_PEER_REFUSED, NULL);
-        return 403;
+        return refuse_peer(call, routes[i].audience);
     }
     return control_fail(call, ERROR_NOT_FOUND, "the agent has no such path");
 }

@@ -37,6 +37,12 @@ P
             ok "another user cannot open $socket.sock"
         fi
     done
+    chmod 666 "$runtime/report.sock" # and that one, too: who is refused is told by which list
+    asks() { stranger curl -sS --unix-socket "$runtime/report.sock" "$@"; }
+    has "reports are for readers" "$(asks http://tollgate/v1/leaks)" '"hint":"access.readers"'
+    has "what a launch needs is for members" "$(asks http://tollgate/v1/launch)" '"hint":"access.uids, access.gids"'
+    has "orders are for the owner" "$(asks -X POST http://tollgate/v1/stop)" "orders are taken on admin.sock"
+    chmod 600 "$runtime/report.sock"
     chmod 700 "$T" "$T/r" "$T/r/tollgate" "$runtime"
 else
     skip "not root: the second user's part needs setpriv"
