@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #define API_ANSWER_BYTES_MAX (64u << 20) /* 1,000 events of at most 64 KiB */
@@ -85,14 +86,12 @@ static void api_complain(const struct answer *answer)
                   hint[0] ? "; " : "", terminal_clean(hint));
 }
 
-int api_call(const struct cli *cli, const struct http_request *request, int quiet_status, struct answer *ret_answer)
+/* EX_OK: there is an answer, whatever it says; else it was told why there is none. */
+static int api_exchange(const struct cli *cli, const struct http_request *request, struct answer *ret_answer)
 {
     struct http_stream stream;
     struct http_request bounded = *request;
     bounded.timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : API_TIMEOUT_MS;
-    int code = place_verify(&cli->place);
-    if (code != EX_OK)
-        return code;
     int error = http_open(&cli->place, &bounded, &stream);
     if (error)
         return api_complain_absent(cli, error);
@@ -109,6 +108,46 @@ int api_call(const struct cli *cli, const struct http_request *request, int quie
         text_complain("the agent's answer to %s %s is no JSON object", request->method, request->path);
         return EX_PROTOCOL;
     }
+    *ret_answer = answer;
+    return EX_OK;
+}
+
+static bool api_is_same_directory(const char *one, const char *other)
+{
+    struct stat a, b;
+    return strcmp(one, other) == 0 ||
+           (stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+/* An agent is found by its runtime directory: --state alone must not lead to one whose money lies elsewhere. */
+static int api_check_state(const struct cli *cli)
+{
+    const struct http_request request = {.method = "GET", .path = "/v1/hello"};
+    struct answer hello;
+    int code = cli->options.state ? api_exchange(cli, &request, &hello) : EX_OK;
+    if (!cli->options.state || code != EX_OK)
+        return code;
+    const char *state = api_text(hello.json, "state", cli->place.state);
+    bool is_same = api_is_same_directory(state, cli->place.state);
+    if (!is_same)
+        text_complain("the agent of %s that runs at %s keeps its state in %s, not in %s; --runtime finds another agent",
+                      cli->place.environment, cli->place.runtime, terminal_clean(state),
+                      terminal_clean(cli->place.state));
+    json_decref(hello.json);
+    return is_same ? EX_OK : EX_USAGE;
+}
+
+int api_call(const struct cli *cli, const struct http_request *request, int quiet_status, struct answer *ret_answer)
+{
+    int code = place_verify(&cli->place);
+    if (code == EX_OK)
+        code = api_check_state(cli);
+    if (code != EX_OK)
+        return code;
+    struct answer answer;
+    code = api_exchange(cli, request, &answer);
+    if (code != EX_OK)
+        return code;
     code = api_exit_code(answer.status);
     if (code != EX_OK && answer.status != quiet_status)
         api_complain(&answer);

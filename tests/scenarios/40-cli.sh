@@ -248,5 +248,8 @@ hasnt "$out" sk-real; chmod 755 "$state"; code 1 "$tollgate" doctor --json
 equal "$(jq -r '.checks[] | select(.name == "state directory") | .status + " " + .fix' <<<"$out")" "failure chmod 700 $state"
 chmod 700 "$state"; printf x | dd of="$runtime/map" bs=1 seek=80 conv=notrunc status=none; code 1 "$tollgate" doctor
 has "$out" "wrong checksum"; report doctor
+code 64 "$tollgate" wallet list --state "$work/elsewhere"; has "$err" "keeps its state in $state, not in $work/elsewhere"
+code 125 "$tollgate" run --state "$work/elsewhere" true; code 0 "$tollgate" wallet list --state "$state/."
+code 0 "$tollgate" wallet list --state "$state"; report another-state
 code 0 "$tollgate" stop; report last-stop
 exit $failed
