@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,16 @@ static const char *gaps_find(const char *command)
     return NULL;
 }
 
+static bool gaps_is_script(const char *path)
+{
+    char begin[2] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool is_script = fd >= 0 && read(fd, begin, sizeof begin) == sizeof begin && memcmp(begin, "#!", 2) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_script;
+}
+
 static void gaps_check_program(struct doctor *doctor, const char *command)
 {
     const char *path = gaps_find(command);
@@ -52,7 +63,8 @@ static void gaps_check_program(struct doctor *doctor, const char *command)
         doctor_add(doctor, name, FINDING_WARNING, "install it in another way",
                    "%s is a snap or a flatpak: not governed", lies);
     else if (!program.ungoverned)
-        doctor_add(doctor, name, FINDING_OK, NULL, "%s, by the preload library", lies);
+        doctor_add(doctor, name, FINDING_OK, NULL, "%s, by the preload library%s", lies,
+                   gaps_is_script(lies) ? "; static programs that it starts by the supervisor" : "");
     else if (program.is_supervisable)
         doctor_add(doctor, name, FINDING_OK, NULL, "%s, by the supervisor: it is %s", lies, program.ungoverned);
     else

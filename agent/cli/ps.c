@@ -146,12 +146,22 @@ static void ps_add(struct ps *ps, const struct ps_process *process)
     ps->rows[ps->count++] = *process;
 }
 
+/* proc(5): "Uid:" of status; the directory's owner is root for every process that is not dumpable. */
+static bool ps_is_of_other(int directory)
+{
+    size_t size;
+    unsigned real, effective;
+    const char *status = ps_read(directory, "status", &size);
+    const char *line = status ? strstr(status, "\nUid:") : NULL;
+    return line && sscanf(line, "\nUid: %u %u", &real, &effective) == 2 && effective != geteuid();
+}
+
 static void ps_look(struct ps *ps, long pid, int directory)
 {
     size_t size;
     const char *environment = ps_read(directory, "environ", &size);
     if (!environment) {
-        ps->unreadable += errno == EACCES || errno == EPERM;
+        ps->unreadable += (errno == EACCES || errno == EPERM) && ps_is_of_other(directory);
         return;
     }
     const char *runtime = ps_find_variable(environment, size, TOLLGATE_ENV_RUNTIME);
@@ -310,7 +320,9 @@ int ps_command(struct cli *cli)
         if (ps.unreadable > 0)
             printf("%s\n",
                    terminal_paint(stdout, COLOR_DIM,
-                                  text_format("%zu processes of other users cannot be looked at", ps.unreadable)));
+                                  text_format(ps.unreadable == 1 ? "1 process of another user cannot be looked at"
+                                                                 : "%zu processes of other users cannot be looked at",
+                                              ps.unreadable)));
     }
     code = json_array_size(ps.leaks) > 0 ? CLI_NEGATIVE : EX_OK;
     json_decref(ps.leaks);

@@ -63,8 +63,8 @@ static void check_ledger(struct call *call)
     struct wallet_statistics statistics;
     wallet_get_statistics(call->services->ledger, &statistics);
     write_check(&call->body, "ledger", statistics.is_stopped ? "failure" : "ok",
-                arena_printf(call->arena, "%llu operations in %llu batches", (unsigned long long)statistics.operations,
-                             (unsigned long long)statistics.batches),
+                arena_printf(call->arena, "operations: %llu, in batches: %llu",
+                             (unsigned long long)statistics.operations, (unsigned long long)statistics.batches),
                 statistics.is_stopped ? "the agent's log says why; free disk space, then restart the agent" : "");
     bool is_lost = journal_is_failed(call->services->journal);
     write_check(&call->body, "events", is_lost ? "warning" : "ok", is_lost ? "events are not kept" : "kept",

@@ -107,7 +107,7 @@ def get(path):
     if path == "/v1/events/" + EVENT["id"]:
         return 200, EVENT
     if path == "/v1/doctor":
-        return 200, {"checks": [{"name": "ledger", "status": "ok", "text": "3 operations in 1 batches", "fix": ""}]}
+        return 200, {"checks": [{"name": "ledger", "status": "ok", "text": "operations: 3, in batches: 1", "fix": ""}]}
     return fail(404, "not_found", "no such thing")
 
 
