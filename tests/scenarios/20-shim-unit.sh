@@ -372,6 +372,31 @@ check_bad_maps() {
     if [ $accepted -eq 0 ]; then pass "no wrong map is believed"; else fail "no wrong map is believed" "one was"; fi
 }
 
+# One more name than a variable of the kernel could hold in NO_PROXY.
+check_ten_thousand_names() {
+    local names output child="$CLIENTS/shim_exec" printer="$DIR/printer"
+    mapfile -t names < <(awk 'BEGIN { for (i = 0; i < 10000; i++) printf "name-%05d.many.test=127.77.%d.%d\n", i, 16 + i / 250, 1 + i % 250 }')
+    cp "$RUN/map" "$DIR/map.good"
+    "$CLIENTS/shim_map" "$RUN/map" -p "443:$AGENT_PORT" api.anthropic.com=127.77.0.2 api.openai.com=127.77.0.1 "${names[@]}" ||
+        { fail "10,000 names" "no map"; return; }
+    expects "10,000 names: first, middle, last, none" "^127.77.0.2 127.77.36.1 127.77.55.250 gaierror$" governed python3 -c 'import socket
+def ask(name):
+    try:
+        return socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)[0][4][0]
+    except OSError as error:
+        return type(error).__name__
+print(*map(ask, ("api.anthropic.com", "name-05000.many.test", "NAME-09999.many.test.", "name-10000.many.test")))'
+    expects "10,000 names in /etc/hosts" "^10000$" governed sh -c 'grep -c many.test /etc/hosts'
+    status "10,000 names: child after env -i" 7 governed env -i "$child" child
+    status "10,000 names: child with a proxy, after env -i" 7 governed env -i HTTPS_PROXY=http://127.0.0.1:9 "$child" child
+    status "10,000 names: its own children" 7 governed HTTPS_PROXY=http://127.0.0.1:9 sh -c "sh -c \"exec '$child' child\""
+    output=$(governed HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=a.test sh -c "'$printer'" | grep '^NO_PROXY=')
+    if [[ $output =~ ^NO_PROXY=a.test,api.anthropic.com,api.openai.com,name-00000.*,name-[0-9]{5}.many.test$ && ${#output} -le 4200 ]]; then
+        pass "NO_PROXY gets those that fit"
+    else fail "NO_PROXY gets those that fit" "${#output} bytes: ${output:0:60}…${output: -40}"; fi
+    cp "$DIR/map.good" "$RUN/map"
+}
+
 check_tools() {
     if have valgrind; then
         expects "valgrind: names" "ERROR SUMMARY: 0 errors" governed valgrind --error-exitcode=9 --leak-check=full "$CLIENTS/shim_names"
@@ -472,6 +497,7 @@ check_users
 check_errors
 check_quiet
 check_bad_maps
+check_ten_thousand_names
 lines "storm" governed "$CLIENTS/shim_storm" "$AGENT_PORT"
 check_tools
 if start_server; then
