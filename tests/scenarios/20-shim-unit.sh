@@ -386,7 +386,7 @@ def ask(name):
     except OSError as error:
         return type(error).__name__
 print(*map(ask, ("api.anthropic.com", "name-05000.many.test", "NAME-09999.many.test.", "name-10000.many.test")))'
-    expects "10,000 names in /etc/hosts" "^10000$" governed sh -c 'grep -c many.test /etc/hosts'
+    expects "10,000 names in /etc/hosts" "^10000$" sh -c 'governed cares-cat /etc/hosts | grep -c many.test'
     status "10,000 names: child after env -i" 7 governed env -i "$child" child
     status "10,000 names: child with a proxy, after env -i" 7 governed env -i HTTPS_PROXY=http://127.0.0.1:9 "$child" child
     status "10,000 names: its own children" 7 governed HTTPS_PROXY=http://127.0.0.1:9 sh -c "sh -c \"exec '$child' child\""
