@@ -216,7 +216,7 @@ void identity_find_processes(struct identity_lookup *lookups, size_t count)
 static bool is_named_agent(pid_t pid)
 {
     char path[4096] = "";
-    int process_fd = open_process(pid);
+    int process_fd = open_directory(pid);
     if (process_fd < 0)
         return false;
     read_link(process_fd, "exe", path, sizeof path);
