@@ -7,7 +7,7 @@ for its socket. RUNTIME/silent: announcements are not answered. RUNTIME/refuse: 
 import ipaddress, os, selectors, socket, struct, sys
 
 runtime, port, log = sys.argv[1], int(sys.argv[2]), open(sys.argv[3], "a", buffering=1)
-FORM = struct.Struct("=IHHQ16sHHi64s64s")
+FORM = struct.Struct("=IHHQ16sHHi64s64s256s256s")
 ANSWER = struct.Struct("=IHHI")
 MAGIC = 0x52444952
 NETWORKS = [ipaddress.ip_network("127.77.0.0/16"), ipaddress.ip_network("127.78.0.0/16")]
@@ -32,12 +32,14 @@ def announced(peer):
         watch.unregister(peer)
         peer.close()
         return
-    magic, version, size, cookie, original, wanted, _, pid, group, project = FORM.unpack(message)
-    assert (magic, version, size) == (MAGIC, 1, FORM.size), message
+    magic, version, size, cookie, original, wanted, _, pid, group, project, executable, directory = FORM.unpack(message)
+    assert (magic, version, size) == (MAGIC, 2, FORM.size), message
     address = ipaddress.ip_address(original)
     address = address.ipv4_mapped or address
     text = lambda name: name.rstrip(b"\0").decode() or "-"
+    says = text(executable), text(directory)
     try:
+        assert says == tuple(os.readlink("/proc/%d/%s" % (pid, link)) for link in ("exe", "cwd")), says
         name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
     except FileNotFoundError:  # of a process whose first thread has ended
         name = "?"
