@@ -26,6 +26,8 @@ note_events
 has "below a shell, after env -i" "$(run sh -c 'key=$OPENAI_API_KEY; exec env -i OPENAI_API_KEY="$key" "$@"' sh "$T/go0" $url "$(openai_body)")" '200 {'
 is "its event, too" "$(last_event '["executable"]')" "$T/go0"
 has "whom it does not pay is refused" "$(run sh -c 'OPENAI_API_KEY=kt_cg_nobody "$@"' sh "$T/go0" $url "$(openai_body)")" 401
+gcc -D_GNU_SOURCE -O1 -static -pthread -o "$T/static" "$ROOT/tests/clients/supervised.c" 2>/dev/null &&
+    is "200 programs that connect at once" "$("$TOLLGATE" run -- python3 "$ROOT/tests/clients/burst.py" 200 "$T/static" 203.0.113.9)" "200 connected: 127.78.0.1"
 "$TOLLGATE" stop >/dev/null
 has "no agent: the name's address refuses" "$(XDG_STATE_HOME=$T/s resolved env -i PATH="$PATH" LD_PRELOAD="$BUILD/libtollgate.so" TOLLGATE_SHIM="$BUILD/libtollgate.so" \
     TOLLGATE_LAUNCHER="$TOLLGATE" TOLLGATE_RUNTIME="$XDG_RUNTIME_DIR/tollgate/dev" TOLLGATE_ENV=dev sh -c '"$@"; exit' sh "$T/go0" https://127.77.0.1/ "")" "refused"
