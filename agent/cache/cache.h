@@ -136,7 +136,6 @@ struct cache_outcome {
     bool is_cheaper;     /* a cheaper target took it for lack of money */
     bool is_refusal;     /* it ended in another way than a good answer: refused, filtered, failed, paused */
     bool is_deferred;    /* a background response, a batch: the answer is yet to come */
-    bool sets_cookie;    /* Set-Cookie among the answer's fields */
     bool is_encoded;     /* Content-Encoding that is not identity: the key knows nothing of Accept-Encoding */
     bool wants_no_store; /* Cache-Control: no-store, `"store": false` and the like in the request */
     bool is_forbidden;   /* the policy says that this model, endpoint or temperature is not cached */

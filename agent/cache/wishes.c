@@ -86,7 +86,6 @@ const char *cache_why_not_stored(const struct cache_outcome *outcome)
         {outcome->is_cheaper, "a cheaper target answered for lack of money"},
         {outcome->is_refusal, "the provider refused or failed"},
         {outcome->is_deferred, "the answer is yet to come"},
-        {outcome->sets_cookie, "it sets a cookie"},
         {outcome->is_encoded, "it is encoded"},
         {outcome->wants_no_store, "the request wants it not to be stored"},
         {outcome->is_forbidden, "the policy forbids it"},

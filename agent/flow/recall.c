@@ -248,7 +248,7 @@ static bool is_encoded(const struct exchange *exchange)
  * says so, which is not kept, and not all can read it. Overload passes, and each of those who wait may do better with
  * its own try, as with its own key.
  * Shared all the same: what the request itself is to blame for, or the provider's refusal, is the same for all who ask
- * now; a cookie's field is left out; an answer that turns out to be damaged, or to have no end, is known as such when
+ * now; an answer that turns out to be damaged, or to have no end, is known as such when
  * they have read it, and ends for them as for the leader. */
 static bool is_shared(const struct exchange *exchange)
 {
@@ -300,11 +300,6 @@ bool recall_give_up(struct exchange *exchange)
     return !exchange->recall.is_leading;
 }
 
-static bool has_field(const struct exchange *exchange, const char *name)
-{
-    return http_find_field(exchange->answer.fields, exchange->answer.field_count, name).data != NULL;
-}
-
 static void finish(struct exchange *exchange)
 {
     const struct attempt *attempt = exchange_attempt(exchange);
@@ -318,7 +313,6 @@ static void finish(struct exchange *exchange)
         .is_cheaper = exchange->is_cheaper,
         .is_refusal = exchange->recall.saw_refusal,
         .is_deferred = exchange->relay.meter.job != JOB_NONE,
-        .sets_cookie = has_field(exchange, "set-cookie"),
         .is_encoded = is_encoded(exchange),
         .wants_no_store = exchange->recall.wants_no_store,
         .is_forbidden = exchange->recall.is_forbidden || is_never_model(exchange->settings, attempt->model) ||
