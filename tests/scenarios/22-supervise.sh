@@ -252,7 +252,7 @@ except OSError as error: print(error)")" "[Errno 1]"
     printf '#!/bin/sh\nexit 9\n' >"$DIR/script" && chmod 4755 "$DIR/script"
     is "strict: so does a script, whose setuid bit is nothing" "$(supervised "$DIR/script"; echo $?)" 9
     if [ "$(id -u)" = 0 ] && have sudo && sudo -n true 2>/dev/null; then
-        : >"$RUN/bundle.pem"
+        : >"$RUN/bundle.pem" && chmod 600 "$RUN/bundle.pem"
         is "strict: root's sudo runs" "$(supervised sudo -n sh -c 'exit 8'; echo $?)" 8
         is "strict: but not as a user who may not use us" "$(supervised sudo -n -u '#65534' "$DIR/own" >/dev/null; echo $?)" 1
         is "strict: nor static so" "$(supervised sudo -n -u '#65534' "$DIR/static" exit 0 >/dev/null; echo $?)" 1
