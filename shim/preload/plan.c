@@ -253,9 +253,7 @@ void environment_build(const struct environment_plan *plan, const char **array, 
             text = build_rewritten(plan, row, text, array, &used);
         else if (plan->order != NULL && text_starts(entry, PLAN_ORDER))
             continue; /* somebody else's order must not come first */
-        else if (!plan_is_removal(plan))
-            array[used++] = entry;
-        else if ((entry = removal_leave(plan, entry)) != NULL)
+        else if (!plan_is_removal(plan) || (entry = removal_leave(plan, entry)) != NULL)
             array[used++] = entry;
     }
     for (int row = 0; row < ROW_COUNT; row++) {
