@@ -298,7 +298,7 @@ int main(int argc, char **argv) /* PORT KEY BODY: prints the answer's status */
     int length = snprintf(head, sizeof head, "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:%s\r\n"
         "authorization: Bearer %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", argv[1], argv[2],
         strlen(argv[3]), argv[3]);
-    if (argc != 4 || connect(fd, (void *)&to, sizeof to) || write(fd, head, length) != length || read(fd, status, 13) < 13)
+    if (argc != 4 || connect(fd, (void *)&to, sizeof to) || write(fd, head, length) != length || read(fd, status, 12) < 12)
         return 1;
     return puts(status + 9) < 0;
 }
