@@ -596,7 +596,7 @@ TEST(nobody_joins_what_is_shut_or_over)
     cache_leave(cache, &late.ask);
     cache_lead_bytes(cache, &leader.ask, SLICE_LITERAL("no"));
     EXPECT(cache_follow_head(cache, &follower.ask) != NULL, "who followed stays");
-    EXPECT_STRING(cache_lead_finish(cache, &leader.ask, &refusal, &made), "the provider refused");
+    EXPECT_STRING(cache_lead_finish(cache, &leader.ask, &refusal, &made), "the provider refused or failed");
     EXPECT_INTEGER(read_some(cache, &follower, text, &length), CACHE_BYTES);
     EXPECT_INTEGER(read_some(cache, &follower, text, &length), CACHE_END);
     init_caller(&late, 1, &mailbox);
