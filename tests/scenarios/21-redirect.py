@@ -140,7 +140,8 @@ def announced(runtime, address, key, name, pid=0):
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     cookie = raw.getsockopt(socket.SOL_SOCKET, 57, 8)  # SO_COOKIE
     original = b"\0" * 10 + b"\xff\xff" + socket.inet_aton(address)
-    supervisor.send(struct.pack("<IHH8s16sHHi64s64s", 0x52444952, 1, 168, cookie, original, 443, 0, int(pid) or os.getpid(), b"", b"thesis"))
+    form = struct.Struct("<IHH8s16sHHi64s64s256s256s")  # struct tollgate_redirect
+    supervisor.send(form.pack(0x52444952, 2, form.size, cookie, original, 443, 0, int(pid) or os.getpid(), b"", b"thesis", b"", b""))
     magic, port, refused, there = struct.unpack("<IHHI", supervisor.recv(100))
     if refused:
         print("refused", os.strerror(refused))
