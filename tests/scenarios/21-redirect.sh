@@ -20,7 +20,7 @@ python() { governed "$PY" "$PLAY" "$@"; }
 program() { last_event '["executable"].split("/")[-1]'; }
 SERVERS=
 stop_servers() { [ -z "$SERVERS" ] || kill $SERVERS 2>/dev/null; }
-trap 'stop_servers; end_play' EXIT
+ON_END=stop_servers
 
 # ---- governed ----
 for address in 127.0.0.51 '[::1]'; do

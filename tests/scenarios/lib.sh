@@ -28,6 +28,7 @@ play() {
 
 end_play() {
     local code=$?
+    ${ON_END:-:} # what a scenario wants to be done, whatever its verdict (which a trap of its own would lose)
     "$TOLLGATE" stop --env "$ENVIRONMENT" >/dev/null 2>&1
     [ -n "$PROVIDER_PID" ] && kill "$PROVIDER_PID" 2>/dev/null && wait "$PROVIDER_PID" 2>/dev/null
     if [ $FAILURES -gt 0 ] || [ $code -ne 0 ]; then
@@ -84,6 +85,7 @@ ok() { echo "ok $1"; }
 not_ok() {
     echo "not ok $1: ${2:-}"
     FAILURES=$((FAILURES + 1))
+    echo "$1" >>"$T/failed" # what fails in a subshell counts, too
 }
 check() {
     local name=$1 out
@@ -118,8 +120,8 @@ stop_agent() {
 }
 
 done_playing() {
-    [ "$FAILURES" -eq 0 ] && exit 0
-    echo "# $FAILURES failed"
+    [ "$FAILURES" -eq 0 ] && [ ! -e "$T/failed" ] && exit 0
+    echo "# $FAILURES failed here, $(grep -c . "$T/failed" 2>/dev/null) with those in subshells"
     exit 1
 }
 
