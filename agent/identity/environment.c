@@ -8,6 +8,7 @@
 #include "identity/internal.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,10 +34,7 @@ static bool is_same_directory(const char *path, const char *directory)
 static void take_name(const char *value, char to[TOLLGATE_NAME_MAX])
 {
     char name[TOLLGATE_NAME_MAX] = "";
-    if (!value || strlen(value) >= sizeof name)
-        return;
-    memcpy(name, value, strlen(value));
-    if (claims_has_valid_name(name))
+    if (value && (size_t)snprintf(name, sizeof name, "%s", value) < sizeof name && claims_has_valid_name(name))
         memcpy(to, name, sizeof name);
 }
 

@@ -90,7 +90,7 @@ static bool removal_is_merged(const char *value)
 /* A CA variable that leads to our own files: the user's own settings stay. */
 static bool removal_has_our_ca(const struct environment_plan *plan, int row)
 {
-    const char *entry = row >= ROW_FIRST_CA ? plan->found[row] : NULL;
+    const char *entry = row >= ROW_FIRST_CA && row < ROW_COUNT ? plan->found[row] : NULL;
     if (entry == NULL)
         return false;
     const char *value = row_value(row, entry);

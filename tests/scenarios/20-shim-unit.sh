@@ -281,7 +281,7 @@ check_users() {
     chmod 755 "$DIR" && mkdir -m 755 "$public" && cp "$SHIM" "$DIR/printer" "$public/" && chmod 755 "$public"/*
     mine=(env "LD_PRELOAD=$public/libtollgate.so" "TOLLGATE_SHIM=$public/libtollgate.so" OPENAI_API_KEY=kt_cg_x KEEP=1
         TOLLGATE_WAS_SSL_CERT_FILE=/was TOLLGATE_WAS_PIP_CERT=/merge SSL_CERT_FILE="$RUN/bundle.pem" REQUESTS_CA_BUNDLE=/own
-        PIP_CERT=/x/merged/0123456789abcdef.pem TOLLGATE_BASE_URLS=A_URL,OPENAI_BASE_URL OPENAI_BASE_URL=http://127.0.0.1:7/openai
+        PIP_CERT=/x/merged/0123456789abcdef.pem "TOLLGATE_BASE_URLS=A_URL,OPENAI_BASE_URL" OPENAI_BASE_URL=http://127.0.0.1:7/openai
         B_URL=http://127.0.0.1:7/ HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=a.test)
     # as_without_us NAME COMMAND…: the program finds what the user had, and nothing else of what is looked for.
     as_without_us() {

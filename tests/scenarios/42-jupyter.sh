@@ -70,8 +70,8 @@ is "nor removed" "$? $(ls "$user/kernels/mine")" "77 kernel.json"
 check "one per environment" jupyter install --env prod --kernel ir
 is "prod's says prod" "$(spec tollgate-prod-ir '" ".join(d["argv"][1:5])')" "run --env prod --"
 jupyter install --prefix "$T/no/prefix" --kernel ir >/dev/null 2>"$T/err"
-is "a prefix that is not there is refused" "$? $(ls "$T/no" 2>&1 | grep -c 'No such') $(cat "$T/err")" \
-    "66 1 tollgate: --prefix $T/no/prefix is no directory: it takes an installation, e.g. a virtual environment"
+is "a prefix that is not there is refused" "$? $([ -e "$T/no" ] && echo there) $(cat "$T/err")" \
+    "66  tollgate: --prefix $T/no/prefix is no directory: it takes an installation, e.g. a virtual environment"
 mkdir -p "$T/other prefix" "$T/venv/share/jupyter/kernels/python3"
 printf '{"argv": ["/venv/python", "{connection_file}"], "display_name": "V"}' >"$T/venv/share/jupyter/kernels/python3/kernel.json"
 check "around the prefix's own kernel" jupyter install --prefix "$T/venv"
