@@ -133,15 +133,6 @@ static bool has_made_room_for(int fd, int why, unsigned *tries)
     return true;
 }
 
-#ifdef __SANITIZE_THREAD__
-/* What Berkeley DB writes lies in buffers that it guards by mutexes of its own, which the sanitizer cannot see. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:hook_write\nrace:hook_pwrite\n";
-}
-#endif
-
 /* All or an error: Berkeley DB takes a short count from a hook for a failure with whatever errno is left over. */
 static ssize_t hook_write(int fd, const void *bytes, size_t length)
 {

@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
-/* libdb is not instrumented and synchronizes by its own assembler: its memcpy calls look like races. */
+/* libdb is not instrumented and synchronizes by its own assembler: its memcpy calls look like races, with each other
+ * and with our writing of its pages. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "called_from_lib:libdb-5.3.so\n";
+    return "called_from_lib:libdb-5.3.so\nrace:hook_write\nrace:hook_pwrite\n";
 }
 #endif
 
