@@ -6,8 +6,6 @@
  */
 #include "startup.h"
 
-#include "base/file.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,22 +15,11 @@
 static const struct listener_name base_url_row = {INADDR_LOOPBACK, "127.0.0.1"};
 static const struct listener_names base_url_names = {.rows = &base_url_row, .count = 1};
 
-static enum error open_port(struct listener_options *options, const struct listener_handler *handler,
-                            uint16_t kept_port, struct listener **ret_listener)
-{
-    enum error error = ERROR_SYSTEM;
-    for (unsigned i = 0; error && i < STARTUP_PORT_TRIES; i++) {
-        options->port = kept_port && i == 0 ? kept_port : startup_random_port();
-        error = listener_open(options, handler, NULL, &base_url_names, ret_listener);
-    }
-    return error;
-}
-
 enum error startup_open_base_url(const struct agent_options *options, const struct settings *settings,
                                  const struct listener_handler *handler, struct listener *beside,
                                  struct listener **ret_listener)
 {
-    char path[600], text[16];
+    char path[600];
     struct listener_options listener = {.port = (uint16_t)settings->capture.base_url_port,
                                         .inherited_fd = -1,
                                         .address = INADDR_LOOPBACK,
@@ -52,9 +39,7 @@ enum error startup_open_base_url(const struct agent_options *options, const stru
         return error;
     }
     snprintf(path, sizeof path, "%s/base-url-port", options->state);
-    enum error error = open_port(&listener, handler, startup_read_port(path), ret_listener);
-    if (error)
-        return error;
-    int length = snprintf(text, sizeof text, "%u\n", (unsigned)listener_port(*ret_listener));
-    return file_swap(path, (struct slice){text, (size_t)length}, 0600);
+    listener.port = startup_read_port(path);
+    enum error error = startup_open_port(&listener, handler, NULL, &base_url_names, ret_listener);
+    return error ? error : startup_write_port(path, listener_port(*ret_listener));
 }

@@ -7,8 +7,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/pulse.h"
+#include "flow/flow.h"
 #include "identity/identity.h"
-#include "policy/policy.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -131,12 +131,6 @@ static void say(const struct look *look, const struct leak *leak)
 }
 
 /* Whose spending is this agent's business: those who may use it. */
-static bool is_admitted(const struct settings *settings, uid_t uid)
-{
-    return policy_is_uid_admitted(settings, uid) ||
-           (settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count));
-}
-
 static void visit(void *context, const struct identity_connection *connection)
 {
     struct look *look = context;
@@ -144,7 +138,7 @@ static void visit(void *context, const struct identity_connection *connection)
     const uint64_t cookie = connection->peer.cookie;
     struct config_address remote;
     memcpy(remote.bytes, connection->remote, sizeof remote.bytes);
-    if (!redirects_has(leaks->options.redirects, &remote) || !is_admitted(look->settings, connection->peer.uid))
+    if (!redirects_has(leaks->options.redirects, &remote) || !flow_is_admitted(look->settings, connection->peer.uid))
         return;
     const struct leak *known = find_leak(leaks->before, cookie);
     if (bsearch(&cookie, leaks->before->agents, leaks->before->agent_count, sizeof cookie, compare_cookies))

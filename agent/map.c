@@ -14,7 +14,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { PORT_FIRST = 20000, PORT_COUNT = 10000, NETWORK_MASK = 0xffff0000u };
+enum { PORT_FIRST = 20000, PORT_COUNT = 10000, PORT_TRIES = 64, NETWORK_MASK = 0xffff0000u };
 
 uint16_t startup_read_port(const char *path)
 {
@@ -29,11 +29,31 @@ uint16_t startup_read_port(const char *path)
 }
 
 /* Below the range the kernel hands out to clients, so that nobody takes it by chance while we are down. */
-uint16_t startup_random_port(void)
+static uint16_t random_port(void)
 {
     uint16_t number;
     check(getrandom(&number, sizeof number, 0) == (ssize_t)sizeof number);
     return (uint16_t)(PORT_FIRST + number % PORT_COUNT);
+}
+
+enum error startup_write_port(const char *path, uint16_t port)
+{
+    char text[16];
+    int length = snprintf(text, sizeof text, "%u\n", (unsigned)port);
+    return file_swap(path, (struct slice){text, (size_t)length}, 0600);
+}
+
+enum error startup_open_port(struct listener_options *listener, const struct listener_handler *handler,
+                             struct certificates *certificates, const struct listener_names *names,
+                             struct listener **ret_listener)
+{
+    enum error error = ERROR_SYSTEM;
+    for (unsigned i = 0; error && i < PORT_TRIES; i++) {
+        if (!listener->port || i > 0)
+            listener->port = random_port();
+        error = listener_open(listener, handler, certificates, names, ret_listener);
+    }
+    return error;
 }
 
 static int inherited_socket(void)
@@ -149,12 +169,7 @@ enum error startup_open_listener(const struct agent_options *options, const stru
                                         .connections_max = settings->limits.connections_max,
                                         .buffer_bytes_max = settings->limits.stream_buffer_bytes_max,
                                         .handshake_timeout_ms = settings->limits.head_timeout_ms};
-    enum error error = ERROR_SYSTEM;
-    for (unsigned i = 0; error && i < STARTUP_PORT_TRIES; i++) {
-        if (!listener.port || i > 0)
-            listener.port = startup_random_port();
-        error = listener_open(&listener, handler, certificates, &map->names->by_address, ret_listener);
-    }
+    enum error error = startup_open_port(&listener, handler, certificates, &map->names->by_address, ret_listener);
     if (!error)
         map->port = listener_port(*ret_listener);
     return error;
@@ -163,10 +178,9 @@ enum error startup_open_listener(const struct agent_options *options, const stru
 enum error startup_publish(const struct agent_options *options, const struct settings *settings,
                            struct startup_map *map)
 {
-    char path[600], text[16];
+    char path[600];
     snprintf(path, sizeof path, "%s/port", options->state);
-    int length = snprintf(text, sizeof text, "%u\n", (unsigned)map->port);
-    enum error error = file_swap(path, (struct slice){text, (size_t)length}, 0600);
+    enum error error = startup_write_port(path, map->port);
     if (error)
         return error;
     snprintf(map->path, sizeof map->path, "%s/%s", options->runtime, TOLLGATE_FILE_MAP);

@@ -72,10 +72,13 @@ enum error startup_open_listener(const struct agent_options *options, const stru
 /* map.c: writes down the ports that were opened: STATE/port, and the map. */
 enum error startup_publish(const struct agent_options *options, const struct settings *settings,
                            struct startup_map *map) MUST_USE;
-/* map.c */
-enum { STARTUP_PORT_TRIES = 64 };
-uint16_t startup_read_port(const char *path); /* 0: there is none */
-uint16_t startup_random_port(void);
+/* map.c: the file that keeps a port for the next start; 0: there is none. */
+uint16_t startup_read_port(const char *path);
+enum error startup_write_port(const char *path, uint16_t port) MUST_USE;
+/* map.c: opens the listener on its port, else (0: at once) on a free one. */
+enum error startup_open_port(struct listener_options *listener, const struct listener_handler *handler,
+                             struct certificates *certificates, const struct listener_names *names,
+                             struct listener **ret_listener) MUST_USE;
 /* base_url.c: the port of base URLs, if the settings want it; else *ret_listener stays as it is. `beside`: the TLS
  * port's listener, closed after it. */
 enum error startup_open_base_url(const struct agent_options *options, const struct settings *settings,

@@ -27,19 +27,6 @@ static const struct gaps_place {
     {NULL, NULL},
 };
 
-static const char *gaps_find(const char *command)
-{
-    size_t length;
-    for (const char *list = getenv("PATH"); list && *list; list += length + (list[length] == ':')) {
-        length = strcspn(list, ":");
-        const char *path = text_format("%.*s/%s", (int)length, list, command);
-        struct stat facts;
-        if (length > 0 && stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && access(path, X_OK) == 0)
-            return path;
-    }
-    return NULL;
-}
-
 static bool gaps_is_script(const char *path)
 {
     char begin[2] = "";
@@ -52,12 +39,11 @@ static bool gaps_is_script(const char *path)
 
 static void gaps_check_program(struct doctor *doctor, const char *command)
 {
-    const char *path = gaps_find(command);
-    if (!path)
+    struct launch_program program = elf_look(command);
+    if (program.missing)
         return;
     char real[PATH_MAX];
-    const char *lies = realpath(path, real) ? real : path;
-    struct launch_program program = elf_look(command);
+    const char *lies = realpath(program.path, real) ? real : program.path;
     const char *name = text_format("program %s", command);
     if (text_starts(lies, "/snap/") || text_starts(lies, "/var/lib/flatpak/") || strcmp(lies, "/usr/bin/snap") == 0)
         doctor_add(doctor, name, FINDING_WARNING, "install it in another way",
@@ -75,9 +61,10 @@ static void gaps_check_program(struct doctor *doctor, const char *command)
 static void gaps_check_places(struct doctor *doctor)
 {
     for (const struct gaps_place *row = gaps_places; row->command; row++) {
-        const char *path = gaps_find(row->command);
-        if (path)
-            doctor_add(doctor, text_format("gap %s", row->command), FINDING_OK, NULL, "%s is here; %s", path, row->why);
+        struct launch_program program = elf_look(row->command);
+        if (!program.missing)
+            doctor_add(doctor, text_format("gap %s", row->command), FINDING_OK, NULL, "%s is here; %s", program.path,
+                       row->why);
     }
 }
 
