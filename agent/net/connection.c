@@ -62,6 +62,17 @@ static void connection_fail_handshake(struct connection *connection)
     connection_close(connection, false);
 }
 
+bool connection_greet(struct connection *connection)
+{
+    bool is_welcome = listener_established(connection);
+    if (connection->state == CONNECTION_CLOSED)
+        return false;
+    check(!is_welcome || connection->handler);
+    if (!is_welcome)
+        connection_close(connection, false);
+    return connection->state == CONNECTION_OPEN;
+}
+
 static void connection_handshake(struct connection *connection)
 {
     tls_clear_errors();
@@ -76,13 +87,7 @@ static void connection_handshake(struct connection *connection)
     }
     timer_disarm(connection->loop, &connection->timer);
     connection->state = CONNECTION_OPEN;
-    bool is_welcome = listener_established(connection);
-    if (connection->state == CONNECTION_CLOSED)
-        return;
-    check(!is_welcome || connection->handler);
-    if (!is_welcome)
-        connection_close(connection, false);
-    else if (connection->state == CONNECTION_OPEN)
+    if (connection_greet(connection))
         connection_read(connection); /* the request may have come with the client's last handshake message */
 }
 

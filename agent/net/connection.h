@@ -95,6 +95,8 @@ struct connection *connection_new(struct member *member, struct loop *loop, int 
                                   uint32_t output_bytes_max);
 /* Starts TLS with a context whose reference it takes. False: out of memory. */
 bool connection_start(struct connection *connection, SSL_CTX *context, const char *name, uint32_t timeout_ms) MUST_USE;
+/* Once it is open: the listener's handler takes it, or it is closed. True: it is open still. */
+bool connection_greet(struct connection *connection);
 /* Closes (or aborts, or resumes) from the loop, before it waits again: for places where the handler is on the stack. */
 void connection_run_later(struct connection *connection, enum connection_errand errand);
 /* Makes the watch follow the state. */

@@ -17,12 +17,7 @@ void plain_start(struct connection *connection, const char *name)
     connection->watch.events = EPOLLIN;
     connection->is_watched = true;
     watch_add(connection->loop, &connection->watch);
-    bool is_welcome = listener_established(connection);
-    if (connection->state == CONNECTION_CLOSED)
-        return;
-    check(!is_welcome || connection->handler);
-    if (!is_welcome)
-        connection_close(connection, false);
+    connection_greet(connection);
 }
 
 enum read_outcome plain_fill(struct connection *connection, size_t *ret_bytes)
