@@ -11,9 +11,12 @@ import os
 import selectors
 import socket
 import ssl
-import struct
+import sys
 import time
 from decimal import Decimal
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from shim_map import read_map
 
 HOSTS = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
@@ -27,19 +30,6 @@ class Broken(Exception):
 
 def nano(text):
     return int(Decimal(text) * 10**9)
-
-
-def read_map(path):
-    """What the shim would read: name → (address, port). See shim/contract.h."""
-    data = open(path, "rb").read()
-    _, _, _, _, _, _, ports, names, text_size, _ = struct.unpack_from("=QIIQIIIIII", data)
-    port = dict(struct.unpack_from("=HH", data, 48 + i * 4) for i in range(ports))[443]
-    start, text = 48 + ports * 4, data[len(data) - text_size :]
-    found = {}
-    for i in range(names):
-        address, offset = struct.unpack_from("=II", data, start + i * 8)
-        found[text[offset : text.index(b"\0", offset)].decode()] = (socket.inet_ntoa(struct.pack("!I", address)), port)
-    return found
 
 
 class Wire:

@@ -8,6 +8,7 @@ for. RESULTS is a JSON list of rows; a row with `problem` is a fault of the agen
 `drain`: the agent is told to stop meanwhile; a connection that is refused or closed before an answer began is its end.
 """
 import json
+import os
 import random
 import socket
 import ssl
@@ -15,6 +16,9 @@ import struct
 import sys
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from shim_map import read_map
 
 MODEL = {"openai": "gpt-5.4-nano", "anthropic": "claude-haiku-4-5"}
 HOST = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
@@ -28,21 +32,6 @@ class Cut(Exception):
 
 class Refused(Exception):
     """No connection, or one that was closed before an answer began."""
-
-
-def read_map(path):
-    """What the shim would read: name → (address, port). See shim/contract.h."""
-    data = open(path, "rb").read()
-    header = struct.Struct("=QIIQIIIIIIIIII")
-    ports, names, text_size = header.unpack_from(data)[6:9]
-    port = dict(struct.unpack_from("=HH", data, header.size + i * 4) for i in range(ports))[443]
-    start = header.size + ports * 4
-    text = data[len(data) - text_size :]
-    found = {}
-    for i in range(names):
-        address, offset = struct.unpack_from("=II", data, start + i * 8)
-        found[text[offset : text.index(b"\0", offset)].decode()] = (socket.inet_ntoa(struct.pack("!I", address)), port)
-    return found
 
 
 class Wire:
