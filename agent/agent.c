@@ -9,6 +9,7 @@
 #include "leaks.h"
 #include "loops.h"
 #include "notify.h"
+#include "reconcile.h"
 #include "refresh.h"
 #include "startup.h"
 
@@ -35,6 +36,7 @@ struct agent {
     struct refresh *refresh;
     struct wallet_ledger *ledger;
     unsigned recovered;
+    struct reconcile *reconcile;
     atomic_bool is_ledger_stopped;
     struct journal *journal;
     struct identity *identity;
@@ -269,7 +271,7 @@ static enum error open_services(struct agent *agent)
         error = startup_open_identity(options, agent->settings, &agent->identity);
     if (error)
         return error;
-    startup_record_recovered(agent->ledger, agent->journal, agent->settings->environment, agent->recovered);
+    agent->reconcile = reconcile_start(agent->ledger, agent->journal, agent->settings->environment);
     agent->routing = routing_new();
     agent->ratelimit = startup_load_ratelimit(options);
     make_loops(agent);
@@ -354,6 +356,7 @@ static void close_services(struct agent *agent)
     if (agent->identity)
         identity_close(agent->identity);
     certificates_free(agent->certificates);
+    reconcile_close(agent->reconcile);
     if (agent->journal)
         journal_close(agent->journal);
     alerts_close(agent->alerts);

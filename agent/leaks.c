@@ -116,7 +116,7 @@ static void record(const struct look *look, const struct leak *leak)
     json_write_member_string(&out, "error_detail", "the program reached an address of a provider past the agent");
     json_write_member_string(&out, "version", TOLLGATE_VERSION);
     json_write_raw(&out, "}");
-    journal_append(look->leaks->options.journal, id, buffer_contents(&out));
+    journal_append_event(look->leaks->options.journal, id, buffer_contents(&out));
     buffer_done(&out);
 }
 

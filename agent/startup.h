@@ -88,9 +88,6 @@ enum error startup_open_base_url(const struct agent_options *options, const stru
 enum error startup_write_map(struct startup_map *map) MUST_USE;
 /* Each group's wallet gets its starting credit once. */
 void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
-/* recovered.c: an event for each hold that the start has settled. */
-void startup_record_recovered(struct wallet_ledger *ledger, struct journal *journal, enum environment environment,
-                              unsigned recovered);
 /* Never fails: without a disk the cache is in memory. */
 struct cache *startup_open_cache(const struct agent_options *options, const struct settings *settings);
 /* The day's counts of rate limits, kept in the state directory. */

@@ -41,8 +41,8 @@ struct report_filter { /* shell patterns over names ("claude-*"); NULL: any */
     const char *names[DIMENSION_COUNT];
 };
 struct report_row {
-    int64_t start_s;                     /* of its step */
-    const char *names[DIMENSION_COUNT];  /* of the dimensions that it is grouped by; NULL: the others */
+    int64_t start_s;                    /* of its step */
+    const char *names[DIMENSION_COUNT]; /* of the dimensions that it is grouped by; NULL: the others */
     uint64_t of[MEASURE_COUNT];
     int64_t first_s, last_s; /* the slots of its first and last sum */
 };

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Record: one event per exchange, from which `tollgate why` explains every step's decision. Keys, prompts and answers
- * are never part of it, only sizes.
+ * Record: one event per exchange, from which `tollgate why` explains every step's decision, and beside it the lines
+ * that sums are made of (journal/event.c reads the same ones from the event). Keys, prompts and answers are never part
+ * of it, only sizes.
  */
 #include "flow/exchange.h"
+
+#include "flow/iterations.h"
 
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { EVENT_BYTES_MAX = 64 << 10 };
+#include <assert.h>
+#include <stdio.h>
+
+enum { EVENT_BYTES_MAX = 64 << 10, UID_TEXT_MAX = 16 };
 
 static void write_slice(struct buffer *out, const char *name, struct slice text)
 {
@@ -62,7 +68,27 @@ static const char *failure_name(enum attempt_failure failure)
     return names[failure];
 }
 
-static void write_attempt(struct buffer *out, const struct attempt *attempt)
+static bool is_paid(const struct attempt *attempt)
+{
+    return attempt->charge.nano > 0 && attempt->resolve.time_ns;
+}
+
+/* What it cost, and the transfer that paid: when, and for which hold where that is an earlier call's. */
+static void write_payment(struct buffer *out, const struct attempt *attempt)
+{
+    char time_text[CLOCK_TEXT_MAX], id_text[ID_TEXT_MAX];
+    json_write_member_money(out, "charge", attempt->charge);
+    json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
+    if (!is_paid(attempt))
+        return;
+    json_write_member_string(out, "settled", clock_format(attempt->resolve.time_ns, time_text));
+    if (attempt->resolve.written_off.nano)
+        json_write_member_money(out, "written_off", attempt->resolve.written_off);
+    if (attempt->is_job_end)
+        json_write_member_string(out, "settled_hold", id_format(attempt->resolve.id, id_text));
+}
+
+static void write_attempt(struct buffer *out, const struct attempt *attempt, bool is_last)
 {
     json_write_raw(out, "{");
     json_write_member_string(out, "target", attempt->target ? attempt->target->id : NULL);
@@ -73,9 +99,10 @@ static void write_attempt(struct buffer *out, const struct attempt *attempt)
         json_write_member_string(out, "price_model", attempt->bound.quote.list_model);
     }
     write_hold(out, attempt);
-    json_write_member_money(out, "charge", attempt->charge);
-    json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
+    write_payment(out, attempt);
     json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
+    if (!is_last) /* the last one's are the event's */
+        write_tokens(out, "tokens", &attempt->usage);
     json_write_member_integer(out, "status", attempt->status);
     json_write_member_boolean(out, "bytes_sent", attempt->result.bytes_were_sent);
     json_write_member_integer(out, "connect_us", attempt->result.connect_ns / 1000);
@@ -176,7 +203,27 @@ static void write_cache(struct buffer *out, const struct exchange *exchange)
         json_write_member_string(out, "not_stored", exchange->recall.why_not_stored);
 }
 
-static void write_result(struct buffer *out, struct exchange *exchange)
+static const struct attempt *last_attempt(const struct exchange *exchange)
+{
+    return exchange->attempt_count ? exchange->attempts[exchange->attempt_count - 1] : NULL;
+}
+
+static bool is_clamped(const struct exchange *exchange)
+{
+    const struct attempt *attempt = last_attempt(exchange);
+    return attempt && attempt->is_held && exchange->outgoing.clamped_to >= 0;
+}
+
+/* Refused: by us, for policy or money. Failed: any other error, or an error of the provider's. */
+static const char *outcome_name(const struct exchange *exchange)
+{
+    enum fault fault = error_row(exchange->error)->fault;
+    if (fault == FAULT_POLICY || fault == FAULT_WALLET)
+        return "refused";
+    return exchange->error || exchange->status_sent >= 400 ? "failed" : "answered";
+}
+
+static void write_result(struct buffer *out, const struct exchange *exchange, uint32_t iteration, int64_t duration_us)
 {
     write_verdict(out, exchange);
     write_route(out, exchange);
@@ -184,16 +231,21 @@ static void write_result(struct buffer *out, struct exchange *exchange)
     if (exchange->job.id)
         json_write_member_string(out, "job", exchange->job.id);
     json_write_member_integer(out, "status", exchange->status_sent);
+    json_write_member_string(out, "outcome", outcome_name(exchange));
     json_write_member_string(out, "error", exchange->error ? error_row(exchange->error)->code : NULL);
     json_write_member_string(out, "error_detail", exchange->error_detail);
-    if (exchange->attempt_count) {
-        const struct attempt *attempt = exchange_attempt(exchange);
+    if (iteration)
+        json_write_member_integer(out, "iteration", iteration);
+    const struct attempt *attempt = last_attempt(exchange);
+    if (!attempt)
+        json_write_member_string(out, "provider", exchange->provider->id);
+    if (attempt) {
         json_write_member_string(out, "target", attempt->target ? attempt->target->id : NULL);
         json_write_member_string(out, "provider", attempt->provider->id);
         json_write_member_string(out, "served_model",
                                  exchange->relay.is_started ? exchange->relay.meter.served_model : NULL);
         write_hold(out, attempt);
-        if (exchange->outgoing.clamped_to >= 0 && attempt->is_held)
+        if (is_clamped(exchange))
             json_write_member_integer(out, "clamped_output_tokens", exchange->outgoing.clamped_to);
         json_write_member_string(out, "basis", wallet_basis_name(attempt->basis));
         json_write_member_string(out, "usage_source", usage_source_name(attempt->usage_source));
@@ -203,7 +255,7 @@ static void write_result(struct buffer *out, struct exchange *exchange)
     }
     json_write_member_money(out, "charge", exchange->charge.charge);
     json_write_member_integer(out, "answer_bytes", (int64_t)exchange->answer_bytes);
-    json_write_member_integer(out, "duration_us", (clock_monotonic_ns() - exchange->started_ns) / 1000);
+    json_write_member_integer(out, "duration_us", duration_us);
 }
 
 static void write_steps(struct buffer *out, const struct exchange *exchange)
@@ -225,7 +277,7 @@ static void write_steps(struct buffer *out, const struct exchange *exchange)
     json_write_raw(out, "]");
 }
 
-static void write_event(struct buffer *out, struct exchange *exchange)
+static void write_event(struct buffer *out, const struct exchange *exchange, uint32_t iteration, int64_t duration_us)
 {
     char time_text[CLOCK_TEXT_MAX];
     json_write_raw(out, "{");
@@ -234,13 +286,13 @@ static void write_event(struct buffer *out, struct exchange *exchange)
     json_write_member_string(out, "environment", config_environment_name(exchange->settings->environment));
     write_principal(out, exchange);
     write_request(out, exchange);
-    write_result(out, exchange);
+    write_result(out, exchange, iteration, duration_us);
     json_write_member(out, "attempts");
     json_write_raw(out, "[");
     for (unsigned i = 0; i < exchange->attempt_count; i++) {
         if (i)
             json_write_raw(out, ",");
-        write_attempt(out, exchange->attempts[i]);
+        write_attempt(out, exchange->attempts[i], i + 1 == exchange->attempt_count);
     }
     json_write_raw(out, "]");
     write_steps(out, exchange);
@@ -260,12 +312,86 @@ static void log_result(const struct exchange *exchange)
               exchange->error_detail ? exchange->error_detail : row->text);
 }
 
+/* ---- lines ---- */
+
+static void fill_names(const struct exchange *exchange, char uid_text[UID_TEXT_MAX], struct journal_line *line)
+{
+    const struct principal *principal = &exchange->principal;
+    const char *model = exchange->rendition.facts.model;
+    snprintf(uid_text, UID_TEXT_MAX, "%u", (unsigned)principal->peer.uid);
+    line->names[DIMENSION_group] = principal->group.group ? principal->group.group->name : NULL;
+    line->names[DIMENSION_wallet] = principal->group.group ? principal->wallet : NULL;
+    line->names[DIMENSION_provider] = exchange->provider->id;
+    line->names[DIMENSION_model] = line->names[DIMENSION_requested] = model;
+    line->names[DIMENSION_project] = principal->claim.project;
+    line->names[DIMENSION_executable] = principal->claim.executable;
+    line->names[DIMENSION_directory] = principal->claim.directory;
+    line->names[DIMENSION_uid] = uid_text;
+    line->names[DIMENSION_reason] = exchange->error ? error_row(exchange->error)->code : NULL;
+}
+
+static void fill_attempt(const struct attempt *attempt, struct journal_line *line)
+{
+    line->names[DIMENSION_provider] = attempt->provider->id;
+    line->names[DIMENSION_model] = attempt->model;
+    line->names[DIMENSION_target] = attempt->target ? attempt->target->id : NULL;
+    line->of[MEASURE_attempts] = 1;
+    line->of[MEASURE_hold] = attempt->is_held ? (uint64_t)attempt->hold.nano : 0;
+    line->of[MEASURE_cost] = (uint64_t)attempt->charge.nano;
+    memcpy(&line->of[MEASURE_buckets], attempt->usage.of, sizeof attempt->usage.of);
+    if (!is_paid(attempt))
+        return;
+    line->of[MEASURE_written_off] = (uint64_t)attempt->resolve.written_off.nano;
+    line->time_ms = attempt->resolve.time_ns / 1000000;
+}
+
+static void fill_call(const struct exchange *exchange, uint32_t iteration, int64_t duration_us, uint64_t of[])
+{
+    const char *outcome = outcome_name(exchange);
+    of[MEASURE_calls] = 1;
+    of[MEASURE_refused] = outcome[0] == 'r';
+    of[MEASURE_failed] = outcome[0] == 'f';
+    of[MEASURE_hits] = exchange->recall.status && exchange->recall.is_answer;
+    of[MEASURE_misses] = exchange->recall.status && !of[MEASURE_hits] && strstr(exchange->recall.status, "fwd=miss");
+    of[MEASURE_streams] = exchange->rendition.facts.is_streaming;
+    of[MEASURE_rerouted] = exchange->route.reason && exchange->route.is_rerouted;
+    of[MEASURE_cheaper] = exchange->route.reason && exchange->is_cheaper;
+    of[MEASURE_clamped] = is_clamped(exchange);
+    of[MEASURE_iterations] = iteration > 1;
+    of[MEASURE_request_bytes] = exchange->request->body.length;
+    of[MEASURE_answer_bytes] = exchange->answer_bytes;
+    of[MEASURE_duration] = (uint64_t)duration_us;
+    of[MEASURE_avoided] = of[MEASURE_hits] ? (uint64_t)exchange->recall.avoided.nano : 0;
+}
+
+/* Returns how many. */
+static unsigned fill_lines(const struct exchange *exchange, uint32_t iteration, int64_t duration_us,
+                           char uid_text[UID_TEXT_MAX], struct journal_line lines[JOURNAL_LINES_MAX])
+{
+    unsigned count = exchange->attempt_count ? exchange->attempt_count : 1;
+    for (unsigned i = 0; i < count; i++) {
+        lines[i] = (struct journal_line){.attempt = i, .of[MEASURE_retried] = i + 1 < count};
+        lines[i].time_ms = exchange->started_wall_ns / 1000000 + duration_us / 1000;
+        fill_names(exchange, uid_text, &lines[i]);
+        if (i < exchange->attempt_count)
+            fill_attempt(exchange->attempts[i], &lines[i]);
+    }
+    fill_call(exchange, iteration, duration_us, lines[count - 1].of);
+    return count;
+}
+
 enum outcome step_record(struct exchange *exchange)
 {
+    static_assert((int)ATTEMPTS_MAX <= (int)JOURNAL_LINES_MAX, "each attempt has a line");
     struct buffer *out = &exchange->worker->scratch;
+    struct journal_line lines[JOURNAL_LINES_MAX];
+    char uid_text[UID_TEXT_MAX];
+    int64_t duration_us = (clock_monotonic_ns() - exchange->started_ns) / 1000;
+    uint32_t iteration = iterations_count(exchange);
     buffer_reset(out, EVENT_BYTES_MAX);
-    write_event(out, exchange);
-    journal_append(exchange->worker->services->journal, exchange->id, buffer_contents(out));
+    write_event(out, exchange, iteration, duration_us);
+    unsigned count = fill_lines(exchange, iteration, duration_us, uid_text, lines);
+    journal_append(exchange->worker->services->journal, exchange->id, buffer_contents(out), lines, count);
     log_result(exchange);
     return OUTCOME_NEXT;
 }

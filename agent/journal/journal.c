@@ -57,12 +57,13 @@ static unsigned release_chunks(struct journal *journal, struct chunk *first)
 /* With the lock held. Waits for events, then a moment longer for more. */
 static struct chunk *take_chunks(struct journal *journal)
 {
-    while (!journal->first && !journal->is_closing)
+    while (!journal->first && !journal->is_closing && !journal->rebuild)
         pthread_cond_wait(&journal->arrived, &journal->lock);
     int64_t end_ns = clock_monotonic_ns() + LINGER_NS;
     const struct timespec end = {end_ns / 1000000000, end_ns % 1000000000};
     int result = 0;
-    while (!journal->is_closing && !journal->flushing && journal->waiting < BATCH_MAX && result != ETIMEDOUT)
+    while (!journal->is_closing && !journal->flushing && !journal->rebuild && journal->waiting < BATCH_MAX &&
+           result != ETIMEDOUT)
         result = pthread_cond_timedwait(&journal->arrived, &journal->lock, &end);
     struct chunk *first = journal->first;
     journal->first = journal->open = NULL;
@@ -77,7 +78,11 @@ static void *writer_main(void *context)
     pthread_mutex_lock(&journal->lock);
     while (journal->first || !journal->is_closing) {
         struct chunk *first = take_chunks(journal);
+        struct rebuild *rebuild = journal->rebuild;
+        journal->rebuild = NULL;
         pthread_mutex_unlock(&journal->lock);
+        if (rebuild)
+            rebuild_run(journal, rebuild);
         journal_keep_events(journal, first);
         deliver_events(journal, first);
         pthread_mutex_lock(&journal->lock);
@@ -112,6 +117,7 @@ enum error journal_open(const char *directory, struct journal **ret_journal)
         return error;
     }
     check(pthread_condattr_init(&monotonic) == 0 && pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    check(pthread_rwlock_init(&journal->series_lock, NULL) == 0);
     check(pthread_mutex_init(&journal->lock, NULL) == 0 && pthread_mutex_init(&journal->follow_lock, NULL) == 0);
     check(pthread_cond_init(&journal->arrived, &monotonic) == 0 && pthread_cond_init(&journal->written, NULL) == 0);
     pthread_condattr_destroy(&monotonic);
@@ -135,15 +141,16 @@ void journal_close(struct journal *journal)
     pthread_cond_destroy(&journal->arrived);
     pthread_cond_destroy(&journal->written);
     pthread_mutex_destroy(&journal->lock);
+    pthread_rwlock_destroy(&journal->series_lock);
     pthread_mutex_destroy(&journal->follow_lock);
     free(journal);
 }
 
-/* With the lock held: where an event of so many bytes, its head included, can be added. */
+/* With the lock held: where so many bytes, events' heads and lines included, can be added. */
 static struct chunk *open_chunk(struct journal *journal, size_t bytes)
 {
     struct chunk *chunk = journal->open;
-    if (chunk && chunk->size - chunk->used >= bytes && chunk->count < BATCH_MAX)
+    if (chunk && chunk->size - chunk->used - chunk->lines_bytes >= bytes && chunk->count < BATCH_MAX)
         return chunk;
     size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
     bool is_spare = journal->spare && size == CHUNK_BYTES;
@@ -159,27 +166,35 @@ static struct chunk *open_chunk(struct journal *journal, size_t bytes)
 }
 
 /* With the lock held. */
-static void add_event(struct journal *journal, struct id id, struct slice json)
+static void add_event(struct journal *journal, struct id id, struct slice json, struct slice lines)
 {
     const struct event_head head = {id, (uint32_t)json.length};
-    struct chunk *chunk = open_chunk(journal, sizeof head + json.length);
+    struct chunk *chunk = open_chunk(journal, sizeof head + json.length + lines.length);
     char *place = chunk->bytes + chunk->used;
     memcpy(place, &head, sizeof head);
     memcpy(place + sizeof head, json.data, json.length);
     chunk->used += sizeof head + json.length;
+    chunk->lines_bytes += lines.length;
+    if (lines.length)
+        memcpy(chunk->bytes + chunk->size - chunk->lines_bytes, lines.data, lines.length);
     chunk->count++;
     journal->appended++;
     if (journal->waiting++ == 0 || journal->waiting == BATCH_MAX)
         pthread_cond_signal(&journal->arrived);
 }
 
-void journal_append(struct journal *journal, struct id id, struct slice json)
+void journal_append(struct journal *journal, struct id id, struct slice json, const struct journal_line *lines,
+                    unsigned line_count)
 {
-    check(json.length < UINT32_MAX);
+    char bytes[JOURNAL_LINES_MAX * LINE_BYTES_MAX];
+    size_t used = 0;
+    check(json.length < UINT32_MAX && line_count <= JOURNAL_LINES_MAX);
+    for (unsigned i = 0; i < line_count; i++)
+        used += line_encode(&lines[i], id, bytes + used);
     pthread_mutex_lock(&journal->lock);
     bool is_full = journal->waiting >= WAITING_MAX;
     if (!is_full)
-        add_event(journal, id, json);
+        add_event(journal, id, json, (struct slice){bytes, used});
     pthread_mutex_unlock(&journal->lock);
     if (is_full)
         atomic_fetch_add(&journal->dropped, 1);

@@ -7,6 +7,7 @@
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/mailbox.h"
@@ -37,9 +38,10 @@ enum measure_unit journal_measure_unit(enum measure measure);
 /* What sums are made of. An event has one line that counts the call, and one more for each earlier try that cost
  * something. */
 struct journal_line {
-    int64_t time_ms; /* wall clock: of the transfer that paid; where nothing was paid, of the end of the call */
-    unsigned attempt;                     /* 0: the first */
-    const char *names[DIMENSION_COUNT];   /* NULL as ""; cut to JOURNAL_NAME_BYTES_MAX */
+    int64_t time_ms;  /* wall clock: of the transfer that paid; where nothing was paid, of the end of the call */
+    unsigned attempt; /* 0: the first */
+    const char *names[DIMENSION_COUNT]; /* NULL as ""; cut to JOURNAL_NAME_BYTES_MAX */
+    const char *paid_for;               /* id of the hold that was settled, where that is another call's; else NULL */
     uint64_t of[MEASURE_COUNT];
 };
 enum { JOURNAL_NAME_BYTES_MAX = 255, JOURNAL_LINES_MAX = 4 };
@@ -52,6 +54,8 @@ void journal_close(struct journal *journal); /* writes what is queued */
  * past 10,000 waiting events it drops and counts. */
 void journal_append(struct journal *journal, struct id id, struct slice json, const struct journal_line *lines,
                     unsigned line_count);
+/* The same for events that are rare: the lines are read from the document. */
+void journal_append_event(struct journal *journal, struct id id, struct slice json);
 /* Waits until everything appended before the call can be found. Not from a loop. */
 void journal_flush(struct journal *journal);
 

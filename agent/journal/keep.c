@@ -9,7 +9,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     TRIES_MAX = 10, /* after losing a deadlock */
@@ -17,16 +19,46 @@ enum {
     CHECKPOINT_EVERY = 1000, /* events between two looks at the size of the log */
 };
 
+static const struct {
+    const char *name;
+    size_t offset; /* in struct journal */
+} tables[] = {
+    {"events", offsetof(struct journal, events)}, {"sums", offsetof(struct journal, sums)},
+    {"names", offsetof(struct journal, names)},   {"late", offsetof(struct journal, late)},
+    {"marks", offsetof(struct journal, marks)},
+};
+enum { TABLES = sizeof tables / sizeof *tables };
+
+static struct store_table **table_at(struct journal *journal, size_t index)
+{
+    return (struct store_table **)(void *)((char *)journal + tables[index].offset);
+}
+
+static void close_store(struct journal *journal)
+{
+    for (size_t i = 0; i < TABLES; i++) {
+        struct store_table **table = table_at(journal, i);
+        if (*table)
+            store_table_close(*table);
+        *table = NULL;
+    }
+    store_close(journal->store);
+    journal->store = NULL;
+}
+
 static enum error open_store(const char *directory, struct journal *journal)
 {
     enum error error = store_open(directory, STORE_SEQUENCE, &journal->store);
     if (error)
         return error;
-    error = store_table_open(journal->store, "events", &journal->events);
+    for (size_t i = 0; i < TABLES && !error; i++)
+        error = store_table_open(journal->store, tables[i].name, table_at(journal, i));
+    error = error ? error : series_load(journal);
+    error = error ? error : rebuild_if_interrupted(journal);
     if (!error)
         return ERROR_OK;
-    store_close(journal->store);
-    journal->store = NULL;
+    series_free(journal);
+    close_store(journal);
     return error == ERROR_STORE_IO ? ERROR_STORE_CORRUPT : error;
 }
 
@@ -104,6 +136,7 @@ static enum error put_batch(struct journal *journal, const struct chunk *first, 
         return error;
     for (const struct chunk *chunk = first; chunk != end && !error; chunk = chunk->next)
         error = put_chunk(journal, transaction, chunk);
+    error = error ? error : sums_put(journal, transaction);
     if (!error)
         return store_commit(transaction);
     store_abort(transaction);
@@ -125,11 +158,15 @@ void journal_keep_events(struct journal *journal, const struct chunk *first)
     while (first && !atomic_load(&journal->is_failed)) {
         const struct chunk *end = first;
         unsigned count = 0;
-        for (; end && (count == 0 || count + end->count <= BATCH_MAX); end = end->next)
+        enum error error = ERROR_OK;
+        for (; end && (count == 0 || count + end->count <= BATCH_MAX) && !error; end = end->next) {
             count += end->count;
-        enum error error = ERROR_OVERLOADED;
+            error = sums_add_chunk(journal, end);
+        }
+        error = error ? error : ERROR_OVERLOADED;
         for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++)
             error = put_batch(journal, first, end);
+        sums_settle(journal);
         if (error)
             atomic_store(&journal->is_failed, true);
         else
@@ -143,8 +180,9 @@ void journal_keep_close(struct journal *journal)
     packer_done(&journal->packer);
     buffer_done(&journal->gathered);
     buffer_done(&journal->row);
-    if (!journal->store)
-        return;
-    store_table_close(journal->events);
-    store_close(journal->store);
+    sums_forget(journal);
+    series_free(journal);
+    free(journal->lates);
+    if (journal->store)
+        close_store(journal);
 }

@@ -37,6 +37,7 @@ void ledger_publish(struct wallet_ledger *ledger)
     for (unsigned i = 0; i < ledger->touched_count; i++)
         ledger->published[ledger->touched[i]->number]->balance = ledger->touched[i]->balance;
     jobs_publish(ledger);
+    atomic_store(&ledger->sequence, ledger->head.sequence);
     pthread_mutex_unlock(&ledger->publish_lock);
 }
 

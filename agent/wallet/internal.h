@@ -157,7 +157,7 @@ struct wallet_ledger {
     pthread_t thread, chores;
     atomic_bool is_stopped;
     atomic_bool is_disk_low; /* set and cleared by the chores thread: no new holds */
-    atomic_ullong operations, batches, refusals, recovered;
+    atomic_ullong operations, batches, refusals, recovered, expired, sequence;
     atomic_llong commit_ns_total;
 
     pthread_mutex_t publish_lock;                     /* a leaf lock */

@@ -59,6 +59,8 @@ static enum error repeat(struct wallet_ledger *ledger, struct wallet_operation *
     operation->held.nano = pending.amount;
     operation->available = available_of(ledger, pending.debit);
     operation->alarm = (first.flags & TRANSFER_ALARM) != 0;
+    operation->written_off.nano = total - first.amount;
+    operation->time_ns = first.time_ns;
     if (is_same_settle(ledger, operation, &first, total) ||
         (operation->kind == WALLET_VOID && first.kind == TRANSFER_VOID)) {
         operation->is_repeat = true;
@@ -184,6 +186,8 @@ static void charge(struct wallet_ledger *ledger, struct wallet_operation *operat
         write_off(ledger, &post, operation->amount.nano - paid);
     resolve_linked(ledger, hold, &post);
     operation->alarm = operation->amount.nano > hold->amount;
+    operation->written_off.nano = operation->amount.nano - paid;
+    operation->time_ns = post.time_ns;
     forget(ledger, hold, sequence, post.basis);
 }
 

@@ -171,6 +171,28 @@ void memo_format(const struct memo *memo, struct detail *ret_detail)
     ret_detail->length = (size_t)(out - ret_detail->bytes);
 }
 
+bool memo_parse(struct slice row, struct memo *ret_memo)
+{
+    *ret_memo = (struct memo){0};
+    if ((row.length != MEMO_ROW_BYTES && row.length != MEMO_ROW_BYTES_1) || row.data[0] != 'm')
+        return false;
+    const unsigned char *in = bytes_of(row) + 1;
+    ret_memo->resolution = read_number(&in, 8);
+    ret_memo->model = (uint32_t)read_number(&in, 4);
+    ret_memo->provider = (uint32_t)read_number(&in, 4);
+    ret_memo->group = (uint32_t)read_number(&in, 4);
+    ret_memo->pid = (uint32_t)read_number(&in, 4);
+    ret_memo->tokens_input = read_number(&in, 8);
+    ret_memo->tokens_cache_read = read_number(&in, 8);
+    ret_memo->tokens_cache_write = read_number(&in, 8);
+    ret_memo->tokens_output = read_number(&in, 8);
+    if (row.length == MEMO_ROW_BYTES) {
+        ret_memo->program = (uint32_t)read_number(&in, 4);
+        ret_memo->project = (uint32_t)read_number(&in, 4);
+    }
+    return true;
+}
+
 void link_format(uint64_t resolution, struct detail *ret_detail)
 {
     ret_detail->bytes[0] = 'r';

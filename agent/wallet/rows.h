@@ -128,6 +128,7 @@ bool wallet_parse_head(struct slice row, struct head *ret_head);
 void anchor_format(const struct anchor *anchor, unsigned char row[ANCHOR_ROW_BYTES]);
 bool anchor_parse(struct slice row, struct anchor *ret_anchor);
 void memo_format(const struct memo *memo, struct detail *ret_detail);
+bool memo_parse(struct slice row, struct memo *ret_memo);
 void link_format(uint64_t resolution, struct detail *ret_detail); /* of a linked hold */
 void note_format(const char *note, struct detail *ret_detail);
 /* provider, key, note and deadline_s; the rest of a wallet_job is the hold's. Its strings fit. */

@@ -122,6 +122,7 @@ static bool sweep_once(struct wallet_ledger *ledger, settle_due *settle, note_du
         ledger_stop(ledger, error);
     else
         note(ledger, &swept);
+    atomic_fetch_add(&ledger->expired, swept.count);
     return !error && swept.count == SWEPT_MAX;
 }
 

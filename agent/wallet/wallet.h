@@ -103,13 +103,15 @@ struct wallet_operation {
         struct wallet_operation *operation); /* on the reply mailbox's thread; on the ledger thread when NULL */
     /* results */
     enum error error;
-    struct money available; /* of the wallet, after */
-    struct money held;      /* RESERVE/SETTLE/VOID/DEFER: the hold's amount */
-    int refused_by;         /* BUDGET_EXHAUSTED: index into budgets; else -1 */
-    struct money left;      /* BUDGET_EXHAUSTED: what that budget has left, never below 0 */
-    bool alarm;             /* SETTLE above the hold */
-    bool is_repeat;         /* SETTLE, VOID: it was resolved before, by an order with the same content */
-    uint64_t batch_size;    /* how many shared the commit */
+    struct money available;   /* of the wallet, after */
+    struct money held;        /* RESERVE/SETTLE/VOID/DEFER: the hold's amount */
+    int refused_by;           /* BUDGET_EXHAUSTED: index into budgets; else -1 */
+    struct money left;        /* BUDGET_EXHAUSTED: what that budget has left, never below 0 */
+    bool alarm;               /* SETTLE above the hold */
+    struct money written_off; /* SETTLE: of the amount, what no wallet could pay */
+    int64_t time_ns;          /* SETTLE: wall clock of the transfer that settled the hold, TRANSFER_RESOLVED too */
+    bool is_repeat;           /* SETTLE, VOID: it was resolved before, by an order with the same content */
+    uint64_t batch_size;      /* how many shared the commit */
 };
 
 enum wallet_note {
@@ -199,6 +201,21 @@ typedef bool wallet_visit(void *context, const struct wallet_transfer *transfer)
 enum error wallet_history(struct wallet_ledger *ledger, const char *wallet, size_t max, wallet_visit *visit,
                           void *context) MUST_USE;
 
+/* The transfers that pay for calls, in their order, after number `after`: a post with what was written off behind it.
+ * *ret_last: the newest transfer of all. Any thread; stops when `visit` returns false. */
+struct wallet_payment {
+    uint64_t sequence;
+    struct id hold;
+    int64_t time_ns;
+    char wallet[WALLET_NAME_MAX], provider[WALLET_NAME_MAX];
+    struct money paid, written_off;
+    enum wallet_basis basis;
+    struct wallet_memo memo; /* empty where the ledger settled by itself */
+};
+typedef bool wallet_visit_payment(void *context, const struct wallet_payment *payment);
+enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, wallet_visit_payment *visit,
+                                void *context, uint64_t *ret_last) MUST_USE;
+
 /* Recomputes everything from the journal and checks the invariants of ledger.md. Prints one line per invariant into
  * `report` (NUL-terminated, truncated to size). ERROR_STORE_CORRUPT when one does not hold. Works on a closed ledger's
  * directory: opens it itself. NOT_FOUND when there is none, ENVIRONMENT_BUSY while an agent runs on it. */
@@ -222,6 +239,8 @@ const char *wallet_basis_name(enum wallet_basis basis); /* exact partial estimat
 /* Counters since start, any thread. */
 struct wallet_statistics {
     uint64_t operations, batches, refusals, recovered;
+    uint64_t expired;  /* holds and jobs that the ledger settled itself while it was open */
+    uint64_t sequence; /* of the newest transfer on disk */
     int64_t commit_ns_total;
     bool is_stopped, is_disk_low;
 };

@@ -50,7 +50,7 @@ static void append_numbers(struct journal *journal, unsigned from, unsigned to)
     for (unsigned i = from; i < to; i++) {
         char json[64];
         snprintf(json, sizeof json, "{\"number\":%u}", i);
-        journal_append(journal, id_number(i), slice_of(json));
+        journal_append(journal, id_number(i), slice_of(json), NULL, 0);
     }
 }
 
@@ -160,7 +160,7 @@ TEST(journal_finds_events_of_exchanges_that_overlap)
         ids[i] = id_begun(2000 + i - took, i);
         char text[ID_TEXT_MAX], json[64];
         snprintf(json, sizeof json, "{\"id\":\"%s\"}", id_format(ids[i], text));
-        journal_append(journal, ids[i], slice_of(json));
+        journal_append(journal, ids[i], slice_of(json), NULL, 0);
         if (i % TOGETHER == 0)
             journal_flush(journal);
     }
@@ -198,7 +198,7 @@ TEST(journal_packs_what_came_together)
     for (unsigned i = 0; i < sizeof json; i++)
         json[i] = (char)('a' + i * i % 23);
     for (unsigned i = 0; i < 5000; i++)
-        journal_append(journal, id_begun(i / 20, i), (struct slice){json, sizeof json});
+        journal_append(journal, id_begun(i / 20, i), (struct slice){json, sizeof json}, NULL, 0);
     journal_close(journal);
     EXPECT(bytes_of_table() < 1 << 20, "%ld bytes", (long)bytes_of_table());
     remove_directory();
@@ -231,7 +231,7 @@ TEST(journal_survives_reopen_and_long_events)
     static char document[200000], found[200000];
     memset(document, 'x', sizeof document);
     size_t length = 0;
-    journal_append(journal, id_number(7), (struct slice){document, sizeof document});
+    journal_append(journal, id_number(7), (struct slice){document, sizeof document}, NULL, 0);
     append_numbers(journal, 8, 20);
     journal_close(journal); /* writes what is queued */
     journal = open_journal();
@@ -276,7 +276,7 @@ TEST(journal_delivers_to_followers_until_unfollowed)
 static void *append_many(void *context)
 {
     for (unsigned i = 0; i < 2000; i++)
-        journal_append(context, id_new(), SLICE_LITERAL("{}"));
+        journal_append(context, id_new(), SLICE_LITERAL("{}"), NULL, 0);
     return NULL;
 }
 

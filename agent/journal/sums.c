@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sums: one row per slot and series, its measures that are not 0 as pairs of varints. The writer adds in memory and
+ * puts what has changed with the events of the batch, in one transaction, so that sums and events never differ.
+ */
+#include "journal/internal.h"
+
+#include "base/check.h"
+#include "base/grow.h"
+
+enum {
+    CACHED_MAX = 8192, /* sums in memory between two batches */
+    VARINT_BYTES_MAX = 10,
+    ROW_BYTES_MAX = MEASURE_COUNT * (1 + VARINT_BYTES_MAX),
+};
+
+/* ---- rows ---- */
+
+void sum_make_key(struct sum_key key, char bytes[SUM_KEY_BYTES])
+{
+    uint64_t both = (uint64_t)key.slot << 32 | key.series;
+    for (int i = SUM_KEY_BYTES; i-- > 0; both >>= 8)
+        bytes[i] = (char)both;
+}
+
+bool sum_read_key(struct slice key, struct sum_key *ret_key)
+{
+    uint64_t both = 0;
+    if (key.length != SUM_KEY_BYTES)
+        return false;
+    for (int i = 0; i < SUM_KEY_BYTES; i++)
+        both = both << 8 | (unsigned char)key.data[i];
+    *ret_key = (struct sum_key){(uint32_t)(both >> 32), (uint32_t)both};
+    return true;
+}
+
+static size_t write_row(const uint64_t of[MEASURE_COUNT], char row[ROW_BYTES_MAX])
+{
+    char *out = row;
+    for (size_t i = 0; i < MEASURE_COUNT; i++) {
+        if (!of[i])
+            continue;
+        *out++ = (char)i;
+        uint64_t rest = of[i];
+        for (; rest >= 0x80; rest >>= 7)
+            *out++ = (char)(rest | 0x80);
+        *out++ = (char)rest;
+    }
+    return (size_t)(out - row);
+}
+
+/* False: these bytes are no row. */
+static bool read_row(struct slice row, uint64_t ret_of[MEASURE_COUNT])
+{
+    const unsigned char *at = (const unsigned char *)row.data, *end = at + row.length;
+    memset(ret_of, 0, MEASURE_COUNT * sizeof *ret_of);
+    while (at < end) {
+        unsigned measure = *at++, shift = 0;
+        uint64_t value = 0;
+        for (; at < end && *at & 0x80 && shift < 63; shift += 7)
+            value |= (uint64_t)(*at++ & 0x7f) << shift;
+        if (at == end || measure >= MEASURE_COUNT || *at & 0x80)
+            return false;
+        ret_of[measure] = value | (uint64_t)*at++ << shift;
+    }
+    return true;
+}
+
+/* ---- the writer's ---- */
+
+static enum error load(struct journal *journal, struct sum *sum)
+{
+    char key[SUM_KEY_BYTES], row[ROW_BYTES_MAX];
+    size_t length;
+    sum_make_key(sum->key, key);
+    enum error error = store_get(journal->sums, NULL, (struct slice){key, sizeof key}, row, sizeof row, &length);
+    if (error == ERROR_NOT_FOUND)
+        return ERROR_OK;
+    if (!error && !read_row((struct slice){row, length}, sum->of))
+        error = ERROR_STORE_CORRUPT;
+    return error;
+}
+
+static enum error find_sum(struct journal *journal, struct sum_key key, struct sum **ret_sum)
+{
+    struct sum *sum;
+    HASH_FIND(hh, journal->cached, &key, sizeof key, sum);
+    if (!sum) {
+        sum = calloc(1, sizeof *sum);
+        check(sum != NULL);
+        sum->key = key;
+        enum error error = load(journal, sum);
+        if (error) {
+            free(sum);
+            return error;
+        }
+        HASH_ADD(hh, journal->cached, key, sizeof sum->key, sum);
+    }
+    *ret_sum = sum;
+    return ERROR_OK;
+}
+
+static void add_late(struct journal *journal, const struct line_head *head)
+{
+    journal->lates = grow_array(journal->lates, &journal->late_capacity, journal->late_count, sizeof *journal->lates);
+    journal->lates[journal->late_count++] = (struct late){head->time_ms, head->id};
+}
+
+static uint32_t slot_of(int64_t time_ms)
+{
+    int64_t slot = time_ms / 1000 / JOURNAL_SLOT_S;
+    return slot < 0 ? 0 : slot > UINT32_MAX ? UINT32_MAX : (uint32_t)slot;
+}
+
+enum error sums_add_line(struct journal *journal, const struct line_head *head, struct slice names,
+                         const struct journal_line *line)
+{
+    struct sum *sum;
+    uint32_t slot = slot_of(line->time_ms);
+    if (slot > journal->slot) {
+        journal->slot = slot;
+        journal->slot_series = 0;
+    }
+    if (line_is_late(&head->id, line->time_ms))
+        add_late(journal, head);
+    struct sum_key key = {slot, series_find(journal, names, slot == journal->slot)};
+    enum error error = find_sum(journal, key, &sum);
+    if (error)
+        return error;
+    for (size_t i = 0; i < MEASURE_COUNT; i++)
+        if (line->of[i] && __builtin_add_overflow(sum->of[i], line->of[i], &sum->of[i]))
+            sum->of[i] = UINT64_MAX;
+    if (!sum->is_dirty) {
+        sum->is_dirty = true;
+        sum->next_dirty = journal->dirty;
+        journal->dirty = sum;
+    }
+    return ERROR_OK;
+}
+
+enum error sums_add_chunk(struct journal *journal, const struct chunk *chunk)
+{
+    struct slice lines = {chunk->bytes + chunk->size - chunk->lines_bytes, chunk->lines_bytes}, names;
+    struct line_head head;
+    struct journal_line line;
+    enum error error = ERROR_OK;
+    while (!error && lines_next(&lines, &head, &names, &line))
+        error = sums_add_line(journal, &head, names, &line);
+    return error;
+}
+
+static enum error put_late(struct journal *journal, struct store_transaction *transaction)
+{
+    enum error error = ERROR_OK;
+    for (uint32_t i = 0; i < journal->late_count && !error; i++) {
+        char key[LATE_KEY_BYTES];
+        late_make_key(&journal->lates[i], key);
+        error = store_put(journal->late, transaction, (struct slice){key, sizeof key}, SLICE_LITERAL(""));
+    }
+    return error;
+}
+
+enum error sums_put(struct journal *journal, struct store_transaction *transaction)
+{
+    enum error error = series_put(journal, transaction);
+    for (const struct sum *sum = journal->dirty; sum && !error; sum = sum->next_dirty) {
+        char key[SUM_KEY_BYTES], row[ROW_BYTES_MAX];
+        sum_make_key(sum->key, key);
+        size_t length = write_row(sum->of, row);
+        error = store_put(journal->sums, transaction, (struct slice){key, sizeof key}, (struct slice){row, length});
+    }
+    return error ? error : put_late(journal, transaction);
+}
+
+void sums_settle(struct journal *journal)
+{
+    for (struct sum *sum = journal->dirty; sum; sum = sum->next_dirty)
+        sum->is_dirty = false;
+    journal->dirty = NULL;
+    journal->late_count = 0;
+    journal->series_put = journal->series_count;
+    if (HASH_COUNT(journal->cached) > CACHED_MAX)
+        sums_forget(journal);
+}
+
+void sums_forget(struct journal *journal)
+{
+    struct sum *sum, *next;
+    HASH_ITER(hh, journal->cached, sum, next)
+    {
+        HASH_DEL(journal->cached, sum);
+        free(sum);
+    }
+    journal->dirty = NULL;
+}
+
+/* ---- reading, on any thread ---- */
+
+struct scan {
+    journal_visit_sum *visit;
+    void *context;
+    bool is_corrupt;
+};
+
+static bool scan_row(void *context, struct slice key, struct slice row)
+{
+    struct scan *scan = context;
+    struct sum_key at;
+    uint64_t of[MEASURE_COUNT];
+    scan->is_corrupt = !sum_read_key(key, &at) || !read_row(row, of);
+    return !scan->is_corrupt && scan->visit(scan->context, (int64_t)at.slot * JOURNAL_SLOT_S, at.series, of);
+}
+
+enum error journal_scan_sums(struct journal *journal, int64_t from_s, int64_t until_s, journal_visit_sum *visit,
+                             void *context)
+{
+    struct scan scan = {visit, context, false};
+    char first[SUM_KEY_BYTES], last[SUM_KEY_BYTES];
+    if (!journal->store)
+        return ERROR_STORE_IO;
+    if (until_s <= from_s || until_s <= 0)
+        return ERROR_OK;
+    /* The first slot that begins at or after `from_s`; the last one that begins before `until_s`. */
+    int64_t from = from_s <= 0 ? 0 : (from_s + JOURNAL_SLOT_S - 1) / JOURNAL_SLOT_S,
+            until = (until_s - 1) / JOURNAL_SLOT_S;
+    sum_make_key((struct sum_key){from > UINT32_MAX ? UINT32_MAX : (uint32_t)from, 0}, first);
+    sum_make_key((struct sum_key){until > UINT32_MAX ? UINT32_MAX : (uint32_t)until, UINT32_MAX}, last);
+    enum error error = store_scan(journal->sums, NULL, (struct slice){first, sizeof first},
+                                  (struct slice){last, sizeof last}, false, scan_row, &scan);
+    return error ? error : scan.is_corrupt ? ERROR_STORE_CORRUPT : ERROR_OK;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events that are missing, written again from the ledger. The ledger is the truth of what was paid; events are written
+ * after it, without waiting for the disk: a kill loses the last of them, a damaged aux/ all. At start every payment
+ * since the last end in order is looked for among the lines of events, and one that no line has paid for gets an event:
+ * of holds that the start has settled, as nobody knows what came of those calls, and of others from the memo that their
+ * settle left in the ledger. So events sum to what wallets paid, always. Called by agent.c once.
+ */
+#include "reconcile.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    AT_ONCE_MAX = 2000, /* payments that a start waits for; more are looked for by a thread */
+    EVENT_BYTES_MAX = 8192,
+    HOLD_ATTEMPT_FIRST = 1, /* ids of holds: the first attempt's */
+};
+
+struct paid {
+    UT_hash_handle hh;
+    struct id hold;
+};
+
+struct reconcile {
+    struct wallet_ledger *ledger;
+    struct journal *journal;
+    enum environment environment;
+    uint64_t mark, last; /* payments after the one, up to the other */
+    int64_t first_ms;    /* the oldest of them was paid */
+    unsigned long count, written;
+    struct paid *paid; /* what lines say */
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool is_stopping;
+};
+
+/* ---- what lines say ---- */
+
+static void add_paid(struct reconcile *reconcile, struct id hold)
+{
+    struct paid *paid;
+    HASH_FIND(hh, reconcile->paid, &hold, sizeof hold, paid);
+    if (paid)
+        return;
+    paid = calloc(1, sizeof *paid);
+    check(paid != NULL);
+    paid->hold = hold;
+    HASH_ADD(hh, reconcile->paid, hold, sizeof paid->hold, paid);
+}
+
+static bool visit_line(void *context, struct id id, const struct journal_line *line, struct slice json)
+{
+    struct reconcile *reconcile = context;
+    struct id hold;
+    (void)json;
+    if (line->of[MEASURE_cost]) {
+        add_paid(reconcile, id); /* of one that was written again, the event's id is the hold's */
+        add_paid(reconcile, id_with_attempt(id_without_attempt(id), line->attempt + HOLD_ATTEMPT_FIRST));
+        if (line->paid_for && id_parse(slice_of(line->paid_for), &hold))
+            add_paid(reconcile, hold);
+    }
+    return !atomic_load(&reconcile->is_stopping);
+}
+
+static void forget_paid(struct reconcile *reconcile)
+{
+    struct paid *paid, *next;
+    HASH_ITER(hh, reconcile->paid, paid, next)
+    {
+        HASH_DEL(reconcile->paid, paid);
+        free(paid);
+    }
+}
+
+/* ---- events ---- */
+
+static void write_names(struct buffer *out, const struct reconcile *reconcile, const struct wallet_payment *payment)
+{
+    json_write_member_string(out, "environment", config_environment_name(reconcile->environment));
+    if (payment->memo.pid)
+        json_write_member_integer(out, "pid", payment->memo.pid);
+    json_write_member_string(out, "executable", payment->memo.program);
+    json_write_member_string(out, "project", payment->memo.project);
+    json_write_member_string(out, "group", payment->memo.group);
+    json_write_member_string(out, "wallet", payment->wallet);
+    json_write_member_string(out, "model", payment->memo.model);
+    json_write_member_string(out, "provider", payment->provider);
+}
+
+static void write_words(struct buffer *out, const struct wallet_payment *payment)
+{
+    bool is_recovered = payment->basis == BASIS_RECOVERED || !payment->memo.provider[0];
+    json_write_member_integer(out, "status", 0);
+    json_write_member_string(out, "outcome", is_recovered ? "failed" : "answered");
+    json_write_member_string(out, "error", is_recovered ? "recovered" : NULL);
+    json_write_member_string(
+        out, "error_detail",
+        is_recovered ? "the agent ended while this call was open; tollgate wallet adjust corrects its charge"
+                     : "the event was lost, this is what the ledger knows");
+    json_write_member_string(out, "source", "ledger");
+    json_write_member_string(out, "usage_source", is_recovered ? "recovered" : "provider");
+    json_write_member_string(out, "basis", wallet_basis_name(payment->basis));
+}
+
+static void write_tokens(struct buffer *out, const struct wallet_memo *memo)
+{
+    json_write_member(out, "tokens");
+    json_write_raw(out, "{");
+    json_write_member_integer(out, "input", (int64_t)memo->tokens_input);
+    json_write_member_integer(out, "cache_read", (int64_t)memo->tokens_cache_read);
+    json_write_member_integer(out, "cache_write", (int64_t)memo->tokens_cache_write);
+    json_write_member_integer(out, "output", (int64_t)memo->tokens_output);
+    json_write_raw(out, "}");
+}
+
+static void write_attempt(struct buffer *out, const struct wallet_payment *payment, struct money cost, const char *time)
+{
+    json_write_member(out, "attempts");
+    json_write_raw(out, "[{");
+    json_write_member_string(out, "provider", payment->provider);
+    json_write_member_string(out, "model", payment->memo.model);
+    json_write_member_money(out, "charge", cost);
+    json_write_member_string(out, "basis", wallet_basis_name(payment->basis));
+    json_write_member_string(out, "settled", time);
+    if (payment->written_off.nano)
+        json_write_member_money(out, "written_off", payment->written_off);
+    json_write_raw(out, "}]");
+}
+
+static void write_event(const struct reconcile *reconcile, const struct wallet_payment *payment, struct buffer *out)
+{
+    char id[ID_TEXT_MAX], time_text[CLOCK_TEXT_MAX];
+    struct money cost = payment->paid;
+    check(money_add(payment->paid, payment->written_off, &cost) == ERROR_OK);
+    clock_format(payment->time_ns, time_text);
+    json_write_raw(out, "{");
+    json_write_member_string(out, "id", id_format(payment->hold, id));
+    json_write_member_string(out, "time", time_text);
+    write_names(out, reconcile, payment);
+    write_words(out, payment);
+    write_tokens(out, &payment->memo);
+    json_write_member_money(out, "charge", cost);
+    write_attempt(out, payment, cost, time_text);
+    json_write_raw(out, ",\"steps\":[]");
+    json_write_member_string(out, "version", TOLLGATE_VERSION);
+    json_write_raw(out, "}");
+}
+
+/* ---- payments ---- */
+
+static bool count_payment(void *context, const struct wallet_payment *payment)
+{
+    struct reconcile *reconcile = context;
+    int64_t ms = payment->time_ns / 1000000;
+    reconcile->count++;
+    if (ms < reconcile->first_ms)
+        reconcile->first_ms = ms;
+    return true;
+}
+
+static bool visit_payment(void *context, const struct wallet_payment *payment)
+{
+    enum { FLUSH_EVERY = 2000 }; /* the journal's queue is bounded */
+    struct reconcile *reconcile = context;
+    const struct paid *paid;
+    struct buffer out;
+    if (payment->sequence > reconcile->last)
+        return false;
+    HASH_FIND(hh, reconcile->paid, &payment->hold, sizeof payment->hold, paid);
+    if (paid || (!payment->paid.nano && !payment->written_off.nano))
+        return !atomic_load(&reconcile->is_stopping);
+    buffer_init(&out, EVENT_BYTES_MAX);
+    write_event(reconcile, payment, &out);
+    journal_append_event(reconcile->journal, payment->hold, buffer_contents(&out));
+    buffer_done(&out);
+    if (++reconcile->written % FLUSH_EVERY == 0)
+        journal_flush(reconcile->journal);
+    return !atomic_load(&reconcile->is_stopping);
+}
+
+static void run(struct reconcile *reconcile)
+{
+    uint64_t ignored;
+    enum error error =
+        journal_scan_lines(reconcile->journal, reconcile->first_ms, INT64_MAX / 2, visit_line, reconcile);
+    if (!error)
+        error = wallet_scan_payments(reconcile->ledger, reconcile->mark, visit_payment, reconcile, &ignored);
+    forget_paid(reconcile);
+    if (reconcile->written) {
+        journal_flush(reconcile->journal);
+        log_event(EVENT_EVENTS_RESTORED, NULL, "%lu of %lu payments since the last orderly end", reconcile->written,
+                  reconcile->count);
+    }
+    if (error || atomic_load(&reconcile->is_stopping)) {
+        journal_note_gap(reconcile->journal);
+        if (error)
+            log_event(EVENT_JOURNAL_FAILED, NULL, "events cannot be compared with the ledger: %s",
+                      error_row(error)->text);
+        return;
+    }
+    journal_set_mark(reconcile->journal, reconcile->last);
+}
+
+static void *thread_main(void *context)
+{
+    run(context);
+    return NULL;
+}
+
+struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *journal, enum environment environment)
+{
+    struct reconcile *reconcile = calloc(1, sizeof *reconcile);
+    check(reconcile != NULL);
+    *reconcile = (struct reconcile){.ledger = ledger, .journal = journal, .environment = environment};
+    reconcile->first_ms = INT64_MAX;
+    reconcile->mark = journal_get_mark(journal);
+    if (wallet_scan_payments(ledger, reconcile->mark, count_payment, reconcile, &reconcile->last)) {
+        log_event(EVENT_JOURNAL_FAILED, NULL, "the ledger's history cannot be read: events are not compared with it");
+        journal_note_gap(journal);
+    } else if (reconcile->count <= AT_ONCE_MAX) {
+        run(reconcile);
+    } else {
+        sigset_t all, old;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's business */
+        check(pthread_create(&reconcile->thread, NULL, thread_main, reconcile) == 0);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        reconcile->has_thread = true;
+    }
+    return reconcile;
+}
+
+/* What the ledger settled by itself, a hold or a job past its deadline, an exchange may have told of or not: then the
+ * next start looks. */
+void reconcile_close(struct reconcile *reconcile)
+{
+    struct wallet_statistics statistics;
+    if (!reconcile)
+        return;
+    atomic_store(&reconcile->is_stopping, true);
+    if (reconcile->has_thread)
+        pthread_join(reconcile->thread, NULL);
+    journal_flush(reconcile->journal);
+    wallet_get_statistics(reconcile->ledger, &statistics);
+    if (!statistics.expired)
+        journal_set_mark(reconcile->journal, statistics.sequence);
+    free(reconcile);
+}
