@@ -193,7 +193,7 @@ static void run(struct reconcile *reconcile)
     enum error error =
         journal_scan_lines(reconcile->journal, reconcile->first_ms, INT64_MAX / 2, visit_line, reconcile);
     if (!error)
-        error = wallet_scan_payments(reconcile->ledger, reconcile->mark, visit_payment, reconcile, &ignored);
+        error = wallet_scan_payments(reconcile->ledger, reconcile->mark, true, visit_payment, reconcile, &ignored);
     forget_paid(reconcile);
     if (reconcile->written) {
         journal_flush(reconcile->journal);
@@ -223,7 +223,7 @@ struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *
     *reconcile = (struct reconcile){.ledger = ledger, .journal = journal, .environment = environment};
     reconcile->first_ms = INT64_MAX;
     reconcile->mark = journal_get_mark(journal);
-    if (wallet_scan_payments(ledger, reconcile->mark, count_payment, reconcile, &reconcile->last)) {
+    if (wallet_scan_payments(ledger, reconcile->mark, false, count_payment, reconcile, &reconcile->last)) {
         log_event(EVENT_JOURNAL_FAILED, NULL, "the ledger's history cannot be read: events are not compared with it");
         journal_note_gap(journal);
     } else if (reconcile->count <= AT_ONCE_MAX) {

@@ -12,6 +12,11 @@
  *   report GET  /v1/budgets                  {"budgets": [{id, scope, window, used, held, limit, percent, …}]}
  *   report GET  /v1/alerts                   {"alerts": [{id, kind, …, delivery}]}
  *   report GET  /v1/leaks                    {"leaks": [{pid, uid, executable, directory, host, since}]}
+ *   report GET  /v1/report?period=P&step=S&by=D,D&timezone=Z&DIMENSION=PATTERN&limit=N&ledger=1
+ *                                            {environment, since, until, rows[], total{}, ledger{spent}}: evidence.h
+ *   report GET  /v1/report/sessions?…        {sessions[], total{}}: of one program in one place, between pauses
+ *   report GET  /v1/questions[/NAME?period=P&timezone=Z]  {question, answer, columns[], rows[{key, now, before}]}
+ *   admin  POST /v1/report/rebuild           {events}: the sums are made anew of the events
  *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event; ID is its own or that of one of its transfers

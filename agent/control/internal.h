@@ -63,6 +63,11 @@ int control_get_cache(struct call *call);
 int control_clear_cache(struct call *call);
 int control_set_budget(struct call *call);
 int control_unset_budget(struct call *call);
+int control_get_report(struct call *call);
+int control_list_sessions(struct call *call);
+int control_list_questions(struct call *call);
+int control_get_question(struct call *call);
+int control_rebuild_sums(struct call *call);
 int control_list_events(struct call *call);
 int control_get_event(struct call *call);
 int control_follow(struct call *call); /* streams events until the client leaves */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "evidence/evidence.h"
 
 #include <stdlib.h>
 
@@ -30,14 +31,48 @@ static void write_wallet_members(struct buffer *out, const struct wallet_facts *
     json_write_member_integer(out, "transfers", (int64_t)facts->transfers);
 }
 
+static void write_burn(struct buffer *out, const struct burn *burn)
+{
+    enum { DAY_S = 86400 };
+    json_write_member_money(out, "burn_24h", burn->day);
+    json_write_member_money(out, "burn_7d", burn->week);
+    json_write_member_money(out, "month", burn->month);
+    json_write_member_money(out, "projection_month", burn->projection);
+    json_write_member(out, "days_left");
+    if (burn->left_s < 0)
+        json_write_raw(out, "null");
+    else
+        json_write_integer(out, burn->left_s / DAY_S);
+}
+
+/* NULL: the journal cannot be read; balances are shown all the same. */
+static const struct burn *find_burns(struct call *call, const struct wallet_facts *facts, size_t count)
+{
+    struct burn *burns = arena_new_array(call->arena, struct burn, count + 1);
+    const char **names = arena_new_array(call->arena, const char *, count + 1);
+    struct money *available = arena_new_array(call->arena, struct money, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = facts[i].wallet;
+        available[i] = facts[i].available;
+    }
+    journal_flush(call->services->journal);
+    enum error error =
+        burn_find(call->services->journal, clock_wall_ns() / 1000000000, count, names, available, call->arena, burns);
+    return error ? NULL : burns;
+}
+
 int control_list_wallets(struct call *call)
 {
     struct wallet_facts *facts = arena_new_array(call->arena, struct wallet_facts, WALLETS_MAX);
     size_t count = wallet_list(call->services->ledger, facts, WALLETS_MAX);
+    count = count < WALLETS_MAX ? count : WALLETS_MAX;
+    const struct burn *burns = find_burns(call, facts, count);
     json_write_raw(&call->body, "{\"wallets\":[");
-    for (size_t i = 0; i < count && i < WALLETS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         json_write_raw(&call->body, i ? ",{" : "{");
         write_wallet_members(&call->body, &facts[i]);
+        if (burns)
+            write_burn(&call->body, &burns[i]);
         json_write_raw(&call->body, "}");
     }
     json_write_raw(&call->body, "]}");

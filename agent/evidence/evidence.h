@@ -37,7 +37,8 @@ char *period_format(const struct zone *zone, int64_t at_s, char text[PERIOD_TEXT
 
 /* ---- report.c: sums, grouped ---- */
 
-struct report_filter { /* shell patterns over names ("claude-*"); NULL: any */
+struct report_filter { /* shell patterns ("claude-*"), of an executable for its path or the last part of it; NULL: any
+                        */
     const char *names[DIMENSION_COUNT];
 };
 struct report_row {
@@ -51,17 +52,47 @@ struct report {
     size_t count;
     struct report_row total;
 };
-/* `by`: bits 1 << DIMENSION_x. Into `arena`. `program`-like names: the last part of the executable's path when
- * `short_programs`. REQUEST_INVALID: more than REPORT_ROWS_MAX rows. */
-enum { REPORT_ROWS_MAX = 100000 };
+enum { REPORT_ROWS_MAX = 20000 };
 struct report_order {
     struct period period;
     enum period_step step;
-    unsigned by;
+    unsigned by; /* bits: 1 << DIMENSION_x */
     struct report_filter filter;
+    int64_t pause_s; /* not 0: a row ends where so long nothing came, instead of with its step */
 };
+/* Into `arena`. REQUEST_INVALID: more than REPORT_ROWS_MAX rows. */
 enum error report_make(struct journal *journal, const struct report_order *order, struct arena *arena,
                        struct report *ret_report) MUST_USE;
 void report_write_measures(struct buffer *out, const uint64_t of[MEASURE_COUNT]); /* members of a JSON object */
+void report_write_measure(struct buffer *out, enum measure measure, uint64_t value);
+
+/* ---- burn.c: how fast wallets are emptied ---- */
+
+struct burn {
+    struct money day;        /* what calls cost in the last 24 hours */
+    struct money week;       /* per day, in the last seven; of fewer, where the oldest sum is younger */
+    struct money month;      /* since the first of the month, UTC */
+    struct money projection; /* of the whole month, at the pace of the week */
+    int64_t left_s; /* how long `available` lasts at the pace of the last day, else of the week; -1: for ever */
+};
+/* Of each of `count` wallets; `available`: what each has. */
+enum error burn_find(struct journal *journal, int64_t now_s, size_t count, const char *const *wallets,
+                     const struct money *available, struct arena *arena, struct burn *ret_burns) MUST_USE;
+
+/* ---- question.c: what people ask of it, each with the period before beside it ---- */
+
+struct question {
+    const char *name;        /* "provider-mix" */
+    const char *environment; /* whose question it is first of all: dev, prod */
+    const char *text;
+};
+size_t question_count(void);
+const struct question *question_at(size_t index);
+const struct question *question_find(const char *name); /* NULL: there is none */
+/* Members of a JSON object: name, question, period, before, answer (one sentence), columns, rows. As report_make. */
+enum error question_write(struct journal *journal, const struct question *question, const struct period *period,
+                          struct arena *arena, struct buffer *out) MUST_USE;
+/* "period": {…}, under `name`. */
+void period_write(struct buffer *out, const char *name, const struct period *period);
 
 #endif

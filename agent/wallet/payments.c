@@ -13,7 +13,7 @@ struct payments {
     uint64_t last;
     wallet_visit_payment *visit;
     void *context;
-    bool is_over;
+    bool with_memo, is_over;
     enum error error;
 };
 
@@ -87,7 +87,7 @@ static enum error take_post(struct payments *payments, const struct transfer *tr
     if (!find_name(payments->ledger, transfer->debit, next->wallet) ||
         !find_name(payments->ledger, transfer->credit, next->provider))
         return ERROR_STORE_CORRUPT;
-    return read_memo(payments->ledger, transfer->related, &next->memo);
+    return payments->with_memo ? read_memo(payments->ledger, transfer->related, &next->memo) : ERROR_OK;
 }
 
 static bool visit_row(void *context, struct slice key, struct slice row)
@@ -108,10 +108,11 @@ static bool visit_row(void *context, struct slice key, struct slice row)
     return !payments->error && !payments->is_over;
 }
 
-enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, wallet_visit_payment *visit,
-                                void *context, uint64_t *ret_last)
+enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, bool with_memo,
+                                wallet_visit_payment *visit, void *context, uint64_t *ret_last)
 {
-    struct payments payments = {.ledger = ledger, .last = after, .visit = visit, .context = context};
+    struct payments payments = {
+        .ledger = ledger, .last = after, .with_memo = with_memo, .visit = visit, .context = context};
     const struct row_key first = row_key_of(after + 1);
     enum error error = store_scan(ledger->tables.transfers, NULL, row_slice(first.bytes, sizeof first.bytes),
                                   (struct slice){NULL, 0}, false, visit_row, &payments);

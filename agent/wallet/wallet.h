@@ -210,11 +210,11 @@ struct wallet_payment {
     char wallet[WALLET_NAME_MAX], provider[WALLET_NAME_MAX];
     struct money paid, written_off;
     enum wallet_basis basis;
-    struct wallet_memo memo; /* empty where the ledger settled by itself */
+    struct wallet_memo memo; /* empty where the ledger settled by itself, or it was not asked for */
 };
 typedef bool wallet_visit_payment(void *context, const struct wallet_payment *payment);
-enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, wallet_visit_payment *visit,
-                                void *context, uint64_t *ret_last) MUST_USE;
+enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, bool with_memo,
+                                wallet_visit_payment *visit, void *context, uint64_t *ret_last) MUST_USE;
 
 /* Recomputes everything from the journal and checks the invariants of ledger.md. Prints one line per invariant into
  * `report` (NUL-terminated, truncated to size). ERROR_STORE_CORRUPT when one does not hold. Works on a closed ledger's
