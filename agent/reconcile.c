@@ -130,6 +130,7 @@ static void write_attempt(struct buffer *out, const struct wallet_payment *payme
     json_write_member_string(out, "model", payment->memo.model);
     json_write_member_money(out, "charge", cost);
     json_write_member_string(out, "basis", wallet_basis_name(payment->basis));
+    json_write_member_boolean(out, "bytes_sent", true);
     json_write_member_string(out, "settled", time);
     if (payment->written_off.nano)
         json_write_member_money(out, "written_off", payment->written_off);

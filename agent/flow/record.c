@@ -335,7 +335,7 @@ static void fill_attempt(const struct attempt *attempt, struct journal_line *lin
     line->names[DIMENSION_provider] = attempt->provider->id;
     line->names[DIMENSION_model] = attempt->model;
     line->names[DIMENSION_target] = attempt->target ? attempt->target->id : NULL;
-    line->of[MEASURE_attempts] = 1;
+    line->of[MEASURE_attempts] = attempt->is_held || attempt->result.bytes_were_sent; /* else nobody was asked */
     line->of[MEASURE_hold] = attempt->is_held ? (uint64_t)attempt->hold.nano : 0;
     line->of[MEASURE_cost] = (uint64_t)attempt->charge.nano;
     memcpy(&line->of[MEASURE_buckets], attempt->usage.of, sizeof attempt->usage.of);
@@ -370,11 +370,12 @@ static unsigned fill_lines(const struct exchange *exchange, uint32_t iteration, 
 {
     unsigned count = exchange->attempt_count ? exchange->attempt_count : 1;
     for (unsigned i = 0; i < count; i++) {
-        lines[i] = (struct journal_line){.attempt = i, .of[MEASURE_retried] = i + 1 < count};
+        lines[i] = (struct journal_line){.attempt = i};
         lines[i].time_ms = exchange->started_wall_ns / 1000000 + duration_us / 1000;
         fill_names(exchange, uid_text, &lines[i]);
         if (i < exchange->attempt_count)
             fill_attempt(exchange->attempts[i], &lines[i]);
+        lines[i].of[MEASURE_retried] = i + 1 < count ? lines[i].of[MEASURE_attempts] : 0;
     }
     fill_call(exchange, iteration, duration_us, lines[count - 1].of);
     return count;

@@ -71,11 +71,13 @@ static void read_tokens(const struct json_value *tokens, uint64_t of[MEASURE_COU
 /* One element of `attempts`: what it cost, at whom, when. */
 static void read_attempt(struct slice attempt, struct arena *arena, struct journal_line *line)
 {
-    struct json_value provider, model, target, hold, charge, written_off, settled, tokens, paid_for;
+    struct json_value provider, model, target, hold, charge, written_off, settled, tokens, paid_for, is_sent;
     const struct json_query queries[] = {
-        {"provider", &provider}, {"model", &model},   {"target", &target},
-        {"hold", &hold},         {"charge", &charge}, {"written_off", &written_off},
-        {"settled", &settled},   {"tokens", &tokens}, {"settled_hold", &paid_for},
+        {"provider", &provider},  {"model", &model},
+        {"target", &target},      {"hold", &hold},
+        {"charge", &charge},      {"written_off", &written_off},
+        {"bytes_sent", &is_sent}, {"settled", &settled},
+        {"tokens", &tokens},      {"settled_hold", &paid_for},
     };
     if (json_scan(attempt, DEPTH_MAX, queries, sizeof queries / sizeof *queries, NULL))
         return;
@@ -85,7 +87,7 @@ static void read_attempt(struct slice attempt, struct arena *arena, struct journ
     line->of[MEASURE_hold] = money_of(&hold);
     line->of[MEASURE_cost] = money_of(&charge);
     line->of[MEASURE_written_off] = money_of(&written_off);
-    line->of[MEASURE_attempts] = 1;
+    line->of[MEASURE_attempts] = hold.kind == JSON_KIND_STRING || is_true(&is_sent);
     line->paid_for = text_of(arena, &paid_for);
     int64_t settled_ms = time_of(&settled);
     if (settled_ms >= 0)
@@ -202,8 +204,8 @@ unsigned journal_read_lines(struct slice json, struct arena *arena, struct journ
     for (size_t at = 0; count < JOURNAL_LINES_MAX && json_next_element(values[ATTEMPTS].raw, &at, &attempt); count++) {
         lines[count] = common;
         lines[count].attempt = count;
-        lines[count].of[MEASURE_retried] = 1;
         read_attempt(attempt.raw, arena, &lines[count]);
+        lines[count].of[MEASURE_retried] = lines[count].of[MEASURE_attempts];
     }
     if (count == 0) { /* nobody was asked, or only the ledger knows of it */
         lines[count++] = common;

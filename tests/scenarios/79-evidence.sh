@@ -69,14 +69,14 @@ is "made anew, the sums are the same" "$(admin /v1/report/rebuild -X POST -d '' 
 
 # The agent is killed with calls open: what was settled and not yet recorded, and what was open, is there afterwards.
 pid=$(cat "$T"/s/tollgate/dev/ledger/lock 2>/dev/null || "$TOLLGATE" status --json | json 'd["pid"]')
-calls=()
-for i in $(seq 30); do
+ask fast "open at the kill [[tokens=400]][[pace_ms=50]]" ',"stream":true' -N >/dev/null 2>&1 &
+calls=($!)
+wait_for 10 sh -c '"$0" wallet show any --json | grep -q "\"held\": *\"0\.[0-9]*[1-9]"' "$TOLLGATE"
+for i in $(seq 10); do
     ask fast "before the kill $i [[tokens=30]]" ',"stream":true' -N >/dev/null 2>&1 &
     calls+=($!)
 done
-ask fast "open at the kill [[tokens=400]][[pace_ms=20]]" ',"stream":true' -N >/dev/null 2>&1 &
-calls+=($!)
-wait_for 10 sh -c '"$0" wallet show any --json | grep -q "\"held\": *\"0\.[0-9]*[1-9]"' "$TOLLGATE"
+wait "${calls[@]:1}"
 kill -9 "$pid"
 wait "${calls[@]}"
 agent
