@@ -173,7 +173,8 @@ static void read_counts(const struct json_value values[MEMBERS], uint64_t of[MEA
     of[MEASURE_refused] = json_string_is(&values[OUTCOME], "refused");
     of[MEASURE_failed] = json_string_is(&values[OUTCOME], "failed");
     of[MEASURE_hits] = values[AVOIDED].kind == JSON_KIND_STRING;
-    of[MEASURE_misses] = !of[MEASURE_hits] && memmem(values[CACHE].raw.data, values[CACHE].raw.length, "fwd=miss", 8);
+    of[MEASURE_misses] = !of[MEASURE_hits] && values[CACHE].kind == JSON_KIND_STRING &&
+                         memmem(values[CACHE].raw.data, values[CACHE].raw.length, "fwd=miss", 8);
     of[MEASURE_streams] = is_true(&values[STREAM]);
     of[MEASURE_rerouted] = is_true(&values[REROUTED]);
     of[MEASURE_cheaper] = is_true(&values[CHEAPER]);

@@ -40,7 +40,7 @@ struct chunk {
 struct line_head {
     uint32_t bytes; /* all of it */
     uint16_t names_bytes;
-    uint8_t measure_count, attempt;
+    uint8_t measure_count;
     int64_t time_ms;
     struct id id; /* of the event */
 };
@@ -90,7 +90,11 @@ struct journal {
     struct buffer gathered, row;
     struct sum *cached, *dirty; /* of sums */
     uint32_t slot, slot_series; /* the newest slot, and how many series began in it */
-    struct late *lates;         /* not yet written */
+    struct sum *recent;         /* that the last line went to, by slot and names: mostly the next one's, too */
+    uint32_t recent_slot;
+    size_t recent_bytes;
+    char recent_names[NAMES_BYTES_MAX];
+    struct late *lates; /* not yet written */
     uint32_t late_count, late_capacity;
 
     pthread_rwlock_t series_lock; /* a leaf lock; only the writer changes them */
@@ -121,9 +125,9 @@ void journal_keep_close(struct journal *journal);
 
 /* line.c */
 size_t line_encode(const struct journal_line *line, struct id id, char bytes[LINE_BYTES_MAX]);
-/* Takes the first line off. False: none is left. `names` and what `ret_line` points to are in `lines`. */
-bool lines_next(struct slice *lines, struct line_head *ret_head, struct slice *ret_names,
-                struct journal_line *ret_line);
+/* Takes the first line off. False: none is left. Its names, joined, and its measures (struct line_measure, unaligned)
+ * are in `lines`. */
+bool lines_next(struct slice *lines, struct line_head *ret_head, struct slice *ret_names, struct slice *ret_measures);
 /* The names of a line or a series, one by one. */
 void names_split(struct slice names, const char *ret_names[DIMENSION_COUNT]);
 size_t names_join(const char *const names[DIMENSION_COUNT], char joined[NAMES_BYTES_MAX]);
@@ -136,8 +140,7 @@ void series_free(struct journal *journal);
 enum error series_put(struct journal *journal, struct store_transaction *transaction) MUST_USE;
 
 /* sums.c: lines are added in memory, then put with the events; `sums_settle` when that was committed. */
-enum error sums_add_line(struct journal *journal, const struct line_head *head, struct slice names,
-                         const struct journal_line *line) MUST_USE;
+enum error sums_add_line(struct journal *journal, struct id id, const struct journal_line *line) MUST_USE;
 enum error sums_add_chunk(struct journal *journal, const struct chunk *chunk) MUST_USE;
 enum error sums_put(struct journal *journal, struct store_transaction *transaction) MUST_USE;
 void sums_settle(struct journal *journal);

@@ -67,7 +67,7 @@ void names_split(struct slice names, const char *ret_names[DIMENSION_COUNT])
 
 size_t line_encode(const struct journal_line *line, struct id id, char bytes[LINE_BYTES_MAX])
 {
-    struct line_head head = {.time_ms = line->time_ms, .attempt = (uint8_t)line->attempt, .id = id};
+    struct line_head head = {.time_ms = line->time_ms, .id = id};
     char *out = bytes + sizeof head;
     head.names_bytes = (uint16_t)names_join(line->names, out);
     out += head.names_bytes;
@@ -85,20 +85,14 @@ size_t line_encode(const struct journal_line *line, struct id id, char bytes[LIN
     return head.bytes;
 }
 
-bool lines_next(struct slice *lines, struct line_head *ret_head, struct slice *ret_names, struct journal_line *ret_line)
+bool lines_next(struct slice *lines, struct line_head *ret_head, struct slice *ret_names, struct slice *ret_measures)
 {
     if (lines->length < sizeof *ret_head)
         return false;
     memcpy(ret_head, lines->data, sizeof *ret_head);
     *ret_names = (struct slice){lines->data + sizeof *ret_head, ret_head->names_bytes};
-    *ret_line = (struct journal_line){.time_ms = ret_head->time_ms, .attempt = ret_head->attempt};
-    names_split(*ret_names, ret_line->names);
-    const char *at = ret_names->data + ret_names->length;
-    for (unsigned i = 0; i < ret_head->measure_count; i++, at += sizeof(struct line_measure)) {
-        struct line_measure measure;
-        memcpy(&measure, at, sizeof measure);
-        memcpy(&ret_line->of[measure.measure], measure.value, sizeof measure.value);
-    }
+    *ret_measures =
+        (struct slice){ret_names->data + ret_names->length, ret_head->measure_count * sizeof(struct line_measure)};
     *lines = slice_from(*lines, ret_head->bytes);
     return true;
 }

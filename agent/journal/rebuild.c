@@ -164,12 +164,9 @@ static void add_event(struct reading *reading, struct id id, struct slice json)
     struct arena *arena = arena_new(2048);
     unsigned count = journal_read_lines(json, arena, lines);
     for (unsigned i = 0; i < count && !reading->error; i++) {
-        char names[NAMES_BYTES_MAX];
-        const struct line_head head = {.time_ms = lines[i].time_ms, .id = id};
         if (lines[i].time_ms / 1000 / JOURNAL_SLOT_S < reading->first_slot)
             continue;
-        struct slice joined = {names, names_join(lines[i].names, names)};
-        reading->error = sums_add_line(reading->journal, &head, joined, &lines[i]);
+        reading->error = sums_add_line(reading->journal, id, &lines[i]);
     }
     arena_free(arena);
     reading->events++;

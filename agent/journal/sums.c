@@ -100,10 +100,10 @@ static enum error find_sum(struct journal *journal, struct sum_key key, struct s
     return ERROR_OK;
 }
 
-static void add_late(struct journal *journal, const struct line_head *head)
+static void add_late(struct journal *journal, struct id id, int64_t time_ms)
 {
     journal->lates = grow_array(journal->lates, &journal->late_capacity, journal->late_count, sizeof *journal->lates);
-    journal->lates[journal->late_count++] = (struct late){head->time_ms, head->id};
+    journal->lates[journal->late_count++] = (struct late){time_ms, id};
 }
 
 static uint32_t slot_of(int64_t time_ms)
@@ -112,40 +112,75 @@ static uint32_t slot_of(int64_t time_ms)
     return slot < 0 ? 0 : slot > UINT32_MAX ? UINT32_MAX : (uint32_t)slot;
 }
 
-enum error sums_add_line(struct journal *journal, const struct line_head *head, struct slice names,
-                         const struct journal_line *line)
+static enum error find_recent(struct journal *journal, uint32_t slot, struct slice names, struct sum **ret_sum)
 {
-    struct sum *sum;
-    uint32_t slot = slot_of(line->time_ms);
+    if (!journal->recent || journal->recent_slot != slot || journal->recent_bytes != names.length ||
+        memcmp(journal->recent_names, names.data, names.length) != 0) {
+        struct sum_key key = {slot, series_find(journal, names, slot == journal->slot)};
+        enum error error = find_sum(journal, key, &journal->recent);
+        if (error)
+            return error;
+        journal->recent_slot = slot;
+        journal->recent_bytes = names.length;
+        memcpy(journal->recent_names, names.data, names.length);
+    }
+    *ret_sum = journal->recent;
+    return ERROR_OK;
+}
+
+/* The sum that a line goes to; it will be put. */
+static enum error touch(struct journal *journal, struct id id, int64_t time_ms, struct slice names,
+                        struct sum **ret_sum)
+{
+    uint32_t slot = slot_of(time_ms);
     if (slot > journal->slot) {
         journal->slot = slot;
         journal->slot_series = 0;
     }
-    if (line_is_late(&head->id, line->time_ms))
-        add_late(journal, head);
-    struct sum_key key = {slot, series_find(journal, names, slot == journal->slot)};
-    enum error error = find_sum(journal, key, &sum);
-    if (error)
-        return error;
-    for (size_t i = 0; i < MEASURE_COUNT; i++)
-        if (line->of[i] && __builtin_add_overflow(sum->of[i], line->of[i], &sum->of[i]))
-            sum->of[i] = UINT64_MAX;
-    if (!sum->is_dirty) {
-        sum->is_dirty = true;
-        sum->next_dirty = journal->dirty;
-        journal->dirty = sum;
+    if (line_is_late(&id, time_ms))
+        add_late(journal, id, time_ms);
+    enum error error = find_recent(journal, slot, names, ret_sum);
+    if (!error && !(*ret_sum)->is_dirty) {
+        (*ret_sum)->is_dirty = true;
+        (*ret_sum)->next_dirty = journal->dirty;
+        journal->dirty = *ret_sum;
     }
-    return ERROR_OK;
+    return error;
+}
+
+static void add(struct sum *sum, size_t measure, uint64_t value)
+{
+    if (__builtin_add_overflow(sum->of[measure], value, &sum->of[measure]))
+        sum->of[measure] = UINT64_MAX;
+}
+
+enum error sums_add_line(struct journal *journal, struct id id, const struct journal_line *line)
+{
+    char names[NAMES_BYTES_MAX];
+    struct sum *sum;
+    const struct slice joined = {names, names_join(line->names, names)};
+    enum error error = touch(journal, id, line->time_ms, joined, &sum);
+    for (size_t i = 0; i < MEASURE_COUNT && !error; i++)
+        add(sum, i, line->of[i]);
+    return error;
 }
 
 enum error sums_add_chunk(struct journal *journal, const struct chunk *chunk)
 {
-    struct slice lines = {chunk->bytes + chunk->size - chunk->lines_bytes, chunk->lines_bytes}, names;
+    struct slice lines = {chunk->bytes + chunk->size - chunk->lines_bytes, chunk->lines_bytes}, names, measures;
     struct line_head head;
-    struct journal_line line;
+    struct sum *sum;
     enum error error = ERROR_OK;
-    while (!error && lines_next(&lines, &head, &names, &line))
-        error = sums_add_line(journal, &head, names, &line);
+    while (!error && lines_next(&lines, &head, &names, &measures)) {
+        error = touch(journal, head.id, head.time_ms, names, &sum);
+        for (; measures.length && !error; measures = slice_from(measures, sizeof(struct line_measure))) {
+            struct line_measure measure;
+            uint64_t value;
+            memcpy(&measure, measures.data, sizeof measure);
+            memcpy(&value, measure.value, sizeof value);
+            add(sum, measure.measure, value);
+        }
+    }
     return error;
 }
 
@@ -191,7 +226,7 @@ void sums_forget(struct journal *journal)
         HASH_DEL(journal->cached, sum);
         free(sum);
     }
-    journal->dirty = NULL;
+    journal->dirty = journal->recent = NULL;
 }
 
 /* ---- reading, on any thread ---- */
