@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "control/control.h"
+#include "events_file.h"
 #include "leaks.h"
 #include "loops.h"
 #include "notify.h"
@@ -37,6 +38,7 @@ struct agent {
     struct wallet_ledger *ledger;
     unsigned recovered;
     struct reconcile *reconcile;
+    struct events_file *events_file;
     atomic_bool is_ledger_stopped;
     struct journal *journal;
     struct identity *identity;
@@ -271,6 +273,8 @@ static enum error open_services(struct agent *agent)
         error = startup_open_identity(options, agent->settings, &agent->identity);
     if (error)
         return error;
+    if (agent->settings->evidence.events_file)
+        agent->events_file = events_file_open(agent->journal, agent->settings->evidence.events_file);
     agent->reconcile = reconcile_start(agent->ledger, agent->journal, agent->settings->environment);
     agent->routing = routing_new();
     agent->ratelimit = startup_load_ratelimit(options);
@@ -357,6 +361,7 @@ static void close_services(struct agent *agent)
         identity_close(agent->identity);
     certificates_free(agent->certificates);
     reconcile_close(agent->reconcile);
+    events_file_close(agent->events_file);
     if (agent->journal)
         journal_close(agent->journal);
     alerts_close(agent->alerts);
@@ -366,6 +371,20 @@ static void close_services(struct agent *agent)
     config_release(agent->settings);
 }
 
+/* Once a minute, a bounded part: what evidence.keep_… no longer wants. Whole slots, so that their sums stay true. */
+static void trim_journal(struct agent *agent)
+{
+    enum { DAY_S = 86400, ROUNDS_MAX = 20 };
+    struct settings *settings = retain_settings(agent);
+    const int64_t now_s = clock_wall_ns() / 1000000000 / JOURNAL_SLOT_S * JOURNAL_SLOT_S;
+    const int64_t events_s =
+        settings->evidence.events_days ? now_s - (int64_t)settings->evidence.events_days * DAY_S : 0;
+    const int64_t sums_s = settings->evidence.sums_days ? now_s - (int64_t)settings->evidence.sums_days * DAY_S : 0;
+    config_release(settings);
+    for (unsigned i = 0; i < ROUNDS_MAX && journal_trim(agent->journal, events_s * 1000, sums_s); i++)
+        ;
+}
+
 static void serve_until_stopped(struct agent *agent)
 {
     static const struct timespec minute = {60, 0};
@@ -373,8 +392,10 @@ static void serve_until_stopped(struct agent *agent)
     startup_block_signals(&signals);
     while (!atomic_load(&agent->is_ledger_stopped)) {
         int number = sigtimedwait(&signals, NULL, &minute);
-        if (number < 0 && errno == EAGAIN)
+        if (number < 0 && errno == EAGAIN) {
             startup_save_ratelimit(agent->options, agent->ratelimit);
+            trim_journal(agent);
+        }
         if (number < 0)
             continue;
         if (number == SIGTERM || number == SIGINT)

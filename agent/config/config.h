@@ -367,6 +367,10 @@ struct settings {
         uint32_t every_hours, kept;
     } backups;
     struct {
+        uint32_t events_days, sums_days; /* 0: for ever */
+        const char *events_file;         /* NULL: none */
+    } evidence;
+    struct {
         bool enabled, wallet_enforcement;
         enum hold_rule hold;
         bool cheaper_target;       /* when money is short: another target of this environment that it can pay */

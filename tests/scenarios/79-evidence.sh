@@ -16,6 +16,7 @@ providers:
     - {id: second, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: claude, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
 cache: {enabled: true, ttl_seconds: 600}
+evidence: {events_file: events.jsonl}
 consumer_groups:
   - {name: any, api_key: kt_cg_any, wallet_team_id: any}
   - {name: poor, api_key: kt_cg_poor, wallet_team_id: poor}
@@ -62,6 +63,14 @@ has "a bad period is said with its forms" "$(curl -sS --unix-socket "$T/r/tollga
 has "a question is answered in a sentence" "$(curl -sS --unix-socket "$T/r/tollgate/dev/report.sock" 'http://agent/v1/questions/cache-repeats?period=today')" 'The cache answered'
 is "sessions are what one program did" "$(curl -sS --unix-socket "$T/r/tollgate/dev/report.sock" 'http://agent/v1/report/sessions?period=today&group=any' | json 'len(d["sessions"]) >= 1 and d["sessions"][0]["calls"] > 0')" True
 is "wallets have a pace" "$(wallet_json any >/dev/null; "$TOLLGATE" wallet list --json | json '[w["burn_24h"] == w["spent"] for w in d["wallets"] if w["wallet"] == "any"]')" "[True]"
+
+is "the file of events has each as a line" \
+    "$(python3 -c 'import json,sys; e = [json.loads(l) for l in open(sys.argv[1])]; print(len(e), len({x["id"] for x in e}))' "$T/events.jsonl")" "24 24"
+mv "$T/events.jsonl" "$T/moved"
+sleep 1.1 # it is looked for once a second
+ask fast "after the file was moved" >/dev/null
+settled any
+is "one that was moved away is made anew" "$(wc -l <"$T/events.jsonl") $(stat -c %a "$T/events.jsonl")" "1 600"
 
 everything() { report 'by=group,wallet,provider,model,requested,target,project,executable,directory,uid,reason&step=quarter' | json '[(r, ) for r in d["rows"]], d["total"]'; }
 before=$(everything)
