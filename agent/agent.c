@@ -41,6 +41,7 @@ struct agent {
     struct events_file *events_file;
     atomic_bool is_ledger_stopped;
     struct journal *journal;
+    struct metrics *metrics;
     struct identity *identity;
     struct routing *routing;
     struct ratelimit *ratelimit;
@@ -259,6 +260,24 @@ static void make_loops(struct agent *agent)
     agent->listener_handler = flow_listener_handler(loops_workers(agent->loops));
 }
 
+static const char *find_timing(void *context, unsigned row, struct histogram_sum *ret_sum)
+{
+    struct agent *agent = context;
+    return flow_find_timing(loops_workers(agent->loops), row, ret_sum);
+}
+
+static void open_metrics(struct agent *agent)
+{
+    const struct metrics_sources sources = {.ledger = agent->ledger,
+                                            .journal = agent->journal,
+                                            .routing = agent->routing,
+                                            .cache = agent->cache,
+                                            .retain_settings = retain_settings,
+                                            .find_timing = find_timing,
+                                            .context = agent};
+    agent->metrics = metrics_open(&sources);
+}
+
 static enum error open_services(struct agent *agent)
 {
     const struct agent_options *options = agent->options;
@@ -275,8 +294,9 @@ static enum error open_services(struct agent *agent)
         return error;
     if (agent->settings->evidence.events_file)
         agent->events_file = events_file_open(agent->journal, agent->settings->evidence.events_file);
-    agent->reconcile = reconcile_start(agent->ledger, agent->journal, agent->settings->environment);
     agent->routing = routing_new();
+    open_metrics(agent); /* before the first event */
+    agent->reconcile = reconcile_start(agent->ledger, agent->journal, agent->settings->environment);
     agent->ratelimit = startup_load_ratelimit(options);
     make_loops(agent);
     agent->redirects = startup_open_redirects(options, agent->settings);
@@ -334,6 +354,7 @@ static enum error open_control(struct agent *agent)
                                   .certificates = agent->certificates,
                                   .routing = agent->routing,
                                   .cache = agent->cache,
+                                  .metrics = agent->metrics,
                                   .retain_settings = retain_settings,
                                   .reload = reload,
                                   .change_budgets = change_budgets,
@@ -360,6 +381,7 @@ static void close_services(struct agent *agent)
     if (agent->identity)
         identity_close(agent->identity);
     certificates_free(agent->certificates);
+    metrics_close(agent->metrics);
     reconcile_close(agent->reconcile);
     events_file_close(agent->events_file);
     if (agent->journal)

@@ -84,6 +84,9 @@ bool json_string_is(const struct json_value *value, const char *text); /* decode
 
 /* Writers: append to a buffer (which must be large enough by construction: checked; a string takes at most six bytes
  * per byte and its quotes). */
+/* Bytes of the well-formed UTF-8 sequence of two or more bytes at `at` (RFC 3629: no overlong forms, no surrogates,
+ * nothing above U+10FFFF); 0 when it is none. */
+size_t json_utf8_length(const char *at, const char *end);
 /* The UTF-8 of a code point (RFC 3629, section 3): how many bytes. */
 size_t json_encode_utf8(unsigned code, char utf8[4]);
 void json_write_string(struct buffer *buffer, struct slice text); /* quoted; invalid UTF-8 becomes U+FFFD */

@@ -6,10 +6,6 @@
 
 #include "base/json.h"
 
-/* Bytes of the well-formed UTF-8 sequence of two or more bytes at `at` (RFC 3629: no overlong forms, no surrogates,
- * nothing above U+10FFFF); 0 when it is none. */
-size_t json_utf8_length(const char *at, const char *end);
-
 /* Decodes the inside of a *validated* string byte by byte; it ends at the closing quote. */
 struct json_text {
     const char *at;

@@ -366,6 +366,12 @@ struct settings {
         const char *directory; /* NULL: STATE/backups */
         uint32_t every_hours, kept;
     } backups;
+    struct { /* evidence.metrics */
+        bool enabled;
+        uint32_t port;         /* of 127.0.0.1 */
+        struct secret *secret; /* NULL: nobody gets in; secret_problem says why */
+        const char *secret_environment, *secret_file, *secret_store, *secret_problem;
+    } metrics;
     struct {
         uint32_t events_days, sums_days; /* 0: for ever */
         const char *events_file;         /* NULL: none */

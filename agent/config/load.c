@@ -242,6 +242,7 @@ void config_release(struct settings *settings)
     for (size_t i = 0; i < settings->target_count; i++)
         secret_free(settings->targets[i].secret);
     secret_free(settings->alerts.webhook_secret);
+    secret_free(settings->metrics.secret);
     for (size_t i = 0; i < settings->rule_count; i++)
         for (size_t j = 0; settings->rules[i].patterns && j < settings->rules[i].pattern_count; j++)
             pattern_free(settings->rules[i].patterns[j]);

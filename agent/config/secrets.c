@@ -189,6 +189,20 @@ static void load_webhook_secret(struct loader *loader, const struct node *root)
         load_secret(loader, &reference, webhook, "the webhook's key");
 }
 
+static void load_metrics_secret(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct node *metrics = node_member(node_member(root, "evidence"), "metrics");
+    const struct reference reference = {settings->metrics.secret_environment, settings->metrics.secret_file,
+                                        settings->metrics.secret_store, &settings->metrics.secret,
+                                        &settings->metrics.secret_problem};
+    if (node_member(metrics, "secret_key_ref"))
+        load_secret(loader, &reference, metrics, "the token of metrics");
+    else if (settings->metrics.enabled)
+        report(loader, SEVERITY_ERROR, metrics, "secret_key_ref: {file: metrics.token}",
+               "\"metrics\" lacks \"secret_key_ref\": without a token every user of this machine could read them");
+}
+
 void load_secrets(struct loader *loader, const struct node *root)
 {
     struct settings *settings = loader->settings;
@@ -199,6 +213,7 @@ void load_secrets(struct loader *loader, const struct node *root)
         if (node->kind == NODE_MAPPING)
             load_target_secret(loader, &settings->targets[i], node);
     load_webhook_secret(loader, root);
+    load_metrics_secret(loader, root);
 }
 
 enum error config_store_secret(const char *directory, const char *name, struct slice value)

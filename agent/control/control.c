@@ -24,11 +24,12 @@
 
 #include "shim/contract.h"
 
-enum { SOCKETS = 2, CALLS_MAX = 64, BODY_BYTES_MAX = 8 << 20, REQUEST_BYTES_MAX = 64 << 10, TIMEOUT_SECONDS = 10 };
+enum socket { SOCKET_ADMIN, SOCKET_REPORT, SOCKET_METRICS, SOCKETS };
+enum { CALLS_MAX = 64, BODY_BYTES_MAX = 8 << 20, REQUEST_BYTES_MAX = 64 << 10, TIMEOUT_SECONDS = 10 };
 
 struct control {
     const struct control_services *services;
-    int sockets[SOCKETS]; /* 0: admin, 1: report */
+    int sockets[SOCKETS]; /* -1: there is none */
     int wake_fd;
     pthread_t thread;
     atomic_bool is_closing;
@@ -42,7 +43,7 @@ struct call_thread {
     struct control *control;
     int fd;
     unsigned slot;
-    bool is_admin_socket;
+    enum socket socket;
 };
 
 static bool read_request(struct call *call, struct http_parser *parser)
@@ -85,7 +86,7 @@ static void write_answer(struct call *call, int status)
     struct buffer head;
     buffer_init(&head, 4096);
     const struct http_field fields[] = {
-        {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/json")},
+        {SLICE_LITERAL("content-type"), slice_of(call->content_type ? call->content_type : "application/json")},
         {SLICE_LITERAL("content-length"), slice_of(arena_printf(call->arena, "%zu", buffer_length(&call->body)))},
         {SLICE_LITERAL("connection"), SLICE_LITERAL("close")}};
     check(http_write_head(&head, status, fields, sizeof fields / sizeof *fields));
@@ -94,23 +95,31 @@ static void write_answer(struct call *call, int status)
     buffer_done(&head);
 }
 
-static void serve(struct call_thread *thread)
+/* Whose call it is; of a port nobody vouches for it. */
+static bool find_peer(const struct call_thread *thread, uid_t *ret_uid)
 {
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t length = sizeof peer;
-    const struct http_limits limits = {16384, 8192, 64, REQUEST_BYTES_MAX, false};
+    if (thread->socket != SOCKET_METRICS && getsockopt(thread->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+        return false;
+    *ret_uid = peer.uid;
+    return true;
+}
+
+static void serve(struct call_thread *thread)
+{
+    const struct http_limits limits = {16384, 8192, 64, REQUEST_BYTES_MAX, thread->socket == SOCKET_METRICS};
     struct call call = {.services = thread->control->services,
                         .fd = thread->fd,
-                        .is_admin_socket = thread->is_admin_socket,
+                        .is_admin_socket = thread->socket == SOCKET_ADMIN,
                         .is_closing = &thread->control->is_closing};
-    if (getsockopt(thread->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+    if (!find_peer(thread, &call.uid))
         return;
-    call.uid = peer.uid;
     call.arena = arena_new(8192);
     buffer_init(&call.body, BODY_BYTES_MAX);
     struct http_parser *parser = http_parser_new(&limits);
     if (read_request(&call, parser)) {
-        int status = control_dispatch(&call);
+        int status = thread->socket == SOCKET_METRICS ? control_scrape(&call) : control_dispatch(&call);
         if (!call.is_streaming)
             write_answer(&call, status);
     }
@@ -150,7 +159,7 @@ static int take_slot(struct control *control, int fd)
     return slot;
 }
 
-static void start_call(struct control *control, int fd, bool is_admin_socket)
+static void start_call(struct control *control, int fd, enum socket socket)
 {
     const struct timeval timeout = {TIMEOUT_SECONDS, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
@@ -162,7 +171,7 @@ static void start_call(struct control *control, int fd, bool is_admin_socket)
     }
     struct call_thread *thread = calloc(1, sizeof *thread);
     check(thread != NULL);
-    *thread = (struct call_thread){control, fd, (unsigned)slot, is_admin_socket};
+    *thread = (struct call_thread){control, fd, (unsigned)slot, socket};
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -175,8 +184,9 @@ static void start_call(struct control *control, int fd, bool is_admin_socket)
 static void *run_control(void *argument)
 {
     struct control *control = argument;
-    struct pollfd polled[SOCKETS + 1] = {
-        {control->sockets[0], POLLIN, 0}, {control->sockets[1], POLLIN, 0}, {control->wake_fd, POLLIN, 0}};
+    struct pollfd polled[SOCKETS + 1] = {[SOCKETS] = {control->wake_fd, POLLIN, 0}};
+    for (int i = 0; i < SOCKETS; i++)
+        polled[i] = (struct pollfd){control->sockets[i], POLLIN, 0};
     while (!atomic_load(&control->is_closing)) {
         if (poll(polled, SOCKETS + 1, -1) < 0 && errno != EINTR)
             break;
@@ -185,7 +195,7 @@ static void *run_control(void *argument)
                 continue;
             int fd = accept4(control->sockets[i], NULL, NULL, SOCK_CLOEXEC);
             if (fd >= 0)
-                start_call(control, fd, i == 0);
+                start_call(control, fd, (enum socket)i);
         }
     }
     return NULL;
@@ -209,22 +219,30 @@ static int listen_at(const char *directory, const char *name, mode_t mode)
     return -1;
 }
 
+static void listen_at_all(struct control *control)
+{
+    const struct control_services *services = control->services;
+    struct settings *settings = services->retain_settings(services->context);
+    bool is_shared = settings->environment == ENVIRONMENT_PROD;
+    config_release(settings);
+    control->sockets[SOCKET_ADMIN] = listen_at(services->runtime, TOLLGATE_FILE_ADMIN, 0600);
+    control->sockets[SOCKET_REPORT] = listen_at(services->runtime, TOLLGATE_FILE_REPORT, is_shared ? 0666 : 0600);
+    control->sockets[SOCKET_METRICS] = -1;
+}
+
 enum error control_open(const struct control_services *services, struct control **ret_control)
 {
     struct control *control = calloc(1, sizeof *control);
     check(control != NULL);
-    struct settings *settings = services->retain_settings(services->context);
-    bool is_shared = settings->environment == ENVIRONMENT_PROD;
-    config_release(settings);
     control->services = services;
     pthread_mutex_init(&control->lock, NULL);
     pthread_cond_init(&control->changed, NULL);
     for (int i = 0; i < CALLS_MAX; i++)
         control->call_fds[i] = -1;
-    control->sockets[0] = listen_at(services->runtime, TOLLGATE_FILE_ADMIN, 0600);
-    control->sockets[1] = listen_at(services->runtime, TOLLGATE_FILE_REPORT, is_shared ? 0666 : 0600);
+    listen_at_all(control);
     control->wake_fd = eventfd(0, EFD_CLOEXEC);
-    if (control->sockets[0] >= 0 && control->sockets[1] >= 0 && control->wake_fd >= 0 &&
+    if (control->sockets[SOCKET_ADMIN] >= 0 && control->sockets[SOCKET_REPORT] >= 0 && control->wake_fd >= 0 &&
+        control_listen_metrics(services, &control->sockets[SOCKET_METRICS]) == ERROR_OK &&
         pthread_create(&control->thread, NULL, run_control, control) == 0) {
         *ret_control = control;
         return ERROR_OK;
@@ -252,7 +270,8 @@ void control_close(struct control *control)
         pthread_cond_wait(&control->changed, &control->lock);
     pthread_mutex_unlock(&control->lock);
     for (int i = 0; i < SOCKETS; i++)
-        close(control->sockets[i]);
+        if (control->sockets[i] >= 0)
+            close(control->sockets[i]);
     close(control->wake_fd);
     free(control);
 }

@@ -24,6 +24,7 @@
  *   report GET  /v1/cache                    hits, misses, entries, bytes …; ?group=NAME, &model=NAME: theirs alone
  *   admin  POST /v1/cache/clear              {group?, model?} → {cleared}; 422: no such group, and nothing of it here
  *   report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held, deadline}]}
+ *   report GET  /metrics                     figures for Prometheus, as text; also at 127.0.0.1:PORT (evidence.metrics)
  *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
  *   admin  POST /v1/wallets/NAME/fund        {amount, note?, create?, id?} → the wallet's row and the transfer's id
  *   admin  POST /v1/wallets/NAME/adjust      {amount, note, id?} → likewise
@@ -42,6 +43,7 @@
 #include "base/error.h"
 #include "cache/cache.h"
 #include "config/config.h"
+#include "evidence/evidence.h"
 #include "journal/journal.h"
 #include "net/net.h"
 #include "routing/routing.h"
@@ -62,6 +64,7 @@ struct control_services {
     struct certificates *certificates;
     struct routing *routing;
     struct cache *cache;
+    struct metrics *metrics;
     struct settings *(*retain_settings)(void *context);
     /* Loads the policy file anew. The text (problems, warnings) is appended to `text`. */
     enum error (*reload)(void *context, struct buffer *text);
@@ -77,7 +80,8 @@ struct control_services {
     void *context;
 };
 
-/* Binds both sockets in the runtime directory and starts the control thread. */
+/* Binds both sockets in the runtime directory, and the port of metrics where the policy wants one, and starts the
+ * control thread. */
 enum error control_open(const struct control_services *services, struct control **ret_control) MUST_USE;
 /* Ends open requests and followers. NULL is fine. */
 void control_close(struct control *control);

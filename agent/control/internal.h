@@ -25,9 +25,10 @@ struct call {
     uid_t uid;
     bool is_admin_socket;
     int fd;
-    atomic_bool *is_closing; /* the agent is stopping */
-    struct buffer body;      /* the answer */
-    bool is_streaming;       /* the handler wrote its own answer */
+    atomic_bool *is_closing;  /* the agent is stopping */
+    struct buffer body;       /* the answer */
+    const char *content_type; /* of the answer; NULL: JSON */
+    bool is_streaming;        /* the handler wrote its own answer */
 };
 
 /* ---- routes.c ---- */
@@ -74,6 +75,13 @@ int control_follow(struct call *call); /* streams events until the client leaves
 int control_reload(struct call *call);
 int control_backup(struct call *call);
 int control_store_secret(struct call *call);
+int control_get_metrics(struct call *call);
+
+/* ---- metrics.c: the port of evidence.metrics ---- */
+/* Binds 127.0.0.1:PORT; -1: metrics are off. FILE_UNWRITABLE: it is taken. */
+enum error control_listen_metrics(const struct control_services *services, int *ret_fd) MUST_USE;
+/* Answers a request to it: who has the token gets /metrics, and that alone. */
+int control_scrape(struct call *call);
 int control_stop(struct call *call);
 
 #endif

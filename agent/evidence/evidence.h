@@ -8,8 +8,12 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/histogram.h"
 #include "base/zone.h"
+#include "cache/cache.h"
 #include "journal/journal.h"
+#include "routing/routing.h"
+#include "wallet/wallet.h"
 
 /* ---- period.c: spans of time as people write them ---- */
 
@@ -94,5 +98,27 @@ enum error question_write(struct journal *journal, const struct question *questi
                           struct arena *arena, struct buffer *out) MUST_USE;
 /* "period": {…}, under `name`. */
 void period_write(struct buffer *out, const char *name, const struct period *period);
+
+/* ---- metrics.c: what Prometheus reads ---- */
+
+struct metrics;
+/* Owned by the agent, alive until metrics_close. */
+struct metrics_sources {
+    struct wallet_ledger *ledger;
+    struct journal *journal;
+    struct routing *routing;
+    struct cache *cache;
+    struct settings *(*retain_settings)(void *context);
+    /* How long calls spent in our own steps, row by row: the step's name, "overhead" in row 0; NULL: no such row. */
+    const char *(*find_timing)(void *context, unsigned row, struct histogram_sum *ret_sum);
+    void *context;
+};
+/* Counts the events that are appended from now on: counters begin at 0 with the agent. */
+struct metrics *metrics_open(const struct metrics_sources *sources);
+void metrics_close(struct metrics *metrics); /* before the journal's end; NULL is fine */
+/* The text exposition format 0.0.4. Waits until what was appended is counted: not from a loop. OVERLOADED: it does not
+ * fit into `out`. */
+enum error metrics_write(struct metrics *metrics, struct buffer *out) MUST_USE;
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 #endif

@@ -7,39 +7,6 @@
  */
 #include "flow/exchange.h"
 
-/* A last '-' stands for any ending. Fetch Metadata (w3.org/TR/fetch-metadata), CORS and Referer
- * (fetch.spec.whatwg.org), client hints (RFC 8942). */
-static const char *const browser_fields[] = {"origin", "referer", "sec-fetch-", "access-control-request-", "sec-ch-"};
-
-/* Node's fetch says this of itself (undici, lib/web/fetch/index.js), and no other Sec-Fetch field; a browser sends
- * Sec-Fetch-Site with each. */
-static bool is_node(const struct http_field *field)
-{
-    return slice_is_like(field->name, "sec-fetch-mode") && slice_is(field->value, "cors");
-}
-
-/* What only a browser sends, NULL: nothing of it. */
-static const char *find_browser(const struct http_request *request)
-{
-    if (slice_is(request->method, "OPTIONS"))
-        return "OPTIONS";
-    for (size_t i = 0; i < request->field_count; i++)
-        for (size_t j = 0; j < sizeof browser_fields / sizeof *browser_fields; j++)
-            if (http_field_is_named(request->fields[i].name, browser_fields[j]) && !is_node(&request->fields[i]))
-                return browser_fields[j];
-    return NULL;
-}
-
-/* A page whose name was made to resolve to 127.0.0.1 (DNS rebinding) says that name here. */
-static bool is_host_ours(const struct http_request *request, unsigned port)
-{
-    char numeric[32], name[32];
-    struct slice host = http_find_field(request->fields, request->field_count, "host");
-    snprintf(numeric, sizeof numeric, "127.0.0.1:%u", port);
-    snprintf(name, sizeof name, "localhost:%u", port);
-    return slice_is_like(host, numeric) || slice_is_like(host, name);
-}
-
 /* "/openai/v1/models": "openai". */
 static struct slice first_segment(struct slice path)
 {
@@ -81,10 +48,10 @@ static enum outcome refuse_browser(struct exchange *exchange, const char *why)
 enum outcome base_url_accept(struct exchange *exchange, const struct http_request *request)
 {
     const unsigned port = connection_peer(session_connection(exchange->session))->port;
-    const char *browser = find_browser(request);
+    const char *browser = http_find_browser(request);
     if (browser)
         return refuse_browser(exchange, browser);
-    if (!is_host_ours(request, port))
+    if (!http_is_loopback_host(request, port))
         return refuse_browser(
             exchange, arena_printf(exchange->arena, "Host is neither 127.0.0.1:%u nor localhost:%u", port, port));
     const char *host = find_host(exchange->settings, first_segment(request->path));

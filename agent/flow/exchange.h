@@ -110,6 +110,7 @@ enum relay_mode { RELAY_BUFFERED, RELAY_LENGTH, RELAY_CHUNKED };
 struct step_note {
     enum outcome outcome;
     int64_t since_start_ns; /* when it was left */
+    int64_t took_ns;        /* in all its runs */
     const char *text;       /* its decision in words, NULL when obvious */
     bool was_run;
 };
@@ -126,7 +127,8 @@ struct exchange {
     char id_text[ID_TEXT_MAX];
     int64_t started_wall_ns, started_ns;
     enum step step;
-    bool is_running; /* flow_run is on the stack */
+    bool is_running;      /* flow_run is on the stack */
+    int64_t step_left_ns; /* since started_ns: when the last step was left */
     struct step_note notes[STEP_COUNT];
     enum error error;
     const char *error_detail; /* English, arena; what the client may read */
@@ -252,6 +254,7 @@ struct flow_worker {
     bool is_draining;
     void (*drained)(void *context);
     void *drained_context;
+    struct histogram overhead, steps[STEP_COUNT];
 };
 
 /* flow.c */
@@ -269,6 +272,9 @@ void exchange_client_gone(struct exchange *exchange);
 void exchange_leave(struct exchange *exchange);
 const char *flow_step_name(unsigned step);
 const char *flow_outcome_name(enum outcome outcome);
+
+/* timing.c: the exchange is over; what it spent in which step is counted. */
+void timing_count(const struct exchange *exchange);
 
 /* one per step */
 #define STEP(name, is_tail) enum outcome step_##name(struct exchange *exchange);

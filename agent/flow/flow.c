@@ -142,6 +142,8 @@ void flow_run(struct exchange *exchange)
         struct step_note *note = &exchange->notes[exchange->step];
         note->outcome = outcome;
         note->since_start_ns = clock_monotonic_ns() - exchange->started_ns;
+        note->took_ns += note->since_start_ns - exchange->step_left_ns;
+        exchange->step_left_ns = note->since_start_ns;
         note->was_run = true;
         bool is_unreceived = exchange->step == STEP_receive && outcome == OUTCOME_FAIL;
         exchange->step = step_after(exchange, outcome);
@@ -149,6 +151,7 @@ void flow_run(struct exchange *exchange)
             release_unreceived(exchange);
     }
     check_set_trail(NULL);
+    timing_count(exchange);
     exchange_free(exchange);
 }
 

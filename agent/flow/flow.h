@@ -6,6 +6,7 @@
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
 
+#include "base/histogram.h"
 #include "base/list.h"
 #include "cache/cache.h"
 #include "config/config.h"
@@ -46,6 +47,10 @@ struct flow_workers {
 };
 /* Handler functions for listener_open; the handler's context is a struct flow_workers. */
 struct listener_handler flow_listener_handler(struct flow_workers *workers);
+
+/* How long calls spent in our own steps, all workers together. Row 0: "overhead", all that a call waited for us before
+ * it was sent or answered without; the others: one step each, by its name. NULL: there is no such row. Any thread. */
+const char *flow_find_timing(const struct flow_workers *workers, unsigned row, struct histogram_sum *ret_sum);
 
 /* Whether programs of that user may use the agent. */
 bool flow_is_admitted(const struct settings *settings, uid_t uid);

@@ -62,6 +62,13 @@ bool http_parser_is_idle(const struct http_parser *parser);
 /* Ready for the next message. */
 void http_parser_reset(struct http_parser *parser);
 
+/* ---- browser.c: ports of 127.0.0.1, which every browser reaches ---- */
+/* What only a browser sends: a fixed text; NULL: nothing of it. */
+const char *http_find_browser(const struct http_request *request);
+/* Is Host 127.0.0.1:PORT or localhost:PORT? A page whose name was made to resolve to 127.0.0.1 (DNS rebinding) says
+ * that name. */
+bool http_is_loopback_host(const struct http_request *request, unsigned port);
+
 /* ---- writing ---- */
 const char *http_reason(int status); /* "Unknown" for what is not in the registry */
 /* Appends "HTTP/1.1 200 OK\r\n" + fields + blank line. False (nothing appended) for a status that has not three digits,

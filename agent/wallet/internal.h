@@ -158,7 +158,7 @@ struct wallet_ledger {
     atomic_bool is_stopped;
     atomic_bool is_disk_low; /* set and cleared by the chores thread: no new holds */
     atomic_ullong operations, batches, refusals, recovered, expired, sequence;
-    atomic_llong commit_ns_total;
+    struct histogram commits; /* the ledger thread observes */
 
     pthread_mutex_t publish_lock;                     /* a leaf lock */
     struct published **published, *published_wallets; /* by account number */

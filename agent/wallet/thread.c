@@ -156,7 +156,7 @@ enum error ledger_commit_batch(struct wallet_ledger *ledger)
         return store_is_failed(ledger->tables.store) ? ERROR_STORE_IO : ERROR_OK;
     int64_t start_ns = clock_monotonic_ns();
     enum error error = ledger_commit(ledger);
-    atomic_fetch_add_explicit(&ledger->commit_ns_total, clock_monotonic_ns() - start_ns, memory_order_relaxed);
+    histogram_observe(&ledger->commits, clock_monotonic_ns() - start_ns);
     if (!error)
         look_at_log(ledger);
     return error;

@@ -190,8 +190,8 @@ void wallet_get_statistics(struct wallet_ledger *ledger, struct wallet_statistic
         .recovered = atomic_load_explicit(&ledger->recovered, memory_order_relaxed),
         .expired = atomic_load_explicit(&ledger->expired, memory_order_relaxed),
         .sequence = atomic_load(&ledger->sequence),
-        .commit_ns_total = atomic_load_explicit(&ledger->commit_ns_total, memory_order_relaxed),
         .is_stopped = atomic_load(&ledger->is_stopped),
         .is_disk_low = atomic_load(&ledger->is_disk_low),
     };
+    histogram_add(&ledger->commits, &ret_statistics->commits);
 }

@@ -9,6 +9,7 @@
 #define WALLET_WALLET_H
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/id.h"
 #include "base/mailbox.h"
 #include "base/money.h"
@@ -241,7 +242,7 @@ struct wallet_statistics {
     uint64_t operations, batches, refusals, recovered;
     uint64_t expired;  /* holds and jobs that the ledger settled itself while it was open */
     uint64_t sequence; /* of the newest transfer on disk */
-    int64_t commit_ns_total;
+    struct histogram_sum commits; /* how long they took; batches that changed nothing have none */
     bool is_stopped, is_disk_low;
 };
 void wallet_get_statistics(struct wallet_ledger *ledger, struct wallet_statistics *ret_statistics);
