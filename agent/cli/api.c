@@ -167,6 +167,29 @@ int api_get(const struct cli *cli, const char *path, struct answer *ret_answer)
     return code;
 }
 
+bool api_try(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer)
+{
+    const struct http_request request = {.method = "GET", .path = path, .timeout_ms = timeout_ms};
+    struct http_stream stream;
+    struct answer answer = {0};
+    size_t length = 0;
+    json_error_t ignored;
+    if (http_open(&cli->place, &request, &stream) != 0)
+        return false;
+    answer.status = stream.status;
+    int error = api_read_body(&stream, &answer.body, &length);
+    http_close(&stream);
+    if (error || answer.status != 200)
+        return false;
+    answer.json = json_loadb(answer.body, length, 0, &ignored);
+    if (!json_is_object(answer.json)) {
+        json_decref(answer.json);
+        return false;
+    }
+    *ret_answer = answer;
+    return true;
+}
+
 int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer)
 {
     char *body = order ? json_dumps(order, JSON_COMPACT) : NULL;
@@ -199,6 +222,16 @@ bool api_is_name(const char *what, const char *name)
     text_complain("\"%s\" is no name of a %s: letters, digits and ._-:@+, at most %d", terminal_clean(name), what,
                   TOLLGATE_NAME_MAX - 1);
     return false;
+}
+
+const char *api_encode(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/@";
+    char *encoded = text_allocate(3 * strlen(text) + 1), *to = encoded;
+    for (; *text; text++)
+        to += strchr(plain, *text) ? sprintf(to, "%c", *text) : sprintf(to, "%%%02X", (unsigned char)*text);
+    *to = '\0';
+    return encoded;
 }
 
 const char *api_text(const json_t *object, const char *member, const char *otherwise)

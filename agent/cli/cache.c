@@ -48,24 +48,13 @@ static void print_statistics(const struct cli *cli, const json_t *answer)
     puts(terminal_paint(stdout, COLOR_DIM, cli->place.environment));
 }
 
-/* RFC 3986 section 2.1: models have all sorts of names. */
-static const char *encode_parameter(const char *text)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/@";
-    char *encoded = text_allocate(3 * strlen(text) + 1), *to = encoded;
-    for (; *text; text++)
-        to += strchr(plain, *text) ? sprintf(to, "%c", *text) : sprintf(to, "%%%02X", (unsigned char)*text);
-    *to = '\0';
-    return encoded;
-}
-
 static const char *path_of(const struct options *options)
 {
     if (!options->group && !options->model)
         return "/v1/cache";
     return text_format("/v1/cache?%s%s%s%s", options->group ? "group=" : "",
-                       options->group ? encode_parameter(options->group) : "", options->model ? "&model=" : "",
-                       options->model ? encode_parameter(options->model) : "");
+                       options->group ? api_encode(options->group) : "", options->model ? "&model=" : "",
+                       options->model ? api_encode(options->model) : "");
 }
 
 static int cache_stats(struct cli *cli)

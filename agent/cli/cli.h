@@ -23,11 +23,14 @@ struct options {
     const char *group, *project;
     const char *policy, *providers, *prices, *log_level;
     const char *shell, *limit, *model, *engine;
+    const char *wallet, *provider, *target, *program, *reason; /* report: shell patterns */
+    const char *since, *until, *by, *format, *every;
+    struct text_list filters;                                  /* events */
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
-    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help;
+    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help, breakdown, compact;
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -46,6 +49,9 @@ enum option_set {
     OPTIONS_TRUST = 1 << 13,
     OPTIONS_JUPYTER = 1 << 14,
     OPTIONS_ENGINE = 1 << 15,
+    OPTIONS_REPORT = 1 << 16, /* --env takes both, too */
+    OPTIONS_TOP = 1 << 17,
+    OPTIONS_STATUSLINE = 1 << 18,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
@@ -91,6 +97,7 @@ struct cli {
     struct launch_place place;
     struct project project; /* that is followed; path NULL: none */
     struct text_list arguments;
+    bool is_both; /* --env both: `place` is dev's */
 };
 struct command {
     const char *name;
@@ -117,6 +124,9 @@ int reload_command(struct cli *cli);
 int wallet_command(struct cli *cli);
 int why_command(struct cli *cli);
 int events_command(struct cli *cli);
+int report_command(struct cli *cli);
+int top_command(struct cli *cli);
+int statusline_command(struct cli *cli);
 int secret_command(struct cli *cli);
 int doctor_command(struct cli *cli);
 int check_command(struct cli *cli);
@@ -173,6 +183,8 @@ struct answer {
  */
 int api_call(const struct cli *cli, const struct http_request *request, int quiet_status, struct answer *ret_answer);
 int api_get(const struct cli *cli, const char *path, struct answer *ret_answer);
+/* Quiet, and not for long: false when there is no such answer, whatever the reason. */
+bool api_try(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer);
 /* POST to the admin socket with `order` (taken over; NULL: it was not UTF-8, which is reported). */
 int api_post(const struct cli *cli, const char *path, json_t *order, struct answer *ret_answer);
 int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer);
@@ -180,6 +192,8 @@ int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int 
 int api_complain_absent(const struct cli *cli, int error);
 /* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
 bool api_is_name(const char *what, const char *name);
+/* As the value of a parameter (RFC 3986 section 2.1): models and paths have all sorts of names. */
+const char *api_encode(const char *text);
 /* A member as text: strings as they are, numbers and booleans formatted; `otherwise` when absent or null. */
 const char *api_text(const json_t *object, const char *member, const char *otherwise);
 long long api_integer(const json_t *object, const char *member, long long otherwise);
@@ -187,6 +201,8 @@ long long api_integer(const json_t *object, const char *member, long long otherw
 /* ---- wallet.c, order.c: balances, and what changes them ---- */
 
 void wallet_print(const struct cli *cli, const struct answer *answer); /* one wallet, its history when it is there */
+/* "12", "3.5", "-" where nothing burns. */
+const char *wallet_days_left(const json_t *wallet);
 int wallet_fund(struct cli *cli);
 int wallet_adjust(struct cli *cli);
 
@@ -226,10 +242,15 @@ const char *jupyter_program(const struct kernel *kernel, const char *program);
 int kernel_write(const struct kernel *from, const json_t *spec, const char *data, const char *name);
 int kernel_remove(const char *directory);
 
+/* ---- events.c: what a call's line has ---- */
+
+void events_print(const json_t *event, FILE *to);
+
 /* ---- terminal.c, table.c: what people read ---- */
 
 int terminal_width(void);
-bool terminal_is_compact(void); /* below 100 columns */
+bool terminal_is_compact(void);  /* below 100 columns, or … */
+void terminal_set_compact(void); /* … since it was asked for */
 bool terminal_has_color(FILE *to);
 enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_RED, COLOR_GREEN, COLOR_YELLOW };
 const char *terminal_paint(FILE *to, enum color color, const char *text);
@@ -242,6 +263,9 @@ void terminal_print_json(const struct answer *answer);
 /* Local time; the text itself when it is no time. */
 const char *terminal_time(const char *iso, bool with_date);
 const char *terminal_money(const char *decimal); /* at least two decimals */
+/* RFC 3339, seconds since 1970. */
+bool terminal_parse_time(const char *iso, long long *ret_seconds);
+const char *terminal_base(const char *path); /* its last part */
 
 enum table_flag { TABLE_RIGHT = 1, TABLE_WIDE = 2 /* only from 100 columns on */, TABLE_FLEX = 4 /* gives way */ };
 struct table_column {

@@ -5,18 +5,13 @@
  */
 #include "cli/cli.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #define EVENTS_LIMIT_MAX      1000
 #define EVENTS_LINE_BYTES_MAX (1u << 20)
-
-static const char *events_base(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 static const char *events_tokens(const json_t *tokens)
 {
@@ -29,7 +24,7 @@ static const char *events_tokens(const json_t *tokens)
     return text_format("%lld/%lld", input, api_integer(tokens, "output", 0) + api_integer(tokens, "output_audio", 0));
 }
 
-static void events_print(const json_t *event)
+void events_print(const json_t *event, FILE *to)
 {
     bool is_compact = terminal_is_compact();
     int width = terminal_width(), program = is_compact ? 10 : 14, route = is_compact ? 30 : 42;
@@ -41,7 +36,7 @@ static void events_print(const json_t *event)
     const char *start =
         text_format("%s %s %s %s ", terminal_time(api_text(event, "time", "-"), false),
                     terminal_pad(terminal_clean(api_text(event, "status", "-")), -3),
-                    terminal_pad(terminal_clean(events_base(api_text(event, "executable", "-"))), program),
+                    terminal_pad(terminal_clean(terminal_base(api_text(event, "executable", "-"))), program),
                     terminal_pad(terminal_clean(arrow), route));
     const char *rest;
     if (error[0]) {
@@ -53,8 +48,41 @@ static void events_print(const json_t *event)
                            is_compact ? "" : terminal_clean(api_text(event, "wallet", "")));
     }
     rest = terminal_fit(rest, width - terminal_columns(start));
-    printf("%s%s\n", start, terminal_paint(stdout, error[0] ? COLOR_RED : COLOR_NONE, rest));
+    fprintf(to, "%s%s\n", start, terminal_paint(to, error[0] ? COLOR_RED : COLOR_NONE, rest));
 }
+
+/* ---- which of them ---- */
+
+/* "group=a,model=gpt-*": each an own NAME=PATTERN. EX_USAGE after a message. */
+static int events_read_filters(const struct text_list *written, struct text_list *ret_filters)
+{
+    for (size_t i = 0; i < written->count; i++)
+        for (const char *at = written->items[i]; *at;) {
+            const size_t length = strcspn(at, ",");
+            const char *filter = text_format("%.*s", (int)length, at);
+            if (!strchr(filter, '=') || filter[0] == '=') {
+                text_complain("--filter is NAME=PATTERN, e.g. status=429,model='gpt-*'");
+                return EX_USAGE;
+            }
+            text_append(ret_filters, filter);
+            at += length + (at[length] == ',');
+        }
+    return EX_OK;
+}
+
+static bool events_fits(const json_t *event, const struct text_list *filters)
+{
+    for (size_t i = 0; i < filters->count; i++) {
+        const char *equals = strchr(filters->items[i], '=');
+        const char *name = text_format("%.*s", (int)(equals - filters->items[i]), filters->items[i]);
+        const char *value = api_text(event, strcmp(name, "program") == 0 ? "executable" : name, "");
+        if (fnmatch(equals + 1, value, 0) != 0 && fnmatch(equals + 1, terminal_base(value), 0) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the lists ---- */
 
 static void events_show(const struct cli *cli, const json_t *event)
 {
@@ -63,17 +91,33 @@ static void events_show(const struct cli *cli, const json_t *event)
         json_dumpf(event, stdout, JSON_COMPACT);
         putchar('\n');
     } else {
-        events_print(event);
+        events_print(event, stdout);
     }
     text_release(mark);
 }
 
-static int events_list(const struct cli *cli, const char *limit, json_t **ret_seen)
+/* Leaves of the document only those that fit. */
+static void events_filter(struct answer *answer, const struct text_list *filters, size_t most)
+{
+    json_t *events = json_object_get(answer->json, "events"), *fitting = json_array();
+    for (size_t i = 0; i < json_array_size(events) && json_array_size(fitting) < most; i++)
+        if (events_fits(json_array_get(events, i), filters))
+            json_array_append(fitting, json_array_get(events, i));
+    json_object_set_new(answer->json, "events", fitting);
+    char *body = json_dumps(answer->json, JSON_COMPACT);
+    if (body)
+        answer->body = text_format("%s", body);
+    free(body);
+}
+
+static int events_list(const struct cli *cli, long limit, const struct text_list *filters, json_t **ret_seen)
 {
     struct answer answer;
-    int code = api_get(cli, text_format("/v1/events?limit=%s", limit), &answer);
+    int code = api_get(cli, text_format("/v1/events?limit=%ld", filters->count ? EVENTS_LIMIT_MAX : limit), &answer);
     if (code != EX_OK)
         return code;
+    if (filters->count)
+        events_filter(&answer, filters, (size_t)limit);
     const json_t *events = json_object_get(answer.json, "events");
     if (cli->options.json && !cli->options.follow) {
         terminal_print_json(&answer);
@@ -89,18 +133,20 @@ static int events_list(const struct cli *cli, const char *limit, json_t **ret_se
     return EX_OK;
 }
 
-static void events_take_line(const struct cli *cli, const char *line, size_t length, json_t *seen)
+static void events_take_line(const struct cli *cli, const char *line, size_t length, const struct text_list *filters,
+                             json_t *seen)
 {
     json_error_t ignored;
     json_t *event = json_loadb(line, length, 0, &ignored);
-    if (json_is_object(event) && json_object_del(seen, api_text(event, "id", "-")) != 0)
+    if (json_is_object(event) && json_object_del(seen, api_text(event, "id", "-")) != 0 && events_fits(event, filters))
         events_show(cli, event);
     json_decref(event);
     fflush(stdout);
 }
 
 /* Until the agent ends the stream; Ctrl-C is the usual end. */
-static int events_follow(const struct cli *cli, struct http_stream *stream, json_t *seen)
+static int events_follow(const struct cli *cli, struct http_stream *stream, const struct text_list *filters,
+                         json_t *seen)
 {
     char *line = text_allocate(EVENTS_LINE_BYTES_MAX);
     size_t used = 0;
@@ -111,7 +157,7 @@ static int events_follow(const struct cli *cli, struct http_stream *stream, json
         const char *at = line, *newline;
         while ((newline = memchr(at, '\n', used))) {
             size_t length = (size_t)(newline - at);
-            events_take_line(cli, at, length, seen);
+            events_take_line(cli, at, length, filters, seen);
             used -= length + 1;
             at = newline + 1;
         }
@@ -135,18 +181,19 @@ int events_command(struct cli *cli)
         return EX_USAGE;
     }
     json_t *seen = NULL;
+    struct text_list filters = {0};
     struct http_stream *stream = text_allocate(sizeof *stream);
     stream->fd = -1;
-    int code = EX_OK;
-    if (cli->options.follow) {
+    int code = events_read_filters(&cli->options.filters, &filters);
+    if (code == EX_OK && cli->options.follow) {
         const struct http_request request = {.method = "GET", .path = "/v1/events?follow=1"};
         int error = http_open(&cli->place, &request, stream);
         code = error ? api_complain_absent(cli, error) : EX_OK;
     }
     if (code == EX_OK)
-        code = events_list(cli, text_format("%ld", count), &seen);
+        code = events_list(cli, count, &filters, &seen);
     if (code == EX_OK && cli->options.follow)
-        code = events_follow(cli, stream, seen);
+        code = events_follow(cli, stream, &filters, seen);
     http_close(stream);
     json_decref(seen);
     return code;

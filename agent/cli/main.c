@@ -49,10 +49,27 @@ static const struct command commands[] = {
      "What is set here adds to the policy's budgets, outlives restarts, and goes with unset. A rolling window needs\n"
      "--length. --scope model='gpt-*' counts all models that begin so; without --scope it counts everything.\n",
      OPTIONS_QUERY | OPTIONS_BUDGET, 1, 2, false},
+    {"report", "[hourly | daily | weekly | monthly | session | live | question [NAME] | PERIOD]",
+     "what was spent: when, by whom, on what, and what the cache saved", report_command,
+     "Without a word: today, yesterday, seven days, and the programs and models that spent most.\n"
+     "PERIOD: today, yesterday, this-week, last-week, this-month, last-month, 24h, 7d, 30d, all, 2026-11-01, 2026-11,\n"
+     "FROM..TO (TO no longer counts). Which program spent most yesterday, on which model, and what did the cache "
+     "save?\n"
+     "tollgate report yesterday\n"
+     "DENIED: refused by policy or money. SAVED: what cached answers cost when they were made. Exit code 1: no such\n"
+     "question.\n",
+     OPTIONS_QUERY | OPTIONS_REPORT, 0, 2, false},
+    {"top", "", "live: what runs, what it costs, what is left", top_command,
+     "Ends with q. Printed once where standard output is no terminal.\n", OPTIONS_QUERY | OPTIONS_TOP, 0, 0, false},
+    {"statusline", "", "one line for prompts and editors", statusline_command,
+     "Never fails, never waits: without an agent it says so in a word.\n", OPTIONS_PLACE | OPTIONS_STATUSLINE, 0, 0,
+     false},
     {"why", "ID | last", "every decision about one call", why_command, "Exit code 1: no such event.\n", OPTIONS_QUERY,
      1, 1, false},
-    {"events", "", "the latest calls, one line each", events_command, NULL, OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0,
-     false},
+    {"events", "", "the latest calls, one line each", events_command,
+     "--filter status=429,model='gpt-*' wants both; any member of an event can be named. It looks at the latest "
+     "1000.\n",
+     OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0, false},
     {"ps", "", "the governed programs that run now, and what goes past the agent", ps_command,
      "STATE: silent programs have not called among the latest 1000 events. UNGOVERNED lines are connections to "
      "addresses\n"
@@ -163,7 +180,7 @@ static void help_print_all(FILE *to)
     fputs("tollgate: a price gate in front of AI providers\n\nusage: tollgate COMMAND [OPTIONS] [ARGUMENTS]\n\n", to);
     for (const struct command *row = commands; row < commands + COMMAND_COUNT; row++)
         if (!row->is_hidden)
-            fprintf(to, "  %-8s %s\n", row->name, row->help);
+            fprintf(to, "  %-10s %s\n", row->name, row->help);
     fputs("\ntollgate help COMMAND says more. Start with: tollgate run -- PROGRAM\n", to);
 }
 
@@ -215,8 +232,11 @@ static int command_run(const struct command *command, int argc, char **argv)
     }
     if (code == EX_OK)
         code = command_check_arguments(command, &cli);
+    cli.is_both =
+        (command->options & OPTIONS_REPORT) && cli.options.environment && strcmp(cli.options.environment, "both") == 0;
     if (code == EX_OK)
-        code = place_find(cli.options.environment, cli.options.state, cli.options.runtime, &cli.place);
+        code = place_find(cli.is_both ? "dev" : cli.options.environment, cli.options.state, cli.options.runtime,
+                          &cli.place);
     if (code == EX_OK)
         return command->handle(&cli);
     /* As env(1): the codes below 125 belong to the program that run becomes. */

@@ -16,6 +16,8 @@ static const struct option_row {
     const char *help;
     bool is_list; /* may be given more than once */
 } option_rows[] = {
+    {"env", OPTIONS_REPORT, "dev|prod|both", offsetof(struct options, environment), "whose; both: side by side (dev)",
+     false},
     {"env", OPTIONS_PLACE, "dev|prod", offsetof(struct options, environment), "the environment (dev)", false},
     {"state", OPTIONS_PLACE, "DIR", offsetof(struct options, state), "the agent's state directory", false},
     {"runtime", OPTIONS_PLACE, "DIR", offsetof(struct options, runtime), "the agent's runtime directory", false},
@@ -49,6 +51,31 @@ static const struct option_row {
     {"soft", OPTIONS_BUDGET, NULL, offsetof(struct options, soft), "it only warns (default)", false},
     {"scope", OPTIONS_BUDGET, "KEY=VALUE", offsetof(struct options, scopes),
      "wallet, group, provider, model or project that it counts; repeatable", true},
+    {"window", OPTIONS_REPORT, "PERIOD", offsetof(struct options, window),
+     "today, last-week, 2026-11, 24h, 7d, FROM..TO …", false},
+    {"since", OPTIONS_REPORT, "DAY", offsetof(struct options, since), "the first day that counts: 2026-11-01", false},
+    {"until", OPTIONS_REPORT, "DAY", offsetof(struct options, until), "the first day that no longer does", false},
+    {"timezone", OPTIONS_REPORT | OPTIONS_TOP | OPTIONS_STATUSLINE, "ZONE", offsetof(struct options, time_zone),
+     "whose days: Europe/Berlin (yours)", false},
+    {"by", OPTIONS_REPORT, "NAMES", offsetof(struct options, by),
+     "rows by group, wallet, provider, model, requested, target, project, executable, directory, uid, reason", false},
+    {"breakdown", OPTIONS_REPORT, NULL, offsetof(struct options, breakdown), "by model, too", false},
+    {"group", OPTIONS_REPORT, "PATTERN", offsetof(struct options, group), "only what this consumer group asked", false},
+    {"wallet", OPTIONS_REPORT | OPTIONS_STATUSLINE, "PATTERN", offsetof(struct options, wallet),
+     "only what this wallet paid", false},
+    {"provider", OPTIONS_REPORT, "PATTERN", offsetof(struct options, provider), "only of this provider", false},
+    {"model", OPTIONS_REPORT, "PATTERN", offsetof(struct options, model), "only of these models: 'claude-*'", false},
+    {"target", OPTIONS_REPORT, "PATTERN", offsetof(struct options, target), "only of this target", false},
+    {"project", OPTIONS_REPORT, "PATTERN", offsetof(struct options, project), "only of this project", false},
+    {"program", OPTIONS_REPORT, "PATTERN", offsetof(struct options, program),
+     "only of this program: its path, or the last part of it", false},
+    {"reason", OPTIONS_REPORT, "PATTERN", offsetof(struct options, reason), "only what ended with this error", false},
+    {"limit", OPTIONS_REPORT, "N", offsetof(struct options, limit), "rows per step; what is left is one more", false},
+    {"compact", OPTIONS_REPORT | OPTIONS_TOP, NULL, offsetof(struct options, compact),
+     "as on a terminal of less than 100 columns", false},
+    {"every", OPTIONS_TOP, "SECONDS", offsetof(struct options, every), "how often it looks (2)", false},
+    {"format", OPTIONS_STATUSLINE, "TEXT", offsetof(struct options, format),
+     "with {env} {wallet} {left} {held} {burn} {days} {today} {calls} {saved} {denied}", false},
     {"time-zone", OPTIONS_BUDGET, "ZONE", offsetof(struct options, time_zone), "where its days begin: Europe/Berlin",
      false},
     {"alerts", OPTIONS_BUDGET, "PERCENTS", offsetof(struct options, alerts), "warn at 50,80,100 percent", false},
@@ -62,6 +89,8 @@ static const struct option_row {
     {"prefix", OPTIONS_JUPYTER, "DIR", offsetof(struct options, prefix), "for who uses DIR, e.g. a virtual environment",
      false},
     {"limit", OPTIONS_EVENTS, "N", offsetof(struct options, limit), "how many (20)", false},
+    {"filter", OPTIONS_EVENTS, "NAME=PATTERN,…", offsetof(struct options, filters),
+     "only those with group, model, status, error … like that", true},
     {"follow", OPTIONS_EVENTS, NULL, offsetof(struct options, follow), "go on with new ones as they happen", false},
     {"json", OPTIONS_JSON, NULL, offsetof(struct options, json), "the agent's JSON", false},
     {"help", ~0u, NULL, offsetof(struct options, help), "this", false},
@@ -157,8 +186,8 @@ int options_parse(unsigned sets, int argc, char **argv, struct options *ret_opti
 void options_print_help(unsigned sets, FILE *to)
 {
     for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
-        if (!(row->set & sets))
-            continue;
+        if (!(row->set & sets) || option_find(sets, row->name, strlen(row->name)) != row)
+            continue; /* of a name that several sets have, the first row counts */
         const char *name = row->value ? text_format("--%s %s", row->name, row->value) : text_format("--%s", row->name);
         fprintf(to, "  %-22s %s\n", name, row->help);
     }

@@ -24,15 +24,24 @@ int terminal_width(void)
     return width >= 20 && width <= 10000 ? (int)width : TERMINAL_WIDTH_PIPE;
 }
 
-bool terminal_is_compact(void)
+static bool terminal_wants_compact;
+
+void terminal_set_compact(void)
 {
-    return terminal_width() < TERMINAL_COMPACT_BELOW;
+    terminal_wants_compact = true;
 }
 
+bool terminal_is_compact(void)
+{
+    return terminal_wants_compact || terminal_width() < TERMINAL_COMPACT_BELOW;
+}
+
+/* What is written into memory goes to standard output later (top). */
 bool terminal_has_color(FILE *to)
 {
     const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    return !(refused && refused[0]) && isatty(fileno(to)) && terminal && strcmp(terminal, "dumb") != 0;
+    const int fd = fileno(to);
+    return !(refused && refused[0]) && isatty(fd < 0 ? STDOUT_FILENO : fd) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
 const char *terminal_paint(FILE *to, enum color color, const char *text)
@@ -101,6 +110,28 @@ const char *terminal_time(const char *iso, bool with_date)
     size_t length = with_date ? strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)
                               : strftime(text, sizeof text, "%H:%M:%S", &local);
     return text_format("%.*s", (int)length, text);
+}
+
+bool terminal_parse_time(const char *iso, long long *ret_seconds)
+{
+    struct tm time = {0};
+    const char *rest = strptime(iso, "%Y-%m-%dT%H:%M:%S", &time);
+    if (!rest)
+        return false;
+    if (*rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    const long long seconds = timegm(&time);
+    struct tm zone = {0};
+    if (!strptime(rest, "%z", &zone))
+        return false;
+    *ret_seconds = seconds - zone.tm_gmtoff;
+    return true;
+}
+
+const char *terminal_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
 }
 
 /* Trailing zeros behind the cents say nothing. */

@@ -6,8 +6,15 @@
 #include <sysexits.h>
 
 static const struct table_column wallet_columns[] = {
-    {"WALLET", TABLE_FLEX}, {"AVAILABLE", TABLE_RIGHT},           {"HELD", TABLE_RIGHT},
-    {"SPENT", TABLE_RIGHT}, {"FUNDED", TABLE_RIGHT | TABLE_WIDE}, {"TRANSFERS", TABLE_RIGHT | TABLE_WIDE},
+    {"WALLET", TABLE_FLEX},
+    {"AVAILABLE", TABLE_RIGHT},
+    {"HELD", TABLE_RIGHT},
+    {"SPENT", TABLE_RIGHT},
+    {"FUNDED", TABLE_RIGHT | TABLE_WIDE},
+    {"BURN/DAY", TABLE_RIGHT},
+    {"DAYS LEFT", TABLE_RIGHT},
+    {"THIS MONTH", TABLE_RIGHT | TABLE_WIDE},
+    {"TRANSFERS", TABLE_RIGHT | TABLE_WIDE},
 };
 static const struct table_column history_columns[] = {
     {"TIME", 0},
@@ -19,11 +26,23 @@ static const struct table_column history_columns[] = {
     {"NOTE", TABLE_WIDE | TABLE_FLEX},
 };
 
+const char *wallet_days_left(const json_t *wallet)
+{
+    const json_t *days = json_object_get(wallet, "days_left");
+    if (!json_is_number(days))
+        return "-";
+    double left = json_number_value(days);
+    return left < 10 ? text_format("%.1f", left) : text_format("%.0f", left);
+}
+
 static void wallet_add_row(struct table *table, const json_t *wallet)
 {
     table_add(table, api_text(wallet, "wallet", "-"));
     for (const char *const *name = (const char *const[]){"available", "held", "spent", "funded", NULL}; *name; name++)
         table_add(table, terminal_money(api_text(wallet, *name, "-")));
+    table_add(table, terminal_money(api_text(wallet, "burn_24h", "-")));
+    table_add(table, wallet_days_left(wallet));
+    table_add(table, terminal_money(api_text(wallet, "projection_month", "-")));
     table_add(table, api_text(wallet, "transfers", "-"));
 }
 

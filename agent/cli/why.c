@@ -91,6 +91,12 @@ static void why_print_money(const json_t *event)
                                avoided[0] ? ", saved by the cache " : "", avoided[0] ? terminal_money(avoided) : "",
                                hold[0] ? ", held " : "", hold[0] ? terminal_money(hold) : "",
                                left[0] ? ", left in the wallet " : "", left[0] ? terminal_money(left) : ""));
+    const char *written_off = api_text(event, "written_off", ""), *iteration = api_text(event, "iteration", "");
+    if (written_off[0] && strcmp(written_off, "0") != 0)
+        why_print_line("unpaid",
+                       text_format("%s USD were written off: no wallet could pay them", terminal_money(written_off)));
+    if (iteration[0] && strcmp(iteration, "0") != 0)
+        why_print_line("iteration", text_format("%s of its conversation", iteration));
     const char *took = why_duration(event, "duration_us", "duration_ms");
     const char *overhead = api_text(event, "overhead_us", "");
     why_print_line("took", overhead[0] ? text_format("%s, of which ours %s µs", took, overhead) : took);

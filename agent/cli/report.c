@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tollgate report: what was spent. One table of views; a word that is none of them is a period. The agent adds up; what
+ * is added here (the two environments) is whole nano-dollars.
+ */
+#include "cli/report.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+static const char program_and_model[] = "executable,model";
+
+struct report_view {
+    const char *name;
+    const char *step, *period; /* of rows per step */
+    int (*handle)(struct cli *cli);
+};
+static const struct report_view views[] = {
+    {"hourly", "hour", "24h", NULL},
+    {"daily", "day", "30d", NULL},
+    {"weekly", "week", "all", NULL},
+    {"monthly", "month", "all", NULL},
+    {"session", NULL, NULL, report_sessions},
+    {"live", NULL, NULL, top_command},
+    {"question", NULL, NULL, report_questions},
+};
+static const char *const periods[] = {"today",      "yesterday", "this-week", "last-week", "this-month",
+                                      "last-month", "24h",       "7d",        "30d",       "all"};
+enum { VIEW_COUNT = sizeof views / sizeof *views, PERIOD_COUNT = sizeof periods / sizeof *periods };
+
+/* ---- rows ---- */
+
+static int print_rows(struct cli *cli, const char *path, bool with_start, bool with_sentence)
+{
+    struct report_sides sides;
+    int code = report_sides_find(cli, &sides);
+    if (code == EX_OK)
+        code = report_sides_ask(&sides, path);
+    if (code != EX_OK)
+        return code;
+    const struct report_side *first = sides.rows[0].answer.json ? &sides.rows[0] : &sides.rows[1];
+    if (cli->options.json) {
+        report_sides_print_json(&sides);
+    } else if (cli->is_both) {
+        report_print_both(&sides, with_start);
+        report_print_foot(cli, first->answer.json);
+    } else {
+        const struct report_shape shape = {first->answer.json, with_start};
+        if (with_sentence)
+            puts(terminal_clean(report_sentence(first->answer.json)));
+        report_print(&shape);
+        report_print_foot(cli, first->answer.json);
+        report_print_wallets(&first->cli);
+    }
+    report_sides_done(&sides);
+    return EX_OK;
+}
+
+static int print_steps(struct cli *cli, const struct report_view *view)
+{
+    const char *period;
+    int code = report_period(cli, view->period, &period);
+    if (code != EX_OK)
+        return code;
+    return print_rows(cli, report_path(cli, "/v1/report", period, view->step, report_by(cli, NULL), NULL), true, false);
+}
+
+/* `named` NULL: the options say which. */
+static int print_period(struct cli *cli, const char *named)
+{
+    const struct options *options = &cli->options;
+    const char *period, *by = report_by(cli, program_and_model);
+    if (named && (options->window || options->since || options->until)) {
+        text_complain("%s is a period already: no --window, --since, --until", terminal_clean(named));
+        return EX_USAGE;
+    }
+    int code = report_period(cli, named ? named : "30d", &period);
+    if (code != EX_OK)
+        return code;
+    return print_rows(cli, report_path(cli, "/v1/report", period, NULL, by, NULL), false,
+                      strcmp(by, program_and_model) == 0);
+}
+
+/* ---- without a word: an overview ---- */
+
+static const struct {
+    const char *member, *title, *period, *by, *limit;
+} parts[] = {
+    {"today", "today", "today", NULL, NULL}, {"yesterday", "yesterday", "yesterday", NULL, NULL},
+    {"week", "7 days", "7d", NULL, NULL},    {"programs", NULL, "7d", "executable", "5"},
+    {"models", NULL, "7d", "model", "5"},
+};
+enum { PART_COUNT = sizeof parts / sizeof *parts, SPAN_COUNT = 3 };
+
+static void print_spans(const struct answer answers[PART_COUNT])
+{
+    static const struct table_column columns[] = {
+        {"", 0},
+        {"CALLS", TABLE_RIGHT},
+        {"DENIED", TABLE_RIGHT},
+        {"FAILED", TABLE_RIGHT | TABLE_WIDE},
+        {"IN", TABLE_RIGHT},
+        {"CACHED", TABLE_RIGHT | TABLE_WIDE},
+        {"OUT", TABLE_RIGHT},
+        {"COST", TABLE_RIGHT},
+        {"SAVED", TABLE_RIGHT},
+    };
+    struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
+    for (size_t i = 0; i < SPAN_COUNT; i++) {
+        struct figures figures;
+        figures_read(json_object_get(answers[i].json, "total"), &figures);
+        table_add(&table, parts[i].title);
+        for (size_t j = 0; j < 6; j++)
+            table_add(&table, figures_count((const long long[]){figures.calls, figures.refused, figures.failed,
+                                                                figures.input, figures.cached, figures.output}[j]));
+        table_add(&table, nano_format(figures.cost));
+        table_add(&table, nano_format(figures.avoided));
+    }
+    table_print(&table, stdout);
+}
+
+static void print_overview(const struct cli *cli, const struct answer answers[PART_COUNT])
+{
+    print_spans(answers);
+    for (size_t i = SPAN_COUNT; i < PART_COUNT; i++) {
+        const struct report_shape shape = {answers[i].json, false};
+        if (json_array_size(json_object_get(shape.document, "rows")) == 0)
+            continue;
+        putchar('\n');
+        report_print(&shape);
+    }
+    report_print_foot(cli, answers[SPAN_COUNT].json);
+    report_print_wallets(cli);
+}
+
+static void print_overview_json(const struct answer answers[PART_COUNT])
+{
+    for (size_t i = 0; i < PART_COUNT; i++)
+        printf("%s\"%s\":%s", i ? "," : "{", parts[i].member, answers[i].body);
+    puts("}");
+}
+
+static int overview(struct cli *cli)
+{
+    struct answer answers[PART_COUNT] = {{0}};
+    int code = EX_OK;
+    if (cli->is_both)
+        return print_rows(cli, report_path(cli, "/v1/report", "7d", "day", report_by(cli, NULL), NULL), true, false);
+    progress_begin("adding up");
+    for (size_t i = 0; i < PART_COUNT && code == EX_OK; i++)
+        code = api_get(cli,
+                       report_path(cli, "/v1/report", parts[i].period, NULL, parts[i].by,
+                                   parts[i].limit && !cli->options.limit ? parts[i].limit : NULL),
+                       &answers[i]);
+    progress_end();
+    if (code == EX_OK && cli->options.json)
+        print_overview_json(answers);
+    else if (code == EX_OK)
+        print_overview(cli, answers);
+    for (size_t i = 0; i < PART_COUNT; i++)
+        json_decref(answers[i].json);
+    return code;
+}
+
+/* ---- the words ---- */
+
+/* What begins with a digit is a date or a length, for the agent to judge. */
+static int complain_view(const char *word)
+{
+    const char *names[VIEW_COUNT + PERIOD_COUNT + 1];
+    for (size_t i = 0; i < VIEW_COUNT; i++)
+        names[i] = views[i].name;
+    memcpy(names + VIEW_COUNT, periods, sizeof periods);
+    names[VIEW_COUNT + PERIOD_COUNT] = NULL;
+    const char *near = cli_suggest(word, names);
+    if (near)
+        text_complain("tollgate report knows no \"%s\"; did you mean %s?", terminal_clean(word), near);
+    else
+        text_complain("tollgate report knows no \"%s\"; tollgate help report", terminal_clean(word));
+    return EX_USAGE;
+}
+
+static bool is_period(const char *word)
+{
+    for (size_t i = 0; i < PERIOD_COUNT; i++)
+        if (strcmp(word, periods[i]) == 0)
+            return true;
+    return word[0] >= '0' && word[0] <= '9';
+}
+
+int report_command(struct cli *cli)
+{
+    const struct options *options = &cli->options;
+    const char *word = cli->arguments.count ? cli->arguments.items[0] : NULL;
+    if (options->compact)
+        terminal_set_compact();
+    if (cli->arguments.count > 1 && strcmp(word, "question") != 0)
+        return complain_view(cli->arguments.items[1]);
+    for (size_t i = 0; word && i < VIEW_COUNT; i++)
+        if (strcmp(word, views[i].name) == 0)
+            return views[i].handle ? views[i].handle(cli) : print_steps(cli, &views[i]);
+    if (word && !is_period(word))
+        return complain_view(word);
+    if (word || options->window || options->since || options->until || options->by)
+        return print_period(cli, word);
+    return overview(cli);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of a report as a table with a total, and what stands beneath it. */
+#include "cli/report.h"
+
+#include <fnmatch.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* ---- how rows are called ---- */
+
+static const struct {
+    const char *dimension, *title;
+} titles[] = {
+    {"group", "GROUP"},         {"wallet", "WALLET"}, {"provider", "PROVIDER"}, {"model", "MODEL"},
+    {"requested", "REQUESTED"}, {"target", "TARGET"}, {"project", "PROJECT"},   {"executable", "PROGRAM"},
+    {"directory", "DIRECTORY"}, {"uid", "UID"},       {"reason", "REASON"},
+};
+
+static const char *title_of(const char *dimension)
+{
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (strcmp(titles[i].dimension, dimension) == 0)
+            return titles[i].title;
+    return terminal_clean(dimension);
+}
+
+static const char *step_title(const json_t *document)
+{
+    const char *step = api_text(document, "step", "all");
+    const struct {
+        const char *step, *title;
+    } rows[] = {{"quarter", "FROM"}, {"hour", "HOUR"}, {"day", "DAY"}, {"week", "WEEK OF"}, {"month", "MONTH"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].step, step) == 0)
+            return rows[i].title;
+    return "FROM";
+}
+
+/* "2026-11-29T14:00:00+01:00" as far as the step says something. */
+static const char *start_of(const json_t *document, const json_t *row)
+{
+    const char *start = api_text(row, "start", "-"), *step = api_text(document, "step", "all");
+    if (strlen(start) < 16)
+        return terminal_clean(start);
+    if (strcmp(step, "month") == 0)
+        return text_format("%.7s", start);
+    if (strcmp(step, "hour") == 0 || strcmp(step, "quarter") == 0)
+        return text_format("%.10s %.5s", start, start + 11);
+    return text_format("%.10s", start);
+}
+
+static const char *name_of(const char *dimension, const char *value)
+{
+    if (value[0] == '\0')
+        return "-";
+    return strcmp(dimension, "executable") == 0 ? terminal_base(value) : value;
+}
+
+size_t report_key_columns(const struct report_shape *shape, struct table_column *ret_columns)
+{
+    enum { DIMENSIONS_SHOWN_MAX = 6 };
+    const json_t *by = json_object_get(shape->document, "by");
+    size_t count = 0;
+    if (shape->with_start)
+        ret_columns[count++] = (struct table_column){step_title(shape->document), 0};
+    for (size_t i = 0; i < json_array_size(by) && i < DIMENSIONS_SHOWN_MAX; i++)
+        ret_columns[count++] = (struct table_column){title_of(json_string_value(json_array_get(by, i))), TABLE_FLEX};
+    return count;
+}
+
+void report_key_cells(const struct report_shape *shape, const json_t *row, struct text_list *ret_cells)
+{
+    struct table_column columns[TABLE_COLUMNS_MAX];
+    const size_t count = report_key_columns(shape, columns);
+    const json_t *by = json_object_get(shape->document, "by");
+    const bool is_rest = json_is_true(json_object_get(row, "rest"));
+    if (shape->with_start)
+        text_append(ret_cells, start_of(shape->document, row));
+    for (size_t i = shape->with_start; i < count; i++) {
+        const char *dimension = json_string_value(json_array_get(by, i - shape->with_start));
+        const char *name = is_rest ? "others" : name_of(dimension, api_text(row, dimension, ""));
+        text_append(ret_cells, name);
+    }
+}
+
+/* ---- the table ---- */
+
+static const struct table_column figure_columns[] = {
+    {"CALLS", TABLE_RIGHT},
+    {"DENIED", TABLE_RIGHT},
+    {"FAILED", TABLE_RIGHT | TABLE_WIDE},
+    {"IN", TABLE_RIGHT},
+    {"CACHED", TABLE_RIGHT | TABLE_WIDE},
+    {"OUT", TABLE_RIGHT},
+    {"COST", TABLE_RIGHT},
+    {"SAVED", TABLE_RIGHT},
+};
+enum { FIGURE_COLUMNS = sizeof figure_columns / sizeof figure_columns[0] };
+
+static void add_figures(struct table *table, const json_t *measures)
+{
+    struct figures figures;
+    figures_read(measures, &figures);
+    const char *const cells[FIGURE_COLUMNS] = {figures_count(figures.calls),  figures_count(figures.refused),
+                                               figures_count(figures.failed), figures_count(figures.input),
+                                               figures_count(figures.cached), figures_count(figures.output),
+                                               nano_format(figures.cost),     nano_format(figures.avoided)};
+    for (size_t i = 0; i < FIGURE_COLUMNS; i++)
+        table_add(table, cells[i]);
+}
+
+void report_print(const struct report_shape *shape)
+{
+    struct table_column columns[TABLE_COLUMNS_MAX];
+    const json_t *rows = json_object_get(shape->document, "rows");
+    size_t keys = report_key_columns(shape, columns);
+    if (keys == 0) /* the total needs a place for its word */
+        columns[keys++] = (struct table_column){"", 0};
+    memcpy(columns + keys, figure_columns, sizeof figure_columns);
+    struct table table = {.columns = columns, .column_count = keys + FIGURE_COLUMNS};
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        struct text_list cells = {0};
+        report_key_cells(shape, json_array_get(rows, i), &cells);
+        for (size_t cell = 0; cell < keys; cell++)
+            table_add(&table, cell < cells.count ? cells.items[cell] : "");
+        add_figures(&table, json_array_get(rows, i));
+    }
+    for (size_t cell = 0; cell < keys; cell++)
+        table_add(&table, cell == 0 ? "total" : "");
+    add_figures(&table, json_object_get(shape->document, "total"));
+    table_print(&table, stdout);
+}
+
+void report_print_foot(const struct cli *cli, const json_t *document)
+{
+    const char *since = api_text(document, "since", ""), *until = api_text(document, "until", "");
+    const char *period = strlen(since) >= 16 && strlen(until) >= 16
+                             ? text_format(", %.10s %.5s to %.10s %.5s", since, since + 11, until, until + 11)
+                             : "";
+    puts(terminal_paint(stdout, COLOR_DIM,
+                        text_format("USD, %s%s, %s", cli->is_both ? "dev and prod" : cli->place.environment, period,
+                                    terminal_clean(api_text(document, "timezone", "UTC")))));
+}
+
+/* ---- wallets ---- */
+
+static const struct table_column wallet_columns[] = {
+    {"WALLET", TABLE_FLEX},    {"LEFT", TABLE_RIGHT},      {"HELD", TABLE_RIGHT | TABLE_WIDE},
+    {"BURN/DAY", TABLE_RIGHT}, {"DAYS LEFT", TABLE_RIGHT}, {"THIS MONTH", TABLE_RIGHT},
+};
+
+void report_print_wallets(const struct cli *cli)
+{
+    struct answer answer = {0};
+    const struct http_request request = {.method = "GET", .path = "/v1/wallets"};
+    if (api_call(cli, &request, 0, &answer) != EX_OK)
+        return;
+    struct table table = {.columns = wallet_columns, .column_count = sizeof wallet_columns / sizeof wallet_columns[0]};
+    const json_t *wallets = json_object_get(answer.json, "wallets");
+    for (size_t i = 0; i < json_array_size(wallets); i++) {
+        const json_t *wallet = json_array_get(wallets, i);
+        const char *name = api_text(wallet, "wallet", "-");
+        if (cli->options.wallet && fnmatch(cli->options.wallet, name, 0) != 0)
+            continue;
+        table_add(&table, name);
+        table_add(&table, terminal_money(api_text(wallet, "available", "-")));
+        table_add(&table, terminal_money(api_text(wallet, "held", "-")));
+        table_add(&table, terminal_money(api_text(wallet, "burn_24h", "-")));
+        table_add(&table, wallet_days_left(wallet));
+        table_add(&table, terminal_money(api_text(wallet, "projection_month", "-")));
+    }
+    if (table.cells.count) {
+        putchar('\n');
+        table_print(&table, stdout);
+    }
+    json_decref(answer.json);
+}

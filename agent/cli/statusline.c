@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tollgate statusline: one line for prompts and editors, which call it often and show whatever it says. So it waits for
+ * nothing, says nothing on standard error, and its exit code is 0, agent or not.
+ */
+#include "cli/report.h"
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { STATUSLINE_TIMEOUT_MS = 300 };
+
+static const char statusline_format[] = "{env}: {left} USD left, {today} today in {calls} calls";
+
+/* The one that matches, or else that burns most. */
+static const json_t *find_wallet(const json_t *wallets, const char *pattern)
+{
+    const json_t *best = NULL;
+    long long most = -1;
+    for (size_t i = 0; i < json_array_size(wallets); i++) {
+        const json_t *wallet = json_array_get(wallets, i);
+        long long burn = nano_parse(api_text(wallet, "burn_24h", "0"));
+        if (pattern && fnmatch(pattern, api_text(wallet, "wallet", ""), 0) == 0)
+            return wallet;
+        if (!pattern && burn > most) {
+            most = burn;
+            best = wallet;
+        }
+    }
+    return best;
+}
+
+struct field {
+    const char *name, *text;
+};
+
+/* What is no name in braces stays as it is. */
+static const char *fill(const char *format, const struct field *fields, size_t count)
+{
+    struct text_list parts = {0};
+    while (*format) {
+        const struct field *field = NULL;
+        const char *end = format[0] == '{' ? strchr(format, '}') : NULL;
+        for (size_t i = 0; end && i < count; i++)
+            if (strlen(fields[i].name) == (size_t)(end - format - 1) &&
+                memcmp(fields[i].name, format + 1, strlen(fields[i].name)) == 0)
+                field = &fields[i];
+        size_t length = field ? (size_t)(end - format + 1) : 1 + strcspn(format + 1, "{");
+        text_append(&parts, field ? field->text : text_format("%.*s", (int)length, format));
+        format += length;
+    }
+    return text_join(&parts, "");
+}
+
+static void be_quiet(void)
+{
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        dup2(fd, STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+int statusline_command(struct cli *cli)
+{
+    struct answer wallets = {0}, today = {0};
+    struct figures figures;
+    be_quiet();
+    bool is_there = place_verify(&cli->place) == EX_OK && api_try(cli, "/v1/wallets", STATUSLINE_TIMEOUT_MS, &wallets);
+    if (!is_there) {
+        printf("%s: no agent\n", cli->place.environment);
+        return EX_OK;
+    }
+    const json_t *wallet = find_wallet(json_object_get(wallets.json, "wallets"), cli->options.wallet);
+    const char *name = api_text(wallet, "wallet", "-");
+    cli->options.wallet = wallet ? name : NULL;
+    bool is_known =
+        api_try(cli, report_path(cli, "/v1/report", "today", NULL, NULL, NULL), STATUSLINE_TIMEOUT_MS, &today);
+    figures_read(json_object_get(today.json, "total"), &figures);
+    const struct field fields[] = {
+        {"env", cli->place.environment},
+        {"wallet", name},
+        {"left", terminal_money(api_text(wallet, "available", "-"))},
+        {"held", terminal_money(api_text(wallet, "held", "-"))},
+        {"burn", terminal_money(api_text(wallet, "burn_24h", "-"))},
+        {"days", wallet_days_left(wallet)},
+        {"today", is_known ? nano_format(figures.cost) : "-"},
+        {"calls", is_known ? text_format("%lld", figures.calls) : "-"},
+        {"saved", is_known ? nano_format(figures.avoided) : "-"},
+        {"denied", is_known ? text_format("%lld", figures.refused) : "-"},
+    };
+    const char *format = cli->options.format ? cli->options.format : statusline_format;
+    puts(terminal_clean(fill(format, fields, sizeof fields / sizeof *fields)));
+    json_decref(wallets.json);
+    json_decref(today.json);
+    return EX_OK;
+}
