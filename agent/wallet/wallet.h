@@ -240,8 +240,8 @@ const char *wallet_basis_name(enum wallet_basis basis); /* exact partial estimat
 /* Counters since start, any thread. */
 struct wallet_statistics {
     uint64_t operations, batches, refusals, recovered;
-    uint64_t expired;  /* holds and jobs that the ledger settled itself while it was open */
-    uint64_t sequence; /* of the newest transfer on disk */
+    uint64_t expired;             /* holds and jobs that the ledger settled itself while it was open */
+    uint64_t sequence;            /* of the newest transfer on disk */
     struct histogram_sum commits; /* how long they took; batches that changed nothing have none */
     bool is_stopped, is_disk_low;
 };
