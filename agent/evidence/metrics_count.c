@@ -45,7 +45,7 @@ struct metrics_counts {
 static struct series *add_series(struct series **table, const char *const *names, size_t count, size_t key_bytes)
 {
     struct series *series = calloc(1, sizeof *series);
-    char *at = malloc(key_bytes);
+    char *at = calloc(1, key_bytes);
     check(series && at);
     series->key = at;
     for (size_t i = 0; i < count; i++) {
@@ -150,7 +150,7 @@ void metrics_counts_close(struct metrics_counts *counts)
         struct series *series, *next;
         HASH_ITER(hh, counts->series[set], series, next)
         {
-            HASH_DEL(counts->series[set], series);
+            HASH_DEL(counts->series[set], series); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps none */
             free(series->key);
             free(series);
         }
