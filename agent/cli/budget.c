@@ -157,11 +157,14 @@ int budget_command(struct cli *cli)
         size_t arguments;
         int (*handle)(struct cli *cli);
     } rows[] = {{"list", 1, budget_list}, {"set", 2, budget_set}, {"unset", 2, budget_unset}};
+    if (cli->arguments.count == 0)
+        return budget_list(cli);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(cli->arguments.items[0], rows[i].name) == 0 && cli->arguments.count == rows[i].arguments)
             return rows[i].handle(cli);
-    fputs("usage: tollgate budget list | set ID --amount USD [--window WINDOW] [--hard] [--scope KEY=VALUE …] | unset "
-          "ID\n",
-          stderr);
+    fputs(
+        "usage: tollgate budget [list] | set ID --amount USD [--window WINDOW] [--hard] [--scope KEY=VALUE …] | unset "
+        "ID\n",
+        stderr);
     return EX_USAGE;
 }

@@ -45,10 +45,10 @@ static const struct command commands[] = {
      "--id\n"
      "of the first one is done once. Exit code 1: no such wallet.\n",
      OPTIONS_QUERY | OPTIONS_WALLET, 1, 3, false},
-    {"budget", "list | set ID --amount USD | unset ID", "limits per hour, day, week or month", budget_command,
+    {"budget", "[list] | set ID --amount USD | unset ID", "limits per hour, day, week or month", budget_command,
      "What is set here adds to the policy's budgets, outlives restarts, and goes with unset. A rolling window needs\n"
      "--length. --scope model='gpt-*' counts all models that begin so; without --scope it counts everything.\n",
-     OPTIONS_QUERY | OPTIONS_BUDGET, 1, 2, false},
+     OPTIONS_QUERY | OPTIONS_BUDGET, 0, 2, false},
     {"report", "[hourly | daily | weekly | monthly | session | live | question [NAME] | PERIOD]",
      "what was spent: when, by whom, on what, and what the cache saved", report_command,
      "Without a word: today, yesterday, seven days, and the programs and models that spent most.\n"
