@@ -30,55 +30,57 @@ enum { VIEW_COUNT = sizeof views / sizeof *views, PERIOD_COUNT = sizeof periods 
 
 /* ---- rows ---- */
 
-static int print_rows(struct cli *cli, const char *path, bool with_start, bool with_sentence)
+static void print_sides(const struct cli *cli, const struct report_shape *shape, const struct report_sides *sides,
+                        bool with_sentence)
+{
+    const struct report_side *first = sides->rows[0].answer.json ? &sides->rows[0] : &sides->rows[1];
+    if (cli->options.json) {
+        report_sides_print_json(sides);
+    } else if (cli->is_both) {
+        report_print_both(shape, sides);
+        report_print_foot(cli, first->answer.json);
+    } else {
+        if (with_sentence)
+            puts(terminal_clean(report_sentence(first->answer.json)));
+        report_print(shape, first->answer.json);
+        report_print_foot(cli, first->answer.json);
+        report_print_wallets(&first->cli);
+    }
+}
+
+static int print_rows(struct cli *cli, const char *period, const struct report_shape *shape, bool with_sentence)
 {
     struct report_sides sides;
     int code = report_sides_find(cli, &sides);
     if (code == EX_OK)
-        code = report_sides_ask(&sides, path);
+        code = report_sides_ask(&sides, report_path(cli, "/v1/report", period, shape->step, shape->by, NULL));
     if (code != EX_OK)
         return code;
-    const struct report_side *first = sides.rows[0].answer.json ? &sides.rows[0] : &sides.rows[1];
-    if (cli->options.json) {
-        report_sides_print_json(&sides);
-    } else if (cli->is_both) {
-        report_print_both(&sides, with_start);
-        report_print_foot(cli, first->answer.json);
-    } else {
-        const struct report_shape shape = {first->answer.json, with_start};
-        if (with_sentence)
-            puts(terminal_clean(report_sentence(first->answer.json)));
-        report_print(&shape);
-        report_print_foot(cli, first->answer.json);
-        report_print_wallets(&first->cli);
-    }
+    print_sides(cli, shape, &sides, with_sentence);
     report_sides_done(&sides);
     return EX_OK;
 }
 
 static int print_steps(struct cli *cli, const struct report_view *view)
 {
+    const struct report_shape shape = {view->step, report_by(cli, NULL)};
     const char *period;
     int code = report_period(cli, view->period, &period);
-    if (code != EX_OK)
-        return code;
-    return print_rows(cli, report_path(cli, "/v1/report", period, view->step, report_by(cli, NULL), NULL), true, false);
+    return code == EX_OK ? print_rows(cli, period, &shape, false) : code;
 }
 
 /* `named` NULL: the options say which. */
 static int print_period(struct cli *cli, const char *named)
 {
     const struct options *options = &cli->options;
-    const char *period, *by = report_by(cli, program_and_model);
+    const struct report_shape shape = {NULL, report_by(cli, program_and_model)};
+    const char *period;
     if (named && (options->window || options->since || options->until)) {
         text_complain("%s is a period already: no --window, --since, --until", terminal_clean(named));
         return EX_USAGE;
     }
     int code = report_period(cli, named ? named : "30d", &period);
-    if (code != EX_OK)
-        return code;
-    return print_rows(cli, report_path(cli, "/v1/report", period, NULL, by, NULL), false,
-                      strcmp(by, program_and_model) == 0);
+    return code == EX_OK ? print_rows(cli, period, &shape, strcmp(shape.by, program_and_model) == 0) : code;
 }
 
 /* ---- without a word: an overview ---- */
@@ -123,11 +125,11 @@ static void print_overview(const struct cli *cli, const struct answer answers[PA
 {
     print_spans(answers);
     for (size_t i = SPAN_COUNT; i < PART_COUNT; i++) {
-        const struct report_shape shape = {answers[i].json, false};
-        if (json_array_size(json_object_get(shape.document, "rows")) == 0)
+        const struct report_shape shape = {NULL, parts[i].by};
+        if (json_array_size(json_object_get(answers[i].json, "rows")) == 0)
             continue;
         putchar('\n');
-        report_print(&shape);
+        report_print(&shape, answers[i].json);
     }
     report_print_foot(cli, answers[SPAN_COUNT].json);
     report_print_wallets(cli);
@@ -145,7 +147,7 @@ static int overview(struct cli *cli)
     struct answer answers[PART_COUNT] = {{0}};
     int code = EX_OK;
     if (cli->is_both)
-        return print_rows(cli, report_path(cli, "/v1/report", "7d", "day", report_by(cli, NULL), NULL), true, false);
+        return print_rows(cli, "7d", &(struct report_shape){"day", report_by(cli, NULL)}, false);
     progress_begin("adding up");
     for (size_t i = 0; i < PART_COUNT && code == EX_OK; i++)
         code = api_get(cli,

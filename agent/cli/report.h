@@ -53,15 +53,15 @@ void report_sides_print_json(const struct report_sides *sides);
 
 /* ---- report_rows.c, report_both.c: tables ---- */
 
-/* How rows are called: the step's beginning (with_start), then the names of "by". */
+/* What was asked for, and so how rows are called: the step's beginning, then the names. */
 struct report_shape {
-    const json_t *document;
-    bool with_start;
+    const char *step; /* NULL: one step is all */
+    const char *by;   /* "executable,model"; NULL: none */
 };
 size_t report_key_columns(const struct report_shape *shape, struct table_column *ret_columns);
 void report_key_cells(const struct report_shape *shape, const json_t *row, struct text_list *ret_cells);
-void report_print(const struct report_shape *shape);
-void report_print_both(const struct report_sides *sides, bool with_start);
+void report_print(const struct report_shape *shape, const json_t *document);
+void report_print_both(const struct report_shape *shape, const struct report_sides *sides);
 /* Beneath: what wallets have left, burn, and come to. Quiet about an agent that does not answer. */
 void report_print_wallets(const struct cli *cli);
 void report_print_foot(const struct cli *cli, const json_t *document);

@@ -47,18 +47,17 @@ static int compare_pairs(const void *one, const void *other)
     return by_time ? by_time : (a->order > b->order) - (a->order < b->order);
 }
 
-static void collect(const struct report_sides *sides, bool with_start, struct pairs *pairs)
+static void collect(const struct report_shape *shape, const struct report_sides *sides, struct pairs *pairs)
 {
     for (size_t side = 0; side < sides->count; side++) {
-        const struct report_shape shape = {sides->rows[side].answer.json, with_start};
-        const json_t *rows = json_object_get(shape.document, "rows");
+        const json_t *rows = json_object_get(sides->rows[side].answer.json, "rows");
         for (size_t i = 0; i < json_array_size(rows); i++) {
             const json_t *row = json_array_get(rows, i);
             struct text_list key = {0};
             struct figures figures;
-            report_key_cells(&shape, row, &key);
+            report_key_cells(shape, row, &key);
             figures_read(row, &figures);
-            figures_add(&find_pair(pairs, &key, with_start ? api_text(row, "start", "") : "")->sides[side], &figures);
+            figures_add(&find_pair(pairs, &key, shape->step ? api_text(row, "start", "") : "")->sides[side], &figures);
         }
     }
     if (pairs->count)
@@ -83,7 +82,7 @@ static void add_pair(struct table *table, const struct report_sides *sides, cons
     table_add(table, nano_format(both.cost));
 }
 
-void report_print_both(const struct report_sides *sides, bool with_start)
+void report_print_both(const struct report_shape *shape, const struct report_sides *sides)
 {
     static const struct table_column figure_columns[] = {
         {"DEV CALLS", TABLE_RIGHT},  {"DENIED", TABLE_RIGHT | TABLE_WIDE},
@@ -92,16 +91,15 @@ void report_print_both(const struct report_sides *sides, bool with_start)
         {"COST", TABLE_RIGHT},       {"SAVED", TABLE_RIGHT | TABLE_WIDE},
         {"BOTH", TABLE_RIGHT}};
     enum { FIGURE_COLUMNS = sizeof figure_columns / sizeof figure_columns[0] };
-    const json_t *first = sides->rows[0].answer.json ? sides->rows[0].answer.json : sides->rows[1].answer.json;
     struct table_column columns[TABLE_COLUMNS_MAX];
-    size_t keys = report_key_columns(&(struct report_shape){first, with_start}, columns);
+    size_t keys = report_key_columns(shape, columns);
     struct pairs pairs = {.index = json_object()};
     struct figures totals[REPORT_SIDES_MAX];
     if (keys == 0)
         columns[keys++] = (struct table_column){"", 0};
     memcpy(columns + keys, figure_columns, sizeof figure_columns);
     struct table table = {.columns = columns, .column_count = keys + FIGURE_COLUMNS};
-    collect(sides, with_start, &pairs);
+    collect(shape, sides, &pairs);
     for (size_t i = 0; i < pairs.count; i++) {
         for (size_t cell = 0; cell < keys; cell++)
             table_add(&table, cell < pairs.rows[i].key.count ? pairs.rows[i].key.items[cell] : "");

@@ -24,29 +24,33 @@ static const char *title_of(const char *dimension)
     return terminal_clean(dimension);
 }
 
-static const char *step_title(const json_t *document)
+static const struct {
+    const char *step, *title;
+    size_t date_bytes; /* of "2026-11-29T14:00:00+01:00": as far as the step says something */
+    bool with_time;
+} steps[] = {{"quarter", "FROM", 10, true},
+             {"hour", "HOUR", 10, true},
+             {"day", "DAY", 10, false},
+             {"week", "WEEK OF", 10, false},
+             {"month", "MONTH", 7, false}};
+enum { STEP_COUNT = sizeof steps / sizeof *steps };
+
+static size_t find_step(const char *step)
 {
-    const char *step = api_text(document, "step", "all");
-    const struct {
-        const char *step, *title;
-    } rows[] = {{"quarter", "FROM"}, {"hour", "HOUR"}, {"day", "DAY"}, {"week", "WEEK OF"}, {"month", "MONTH"}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].step, step) == 0)
-            return rows[i].title;
-    return "FROM";
+    for (size_t i = 0; i < STEP_COUNT; i++)
+        if (strcmp(steps[i].step, step) == 0)
+            return i;
+    return 0;
 }
 
-/* "2026-11-29T14:00:00+01:00" as far as the step says something. */
-static const char *start_of(const json_t *document, const json_t *row)
+static const char *start_of(const char *step, const json_t *row)
 {
-    const char *start = api_text(row, "start", "-"), *step = api_text(document, "step", "all");
+    const char *start = api_text(row, "start", "-");
+    const size_t i = find_step(step);
     if (strlen(start) < 16)
         return terminal_clean(start);
-    if (strcmp(step, "month") == 0)
-        return text_format("%.7s", start);
-    if (strcmp(step, "hour") == 0 || strcmp(step, "quarter") == 0)
-        return text_format("%.10s %.5s", start, start + 11);
-    return text_format("%.10s", start);
+    return text_format("%.*s%s%.5s", (int)steps[i].date_bytes, start, steps[i].with_time ? " " : "",
+                       steps[i].with_time ? start + 11 : "");
 }
 
 static const char *name_of(const char *dimension, const char *value)
@@ -56,30 +60,41 @@ static const char *name_of(const char *dimension, const char *value)
     return strcmp(dimension, "executable") == 0 ? terminal_base(value) : value;
 }
 
+/* The names of a list with commas. */
+static struct text_list split(const char *by)
+{
+    struct text_list names = {0};
+    for (const char *at = by ? by : ""; *at;) {
+        const size_t length = strcspn(at, ",");
+        text_append(&names, text_format("%.*s", (int)length, at));
+        at += length + (at[length] == ',');
+    }
+    return names;
+}
+
 size_t report_key_columns(const struct report_shape *shape, struct table_column *ret_columns)
 {
-    enum { DIMENSIONS_SHOWN_MAX = 6 };
-    const json_t *by = json_object_get(shape->document, "by");
+    enum { NAMES_SHOWN_MAX = 5 };
+    const struct text_list names = split(shape->by);
     size_t count = 0;
-    if (shape->with_start)
-        ret_columns[count++] = (struct table_column){step_title(shape->document), 0};
-    for (size_t i = 0; i < json_array_size(by) && i < DIMENSIONS_SHOWN_MAX; i++)
-        ret_columns[count++] = (struct table_column){title_of(json_string_value(json_array_get(by, i))), TABLE_FLEX};
+    if (shape->step)
+        ret_columns[count++] = (struct table_column){steps[find_step(shape->step)].title, 0};
+    for (size_t i = 0; i < names.count && i < NAMES_SHOWN_MAX; i++)
+        ret_columns[count++] = (struct table_column){title_of(names.items[i]), TABLE_FLEX};
     return count;
 }
 
 void report_key_cells(const struct report_shape *shape, const json_t *row, struct text_list *ret_cells)
 {
     struct table_column columns[TABLE_COLUMNS_MAX];
-    const size_t count = report_key_columns(shape, columns);
-    const json_t *by = json_object_get(shape->document, "by");
+    const size_t count = report_key_columns(shape, columns), before = shape->step != NULL;
+    const struct text_list names = split(shape->by);
     const bool is_rest = json_is_true(json_object_get(row, "rest"));
-    if (shape->with_start)
-        text_append(ret_cells, start_of(shape->document, row));
-    for (size_t i = shape->with_start; i < count; i++) {
-        const char *dimension = json_string_value(json_array_get(by, i - shape->with_start));
-        const char *name = is_rest ? "others" : name_of(dimension, api_text(row, dimension, ""));
-        text_append(ret_cells, name);
+    if (shape->step)
+        text_append(ret_cells, start_of(shape->step, row));
+    for (size_t i = before; i < count; i++) {
+        const char *dimension = names.items[i - before];
+        text_append(ret_cells, is_rest ? "others" : name_of(dimension, api_text(row, dimension, "")));
     }
 }
 
@@ -109,10 +124,10 @@ static void add_figures(struct table *table, const json_t *measures)
         table_add(table, cells[i]);
 }
 
-void report_print(const struct report_shape *shape)
+void report_print(const struct report_shape *shape, const json_t *document)
 {
     struct table_column columns[TABLE_COLUMNS_MAX];
-    const json_t *rows = json_object_get(shape->document, "rows");
+    const json_t *rows = json_object_get(document, "rows");
     size_t keys = report_key_columns(shape, columns);
     if (keys == 0) /* the total needs a place for its word */
         columns[keys++] = (struct table_column){"", 0};
@@ -127,7 +142,7 @@ void report_print(const struct report_shape *shape)
     }
     for (size_t cell = 0; cell < keys; cell++)
         table_add(&table, cell == 0 ? "total" : "");
-    add_figures(&table, json_object_get(shape->document, "total"));
+    add_figures(&table, json_object_get(document, "total"));
     table_print(&table, stdout);
 }
 

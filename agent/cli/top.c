@@ -22,6 +22,8 @@ enum { TOP_TIMEOUT_MS = 2000, TOP_EVENTS = 40, TOP_LIVE = 12, EVERY_DEFAULT_S = 
 static volatile sig_atomic_t top_is_over;
 static struct termios top_terminal; /* as it was */
 
+static const char today_by[] = "executable,model";
+
 /* ---- what is shown ---- */
 
 static void draw_head(const struct cli *cli, const json_t *today, FILE *to)
@@ -98,7 +100,7 @@ static void draw_spenders(const json_t *today, FILE *to)
         {"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},  {"COST", TABLE_RIGHT},  {"SAVED", TABLE_RIGHT}};
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
     const json_t *rows = json_object_get(today, "rows");
-    const struct report_shape shape = {today, false};
+    const struct report_shape shape = {NULL, today_by};
     for (size_t i = 0; i < json_array_size(rows); i++) {
         struct text_list names = {0};
         struct figures figures;
@@ -128,7 +130,7 @@ static bool fetch(const struct cli *cli, struct answer parts[PART_COUNT])
 {
     const char *const paths[PART_COUNT] = {
         [PART_WALLETS] = "/v1/wallets",
-        [PART_TODAY] = report_path(cli, "/v1/report", "today", NULL, "executable,model", "6"),
+        [PART_TODAY] = report_path(cli, "/v1/report", "today", NULL, today_by, "6"),
         [PART_LIVE] = "/v1/live",
         [PART_EVENTS] = text_format("/v1/events?limit=%d", TOP_EVENTS),
     };
