@@ -333,6 +333,12 @@ static void write_leaks(void *context, struct buffer *out)
     leaks_write(agent->leaks, out);
 }
 
+static void write_live(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    flow_write_live(loops_workers(agent->loops), out);
+}
+
 static size_t count_addresses(void *context)
 {
     struct agent *agent = context;
@@ -360,6 +366,7 @@ static enum error open_control(struct agent *agent)
                                   .change_budgets = change_budgets,
                                   .write_alerts = write_alerts,
                                   .write_leaks = write_leaks,
+                                  .write_live = write_live,
                                   .count_addresses = count_addresses,
                                   .stop = stop,
                                   .context = agent};

@@ -139,7 +139,7 @@ const char *terminal_money(const char *decimal)
 {
     const char *point = strchr(decimal, '.');
     size_t length = strlen(decimal);
-    if (strspn(decimal, "+-0123456789.") != length || length == 0)
+    if (strspn(decimal, "+-0123456789.") != length || !strpbrk(decimal, "0123456789"))
         return terminal_clean(decimal);
     if (!point)
         return text_format("%s.00", decimal);

@@ -17,6 +17,7 @@
  *   report GET  /v1/report/sessions?…        {sessions[], total{}}: of one program in one place, between pauses
  *   report GET  /v1/questions[/NAME?period=P&timezone=Z]  {question, answer, columns[], rows[{key, now, before}]}
  *   admin  POST /v1/report/rebuild           {events}: the sums are made anew of the events
+ *   report GET  /v1/live                     {"live": [{id, since, step, executable, pid, group, wallet, model, …}]}
  *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event; ID is its own or that of one of its transfers
@@ -75,6 +76,8 @@ struct control_services {
     void (*write_alerts)(void *context, struct buffer *out);
     /* Appends a JSON array of the connections to providers that are open past the agent now. Takes milliseconds. */
     void (*write_leaks)(void *context, struct buffer *out);
+    /* Appends a JSON array of the calls that run now. */
+    void (*write_live)(void *context, struct buffer *out);
     size_t (*count_addresses)(void *context); /* of providers, that are known now */
     void (*stop)(void *context);              /* begins the drain, returns at once */
     void *context;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /v1/events, /v1/events/ID: the record of past calls, from the journal. */
+/* GET /v1/events, /v1/events/ID: the record of past calls, from the journal. GET /v1/live: those that run now. */
 #include "control/internal.h"
 
 #include "base/json.h"
@@ -30,6 +30,14 @@ int control_list_events(struct call *call)
     if (error)
         return control_fail(call, error, NULL);
     json_write_raw(&call->body, "]}");
+    return 200;
+}
+
+int control_list_live(struct call *call)
+{
+    json_write_raw(&call->body, "{\"live\":");
+    call->services->write_live(call->services->context, &call->body);
+    json_write_raw(&call->body, "}");
     return 200;
 }
 

@@ -69,6 +69,7 @@ int control_list_sessions(struct call *call);
 int control_list_questions(struct call *call);
 int control_get_question(struct call *call);
 int control_rebuild_sums(struct call *call);
+int control_list_live(struct call *call);
 int control_list_events(struct call *call);
 int control_get_event(struct call *call);
 int control_follow(struct call *call); /* streams events until the client leaves */

@@ -85,6 +85,7 @@ static const struct route_row {
     {"GET", "/v1/questions", AUDIENCE_READER, control_list_questions},
     {"GET", "/v1/questions/", AUDIENCE_READER, control_get_question},
     {"GET", "/metrics", AUDIENCE_READER, control_get_metrics},
+    {"GET", "/v1/live", AUDIENCE_READER, control_list_live},
     {"GET", "/v1/events", AUDIENCE_READER, control_list_events},
     {"GET", "/v1/events/", AUDIENCE_READER, control_get_event},
     {"POST", "/v1/wallets/", AUDIENCE_OWNER, control_change_wallet},

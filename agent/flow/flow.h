@@ -52,6 +52,10 @@ struct listener_handler flow_listener_handler(struct flow_workers *workers);
  * it was sent or answered without; the others: one step each, by its name. NULL: there is no such row. Any thread. */
 const char *flow_find_timing(const struct flow_workers *workers, unsigned row, struct histogram_sum *ret_sum);
 
+/* Appends a JSON array of the calls that run now, a bounded part when they are very many: id, since, step, executable,
+ * pid, group, wallet, model, target, stream. Waits for every loop: not from one, and only while they run. */
+void flow_write_live(const struct flow_workers *workers, struct buffer *out);
+
 /* Whether programs of that user may use the agent. */
 bool flow_is_admitted(const struct settings *settings, uid_t uid);
 

@@ -48,6 +48,10 @@ third=$!
 slow=$!
 is_held() { [ "$(money rich | cut -d' ' -f2)" != 0 ]; }
 check "calls are under way" wait_for 10 is_held
+live() { curl -sS --unix-socket "$T/r/tollgate/dev/report.sock" http://agent/v1/live; }
+is_live() { live | json 'sum(e["step"] == "forward" and e["model"] == "gpt-5.4-nano" and e["group"] == "rich" for e in d["live"])' | grep -q '^[1-9]'; }
+check "they are seen while they run" wait_for 10 is_live
+has "top shows them, too" "$("$TOLLGATE" top)" "RUNNING"
 pid=$("$TOLLGATE" status --json | json 'd["pid"]')
 kill -9 "$pid"
 wait_for 10 sh -c "! kill -0 $pid"
