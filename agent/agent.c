@@ -114,20 +114,6 @@ static enum error reload(void *context, struct buffer *text)
     return error;
 }
 
-/* Back to the rows that are in force. */
-static void restore_budgets(const struct settings *settings)
-{
-    struct budget *rows = calloc(settings->budget_count + 1, sizeof *rows);
-    size_t count = 0;
-    check(rows != NULL);
-    for (size_t i = 0; i < settings->budget_count; i++)
-        if (settings->budgets[i].origin == BUDGET_OF_OPERATOR)
-            rows[count++] = settings->budgets[i];
-    if (config_write_budgets(settings->budgets_file, rows, count))
-        log_event(EVENT_SETTINGS_WARNING, NULL, "%s could not be put back as it was", settings->budgets_file);
-    free(rows);
-}
-
 /* The file is changed first, since a reload reads it; a reload that fails leaves the old settings and the old file. */
 static enum error change_budgets(void *context, struct slice row, const char *unset_id, struct buffer *text)
 {
@@ -141,7 +127,7 @@ static enum error change_budgets(void *context, struct slice row, const char *un
     if (!error) {
         error = reload_settings(agent, text);
         if (error)
-            restore_budgets(agent->settings);
+            startup_restore_budgets(agent->settings);
     }
     pthread_mutex_unlock(&agent->reload_lock);
     config_problems_done(&problems);
@@ -164,17 +150,6 @@ static void ledger_stopped(void *context, const char *why)
               why);
     atomic_store(&agent->is_ledger_stopped, true);
     kill(getpid(), STARTUP_SIGNAL_LEDGER);
-}
-
-/* A second signal cuts the drain short. */
-static bool is_second_signal(void)
-{
-    const struct timespec no_wait = {0};
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    return sigtimedwait(&signals, NULL, &no_wait) > 0;
 }
 
 /* ---- open, run, close ---- */
@@ -450,7 +425,7 @@ static void stop_services(struct agent *agent)
     agent->control = NULL;
     listener_stop(agent->listener);
     listener_stop(agent->base_url_listener);
-    if (!loops_drain(agent->loops, drain_timeout_ms, is_second_signal))
+    if (!loops_drain(agent->loops, drain_timeout_ms, startup_is_second_signal))
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
     loops_join(agent->loops);
 }

@@ -262,6 +262,29 @@ void startup_block_signals(sigset_t *ret_signals)
     pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 
+bool startup_is_second_signal(void)
+{
+    const struct timespec no_wait = {0};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return sigtimedwait(&signals, NULL, &no_wait) > 0;
+}
+
+void startup_restore_budgets(const struct settings *settings)
+{
+    struct budget *rows = calloc(settings->budget_count + 1, sizeof *rows);
+    size_t count = 0;
+    check(rows != NULL);
+    for (size_t i = 0; i < settings->budget_count; i++)
+        if (settings->budgets[i].origin == BUDGET_OF_OPERATOR)
+            rows[count++] = settings->budgets[i];
+    if (config_write_budgets(settings->budgets_file, rows, count))
+        log_event(EVENT_SETTINGS_WARNING, NULL, "%s could not be put back as it was", settings->budgets_file);
+    free(rows);
+}
+
 int startup_exit_code(enum error error)
 {
     static const struct {

@@ -101,6 +101,10 @@ void startup_announce(int ready_fd);
 #define STARTUP_SIGNAL_LEDGER SIGUSR1
 /* Blocks SIGTERM, SIGINT, SIGHUP and the ledger's for this and later threads. */
 void startup_block_signals(sigset_t *ret_signals);
+/* A second signal has come: it cuts the drain short. */
+bool startup_is_second_signal(void);
+/* The operator's rows as they are in force, back into their file. */
+void startup_restore_budgets(const struct settings *settings);
 int startup_exit_code(enum error error);
 
 #endif
