@@ -39,7 +39,7 @@ of_events = {
     "calls": len(events),
     "hits": sum("avoided_cost" in e for e in events),
     "avoided": sum((decimal.Decimal(e.get("avoided_cost") or 0) for e in events), decimal.Decimal(0)),
-    "output": sum((a.get("tokens") or {}).get("output", 0) for e in events for a in e["attempts"]),
+    "output": sum((of.get("tokens") or {}).get("output", 0) for e in events for of in [e, *e.get("attempts", [])[:-1]]),
 }
 
 
