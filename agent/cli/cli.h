@@ -267,12 +267,17 @@ const char *terminal_money(const char *decimal); /* at least two decimals */
 bool terminal_parse_time(const char *iso, long long *ret_seconds);
 const char *terminal_base(const char *path); /* its last part */
 
-enum table_flag { TABLE_RIGHT = 1, TABLE_WIDE = 2 /* only from 100 columns on */, TABLE_FLEX = 4 /* gives way */ };
+enum table_flag {
+    TABLE_RIGHT = 1,
+    TABLE_WIDE = 2 /* only from 100 columns on */,
+    TABLE_FLEX = 4 /* gives way */,
+    TABLE_POINT = 8 /* points below points */
+};
 struct table_column {
     const char *title;
     unsigned flags;
 };
-enum { TABLE_COLUMNS_MAX = 16 };
+enum { TABLE_COLUMNS_MAX = 24 };
 struct table {
     const struct table_column *columns;
     size_t column_count;

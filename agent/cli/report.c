@@ -9,6 +9,9 @@
 #include <sysexits.h>
 
 static const char program_and_model[] = "executable,model";
+/* Of a period: how many the agent gives at most, and how many are shown unless --limit says otherwise. */
+#define ROWS_ALL   "20000"
+#define ROWS_SHOWN "25"
 
 struct report_view {
     const char *name;
@@ -30,8 +33,7 @@ enum { VIEW_COUNT = sizeof views / sizeof *views, PERIOD_COUNT = sizeof periods 
 
 /* ---- rows ---- */
 
-static void print_sides(const struct cli *cli, const struct report_shape *shape, const struct report_sides *sides,
-                        bool with_sentence)
+static void print_sides(const struct cli *cli, const struct report_shape *shape, const struct report_sides *sides)
 {
     const struct report_side *first = sides->rows[0].answer.json ? &sides->rows[0] : &sides->rows[1];
     if (cli->options.json) {
@@ -40,23 +42,21 @@ static void print_sides(const struct cli *cli, const struct report_shape *shape,
         report_print_both(shape, sides);
         report_print_foot(cli, first->answer.json);
     } else {
-        if (with_sentence)
-            puts(terminal_clean(report_sentence(first->answer.json)));
         report_print(shape, first->answer.json);
         report_print_foot(cli, first->answer.json);
         report_print_wallets(&first->cli);
     }
 }
 
-static int print_rows(struct cli *cli, const char *period, const struct report_shape *shape, bool with_sentence)
+static int print_rows(struct cli *cli, const char *period, const struct report_shape *shape, const char *limit)
 {
     struct report_sides sides;
     int code = report_sides_find(cli, &sides);
     if (code == EX_OK)
-        code = report_sides_ask(&sides, report_path(cli, "/v1/report", period, shape->step, shape->by, NULL));
+        code = report_sides_ask(&sides, report_path(cli, "/v1/report", period, shape->step, shape->by, limit));
     if (code != EX_OK)
         return code;
-    print_sides(cli, shape, &sides, with_sentence);
+    print_sides(cli, shape, &sides);
     report_sides_done(&sides);
     return EX_OK;
 }
@@ -66,7 +66,19 @@ static int print_steps(struct cli *cli, const struct report_view *view)
     const struct report_shape shape = {view->step, report_by(cli, NULL)};
     const char *period;
     int code = report_period(cli, view->period, &period);
-    return code == EX_OK ? print_rows(cli, period, &shape, false) : code;
+    return code == EX_OK ? print_rows(cli, period, &shape, NULL) : code;
+}
+
+/* In a word, over all rows: those that are printed may be the first few. */
+static int print_sentence(struct cli *cli, const char *period)
+{
+    struct answer answer;
+    int code = api_get(cli, report_path(cli, "/v1/report", period, NULL, program_and_model, ROWS_ALL), &answer);
+    if (code != EX_OK)
+        return code;
+    puts(terminal_clean(report_sentence(answer.json)));
+    json_decref(answer.json);
+    return EX_OK;
 }
 
 /* `named` NULL: the options say which. */
@@ -80,7 +92,10 @@ static int print_period(struct cli *cli, const char *named)
         return EX_USAGE;
     }
     int code = report_period(cli, named ? named : "30d", &period);
-    return code == EX_OK ? print_rows(cli, period, &shape, strcmp(shape.by, program_and_model) == 0) : code;
+    bool is_for_people = !options->json && !cli->is_both;
+    if (code == EX_OK && is_for_people && strcmp(shape.by, program_and_model) == 0)
+        code = print_sentence(cli, period);
+    return code == EX_OK ? print_rows(cli, period, &shape, is_for_people && !options->limit ? ROWS_SHOWN : NULL) : code;
 }
 
 /* ---- without a word: an overview ---- */
@@ -104,8 +119,8 @@ static void print_spans(const struct answer answers[PART_COUNT])
         {"IN", TABLE_RIGHT},
         {"CACHED", TABLE_RIGHT | TABLE_WIDE},
         {"OUT", TABLE_RIGHT},
-        {"COST", TABLE_RIGHT},
-        {"SAVED", TABLE_RIGHT},
+        {"COST", TABLE_RIGHT | TABLE_POINT},
+        {"SAVED", TABLE_RIGHT | TABLE_POINT},
     };
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
     for (size_t i = 0; i < SPAN_COUNT; i++) {
@@ -147,7 +162,7 @@ static int overview(struct cli *cli)
     struct answer answers[PART_COUNT] = {{0}};
     int code = EX_OK;
     if (cli->is_both)
-        return print_rows(cli, "7d", &(struct report_shape){"day", report_by(cli, NULL)}, false);
+        return print_rows(cli, "7d", &(struct report_shape){"day", report_by(cli, NULL)}, NULL);
     progress_begin("adding up");
     for (size_t i = 0; i < PART_COUNT && code == EX_OK; i++)
         code = api_get(cli,

@@ -85,11 +85,11 @@ static void add_pair(struct table *table, const struct report_sides *sides, cons
 void report_print_both(const struct report_shape *shape, const struct report_sides *sides)
 {
     static const struct table_column figure_columns[] = {
-        {"DEV CALLS", TABLE_RIGHT},  {"DENIED", TABLE_RIGHT | TABLE_WIDE},
-        {"COST", TABLE_RIGHT},       {"SAVED", TABLE_RIGHT | TABLE_WIDE},
-        {"PROD CALLS", TABLE_RIGHT}, {"DENIED", TABLE_RIGHT | TABLE_WIDE},
-        {"COST", TABLE_RIGHT},       {"SAVED", TABLE_RIGHT | TABLE_WIDE},
-        {"BOTH", TABLE_RIGHT}};
+        {"DEV CALLS", TABLE_RIGHT},          {"DENIED", TABLE_RIGHT | TABLE_WIDE},
+        {"COST", TABLE_RIGHT | TABLE_POINT}, {"SAVED", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE},
+        {"PROD CALLS", TABLE_RIGHT},         {"DENIED", TABLE_RIGHT | TABLE_WIDE},
+        {"COST", TABLE_RIGHT | TABLE_POINT}, {"SAVED", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE},
+        {"BOTH", TABLE_RIGHT | TABLE_POINT}};
     enum { FIGURE_COLUMNS = sizeof figure_columns / sizeof figure_columns[0] };
     struct table_column columns[TABLE_COLUMNS_MAX];
     size_t keys = report_key_columns(shape, columns);

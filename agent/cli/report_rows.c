@@ -74,7 +74,7 @@ static struct text_list split(const char *by)
 
 size_t report_key_columns(const struct report_shape *shape, struct table_column *ret_columns)
 {
-    enum { NAMES_SHOWN_MAX = 5 };
+    enum { NAMES_SHOWN_MAX = 11 };
     const struct text_list names = split(shape->by);
     size_t count = 0;
     if (shape->step)
@@ -107,8 +107,8 @@ static const struct table_column figure_columns[] = {
     {"IN", TABLE_RIGHT},
     {"CACHED", TABLE_RIGHT | TABLE_WIDE},
     {"OUT", TABLE_RIGHT},
-    {"COST", TABLE_RIGHT},
-    {"SAVED", TABLE_RIGHT},
+    {"COST", TABLE_RIGHT | TABLE_POINT},
+    {"SAVED", TABLE_RIGHT | TABLE_POINT},
 };
 enum { FIGURE_COLUMNS = sizeof figure_columns / sizeof figure_columns[0] };
 
@@ -146,22 +146,31 @@ void report_print(const struct report_shape *shape, const json_t *document)
     table_print(&table, stdout);
 }
 
+static const char *moment_of(const json_t *document, const char *member)
+{
+    const char *time = api_text(document, member, "");
+    return strlen(time) < 16 ? "-" : text_format("%.10s %.5s", time, time + 11);
+}
+
 void report_print_foot(const struct cli *cli, const json_t *document)
 {
-    const char *since = api_text(document, "since", ""), *until = api_text(document, "until", "");
-    const char *period = strlen(since) >= 16 && strlen(until) >= 16
-                             ? text_format(", %.10s %.5s to %.10s %.5s", since, since + 11, until, until + 11)
-                             : "";
+    const char *since = moment_of(document, "since"), *until = moment_of(document, "until");
+    const bool is_all = text_starts(since, "1970"); /* from the first event on */
     puts(terminal_paint(stdout, COLOR_DIM,
-                        text_format("USD, %s%s, %s", cli->is_both ? "dev and prod" : cli->place.environment, period,
+                        text_format("USD, %s, %s%s%s, %s", cli->is_both ? "dev and prod" : cli->place.environment,
+                                    is_all ? "" : since, is_all ? "until " : " to ", until,
                                     terminal_clean(api_text(document, "timezone", "UTC")))));
 }
 
 /* ---- wallets ---- */
 
 static const struct table_column wallet_columns[] = {
-    {"WALLET", TABLE_FLEX},    {"LEFT", TABLE_RIGHT},      {"HELD", TABLE_RIGHT | TABLE_WIDE},
-    {"BURN/DAY", TABLE_RIGHT}, {"DAYS LEFT", TABLE_RIGHT}, {"THIS MONTH", TABLE_RIGHT},
+    {"WALLET", TABLE_FLEX},
+    {"LEFT", TABLE_RIGHT | TABLE_POINT},
+    {"HELD", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE},
+    {"BURN/DAY", TABLE_RIGHT | TABLE_POINT},
+    {"DAYS LEFT", TABLE_RIGHT},
+    {"THIS MONTH", TABLE_RIGHT | TABLE_POINT},
 };
 
 void report_print_wallets(const struct cli *cli)

@@ -11,17 +11,15 @@
 static const struct table_column session_columns[] = {
     {"BEGAN", 0},
     {"MINUTES", TABLE_RIGHT},
-    {"PROGRAM", TABLE_FLEX},
+    {"PROGRAM", 0},
     {"DIRECTORY", TABLE_FLEX},
     {"PROJECT", TABLE_FLEX | TABLE_WIDE},
-    {"GROUP", TABLE_FLEX | TABLE_WIDE},
     {"CALLS", TABLE_RIGHT},
     {"DENIED", TABLE_RIGHT},
     {"IN", TABLE_RIGHT | TABLE_WIDE},
-    {"CACHED", TABLE_RIGHT | TABLE_WIDE},
     {"OUT", TABLE_RIGHT | TABLE_WIDE},
-    {"COST", TABLE_RIGHT},
-    {"SAVED", TABLE_RIGHT},
+    {"COST", TABLE_RIGHT | TABLE_POINT},
+    {"SAVED", TABLE_RIGHT | TABLE_POINT},
 };
 
 static const char *minutes_between(const char *first, const char *last)
@@ -40,11 +38,11 @@ static void add_session(struct table *table, const json_t *session)
     table_add(table, strlen(first) >= 16 ? text_format("%.10s %.5s", first, first + 11) : first);
     table_add(table, minutes_between(first, api_text(session, "last", "-")));
     table_add(table, terminal_base(api_text(session, "executable", "-")));
-    for (const char *const *name = (const char *const[]){"directory", "project", "group", NULL}; *name; name++)
+    for (const char *const *name = (const char *const[]){"directory", "project", NULL}; *name; name++)
         table_add(table, api_text(session, *name, "-"));
-    for (size_t i = 0; i < 5; i++)
-        table_add(table, figures_count((const long long[]){figures.calls, figures.refused, figures.input,
-                                                           figures.cached, figures.output}[i]));
+    for (size_t i = 0; i < 4; i++)
+        table_add(table, figures_count((const long long[]){figures.calls, figures.refused,
+                                                           figures.input + figures.cached, figures.output}[i]));
     table_add(table, nano_format(figures.cost));
     table_add(table, nano_format(figures.avoided));
 }
@@ -59,6 +57,7 @@ static void print_sessions(const struct report_side *side, bool with_name)
     for (size_t i = 0; i < json_array_size(sessions); i++)
         add_session(&table, json_array_get(sessions, i));
     table_print(&table, stdout);
+    report_print_foot(&side->cli, side->answer.json);
 }
 
 int report_sessions(struct cli *cli)

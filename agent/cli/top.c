@@ -47,9 +47,12 @@ static void draw_head(const struct cli *cli, const json_t *today, FILE *to)
 
 static void draw_wallets(const json_t *wallets, FILE *to)
 {
-    static const struct table_column columns[] = {{"WALLET", TABLE_FLEX},     {"LEFT", TABLE_RIGHT},
-                                                  {"HELD", TABLE_RIGHT},      {"BURN/DAY", TABLE_RIGHT},
-                                                  {"DAYS LEFT", TABLE_RIGHT}, {"THIS MONTH", TABLE_RIGHT | TABLE_WIDE}};
+    static const struct table_column columns[] = {{"WALLET", TABLE_FLEX},
+                                                  {"LEFT", TABLE_RIGHT | TABLE_POINT},
+                                                  {"HELD", TABLE_RIGHT | TABLE_POINT},
+                                                  {"BURN/DAY", TABLE_RIGHT | TABLE_POINT},
+                                                  {"DAYS LEFT", TABLE_RIGHT},
+                                                  {"THIS MONTH", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE}};
     static const char *const members[] = {"available", "held", "burn_24h"};
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
     for (size_t i = 0; i < json_array_size(wallets); i++) {
@@ -95,9 +98,14 @@ static void draw_live(const json_t *live, FILE *to)
 
 static void draw_spenders(const json_t *today, FILE *to)
 {
-    static const struct table_column columns[] = {
-        {"PROGRAM", TABLE_FLEX}, {"MODEL", TABLE_FLEX}, {"CALLS", TABLE_RIGHT}, {"DENIED", TABLE_RIGHT},
-        {"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},  {"COST", TABLE_RIGHT},  {"SAVED", TABLE_RIGHT}};
+    static const struct table_column columns[] = {{"PROGRAM", TABLE_FLEX},
+                                                  {"MODEL", TABLE_FLEX},
+                                                  {"CALLS", TABLE_RIGHT},
+                                                  {"DENIED", TABLE_RIGHT},
+                                                  {"IN", TABLE_RIGHT},
+                                                  {"OUT", TABLE_RIGHT},
+                                                  {"COST", TABLE_RIGHT | TABLE_POINT},
+                                                  {"SAVED", TABLE_RIGHT | TABLE_POINT}};
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
     const json_t *rows = json_object_get(today, "rows");
     const struct report_shape shape = {NULL, today_by};

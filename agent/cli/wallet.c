@@ -7,13 +7,13 @@
 
 static const struct table_column wallet_columns[] = {
     {"WALLET", TABLE_FLEX},
-    {"AVAILABLE", TABLE_RIGHT},
-    {"HELD", TABLE_RIGHT},
-    {"SPENT", TABLE_RIGHT},
-    {"FUNDED", TABLE_RIGHT | TABLE_WIDE},
-    {"BURN/DAY", TABLE_RIGHT},
+    {"AVAILABLE", TABLE_RIGHT | TABLE_POINT},
+    {"HELD", TABLE_RIGHT | TABLE_POINT},
+    {"SPENT", TABLE_RIGHT | TABLE_POINT},
+    {"FUNDED", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE},
+    {"BURN/DAY", TABLE_RIGHT | TABLE_POINT},
     {"DAYS LEFT", TABLE_RIGHT},
-    {"THIS MONTH", TABLE_RIGHT | TABLE_WIDE},
+    {"THIS MONTH", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE},
     {"TRANSFERS", TABLE_RIGHT | TABLE_WIDE},
 };
 static const struct table_column history_columns[] = {
