@@ -24,7 +24,7 @@ consumer_groups:
   - {name: poor, api_key: kt_cg_poor, wallet_team_id: poor, denied_models: ["gpt-5.4-pro"]}
 wallets:
   - {id: rich, credit: "100"}
-  - {id: poor, credit: "0.001"}
+  - {id: poor, credit: "0.0003"}
 Y
 agent
 report() { "$TOLLGATE" report "$@"; }
@@ -162,7 +162,7 @@ is "a filter without = is a usage error" $? 64
 # ---- dev and prod side by side ----
 add() { python3 -c 'import decimal, sys; print(format(sum(map(decimal.Decimal, sys.argv[1:])).normalize(), "f"))' "$@"; }
 dev_spent=$(add "$(wallet_json rich | json 'd["spent"]')" "$(wallet_json poor | json 'd["spent"]')")
-sed -e 's/credit: "0.001"/credit: "1"/' "$T/policy-config.dev.yaml" >"$T/policy-config.prod.yaml"
+sed -e 's/credit: "0.0003"/credit: "1"/' "$T/policy-config.dev.yaml" >"$T/policy-config.prod.yaml"
 mkdir -m 700 "$T/ps" && mkdir -m 755 "$T/pr"
 prod() { TOLLGATE_STATE_DIR=$T/ps TOLLGATE_RUNTIME_DIR=$T/pr "$TOLLGATE" "$@" --env prod; }
 end_prod() { prod stop >/dev/null 2>&1; }
