@@ -27,6 +27,9 @@ check "an agent that has seen nothing has well-formed metrics" \
 for i in 1 2 3; do openai "$(openai_body gpt-5.4-mini-mini "call $i")" >/dev/null; done
 openai "$(openai_body gpt-5.4-mini-mini "call 1")" >/dev/null # from the cache
 anthropic "$(anthropic_body)" >/dev/null
+standin /_script -d '[{"match":{"model":"gpt-5.4-mini-mini","every":1},"fault":"drop"}]' >/dev/null
+openai "$(openai_body gpt-5.4-mini-mini "to another target")" >/dev/null # what was sent to the first one costs, too
+standin /_script -d '[]' >/dev/null
 openai '{"model":"odd \"name\\ \n of a model","messages":[]}' >/dev/null
 openai '{"model":' >/dev/null
 settled
@@ -46,6 +49,7 @@ fi
 # ---- the figures ----
 is "every event is counted" "$(sum_of tollgate_requests_total)" "$(event_count)"
 is "the cost is what the ledger says, to the nano-dollar" "$(sum_of tollgate_cost_usd_total)" "$(wallet_json | json 'd["spent"]')"
+is "which a try that failed adds to" "$(events | json 'any(len(e["attempts"]) > 1 and float(e["attempts"][0]["charge"]) > 0 for e in d["events"])')" True
 is "the wallet's balance, too" "$(sum_of tollgate_wallet_available_usd wallet=team_product_dev)" "$(wallet_json | json 'd["available"]')"
 is "the cached answer is one" "$(sum_of tollgate_requests_total outcome=cached)" 1
 is "and one hit of the cache" "$(sum_of tollgate_cache_lookups_total result=hit)" 1
