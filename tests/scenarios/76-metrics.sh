@@ -12,7 +12,8 @@ ask_port() { curl -sS --max-time 10 -o "$T/port.out" -w '%{http_code}' "http://1
 provider
 PORT=$(free_port)
 (umask 077; echo metrics-token-0123456789 >"$T/metrics.token")
-sed "/^cache:/,/^[^ ]/s/enabled: false/enabled: true/" "$ROOT/policies/policy-config.dev.yaml" >"$T/policy-config.dev.yaml"
+sed 's/^  targets:$/&\n    - {id: spare, provider: openai, model: gpt-5.4-mini-mini, secret_key_ref: {env: OPENAI_API_KEY}}/' \
+    "$ROOT/policies/policy-config.dev.yaml" >"$T/policy-config.dev.yaml"
 cat >>"$T/policy-config.dev.yaml" <<YAML
 evidence:
   metrics: {enabled: true, port: $PORT, secret_key_ref: {file: metrics.token}}
@@ -27,8 +28,8 @@ check "an agent that has seen nothing has well-formed metrics" \
 for i in 1 2 3; do openai "$(openai_body gpt-5.4-mini-mini "call $i")" >/dev/null; done
 openai "$(openai_body gpt-5.4-mini-mini "call 1")" >/dev/null # from the cache
 anthropic "$(anthropic_body)" >/dev/null
-standin /_script -d '[{"match":{"model":"gpt-5.4-mini-mini","every":1},"fault":"drop"}]' >/dev/null
-openai "$(openai_body gpt-5.4-mini-mini "to another target")" >/dev/null # what was sent to the first one costs, too
+standin /_script -d '[{"match":{"model":"gpt-5.4-mini-mini","every":2},"fault":"drop"}]' >/dev/null
+for i in 4 5; do openai "$(openai_body gpt-5.4-mini-mini "call $i")" >/dev/null; done # one goes to the other target, too: both cost
 standin /_script -d '[]' >/dev/null
 openai '{"model":"odd \"name\\ \n of a model","messages":[]}' >/dev/null
 openai '{"model":' >/dev/null
@@ -54,7 +55,7 @@ is "the wallet's balance, too" "$(sum_of tollgate_wallet_available_usd wallet=te
 is "the cached answer is one" "$(sum_of tollgate_requests_total outcome=cached)" 1
 is "and one hit of the cache" "$(sum_of tollgate_cache_lookups_total result=hit)" 1
 is "input tokens are those of the events" "$(sum_of tollgate_tokens_total bucket=input)" \
-    "$(events | json 'sum((e.get("tokens") or {}).get("input", 0) for e in d["events"])')"
+    "$(events | json 'sum((of.get("tokens") or {}).get("input", 0) for e in d["events"] for of in [e, *e["attempts"][:-1]])')"
 is "the budget's use is the cost" "$(sum_of tollgate_budget_used_usd budget=watch)" "$(sum_of tollgate_cost_usd_total)"
 check "holds are at least the charges" python3 -c "import sys; sys.exit(float('$(sum_of tollgate_held_usd_total)') < float('$(sum_of tollgate_cost_usd_total)'))"
 is "overhead is known of every call" "$(sum_of tollgate_overhead_seconds_count)" "$(event_count)"
