@@ -41,6 +41,27 @@ void digest_hmac_sha256(struct slice key, struct slice bytes, unsigned char ret_
     check(ok != NULL && length == DIGEST_BYTES);
 }
 
+/* OpenSSL's own context: the type has no members of ours. */
+struct digest *digest_begin(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    check(context != NULL && EVP_DigestInit_ex(context, get_sha256(), NULL) == 1);
+    return (struct digest *)context;
+}
+
+void digest_add(struct digest *digest, struct slice bytes)
+{
+    check(EVP_DigestUpdate((EVP_MD_CTX *)digest, bytes.data, bytes.length) == 1);
+}
+
+void digest_end(struct digest *digest, unsigned char ret_digest[DIGEST_BYTES])
+{
+    unsigned length = 0;
+    EVP_MD_CTX *context = (EVP_MD_CTX *)digest;
+    check(EVP_DigestFinal_ex(context, ret_digest, &length) == 1 && length == DIGEST_BYTES);
+    EVP_MD_CTX_free(context);
+}
+
 char *digest_format(const unsigned char digest[DIGEST_BYTES], char text[DIGEST_TEXT_MAX])
 {
     for (size_t i = 0; i < DIGEST_BYTES; i++)

@@ -38,6 +38,56 @@ enum error file_swap(const char *path, struct slice contents, mode_t mode)
     return ERROR_FILE_UNWRITABLE;
 }
 
+/* Where the file system knows no files without a name (NFS), a kill leaves PATH.new; the next writer removes it. */
+enum error file_draft_open(const char *path, struct file_draft *ret_draft)
+{
+    struct file_draft *draft = ret_draft;
+    char folder[sizeof draft->path];
+    int length = snprintf(draft->temporary, sizeof draft->temporary, "%s.new", path);
+    draft->fd = -1;
+    if (length < 0 || (size_t)length >= sizeof draft->temporary)
+        return ERROR_FILE_UNWRITABLE;
+    snprintf(draft->path, sizeof draft->path, "%s", path);
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    *(slash && slash != folder ? slash : slash ? slash + 1 : folder) = '\0';
+    draft->fd = open(*folder ? folder : ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    draft->is_named = draft->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
+    if (draft->is_named) {
+        unlink(draft->temporary);
+        draft->fd = open(draft->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    return draft->fd < 0 ? ERROR_FILE_UNWRITABLE : ERROR_OK;
+}
+
+static bool name_draft(struct file_draft *draft)
+{
+    char file[64];
+    snprintf(file, sizeof file, "/proc/self/fd/%d", draft->fd);
+    unlink(draft->temporary); /* of a kill just before the rename */
+    draft->is_named = linkat(AT_FDCWD, file, AT_FDCWD, draft->temporary, AT_SYMLINK_FOLLOW) == 0;
+    return draft->is_named;
+}
+
+enum error file_draft_publish(struct file_draft *draft, mode_t mode)
+{
+    bool ok = fchmod(draft->fd, mode) == 0 && fsync(draft->fd) == 0;
+    ok = ok && (draft->is_named || name_draft(draft)) && rename(draft->temporary, draft->path) == 0;
+    draft->is_named = draft->is_named && !ok;
+    file_draft_discard(draft);
+    return ok ? ERROR_OK : ERROR_FILE_UNWRITABLE;
+}
+
+void file_draft_discard(struct file_draft *draft)
+{
+    if (draft->fd < 0)
+        return;
+    if (draft->is_named)
+        unlink(draft->temporary);
+    close(draft->fd);
+    draft->fd = -1;
+}
+
 enum error file_sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

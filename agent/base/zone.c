@@ -27,6 +27,11 @@ static int32_t find_stretch(const struct zone *zone, int64_t utc_s, int64_t *ret
     return low == 0 ? zone->first_offset : zone->offsets[low - 1];
 }
 
+const char *zone_name(const struct zone *zone)
+{
+    return zone->name ? zone->name : "";
+}
+
 int32_t zone_offset_at(const struct zone *zone, int64_t utc_s)
 {
     int64_t until;

@@ -19,6 +19,9 @@ const struct zone *zone_load(struct arena *arena, const char *name);
  * whatever they are. Files with leap seconds ("right/…") are refused: our seconds are POSIX's. */
 const struct zone *zone_parse(struct arena *arena, struct slice bytes);
 
+/* The name that it was loaded by; "" of zone_parse. */
+const char *zone_name(const struct zone *zone);
+
 /* Seconds east of UTC at an instant (seconds since 1970 UTC); past the table's end by its footer rule. */
 int32_t zone_offset_at(const struct zone *zone, int64_t utc_s);
 /* The first instant whose local time is at or after the given local one (seconds since 1970-01-01 00:00 local). */

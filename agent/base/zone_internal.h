@@ -10,6 +10,7 @@
 enum { ZONE_OFFSET_MIN = -89999, ZONE_OFFSET_MAX = 93599 };
 
 struct zone {
+    const char *name; /* that it was loaded by; NULL: from bytes */
     size_t count;
     int64_t *starts;      /* strictly ascending */
     int32_t *offsets;     /* from that instant on */

@@ -92,7 +92,7 @@ static bool read_footer(struct slice rest, struct zone *zone)
                                is_offset(zone->rule.summer_offset));
 }
 
-const struct zone *zone_parse(struct arena *arena, struct slice bytes)
+static struct zone *parse(struct arena *arena, struct slice bytes)
 {
     struct header header;
     struct slice rest = bytes;
@@ -104,6 +104,11 @@ const struct zone *zone_parse(struct arena *arena, struct slice bytes)
         !read_block(arena, &header, rest.data, zone))
         return NULL;
     return read_footer(slice_from(rest, (size_t)block_bytes(&header, 8)), zone) ? zone : NULL;
+}
+
+const struct zone *zone_parse(struct arena *arena, struct slice bytes)
+{
+    return parse(arena, bytes);
 }
 
 /* No way out of the database's directory. */
@@ -136,10 +141,15 @@ const struct zone *zone_load(struct arena *arena, const char *name)
 {
     char file[128];
     struct slice bytes;
-    if (strcmp(name, "UTC") == 0)
-        return arena_new_struct(arena, struct zone);
+    struct zone *zone = NULL;
     if (!is_name(name))
         return NULL;
     snprintf(file, sizeof file, "/usr/share/zoneinfo/%s", name);
-    return read_file(file, arena, &bytes) ? zone_parse(arena, bytes) : NULL;
+    if (strcmp(name, "UTC") == 0)
+        zone = arena_new_struct(arena, struct zone);
+    else if (read_file(file, arena, &bytes))
+        zone = parse(arena, bytes);
+    if (zone)
+        zone->name = arena_strdup(arena, name);
+    return zone;
 }
