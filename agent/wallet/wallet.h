@@ -217,6 +217,19 @@ typedef bool wallet_visit_payment(void *context, const struct wallet_payment *pa
 enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, bool with_memo,
                                 wallet_visit_payment *visit, void *context, uint64_t *ret_last) MUST_USE;
 
+/* What the journal's transfers of [from_ns, until_ns) (wall clock) sum up to, whatever their order: those of budgets
+ * left out. Reads all of the journal, a million transfers in about a second; not from a loop. */
+struct wallet_sums {
+    uint64_t posts, write_offs, adjustments, fundings; /* how many */
+    struct money posted;                               /* what wallets paid to providers */
+    struct money recovered;   /* of it, settled at a start, since the call's end is not known */
+    struct money written_off; /* what providers bill that no wallet could pay */
+    struct money adjusted;    /* by operators; below 0: taken */
+    struct money funded;
+};
+enum error wallet_sum_period(struct wallet_ledger *ledger, int64_t from_ns, int64_t until_ns,
+                             struct wallet_sums *ret_sums) MUST_USE;
+
 /* Recomputes everything from the journal and checks the invariants of ledger.md. Prints one line per invariant into
  * `report` (NUL-terminated, truncated to size). ERROR_STORE_CORRUPT when one does not hold. Works on a closed ledger's
  * directory: opens it itself. NOT_FOUND when there is none, ENVIRONMENT_BUSY while an agent runs on it. */
