@@ -37,6 +37,7 @@ struct config_place place_of(struct loader *loader, const struct node *node)
 }
 
 static void apply_list(struct loader *loader, const struct field *field, const struct node *node, char *base);
+static void apply_set(struct loader *loader, const struct field *field, const struct node *node, char *base);
 
 /* "50, 80, 100" */
 static void apply_default_list(struct loader *loader, const struct field *field, const char *text, char *base)
@@ -51,7 +52,7 @@ static void apply_default_list(struct loader *loader, const struct field *field,
         text += node->text.length;
         text += strspn(text, ", ");
     }
-    apply_list(loader, field, &list, base);
+    (types[field->type].shape == SHAPE_SET ? apply_set : apply_list)(loader, field, &list, base);
 }
 
 void apply_defaults(struct loader *loader, const struct object *object, void *base)
@@ -61,9 +62,10 @@ void apply_defaults(struct loader *loader, const struct object *object, void *ba
         const char *text = field->defaults[loader->environment];
         if (field->type == TYPE_OBJECT && !(field->flags & FIELD_SHARED))
             apply_defaults(loader, field->object, (char *)base + field->where);
-        if (text && types[field->type].shape == SHAPE_LIST)
+        bool has_many = types[field->type].shape == SHAPE_LIST || types[field->type].shape == SHAPE_SET;
+        if (text && has_many)
             apply_default_list(loader, field, text, base);
-        if (!text || types[field->type].shape == SHAPE_LIST)
+        if (!text || has_many)
             continue;
         struct node node = {.kind = NODE_SCALAR, .is_plain = true, .text = slice_of(text)};
         bool ok = types[field->type].parse(loader, field, &node, (char *)base + field->where);

@@ -296,6 +296,8 @@ struct budget {
     struct config_place place;
 };
 
+enum exports_schedule { EXPORTS_DAILY, EXPORTS_WEEKLY, EXPORTS_MONTHLY };
+enum { EXPORTS_CSV = 1 << 0, EXPORTS_JSONL = 1 << 1, EXPORTS_FOCUS = 1 << 2 };
 enum replay_rule { REPLAY_AT_ONCE, REPLAY_PACED };
 enum hold_rule { HOLD_BOUND, HOLD_LEARNED };
 
@@ -375,6 +377,14 @@ struct settings {
     struct {
         uint32_t events_days, sums_days; /* 0: for ever */
         const char *events_file;         /* NULL: none */
+        struct {
+            bool is_enabled;
+            enum exports_schedule schedule;
+            unsigned formats;        /* bits EXPORTS_… */
+            const char *directory;   /* NULL: STATE/exports */
+            const struct zone *zone; /* where windows begin */
+            uint32_t kept;           /* windows */
+        } exports;
     } evidence;
     struct {
         bool enabled, wallet_enforcement;

@@ -28,6 +28,8 @@
     ROW(name, NULL, TYPE_SWITCH, offsetof(OWNER, member), 0, standard, standard, 0, 0, "", choices_##list, NULL, flags, text)
 #define SET(name, member, list, most, flags, text) \
     ROW(name, NULL, TYPE_CHOICES, offsetof(OWNER, member), 0, NULL, NULL, 0, most, "", choices_##list, NULL, flags, text)
+#define CHOSEN(name, member, list, most, dev, prod, flags, text) \
+    ROW(name, NULL, TYPE_CHOICES, offsetof(OWNER, member), 0, dev, prod, 0, most, "", choices_##list, NULL, flags, text)
 #define LISTED(name, type, member, count, most, dev, prod, flags, text) \
     ROW(name, NULL, type, offsetof(OWNER, member), offsetof(OWNER, count), dev, prod, 0, most, "", NULL, NULL, flags, text)
 #define LIST(name, type, member, count, most, flags, text) \

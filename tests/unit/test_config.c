@@ -304,7 +304,7 @@ static const struct bad bad_settings[] = {
     {GROUP "limits: {connections_max: 8, connections_per_uid_max: 9}\n", 5, 55,
      "\"connections_per_uid_max\" exceeds \"connections_max\"", 0},
     {GROUP "limits: {client_gone: wait}\n", 5, 23, "\"client_gone\" cannot be \"wait\"", 0},
-    {GROUP "exports: []\n", 5, 1, "\"exports\" is not supported by this version yet", 0},
+    {GROUP "privacy: []\n", 5, 1, "\"privacy\" is not supported by this version yet", 0},
     {GROUP "model_groups: []\n", 5, 1, "unknown key \"model_groups\" in the policy", 0},
     {GROUP "rate_limits: {}\n", 5, 1, "unknown key \"rate_limits\" in the policy", 0},
     {GROUP "privacy: {}\n", 5, 1, "\"privacy\" is not supported by this version yet", 0},
