@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "control/control.h"
 #include "events_file.h"
+#include "evidence/evidence.h"
 #include "leaks.h"
 #include "loops.h"
 #include "notify.h"
@@ -50,6 +51,7 @@ struct agent {
     struct listener *listener, *base_url_listener; /* the latter may be NULL */
     struct alerts *alerts;
     struct leaks *leaks;
+    struct export_schedule *exports;
     struct control *control;
     struct control_services control_services;
     struct flow_services flow_services;
@@ -220,6 +222,16 @@ static void open_leaks(struct agent *agent)
     agent->leaks = leaks_open(&options);
 }
 
+static void open_exports(struct agent *agent)
+{
+    const struct export_schedule_options options = {.state = agent->options->state,
+                                                    .journal = agent->journal,
+                                                    .ledger = agent->ledger,
+                                                    .retain_settings = retain_settings,
+                                                    .context = agent};
+    agent->exports = export_schedule_open(&options);
+}
+
 static void make_loops(struct agent *agent)
 {
     agent->flow_services = (struct flow_services){.ledger = agent->ledger,
@@ -293,6 +305,8 @@ static enum error open_services(struct agent *agent)
         error = open_alerts(agent);
     if (!error)
         open_leaks(agent);
+    if (!error)
+        open_exports(agent);
     return error;
 }
 
@@ -312,6 +326,10 @@ static void write_live(void *context, struct buffer *out)
 {
     struct agent *agent = context;
     flow_write_live(loops_workers(agent->loops), out);
+static void write_exports(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    export_schedule_write(agent->exports, out);
 }
 
 static size_t count_addresses(void *context)
@@ -342,6 +360,7 @@ static enum error open_control(struct agent *agent)
                                   .write_alerts = write_alerts,
                                   .write_leaks = write_leaks,
                                   .write_live = write_live,
+                                  .write_exports = write_exports,
                                   .count_addresses = count_addresses,
                                   .stop = stop,
                                   .context = agent};
@@ -351,6 +370,7 @@ static enum error open_control(struct agent *agent)
 static void close_services(struct agent *agent)
 {
     control_close(agent->control);
+    export_schedule_close(agent->exports);
     leaks_close(agent->leaks);
     refresh_close(agent->refresh);
     listener_close(agent->base_url_listener);

@@ -86,6 +86,18 @@ static void api_complain(const struct answer *answer)
                   hint[0] ? "; " : "", terminal_clean(hint));
 }
 
+int api_refuse(struct http_stream *stream)
+{
+    struct answer answer = {.status = stream->status};
+    json_error_t ignored;
+    size_t length = 0;
+    if (api_read_body(stream, &answer.body, &length) == 0)
+        answer.json = json_loadb(answer.body, length, 0, &ignored);
+    api_complain(&answer);
+    json_decref(answer.json);
+    return api_exit_code(answer.status);
+}
+
 /* EX_OK: there is an answer, whatever it says; else it was told why there is none. */
 static int api_exchange(const struct cli *cli, const struct http_request *request, struct answer *ret_answer)
 {

@@ -29,6 +29,7 @@ struct options {
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
+    const char *format, *output;                       /* export; its window and time zone, too */
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
     bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help, breakdown, compact;
 };
@@ -52,6 +53,7 @@ enum option_set {
     OPTIONS_REPORT = 1 << 16, /* --env takes both, too */
     OPTIONS_TOP = 1 << 17,
     OPTIONS_STATUSLINE = 1 << 18,
+    OPTIONS_EXPORT = 1 << 16,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
@@ -137,6 +139,7 @@ int cache_command(struct cli *cli);
 int ps_command(struct cli *cli);
 int audit_command(struct cli *cli);
 int budget_command(struct cli *cli);
+int export_command(struct cli *cli);
 int backup_command(struct cli *cli);
 int restore_command(struct cli *cli);
 int dump_command(struct cli *cli);
@@ -161,6 +164,7 @@ struct http_stream {
     long long content_left; /* -1: until the agent closes */
     bool is_chunked;
     long long chunk_left;
+    char trailer[16384]; /* of a chunked body that was read to its end: its fields, lines */
     char buffer[16384];
     size_t start, end;
 };
@@ -191,6 +195,8 @@ int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int 
 /* Reports that no agent answers, with what to do about it. */
 int api_complain_absent(const struct cli *cli, int error);
 /* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
+/* For an open stream whose answer is an error: says what it says, and whose turn it is. */
+int api_refuse(struct http_stream *stream);
 bool api_is_name(const char *what, const char *name);
 /* As the value of a parameter (RFC 3986 section 2.1): models and paths have all sorts of names. */
 const char *api_encode(const char *text);

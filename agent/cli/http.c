@@ -129,6 +129,20 @@ int http_open(const struct launch_place *place, const struct http_request *reque
     return error;
 }
 
+static int http_read_trailer(struct http_stream *stream)
+{
+    int error = 0;
+    size_t used = 0;
+    char *line;
+    while ((line = http_read_line(stream, &error)) && *line) {
+        int length = snprintf(stream->trailer + used, sizeof stream->trailer - used, "%s\n", line);
+        if (length < 0 || (size_t)length >= sizeof stream->trailer - used)
+            return -EPROTO;
+        used += (size_t)length;
+    }
+    return line ? 0 : error;
+}
+
 /* At the start of a chunk: its size; the last one is 0. */
 static int http_begin_chunk(struct http_stream *stream)
 {
@@ -142,9 +156,10 @@ static int http_begin_chunk(struct http_stream *stream)
     stream->chunk_left = strtoll(line, &end, 16);
     if (end == line || stream->chunk_left < 0)
         return -EPROTO;
-    if (stream->chunk_left == 0)
-        stream->content_left = 0;
-    return 0;
+    if (stream->chunk_left > 0)
+        return 0;
+    stream->content_left = 0;
+    return http_read_trailer(stream);
 }
 
 long http_read(struct http_stream *stream, char *bytes, size_t bytes_max)

@@ -84,6 +84,12 @@ static const struct command commands[] = {
     {"cache", "stats | clear [--group NAME] [--model NAME]", "how the cache does; forget what is in it", cache_command,
      "Both of all, or of what a consumer group asked, or of a model. Exit code 65: there is no such group.\n",
      OPTIONS_QUERY | OPTIONS_CACHE, 1, 1, false},
+    {"export", "", "what was spent in a window, as a file", export_command,
+     "csv and jsonl have a row per call, and per earlier try of it that cost something; focus (FinOps FOCUS 1.2) one\n"
+     "per hour, wallet, provider, model and kind of token. The window's last day is excluded in FROM..TO. The "
+     "manifest\n"
+     "holds the sums against the ledger's. Exit code 1: they differ.\n",
+     OPTIONS_QUERY | OPTIONS_EXPORT, 0, 0, false},
     {"explain", "FILE < REQUEST", "which rule, which target, which hold a request would meet", explain_command,
      "FILE is a policy; the request is its JSON body on standard input. Options: --host, --path, --group, --project,\n"
      "--providers, --prices, --json. Nothing is sent and no agent is needed. Exit code 1: it would be refused.\n",

@@ -27,6 +27,13 @@
  *   report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held, deadline}]}
  *   report GET  /metrics                     figures for Prometheus, as text; also at 127.0.0.1:PORT (evidence.metrics)
  *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
+ *   report GET  /v1/export?format=F&period=P  the file's bytes (csv, jsonl, focus), chunked; &timezone=Z (UTC). Its
+ * manifest (evidence.h) follows as the trailer field tollgate-manifest report GET  /v1/exports {"exports": [{schedule,
+ * format, since, until, rows, cost, file …}]} report GET  /v1/targets                  {"targets": [{id, provider,
+ * model, breaker, requests, tokens, …}]} report GET  /v1/cache                    hits, misses, entries, bytes …;
+ * ?group=NAME, &model=NAME: theirs alone admin  POST /v1/cache/clear              {group?, model?} → {cleared}; 422: no
+ * such group, and nothing of it here report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held,
+ * deadline}]} report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
  *   admin  POST /v1/wallets/NAME/fund        {amount, note?, create?, id?} → the wallet's row and the transfer's id
  *   admin  POST /v1/wallets/NAME/adjust      {amount, note, id?} → likewise
  *   admin  POST /v1/budgets                  a row of budgets[] → {} or 422 with "problems"
@@ -78,6 +85,8 @@ struct control_services {
     void (*write_leaks)(void *context, struct buffer *out);
     /* Appends a JSON array of the calls that run now. */
     void (*write_live)(void *context, struct buffer *out);
+    /* Appends a JSON array of the exports that were written by schedule, the newest first. */
+    void (*write_exports)(void *context, struct buffer *out);
     size_t (*count_addresses)(void *context); /* of providers, that are known now */
     void (*stop)(void *context);              /* begins the drain, returns at once */
     void *context;

@@ -58,6 +58,8 @@ int control_change_wallet(struct call *call);
 int control_list_budgets(struct call *call);
 int control_list_alerts(struct call *call);
 int control_list_leaks(struct call *call);
+int control_export(struct call *call); /* streams */
+int control_list_exports(struct call *call);
 int control_list_targets(struct call *call);
 int control_list_jobs(struct call *call);
 int control_get_cache(struct call *call);

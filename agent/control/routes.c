@@ -75,6 +75,8 @@ static const struct route_row {
     {"GET", "/v1/wallets", AUDIENCE_READER, control_list_wallets},
     {"GET", "/v1/wallets/", AUDIENCE_READER, control_get_wallet},
     {"GET", "/v1/budgets", AUDIENCE_READER, control_list_budgets},
+    {"GET", "/v1/export", AUDIENCE_READER, control_export},
+    {"GET", "/v1/exports", AUDIENCE_READER, control_list_exports},
     {"GET", "/v1/targets", AUDIENCE_READER, control_list_targets},
     {"GET", "/v1/cache", AUDIENCE_READER, control_get_cache},
     {"GET", "/v1/jobs", AUDIENCE_READER, control_list_jobs},

@@ -9,11 +9,15 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/histogram.h"
+#include "base/digest.h"
 #include "base/zone.h"
 #include "cache/cache.h"
 #include "journal/journal.h"
 #include "routing/routing.h"
 #include "wallet/wallet.h"
+#include "wallet/wallet.h"
+
+#include <stdatomic.h>
 
 /* ---- period.c: spans of time as people write them ---- */
 
@@ -120,5 +124,70 @@ void metrics_close(struct metrics *metrics); /* before the journal's end; NULL i
  * fit into `out`. */
 enum error metrics_write(struct metrics *metrics, struct buffer *out) MUST_USE;
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+/* ---- export*.c: a period as a file ---- */
+
+enum export_format { EXPORT_CSV, EXPORT_JSONL, EXPORT_FOCUS, EXPORT_FORMAT_COUNT };
+const char *export_format_name(enum export_format format); /* csv jsonl focus */
+bool export_parse_format(const char *text, enum export_format *ret_format);
+const char *export_suffix(enum export_format format); /* of files: csv jsonl focus.csv */
+const char *export_media_type(enum export_format format);
+
+struct export_order {
+    struct journal *journal;
+    struct wallet_ledger *ledger;
+    const struct settings *settings; /* the environment, and the prices that FOCUS rows are divided by */
+    enum export_format format;
+    struct period period;
+    const atomic_bool *is_cancelled; /* looked at after each row; NULL: never */
+};
+struct export_result {
+    uint64_t rows, bytes;
+    unsigned char digest[DIGEST_BYTES];
+    uint64_t sums[MEASURE_COUNT]; /* of all rows */
+    struct wallet_sums ledger;
+    /* Rows less ledger. paid: cost − written_off against the POST transfers; written_off against the WRITE_OFFs. */
+    struct money paid_difference, written_off_difference;
+    bool is_reconciled; /* both are 0 */
+    bool has_ended;     /* the period had when it was read */
+    int64_t written_ns; /* wall clock */
+};
+/* Where the bytes go, some 64 KiB at a time; false ends the export. */
+typedef bool export_write(void *context, struct slice bytes);
+/* One pass over the period, in bounded memory, then one over the ledger. Not from a loop. FILE_UNWRITABLE: `write` said
+ * no, or it was cancelled. Nothing was written when it fails before the first call of `write`. */
+enum error export_run(const struct export_order *order, export_write *write, void *context,
+                      struct export_result *ret_result) MUST_USE;
+/* The manifest: a JSON object in one line. `file`: the name of the file that it is about. */
+void export_write_manifest(const struct export_order *order, const struct export_result *result, const char *file,
+                           struct buffer *out);
+
+/* DIRECTORY/NAME and DIRECTORY/NAME.manifest.json, both or none, synced; the directory is made (0700). Without
+ * reconciliation, nothing is written when `must_reconcile`. *ret_is_written says so. */
+enum error export_save(const struct export_order *order, const char *directory, const char *name, bool must_reconcile,
+                       struct export_result *ret_result, bool *ret_is_written) MUST_USE;
+
+/* ---- schedule.c: files that are written by themselves (evidence.exports) ---- */
+
+struct export_window {
+    int64_t since_s, until_s;
+};
+/* The days, weeks or months of `zone` that hold something (from the one of first_s on) and had ended at now_s: at most
+ * `max`, the newest, oldest first. Returns how many. */
+size_t export_find_windows(const struct zone *zone, enum period_step step, int64_t first_s, int64_t now_s,
+                           struct export_window *ret_windows, size_t max);
+
+struct export_schedule;
+struct export_schedule_options {
+    const char *state; /* directory: STATE/exports.jsonl is the list of what was written */
+    struct journal *journal;
+    struct wallet_ledger *ledger;
+    struct settings *(*retain_settings)(void *context);
+    void *context;
+};
+/* Starts its thread: each window once, as soon as it has ended and agrees with the ledger (or has not for hours). */
+struct export_schedule *export_schedule_open(const struct export_schedule_options *options);
+void export_schedule_close(struct export_schedule *schedule); /* before the journal's; NULL is fine */
+/* Appends a JSON array of what was written, the newest first. Any thread. */
+void export_schedule_write(struct export_schedule *schedule, struct buffer *out);
 
 #endif
