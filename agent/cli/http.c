@@ -39,8 +39,11 @@ static int http_send(int fd, const char *bytes, size_t count)
 /* More bytes into the buffer: their number, 0 at the end, -errno. */
 static long http_fill(struct http_stream *stream)
 {
-    if (stream->start == stream->end)
-        stream->start = stream->end = 0;
+    if (stream->start > 0 && (stream->start == stream->end || stream->end == sizeof stream->buffer)) {
+        memmove(stream->buffer, stream->buffer + stream->start, stream->end - stream->start);
+        stream->end -= stream->start;
+        stream->start = 0;
+    }
     if (stream->end == sizeof stream->buffer)
         return -EPROTO;
     for (;;) {
