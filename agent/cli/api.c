@@ -226,6 +226,16 @@ int api_post(const struct cli *cli, const char *path, json_t *order, struct answ
     return api_post_slowly(cli, path, order, 0, ret_answer);
 }
 
+const char *api_encode(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/@";
+    char *encoded = text_allocate(3 * strlen(text) + 1), *to = encoded;
+    for (; *text; text++)
+        to += strchr(plain, *text) ? sprintf(to, "%c", *text) : sprintf(to, "%%%02X", (unsigned char)*text);
+    *to = '\0';
+    return encoded;
+}
+
 bool api_is_name(const char *what, const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:@+";

@@ -195,6 +195,8 @@ int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int 
 /* Reports that no agent answers, with what to do about it. */
 int api_complain_absent(const struct cli *cli, int error);
 /* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
+/* As a value in a query (RFC 3986, section 2.1): models have all sorts of names. */
+const char *api_encode(const char *text);
 /* For an open stream whose answer is an error: says what it says, and whose turn it is. */
 int api_refuse(struct http_stream *stream);
 bool api_is_name(const char *what, const char *name);

@@ -210,25 +210,13 @@ static int export_judge(const json_t *manifest)
 
 /* ---- the command ---- */
 
-static const char *export_escape(const char *text)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-~:/";
-    char *escaped = text_allocate(strlen(text) * 3 + 1), *to = escaped;
-    for (; *text; text++)
-        if (strchr(plain, *text))
-            *to++ = *text;
-        else
-            to += sprintf(to, "%%%02X", (unsigned)(unsigned char)*text);
-    return escaped;
-}
-
 static int export_open(const struct cli *cli, struct http_stream *ret_stream)
 {
     const struct options *options = &cli->options;
-    const char *path = text_format("/v1/export?format=%s&period=%s&timezone=%s",
-                                   export_escape(options->format ? options->format : "csv"),
-                                   export_escape(options->window ? options->window : "last-week"),
-                                   export_escape(options->time_zone ? options->time_zone : "UTC"));
+    const char *path =
+        text_format("/v1/export?format=%s&period=%s&timezone=%s", api_encode(options->format ? options->format : "csv"),
+                    api_encode(options->window ? options->window : "last-week"),
+                    api_encode(options->time_zone ? options->time_zone : "UTC"));
     const struct http_request request = {.method = "GET", .path = path};
     int code = place_verify(&cli->place);
     if (code != EX_OK)

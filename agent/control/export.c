@@ -7,9 +7,7 @@
 #include "control/internal.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/json.h"
-#include "base/zone.h"
 #include "evidence/evidence.h"
 
 #include <errno.h>
@@ -82,20 +80,13 @@ static void send_end(struct download *download, const struct export_result *resu
     buffer_done(&end);
 }
 
-static enum error read_order(struct call *call, struct export_order *order, const char **ret_why)
+/* 0, or the status of the answer that says what is wrong. */
+static int read_order(struct call *call, struct export_order *order)
 {
-    const char *format = control_find_parameter(call, "format"), *period = control_find_parameter(call, "period");
-    const char *timezone = control_find_parameter(call, "timezone");
-    const char *name = timezone ? timezone : "UTC";
-    const struct zone *zone = zone_load(call->arena, name);
-    *ret_why = "format is csv, jsonl or focus";
+    const char *format = control_find_parameter(call, "format");
     if (!format || !export_parse_format(format, &order->format))
-        return ERROR_REQUEST_INVALID;
-    *ret_why = "timezone is a name of the time zone database, e.g. Europe/Berlin";
-    if (!zone || !period_parse(period ? period : "30d", zone, zone_name(zone), clock_wall_ns() / 1000000000,
-                               &order->period, ret_why))
-        return ERROR_REQUEST_INVALID;
-    return ERROR_OK;
+        return control_fail_with(call, ERROR_REQUEST_INVALID, "there is no such format", "csv, jsonl or focus");
+    return control_read_period(call, &order->period);
 }
 
 /* "tollgate-dev-2026-11-23.csv" */
@@ -109,13 +100,13 @@ static const char *name_file(struct call *call, const struct export_order *order
 
 int control_export(struct call *call)
 {
-    const char *why = NULL;
     struct export_order order = {
         .journal = call->services->journal, .ledger = call->services->ledger, .is_cancelled = call->is_closing};
     struct download download = {.call = call, .order = &order};
     struct export_result result;
-    if (read_order(call, &order, &why))
-        return control_fail_with(call, ERROR_REQUEST_INVALID, why, "tollgate help export");
+    int status = read_order(call, &order);
+    if (status)
+        return status;
     struct settings *settings = call->services->retain_settings(call->services->context);
     order.settings = settings;
     enum error error = export_run(&order, send_chunk, &download, &result);

@@ -48,6 +48,11 @@ int control_fail_problems(struct call *call, enum error error, struct slice prob
 /* "12.50", "$5", "5 USD"; either sign. AMOUNT_INVALID, CURRENCY_UNKNOWN; *ret_why in words, NULL: the row's. */
 enum error control_parse_amount(struct slice text, struct money *ret_amount, const char **ret_why) MUST_USE;
 
+/* ---- report.c ---- */
+struct period;
+/* The parameters period and timezone. 0, or the status of the answer that says what is wrong. */
+int control_read_period(struct call *call, struct period *ret_period);
+
 /* ---- the handlers, by file ---- */
 int control_get_hello(struct call *call);
 int control_get_launch(struct call *call);

@@ -22,8 +22,7 @@ static int fail(struct call *call, const char *detail, const char *hint)
     return control_fail_with(call, ERROR_REQUEST_INVALID, detail, hint);
 }
 
-/* 0, or the status of the answer that says what is wrong. */
-static int read_period(struct call *call, struct period *ret_period)
+int control_read_period(struct call *call, struct period *ret_period)
 {
     const char *text = control_find_parameter(call, "period"), *name = control_find_parameter(call, "timezone"), *why;
     name = name ? name : "UTC";
@@ -213,7 +212,7 @@ static int read_order(struct call *call, struct report_order *ret_order)
 {
     const char *step = control_find_parameter(call, "step");
     *ret_order = (struct report_order){.step = STEP_ALL};
-    int status = read_period(call, &ret_order->period);
+    int status = control_read_period(call, &ret_order->period);
     if (!status && step && !period_parse_step(step, &ret_order->step))
         status = fail(call, arena_printf(call->arena, "%s is no step", step), "all, quarter, hour, day, week, month");
     if (!status)
@@ -253,7 +252,7 @@ int control_list_sessions(struct call *call)
                                        1u << DIMENSION_project | 1u << DIMENSION_group};
     struct report report;
     size_t limit;
-    int status = read_period(call, &order.period);
+    int status = control_read_period(call, &order.period);
     status = status ? status : read_limit(call, SESSIONS_DEFAULT, &limit);
     if (status)
         return status;
@@ -299,7 +298,7 @@ int control_get_question(struct call *call)
         control_fail_with(call, ERROR_NOT_FOUND, "there is no such question", names);
         return 404;
     }
-    int status = read_period(call, &period);
+    int status = control_read_period(call, &period);
     if (status)
         return status;
     journal_flush(call->services->journal);
