@@ -132,7 +132,10 @@ static struct cell number_cell(struct rows *rows, uint64_t value)
 static struct cell measure_cell(struct rows *rows, unsigned measure)
 {
     uint64_t value = rows->line->of[measure];
-    if (journal_measure_unit(measure) != UNIT_MONEY)
+    const bool is_money = journal_measure_unit(measure) == UNIT_MONEY;
+    if (value == 0) /* most of them are */
+        return (struct cell){is_money ? CELL_MONEY : CELL_NUMBER, SLICE_LITERAL("0")};
+    if (!is_money)
         return number_cell(rows, value);
     check(value <= INT64_MAX);
     return (struct cell){CELL_MONEY, slice_of(money_format((struct money){(int64_t)value}, rows->number))};
