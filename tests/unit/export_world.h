@@ -139,6 +139,8 @@ static inline void pay(const struct call *call, const struct attempt_of_call *at
     struct wallet_operation hold = {.kind = WALLET_RESERVE, .id = id_new()};
     snprintf(hold.wallet, sizeof hold.wallet, "%s", call->wallet ? call->wallet : "team");
     hold.amount.nano = call->fund_nano ? call->fund_nano : (int64_t)attempt->cost + 1000;
+    hold.budgets[0] = (struct wallet_budget){.name = "all", .first = 1, .last = 1, .limit = MONEY_MAX};
+    hold.budget_count = 1;
     wallet_run(ledger, &hold);
     CU_ASSERT_EQUAL_FATAL(hold.error, ERROR_OK);
     *settle = (struct wallet_operation){

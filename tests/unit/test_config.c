@@ -64,6 +64,10 @@ TEST(the_dev_file_of_the_design_loads)
     EXPECT_INTEGER(settings->alerts.days_left, 1);
     EXPECT_INTEGER(settings->backups.every_hours, 24);
     EXPECT_INTEGER(settings->backups.kept, 7);
+    EXPECT(settings->evidence.exports.is_enabled && settings->evidence.exports.schedule == EXPORTS_WEEKLY &&
+               settings->evidence.exports.formats == EXPORTS_CSV && !settings->evidence.exports.directory,
+           "a weekly review");
+    EXPECT_STRING(zone_name(settings->evidence.exports.zone), "UTC");
     EXPECT_INTEGER(settings->limits.disk_low_water_bytes, 64 << 20);
     EXPECT_INTEGER(settings->limits.hold_deadline_s, 86400);
     EXPECT(settings->cache.enabled && settings->cache.ttl_seconds == 7200 && settings->cache.max_entries == 5000,
@@ -96,6 +100,9 @@ TEST(the_prod_file_of_the_design_loads)
     EXPECT(!settings->cost_tracking.clamp && settings->cost_tracking.hold == HOLD_BOUND, "prod never shortens");
     EXPECT_INTEGER(settings->alerts.low_balance_percent, 10);
     EXPECT_INTEGER(settings->alerts.days_left, 7);
+    EXPECT(settings->evidence.exports.is_enabled && settings->evidence.exports.schedule == EXPORTS_MONTHLY &&
+               settings->evidence.exports.formats == (EXPORTS_CSV | EXPORTS_FOCUS),
+           "a monthly close");
     done(&load);
 }
 
