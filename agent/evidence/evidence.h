@@ -149,6 +149,7 @@ struct export_result {
     struct money paid_difference, written_off_difference;
     bool is_reconciled; /* both are 0 */
     bool has_ended;     /* the period had when it was read */
+    int64_t oldest_ms;  /* of the events that are kept, what rows of csv and jsonl are made of */
     int64_t written_ns; /* wall clock */
 };
 /* Where the bytes go, some 64 KiB at a time; false ends the export. */
@@ -161,8 +162,9 @@ enum error export_run(const struct export_order *order, export_write *write, voi
 void export_write_manifest(const struct export_order *order, const struct export_result *result, const char *file,
                            struct buffer *out);
 
-/* DIRECTORY/NAME and DIRECTORY/NAME.manifest.json, both or none, synced; the directory is made (0700). Without
- * reconciliation, nothing is written when `must_reconcile`. *ret_is_written says so. */
+/* DIRECTORY/NAME and DIRECTORY/NAME.manifest.json, both or none, synced; the directory is made (0700). FILE_UNWRITABLE
+ * also where less than limits.disk_low_water_bytes would be left. Without reconciliation, nothing is written when
+ * `must_reconcile`. *ret_is_written says so. */
 enum error export_save(const struct export_order *order, const char *directory, const char *name, bool must_reconcile,
                        struct export_result *ret_result, bool *ret_is_written) MUST_USE;
 

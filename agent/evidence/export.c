@@ -85,6 +85,7 @@ static enum error reconcile(const struct export_order *order, struct export_resu
         return error;
     result->paid_difference.nano = paid - result->ledger.posted.nano;
     result->written_off_difference.nano = written_off - result->ledger.written_off.nano;
+    result->oldest_ms = journal_oldest_ms(order->journal);
     result->is_reconciled = !result->paid_difference.nano && !result->written_off_difference.nano;
     return ERROR_OK;
 }
@@ -133,20 +134,34 @@ static void write_ledger(struct buffer *out, const struct wallet_sums *ledger)
     json_write_raw(out, "}");
 }
 
-/* In words, which side lacks how much. */
-static void write_problem(struct buffer *out, const struct export_result *result)
+/* Why there may be a difference. */
+static void explain(const struct export_order *order, const struct export_result *result, char text[128])
 {
-    char paid[MONEY_TEXT_MAX], written_off[MONEY_TEXT_MAX], text[256];
+    char oldest[CLOCK_TEXT_MAX];
+    text[0] = '\0';
+    if (!result->has_ended)
+        snprintf(text, 128, "; the period has not ended, calls may be under way");
+    else if (order->format != EXPORT_FOCUS && result->oldest_ms != INT64_MAX &&
+             result->oldest_ms / 1000 > order->period.since_s)
+        snprintf(text, 128, "; the oldest event that is kept is of %s",
+                 clock_format(result->oldest_ms * 1000000, oldest));
+}
+
+/* In words, which side lacks how much. */
+static void write_problem(struct buffer *out, const struct export_order *order, const struct export_result *result)
+{
+    char paid[MONEY_TEXT_MAX], written_off[MONEY_TEXT_MAX], why[128], text[384];
     const int64_t a = result->paid_difference.nano, b = result->written_off_difference.nano;
     money_format((struct money){a < 0 ? -a : a}, paid);
     money_format((struct money){b < 0 ? -b : b}, written_off);
+    explain(order, result, why);
     snprintf(text, sizeof text, "the rows have %s USD %s than wallets paid, %s USD %s than was written off%s", paid,
-             a < 0 ? "less" : "more", written_off, b < 0 ? "less" : "more",
-             result->has_ended ? "" : "; the period has not ended, calls may be under way");
+             a < 0 ? "less" : "more", written_off, b < 0 ? "less" : "more", why);
     json_write_member_string(out, "problem", result->is_reconciled ? NULL : text);
 }
 
-static void write_reconciliation(struct buffer *out, const struct export_result *result)
+static void write_reconciliation(struct buffer *out, const struct export_order *order,
+                                 const struct export_result *result)
 {
     const uint64_t cost = result->sums[MEASURE_cost], written_off = result->sums[MEASURE_written_off];
     json_write_member(out, "reconciliation");
@@ -156,7 +171,7 @@ static void write_reconciliation(struct buffer *out, const struct export_result 
     json_write_member_money(out, "paid", (struct money){(int64_t)(cost - written_off)});
     json_write_member_money(out, "difference", result->paid_difference);
     json_write_member_money(out, "written_off_difference", result->written_off_difference);
-    write_problem(out, result);
+    write_problem(out, order, result);
     json_write_raw(out, "}");
     json_write_member_boolean(out, "reconciled", result->is_reconciled);
 }
@@ -191,7 +206,7 @@ void export_write_manifest(const struct export_order *order, const struct export
     report_write_measures(out, result->sums);
     json_write_raw(out, "}");
     write_ledger(out, &result->ledger);
-    write_reconciliation(out, result);
+    write_reconciliation(out, order, result);
     json_write_member_string(out, "written", clock_format(result->written_ns, written));
     json_write_member_string(out, "version", TOLLGATE_VERSION);
     json_write_raw(out, "}");

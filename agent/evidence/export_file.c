@@ -9,14 +9,25 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { MANIFEST_BYTES_MAX = 16 << 10, FILE_MODE = 0600 };
 
+struct sink {
+    const struct file_draft *draft;
+    uint64_t low_water_bytes; /* limits.disk_low_water_bytes */
+};
+
+/* An export must not be what fills the ledger's disk. */
 static bool write_bytes(void *context, struct slice bytes)
 {
-    const struct file_draft *draft = context;
-    return file_write_all(draft->fd, bytes);
+    const struct sink *sink = context;
+    struct statvfs room;
+    if (fstatvfs(sink->draft->fd, &room) != 0 ||
+        (uint64_t)room.f_bavail * room.f_frsize < sink->low_water_bytes + bytes.length)
+        return false;
+    return file_write_all(sink->draft->fd, bytes);
 }
 
 static enum error draft_manifest(const struct export_order *order, const struct export_result *result, const char *name,
@@ -62,8 +73,9 @@ enum error export_save(const struct export_order *order, const char *directory, 
     enum error error = file_draft_open(path, &file);
     if (!error)
         error = file_draft_open(manifest_path, &manifest);
+    struct sink sink = {&file, order->settings->limits.disk_low_water_bytes};
     if (!error)
-        error = export_run(order, write_bytes, &file, &result);
+        error = export_run(order, write_bytes, &sink, &result);
     bool is_wanted = !error && (result.is_reconciled || !must_reconcile);
     if (is_wanted)
         error = draft_manifest(order, &result, name, &manifest);

@@ -65,16 +65,16 @@ struct focus {
 
 /* ---- columns: the specification's in the order of the alphabet, then ours ---- */
 
-#define FOCUS_COLUMNS(X)                                                                                               \
-    X(BilledCost)                                                                                                      \
-    X(BillingAccountId)                                                                                                \
-    X(BillingAccountName) X(BillingCurrency) X(BillingPeriodEnd) X(BillingPeriodStart) X(ChargeCategory)               \
-        X(ChargeClass) X(ChargeDescription) X(ChargeFrequency) X(ChargePeriodEnd) X(ChargePeriodStart)                 \
-            X(ConsumedQuantity) X(ConsumedUnit) X(ContractedCost) X(EffectiveCost) X(InvoiceIssuerName) X(ListCost)    \
-                X(PricingCategory) X(PricingQuantity) X(PricingUnit) X(ProviderName) X(PublisherName)                  \
-                    X(ServiceCategory) X(ServiceName) X(ServiceSubcategory) X(SkuId) X(SkuMeter) X(SubAccountId)       \
-                        X(SubAccountName) X(x_AvoidedCost) X(x_CostBasis) X(x_Environment) X(x_Model) X(x_TokenType)   \
-                            X(x_WrittenOffCost)
+/* clang-format off */
+#define FOCUS_COLUMNS(X) \
+    X(BilledCost) X(BillingAccountId) X(BillingAccountName) X(BillingCurrency) X(BillingPeriodEnd) \
+    X(BillingPeriodStart) X(ChargeCategory) X(ChargeClass) X(ChargeDescription) X(ChargeFrequency) \
+    X(ChargePeriodEnd) X(ChargePeriodStart) X(ConsumedQuantity) X(ConsumedUnit) X(ContractedCost) \
+    X(EffectiveCost) X(InvoiceIssuerName) X(ListCost) X(PricingCategory) X(PricingQuantity) X(PricingUnit) \
+    X(ProviderName) X(PublisherName) X(ServiceCategory) X(ServiceName) X(ServiceSubcategory) X(SkuId) \
+    X(SkuMeter) X(SubAccountId) X(SubAccountName) X(x_AvoidedCost) X(x_CostBasis) X(x_Environment) X(x_Model) \
+    X(x_TokenType) X(x_WrittenOffCost)
+/* clang-format on */
 enum column {
 #define COLUMN(name) COLUMN_##name,
     FOCUS_COLUMNS(COLUMN)

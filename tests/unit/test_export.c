@@ -502,3 +502,26 @@ TEST(a_full_disk_leaves_nothing)
     EXPECT_INTEGER(count_files(folder), 2);
     close_world();
 }
+
+TEST(a_disk_that_is_nearly_full_is_left_to_the_ledger)
+{
+    open_world();
+    make_traffic();
+    char folder[64], path[64];
+    struct export_result result;
+    bool is_written;
+    snprintf(folder, sizeof folder, "%s/out", root);
+    snprintf(path, sizeof path, "%s/policy-config.dev.yaml", root);
+    FILE *file = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fputs("consumer_groups:\n  - {name: a, api_key: kt_cg_a, wallet_team_id: team}\n"
+          "limits: {disk_low_water_bytes: 1099511627776}\n",
+          file);
+    fclose(file);
+    config_release(settings);
+    settings = load_settings(path);
+    const struct export_order order = order_of(EXPORT_CSV);
+    CU_ASSERT_EQUAL(export_save(&order, folder, "a.csv", true, &result, &is_written), ERROR_FILE_UNWRITABLE);
+    EXPECT_INTEGER(count_files(folder), 0);
+    close_world();
+}
