@@ -25,7 +25,7 @@ struct draft {
 };
 struct download {
     struct http_stream *stream;
-    struct draft *draft; /* NULL: to standard output */
+    struct draft file; /* fd -1: to standard output */
     long long bytes;
     long long shown_ms; /* monotonic: of the progress; 0: not yet, -1: never */
 };
@@ -139,17 +139,18 @@ static void export_show_progress(struct download *download, bool is_over)
 static bool export_put(struct download *download, const char *bytes, size_t count)
 {
     download->bytes += (long long)count;
-    return download->draft ? draft_write(download->draft, bytes, count) : fwrite(bytes, 1, count, stdout) == count;
+    return download->file.fd >= 0 ? draft_write(&download->file, bytes, count)
+                                  : fwrite(bytes, 1, count, stdout) == count;
 }
 
 static int export_copy(const struct cli *cli, struct download *download)
 {
     char bytes[16384];
     long got;
-    download->shown_ms = isatty(STDERR_FILENO) && !(isatty(STDOUT_FILENO) && !download->draft) ? 0 : -1;
+    download->shown_ms = isatty(STDERR_FILENO) && !(isatty(STDOUT_FILENO) && download->file.fd < 0) ? 0 : -1;
     while ((got = http_read(download->stream, bytes, sizeof bytes)) > 0) {
         if (!export_put(download, bytes, (size_t)got))
-            return draft_complain(download->draft ? download->draft->path : "standard output");
+            return draft_complain(download->file.path ? download->file.path : "standard output");
         export_show_progress(download, false);
     }
     export_show_progress(download, true);
@@ -233,25 +234,24 @@ static int export_open(const struct cli *cli, struct http_stream *ret_stream)
 
 static int export_to_file(const struct cli *cli, struct download *download)
 {
-    struct draft file = {.fd = -1}, manifest_file = {.fd = -1};
+    struct draft *file = &download->file, manifest_file = {.fd = -1};
     json_t *manifest = NULL;
-    int code = draft_open(cli->options.output, &file);
+    int code = draft_open(cli->options.output, file);
     if (code == EX_OK)
-        code = draft_open(text_format("%s.manifest.json", file.path), &manifest_file);
-    download->draft = &file;
+        code = draft_open(text_format("%s.manifest.json", file->path), &manifest_file);
     if (code == EX_OK)
         code = export_copy(cli, download);
     if (code == EX_OK && !(manifest = export_find_manifest(download)))
         code = EX_PROTOCOL;
     if (code == EX_OK)
-        code = export_write_manifest(&file, manifest, &manifest_file);
+        code = export_write_manifest(file, manifest, &manifest_file);
     if (code == EX_OK)
-        code = draft_publish_both(&file, &manifest_file);
+        code = draft_publish_both(file, &manifest_file);
     if (code == EX_OK) {
-        export_say(cli, &file, manifest);
+        export_say(cli, file, manifest);
         code = export_judge(manifest);
     }
-    draft_discard(&file);
+    draft_discard(file);
     draft_discard(&manifest_file);
     json_decref(manifest);
     return code;
@@ -304,7 +304,7 @@ int export_command(struct cli *cli)
     if (cli->options.list)
         return export_list(cli);
     struct http_stream *stream = text_allocate(sizeof *stream);
-    struct download download = {.stream = stream};
+    struct download download = {.stream = stream, .file = {.fd = -1}};
     int code = export_open(cli, stream);
     if (code != EX_OK)
         return code;

@@ -64,7 +64,7 @@ enum error export_save(const struct export_order *order, const char *directory, 
 {
     char path[4096], manifest_path[4096];
     struct file_draft file = {.fd = -1}, manifest = {.fd = -1};
-    struct export_result result;
+    struct export_result result = {0};
     mkdir(directory, 0700); /* when that fails, so does what follows */
     int length = snprintf(path, sizeof path, "%s/%s", directory, name);
     int manifest_length = snprintf(manifest_path, sizeof manifest_path, "%s/%s.manifest.json", directory, name);

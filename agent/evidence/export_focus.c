@@ -206,13 +206,15 @@ static int compare_groups(const struct group *a, const struct group *b)
     return strcmp(a->key, b->key);
 }
 
+/* The table first: the list of its rows outlives it. */
 static void free_groups(struct focus *focus)
 {
-    struct group *group, *next;
-    HASH_ITER(hh, focus->groups, group, next)
-    {
-        HASH_DEL(focus->groups, group);
+    struct group *group = focus->groups;
+    HASH_CLEAR(hh, focus->groups);
+    while (group) {
+        struct group *next = group->hh.next;
         free(group);
+        group = next;
     }
 }
 
