@@ -114,6 +114,12 @@ struct published {
     UT_hash_handle hh; /* wallets only */
 };
 
+/* When the transfers of a run of SPAN_TRANSFERS were made: the earliest and the latest. */
+enum { SPAN_TRANSFERS = 1024 };
+struct time_span {
+    int64_t earliest_ns, latest_ns;
+};
+
 struct tables {
     struct store *store;
     struct store_table *transfers, *details, *ids, *jobs, *book;
@@ -166,6 +172,10 @@ struct wallet_ledger {
     struct bucket_list *published_budgets;
     struct job *published_jobs, **jobs_by_deadline; /* by label; sorted, as many as there are */
     uint32_t jobs_by_deadline_capacity;
+
+    pthread_mutex_t spans_lock; /* a leaf lock */
+    struct time_span *spans;    /* of the journal's first span_count × SPAN_TRANSFERS transfers, see sums.c */
+    uint32_t span_count, span_capacity;
 
     pthread_mutex_t chores_lock; /* a leaf lock */
     pthread_cond_t chores_wanted;

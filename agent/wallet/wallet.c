@@ -89,6 +89,7 @@ static struct wallet_ledger *ledger_new(const struct wallet_options *options)
     snprintf(ledger->environment, sizeof ledger->environment, "%s", options->environment);
     mailbox_init(&ledger->mailbox);
     check(pthread_mutex_init(&ledger->publish_lock, NULL) == 0);
+    check(pthread_mutex_init(&ledger->spans_lock, NULL) == 0);
     check(pthread_mutex_init(&ledger->chores_lock, NULL) == 0);
     check(pthread_cond_init(&ledger->chores_wanted, NULL) == 0);
     return ledger;
@@ -116,6 +117,8 @@ static void ledger_free(struct wallet_ledger *ledger)
     pthread_cond_destroy(&ledger->chores_wanted);
     pthread_mutex_destroy(&ledger->chores_lock);
     pthread_mutex_destroy(&ledger->publish_lock);
+    pthread_mutex_destroy(&ledger->spans_lock);
+    free(ledger->spans);
     ledger_unpublish(ledger);
     free_jobs(ledger);
     free((char *)(uintptr_t)ledger->options.directory);

@@ -218,7 +218,8 @@ enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, bo
                                 wallet_visit_payment *visit, void *context, uint64_t *ret_last) MUST_USE;
 
 /* What the journal's transfers of [from_ns, until_ns) (wall clock) sum up to, whatever their order: those of budgets
- * left out. Reads all of the journal; not from a loop. */
+ * left out. The first call reads all of the journal, later ones
+ * what is new and of that time. Not from a loop. */
 struct wallet_sums {
     uint64_t posts, write_offs, adjustments, fundings; /* how many */
     struct money posted;                               /* what wallets paid to providers */

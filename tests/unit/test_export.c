@@ -394,6 +394,61 @@ TEST(a_period_is_cut_at_its_ends)
     close_world();
 }
 
+/* ---- the ledger's side ---- */
+
+struct count {
+    int64_t from_ns, until_ns, posted, adjusted;
+    uint64_t posts;
+};
+
+static bool count_transfer(void *context, const struct wallet_transfer *transfer)
+{
+    struct count *count = context;
+    if (transfer->is_budget || transfer->time_ns < count->from_ns || transfer->time_ns >= count->until_ns)
+        return true;
+    count->posts += !strcmp(transfer->kind, "post");
+    count->posted += !strcmp(transfer->kind, "post") ? transfer->amount.nano : 0;
+    count->adjusted += !strcmp(transfer->kind, "adjust") ? transfer->amount.nano : 0;
+    return true;
+}
+
+static void expect_sums(int64_t from_s, int64_t until_s)
+{
+    struct count count = {from_s * 1000000000, until_s * 1000000000, 0, 0, 0};
+    struct wallet_sums sums;
+    CU_ASSERT_EQUAL_FATAL(wallet_history(ledger, NULL, SIZE_MAX, count_transfer, &count), ERROR_OK);
+    CU_ASSERT_EQUAL_FATAL(wallet_sum_period(ledger, count.from_ns, count.until_ns, &sums), ERROR_OK);
+    EXPECT_INTEGER(sums.posted.nano, count.posted);
+    EXPECT_INTEGER(sums.posts, count.posts);
+    EXPECT_INTEGER(sums.adjusted.nano, count.adjusted);
+}
+
+/* The clock runs, jumps forward and is set back; every few hundred transfers the sums are asked for. */
+TEST(sums_of_a_time_are_those_of_its_transfers)
+{
+    open_world();
+    const int64_t begun_s = now_s();
+    for (unsigned i = 0; i < 900; i++) {
+        struct call call = {.attempt_count = 1, .attempts = {{"openai", "m", 1, 1, 1 + random_below(1000)}}};
+        struct wallet_operation settle;
+        set_clock(begun_s + (int64_t)(i % 300) * 60 + (i > 450 && i < 500 ? 86400 : 0));
+        pay(&call, &call.attempts[0], &settle);
+        if (i % 50 == 0) {
+            struct wallet_operation adjust = {.kind = WALLET_ADJUST, .id = id_new(), .wallet = "team"};
+            adjust.amount.nano = i % 100 ? -7 : 11;
+            wallet_run(ledger, &adjust);
+        }
+        if (i % 299 == 0)
+            for (int64_t from_s = begun_s - 60; from_s < begun_s + 90000; from_s += 4000)
+                expect_sums(from_s, from_s + 4100);
+    }
+    expect_sums(0, begun_s + 1000000);
+    struct wallet_sums sums;
+    CU_ASSERT_EQUAL(wallet_sum_period(ledger, begun_s * 1000000000, begun_s * 1000000000 + 1, &sums), ERROR_OK);
+    EXPECT(sums.posts >= 3, "the clock was there three times: %llu", (unsigned long long)sums.posts);
+    close_world();
+}
+
 /* ---- on disk ---- */
 
 static unsigned count_files(const char *path)
