@@ -17,6 +17,7 @@
 
 #define EXPORT_TRAILER     "tollgate-manifest: "
 #define EXPORT_PROGRESS_MS 200
+#define EXPORT_SHORT_MS    1000 /* what takes less is not worth a word */
 
 struct draft {
     const char *path;
@@ -27,7 +28,8 @@ struct download {
     struct http_stream *stream;
     struct draft file; /* fd -1: to standard output */
     long long bytes;
-    long long shown_ms; /* monotonic: of the progress; 0: not yet, -1: never */
+    bool has_terminal, has_progress; /* that progress can be shown on, that it was */
+    long long due_ms;                /* monotonic: when it is shown next */
 };
 
 /* ---- a file without a name ---- */
@@ -121,19 +123,21 @@ static int draft_publish_both(struct draft *file, struct draft *manifest)
 
 /* ---- the bytes ---- */
 
-static void export_show_progress(struct download *download, bool is_over)
+static long long export_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    long long now_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-    if (download->shown_ms < 0)
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void export_show_progress(struct download *download)
+{
+    long long now_ms = export_now_ms();
+    if (!download->has_terminal || now_ms < download->due_ms)
         return;
-    if (is_over)
-        fputs("\r\033[K", stderr);
-    else if (now_ms - download->shown_ms > EXPORT_PROGRESS_MS)
-        fprintf(stderr, "\r%.1f MB", (double)download->bytes / 1e6);
-    if (is_over || now_ms - download->shown_ms > EXPORT_PROGRESS_MS)
-        download->shown_ms = now_ms;
+    fprintf(stderr, "\r%.1f MB", (double)download->bytes / 1e6);
+    download->due_ms = now_ms + EXPORT_PROGRESS_MS;
+    download->has_progress = true;
 }
 
 static bool export_put(struct download *download, const char *bytes, size_t count)
@@ -147,13 +151,15 @@ static int export_copy(const struct cli *cli, struct download *download)
 {
     char bytes[16384];
     long got;
-    download->shown_ms = isatty(STDERR_FILENO) && !(isatty(STDOUT_FILENO) && download->file.fd < 0) ? 0 : -1;
+    download->has_terminal = isatty(STDERR_FILENO) && !(isatty(STDOUT_FILENO) && download->file.fd < 0);
+    download->due_ms = export_now_ms() + EXPORT_SHORT_MS;
     while ((got = http_read(download->stream, bytes, sizeof bytes)) > 0) {
         if (!export_put(download, bytes, (size_t)got))
             return draft_complain(download->file.path ? download->file.path : "standard output");
-        export_show_progress(download, false);
+        export_show_progress(download);
     }
-    export_show_progress(download, true);
+    if (download->has_progress)
+        fputs("\r\033[K", stderr);
     if (got == -EPROTO) {
         text_complain("the agent of %s ended the export before its end; its log says why", cli->place.environment);
         return EX_TEMPFAIL;

@@ -88,10 +88,15 @@ static bool has_first(struct export_schedule *schedule)
 
 /* ---- one file ---- */
 
-/* Assumes the lock, which is the list's alone. */
-static void save_list(struct export_schedule *schedule)
+/* Assumes the lock. */
+static enum error save_list(const struct export_schedule *schedule)
 {
-    if (written_save(schedule->list_path, &schedule->list))
+    return written_save(schedule->list_path, &schedule->list);
+}
+
+static void complain(const struct export_schedule *schedule, enum error error)
+{
+    if (error)
         log_event(EVENT_EXPORT_FAILED, NULL, "%s cannot be written", schedule->list_path);
 }
 
@@ -136,8 +141,9 @@ static void note(const struct task_of_window *task, const struct export_result *
     snprintf(row.format, sizeof row.format, "%s", export_format_name(task->format));
     pthread_mutex_lock(&schedule->lock);
     written_add(&schedule->list, &row);
-    save_list(schedule);
+    enum error error = save_list(schedule);
     pthread_mutex_unlock(&schedule->lock);
+    complain(schedule, error);
     log_event(EVENT_EXPORT_WRITTEN, NULL, "%s: %llu rows, %s USD", path, (unsigned long long)result->rows,
               money_format(row.cost, cost));
     if (!result->is_reconciled)
@@ -185,9 +191,9 @@ static bool write_file(const struct task_of_window *task)
 static void forget_early(struct export_schedule *schedule, int64_t now_s)
 {
     pthread_mutex_lock(&schedule->lock);
-    if (written_forget_after(&schedule->list, now_s))
-        save_list(schedule);
+    enum error error = written_forget_after(&schedule->list, now_s) ? save_list(schedule) : ERROR_OK;
     pthread_mutex_unlock(&schedule->lock);
+    complain(schedule, error);
 }
 
 static void remove_files(struct written *row)
@@ -215,9 +221,9 @@ static void remove_old(struct export_schedule *schedule, const struct settings *
         remove_files(row);
         has_changed = true;
     }
-    if (has_changed)
-        save_list(schedule);
+    enum error error = has_changed ? save_list(schedule) : ERROR_OK;
     pthread_mutex_unlock(&schedule->lock);
+    complain(schedule, error);
 }
 
 /* ---- the thread ---- */
