@@ -326,6 +326,8 @@ static void write_live(void *context, struct buffer *out)
 {
     struct agent *agent = context;
     flow_write_live(loops_workers(agent->loops), out);
+}
+
 static void write_exports(void *context, struct buffer *out)
 {
     struct agent *agent = context;

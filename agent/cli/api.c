@@ -246,16 +246,6 @@ bool api_is_name(const char *what, const char *name)
     return false;
 }
 
-const char *api_encode(const char *text)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/@";
-    char *encoded = text_allocate(3 * strlen(text) + 1), *to = encoded;
-    for (; *text; text++)
-        to += strchr(plain, *text) ? sprintf(to, "%c", *text) : sprintf(to, "%%%02X", (unsigned char)*text);
-    *to = '\0';
-    return encoded;
-}
-
 const char *api_text(const json_t *object, const char *member, const char *otherwise)
 {
     const json_t *value = json_object_get(object, member);

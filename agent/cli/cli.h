@@ -24,12 +24,12 @@ struct options {
     const char *policy, *providers, *prices, *log_level;
     const char *shell, *limit, *model, *engine;
     const char *wallet, *provider, *target, *program, *reason; /* report: shell patterns */
-    const char *since, *until, *by, *format, *every;
+    const char *since, *until, *by, *every;
     struct text_list filters;                                  /* events */
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
-    const char *format, *output;                       /* export; its window and time zone, too */
+    const char *format, *output;                       /* statusline's; export's, with window and time zone */
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
     bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help, breakdown, compact;
 };
@@ -194,11 +194,9 @@ int api_post(const struct cli *cli, const char *path, json_t *order, struct answ
 int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer);
 /* Reports that no agent answers, with what to do about it. */
 int api_complain_absent(const struct cli *cli, int error);
-/* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
-/* As a value in a query (RFC 3986, section 2.1): models have all sorts of names. */
-const char *api_encode(const char *text);
 /* For an open stream whose answer is an error: says what it says, and whose turn it is. */
 int api_refuse(struct http_stream *stream);
+/* False (after a message) for names that no wallet, group or secret has: they go into paths as they are. */
 bool api_is_name(const char *what, const char *name);
 /* As the value of a parameter (RFC 3986 section 2.1): models and paths have all sorts of names. */
 const char *api_encode(const char *text);
