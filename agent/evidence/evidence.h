@@ -8,13 +8,12 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "base/histogram.h"
 #include "base/digest.h"
+#include "base/histogram.h"
 #include "base/zone.h"
 #include "cache/cache.h"
 #include "journal/journal.h"
 #include "routing/routing.h"
-#include "wallet/wallet.h"
 #include "wallet/wallet.h"
 
 #include <stdatomic.h>

@@ -364,4 +364,3 @@ TEST(the_mark_stays_where_something_was_lost)
     journal_close(journal);
     remove_directory();
 }
-
