@@ -32,7 +32,7 @@ const char *wallet_days_left(const json_t *wallet)
     if (!json_is_number(days))
         return "-";
     double left = json_number_value(days);
-    return left < 10 ? text_format("%.1f", left) : text_format("%.0f", left);
+    return left < 10 && json_is_real(days) ? text_format("%.1f", left) : text_format("%.0f", left);
 }
 
 static void wallet_add_row(struct table *table, const json_t *wallet)

@@ -275,6 +275,8 @@ const char *flow_outcome_name(enum outcome outcome);
 
 /* timing.c: the exchange is over; what it spent in which step is counted. */
 void timing_count(const struct exchange *exchange);
+/* What it waited for us, and for nobody else, before it was sent or answered. */
+int64_t timing_find_overhead(const struct exchange *exchange);
 
 /* one per step */
 #define STEP(name, is_tail) enum outcome step_##name(struct exchange *exchange);

@@ -256,6 +256,7 @@ static void write_result(struct buffer *out, const struct exchange *exchange, ui
     json_write_member_money(out, "charge", exchange->charge.charge);
     json_write_member_integer(out, "answer_bytes", (int64_t)exchange->answer_bytes);
     json_write_member_integer(out, "duration_us", duration_us);
+    json_write_member_integer(out, "overhead_us", timing_find_overhead(exchange) / 1000);
 }
 
 static void write_steps(struct buffer *out, const struct exchange *exchange)

@@ -20,20 +20,26 @@ static bool is_ours(const struct exchange *exchange, enum step step)
     return is_before_answer(step) || step == STEP_settle || step == STEP_record;
 }
 
+int64_t timing_find_overhead(const struct exchange *exchange)
+{
+    int64_t overhead_ns = 0;
+    for (enum step step = 0; step < STEP_COUNT; step++)
+        if (exchange->notes[step].was_run && is_before_answer(step) && is_ours(exchange, step))
+            overhead_ns += exchange->notes[step].took_ns;
+    return overhead_ns;
+}
+
 void timing_count(const struct exchange *exchange)
 {
     struct flow_worker *worker = exchange->worker;
-    int64_t overhead_ns = 0;
     if (!exchange->notes[STEP_identify].was_run)
         return; /* it was never understood */
     for (enum step step = 0; step < STEP_COUNT; step++) {
         const struct step_note *note = &exchange->notes[step];
-        if (!note->was_run || !is_ours(exchange, step))
-            continue;
-        histogram_observe(&worker->steps[step], note->took_ns);
-        overhead_ns += is_before_answer(step) ? note->took_ns : 0;
+        if (note->was_run && is_ours(exchange, step))
+            histogram_observe(&worker->steps[step], note->took_ns);
     }
-    histogram_observe(&worker->overhead, overhead_ns);
+    histogram_observe(&worker->overhead, timing_find_overhead(exchange));
 }
 
 static bool is_shown(unsigned row)

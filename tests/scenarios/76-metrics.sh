@@ -59,6 +59,8 @@ is "input tokens are those of the events" "$(sum_of tollgate_tokens_total bucket
 is "the budget's use is the cost" "$(sum_of tollgate_budget_used_usd budget=watch)" "$(sum_of tollgate_cost_usd_total)"
 check "holds are at least the charges" python3 -c "import sys; sys.exit(float('$(sum_of tollgate_held_usd_total)') < float('$(sum_of tollgate_cost_usd_total)'))"
 is "overhead is known of every call" "$(sum_of tollgate_overhead_seconds_count)" "$(event_count)"
+is "and of each in its event, less than it took" "$(events | json 'all(0 <= e["overhead_us"] <= e["duration_us"] for e in d["events"])')" True
+has "which why tells" "$("$TOLLGATE" why last)" "of which ours"
 check "the ledger's commits are timed" [ "$(sum_of tollgate_ledger_commit_seconds_count)" -gt 0 ]
 check "a target's breaker has one state" python3 -c "
 import sys
