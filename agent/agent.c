@@ -227,6 +227,7 @@ static void open_exports(struct agent *agent)
     const struct export_schedule_options options = {.state = agent->options->state,
                                                     .journal = agent->journal,
                                                     .ledger = agent->ledger,
+                                                    .has_events = reconcile_is_done(agent->reconcile),
                                                     .retain_settings = retain_settings,
                                                     .context = agent};
     agent->exports = export_schedule_open(&options);

@@ -40,7 +40,7 @@ struct reconcile {
     struct paid *paid; /* what lines say */
     pthread_t thread;
     bool has_thread;
-    atomic_bool is_stopping;
+    atomic_bool is_stopping, is_done;
 };
 
 /* ---- what lines say ---- */
@@ -213,8 +213,15 @@ static void run(struct reconcile *reconcile)
 
 static void *thread_main(void *context)
 {
-    run(context);
+    struct reconcile *reconcile = context;
+    run(reconcile);
+    atomic_store(&reconcile->is_done, true);
     return NULL;
+}
+
+const atomic_bool *reconcile_is_done(const struct reconcile *reconcile)
+{
+    return &reconcile->is_done;
 }
 
 struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *journal, enum environment environment)
@@ -237,6 +244,8 @@ struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         reconcile->has_thread = true;
     }
+    if (!reconcile->has_thread)
+        atomic_store(&reconcile->is_done, true);
     return reconcile;
 }
 

@@ -7,11 +7,15 @@
 #include "journal/journal.h"
 #include "wallet/wallet.h"
 
+#include <stdatomic.h>
+
 struct reconcile;
 
 /* Before the first exchange. Waits for a few payments; where there are many (a lost aux/), a thread does it. Never
  * fails: what is wrong is logged, and tried again at the next start. */
 struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *journal, enum environment environment);
+/* Becomes true when all that was missing is written, or cannot be; lives as long as the object. */
+const atomic_bool *reconcile_is_done(const struct reconcile *reconcile);
 /* After the last exchange, while both are open: from here on the next start looks. NULL is fine. */
 void reconcile_close(struct reconcile *reconcile);
 

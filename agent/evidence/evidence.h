@@ -182,6 +182,7 @@ struct export_schedule_options {
     const char *state; /* directory: STATE/exports.jsonl is the list of what was written */
     struct journal *journal;
     struct wallet_ledger *ledger;
+    const atomic_bool *has_events; /* nothing is written before: events of before the start may be missing */
     struct settings *(*retain_settings)(void *context);
     void *context;
 };

@@ -53,8 +53,8 @@ static enum error publish(struct file_draft *file, struct file_draft *manifest, 
     if (!error)
         error = file_sync_directory(directory);
     if (error) {
-        unlink(file->path);
         unlink(manifest->path);
+        unlink(file->path);
     }
     return error;
 }

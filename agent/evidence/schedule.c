@@ -200,8 +200,8 @@ static void remove_files(struct written *row)
 {
     char manifest[4096 + 256];
     snprintf(manifest, sizeof manifest, "%s.manifest.json", row->file);
+    unlink(manifest); /* one that is there says that its file is, too */
     unlink(row->file);
-    unlink(manifest);
     row->is_removed = true;
 }
 
@@ -254,7 +254,7 @@ static void beat(void *context)
 {
     struct export_schedule *schedule = context;
     const int64_t now_ns = clock_monotonic_ns();
-    if (now_ns < schedule->resting_until_ns)
+    if (now_ns < schedule->resting_until_ns || !atomic_load(schedule->options.has_events))
         return;
     struct settings *settings = schedule->options.retain_settings(schedule->options.context);
     if (settings->evidence.exports.is_enabled && has_first(schedule) && !write_missing(schedule, settings))

@@ -90,6 +90,7 @@ TEST(windows_follow_the_calendar)
 /* ---- the thread ---- */
 
 static struct export_schedule *schedule;
+static atomic_bool has_events = true;
 
 static struct settings *retain(void *context)
 {
@@ -99,7 +100,7 @@ static struct settings *retain(void *context)
 
 static void start(void)
 {
-    const struct export_schedule_options options = {root, journal, ledger, retain, NULL};
+    const struct export_schedule_options options = {root, journal, ledger, &has_events, retain, NULL};
     schedule = export_schedule_open(&options);
 }
 
@@ -347,5 +348,21 @@ TEST(a_directory_that_cannot_be_written)
     start();
     wait_for_listed(1);
     EXPECT_STRING(list_files(), "2026-09-21");
+    end();
+}
+
+/* aux/ was lost, and is being written again from the ledger. */
+TEST(nothing_while_events_are_missing)
+{
+    begin("formats: [csv]");
+    make_call(&paid);
+    set_clock(monday + 8 * DAY_S);
+    atomic_store(&has_events, false);
+    start();
+    for (unsigned i = 0; i < 50 && count_listed() == 0; i++)
+        usleep(10000);
+    EXPECT_INTEGER(count_listed(), 0);
+    atomic_store(&has_events, true);
+    wait_for_listed(1);
     end();
 }
