@@ -53,7 +53,7 @@ enum option_set {
     OPTIONS_REPORT = 1 << 16, /* --env takes both, too */
     OPTIONS_TOP = 1 << 17,
     OPTIONS_STATUSLINE = 1 << 18,
-    OPTIONS_EXPORT = 1 << 16,
+    OPTIONS_EXPORT = 1 << 19,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
