@@ -69,6 +69,14 @@ $(AGENT_LIB): $(AGENT_OBJ) $(LLHTTP_OBJ)
 $(BUILD)/tollgated: $(BUILD)/agent/main.o $(AGENT_LIB)
 	$(CC) $(LDFLAGS) -o $@ $(BUILD)/agent/main.o $(AGENT_LIB) $(AGENT_LIBS)
 
+# The dashboard's page: its files, gzipped, become part of the program (agent/cli/dashboard_assets.c).
+DASHBOARD_GZ := $(patsubst %,$(BUILD)/%.gz,$(wildcard agent/cli/dashboard/*))
+$(BUILD)/agent/cli/dashboard/%.gz: agent/cli/dashboard/%
+	@mkdir -p $(@D)
+	gzip -9nc $< >$@
+$(BUILD)/agent/cli/dashboard_assets.o: $(DASHBOARD_GZ)
+$(BUILD)/agent/cli/dashboard_assets.o: CFLAGS += -Wa,-I$(BUILD)/agent/cli/dashboard
+
 $(BUILD)/tollgate: $(CLI_OBJ)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
 

@@ -32,6 +32,10 @@ struct options {
     const char *format, *output;                       /* statusline's; export's, with window and time zone */
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
     bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help, breakdown, compact;
+    const char *environments, *port; /* dashboard */
+    struct text_list runtimes;
+    const char *kernel, *name, *prefix, *display_name; /* jupyter */
+    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, no_open, help;
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -54,6 +58,7 @@ enum option_set {
     OPTIONS_TOP = 1 << 17,
     OPTIONS_STATUSLINE = 1 << 18,
     OPTIONS_EXPORT = 1 << 19,
+    OPTIONS_DASHBOARD = 1 << 16,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
@@ -147,6 +152,7 @@ int trust_command(struct cli *cli);
 int hook_command(struct cli *cli);
 int hook_step_command(struct cli *cli);
 int jupyter_command(struct cli *cli);
+int dashboard_command(struct cli *cli);
 
 /* ---- http.c: HTTP/1.1 over a Unix socket, one request per connection ---- */
 

@@ -17,6 +17,11 @@ static const struct option_row {
     bool is_list; /* may be given more than once */
 } option_rows[] = {
     {"env", OPTIONS_REPORT, "dev|prod|both", offsetof(struct options, environment), "whose; both: side by side (dev)",
+    {"env", OPTIONS_DASHBOARD, "dev|prod|both", offsetof(struct options, environments), "whose evidence (both)", false},
+    {"runtime", OPTIONS_DASHBOARD, "[ENV=]DIR", offsetof(struct options, runtimes),
+     "the runtime directory of an agent; of both, repeatable", true},
+    {"port", OPTIONS_DASHBOARD, "N", offsetof(struct options, port), "of 127.0.0.1 (a free one)", false},
+    {"no-open", OPTIONS_DASHBOARD, NULL, offsetof(struct options, no_open), "print the address, start no browser",
      false},
     {"env", OPTIONS_PLACE, "dev|prod", offsetof(struct options, environment), "the environment (dev)", false},
     {"state", OPTIONS_PLACE, "DIR", offsetof(struct options, state), "the agent's state directory", false},
@@ -194,6 +199,8 @@ void options_print_help(unsigned sets, FILE *to)
     for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
         if (!(row->set & sets) || option_find(sets, row->name, strlen(row->name)) != row)
             continue; /* of a name that several sets have, the first row counts */
+        if (option_find(sets, row->name, strlen(row->name)) != row)
+            continue;
         const char *name = row->value ? text_format("--%s %s", row->name, row->value) : text_format("--%s", row->name);
         fprintf(to, "  %-22s %s\n", name, row->help);
     }

@@ -193,6 +193,8 @@ int agent_start(const struct launch_place *place, const struct launch_agent *age
 void agent_show_words(const struct launch_place *place);
 /* A connected socket to RUNTIME/name (bounded wait when the agent is busy), or -errno. */
 int agent_connect(const struct launch_place *place, const char *name);
+/* The same, non-blocking, for loops that may not wait: -EAGAIN when the agent is busy. */
+int agent_connect_at_once(const struct launch_place *place, const char *name);
 
 /* ---- supervise.c: programs that no preload reaches ---- */
 

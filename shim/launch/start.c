@@ -42,17 +42,17 @@ static void start_sleep_ms(long milliseconds)
     nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
 }
 
-/* A full backlog makes connect wait; SO_SNDTIMEO bounds it (unix(7)). */
-int agent_connect(const struct launch_place *place, const char *name)
+static int start_connect(const struct launch_place *place, const char *name, int flags)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = place_file(place, name);
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (fd < 0)
         return -errno;
+    /* A full backlog makes connect wait; SO_SNDTIMEO bounds it (unix(7)). */
     struct timeval limit = {START_CONNECT_MS / 1000, START_CONNECT_MS % 1000 * 1000};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     while (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
@@ -63,6 +63,16 @@ int agent_connect(const struct launch_place *place, const char *name)
         return -error;
     }
     return fd;
+}
+
+int agent_connect(const struct launch_place *place, const char *name)
+{
+    return start_connect(place, name, 0);
+}
+
+int agent_connect_at_once(const struct launch_place *place, const char *name)
+{
+    return start_connect(place, name, SOCK_NONBLOCK);
 }
 
 static const char *start_output_path(const struct launch_place *place)
