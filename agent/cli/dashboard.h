@@ -92,6 +92,8 @@ struct dashboard_answer dashboard_route(struct dashboard *dashboard, const struc
 struct dashboard_answer dashboard_refuse(int status);
 /* An agent that could not be asked, in the form of its own error documents. */
 struct dashboard_answer dashboard_explain(const struct dashboard_agent *agent, int error);
+/* What an agent said, or would have: a header of a 200, as an agent that is away is no error of the page. */
+const char *dashboard_agent_status(int status);
 /* Status line and all headers but the body's length. */
 const char *dashboard_head(int status, const char *type, const char *headers);
 

@@ -58,6 +58,17 @@ static size_t link_left(const struct dashboard_link *link)
     return link->out_end - link->out_start + link->body_left;
 }
 
+static void link_finish(struct dashboard_link *link)
+{
+    if (link->agent_fd >= 0)
+        close(link->agent_fd);
+    link->agent_fd = -1;
+    link->is_stream = false;
+    shutdown(link->fd, SHUT_WR);
+    link->state = LINK_DRAINING;
+    link->deadline_ms = link_now_ms() + DASHBOARD_DRAIN_MS;
+}
+
 /* ---- answers ---- */
 
 static void link_put(struct dashboard_link *link, const char *bytes, size_t count)
@@ -183,17 +194,15 @@ static void link_read_request(struct dashboard *dashboard, struct dashboard_link
  */
 static bool link_read_framing(const char *head, int *ret_status, const char **ret_framing)
 {
-    const struct {
-        const char *name;
-    } rows[] = {{"content-length:"}, {"transfer-encoding:"}};
+    static const char *const names[] = {"content-length:", "transfer-encoding:"};
     if (!text_starts(head, "HTTP/1.1 ") || strlen(head) < 12)
         return false;
     int status = atoi(head + strlen("HTTP/1.1 "));
     *ret_framing = "";
     for (const char *line = strstr(head, "\r\n"); line && strncmp(line, "\r\n\r\n", 4) != 0;
          line = strstr(line + 2, "\r\n"))
-        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-            if (strncasecmp(line + 2, rows[i].name, strlen(rows[i].name)) == 0)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (strncasecmp(line + 2, names[i], strlen(names[i])) == 0)
                 *ret_framing = text_format("%.*s\r\n", (int)strcspn(line + 2, "\r"), line + 2);
     *ret_status = status;
     return status >= 200 && status <= 599;
@@ -215,7 +224,8 @@ static void link_read_answer(struct dashboard_link *link)
     const char *type = link->is_stream && status == 200 ? "application/x-ndjson" : "application/json";
     const char *body = strstr(link->in, "\r\n\r\n") + 4;
     link->out_start = link->out_end = 0;
-    link_put_text(link, dashboard_head(status, type, framing));
+    link_put_text(link, dashboard_head(200, type, framing));
+    link_put_text(link, dashboard_agent_status(status));
     link_put_text(link, "\r\n");
     if (!link->is_head_only)
         link_put(link, body, link->in_used - (size_t)(body - link->in));
@@ -228,11 +238,13 @@ static void link_read_body(struct dashboard_link *link)
     ssize_t got = recv(link->agent_fd, link->out, sizeof link->out, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (got <= 0) { /* a body that ends too early shows in the framing that the browser was given */
+        link_finish(link);
+        return;
+    }
     link->out_start = 0;
-    link->out_end = got > 0 ? (size_t)got : 0;
+    link->out_end = (size_t)got;
     link->deadline_ms = link_now_ms() + DASHBOARD_WRITE_MS;
-    if (got <= 0) /* a body that ends too early shows in the framing that the browser was given */
-        link->state = LINK_WRITING;
 }
 
 /* ---- writing ---- */
@@ -244,17 +256,6 @@ static void link_drain(struct dashboard_link *link)
     link->drained += got > 0 ? (size_t)got : 0;
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR) || link->drained > DRAIN_BYTES_MAX)
         link_close(link);
-}
-
-static void link_finish(struct dashboard_link *link)
-{
-    if (link->agent_fd >= 0)
-        close(link->agent_fd);
-    link->agent_fd = -1;
-    link->is_stream = false;
-    shutdown(link->fd, SHUT_WR);
-    link->state = LINK_DRAINING;
-    link->deadline_ms = link_now_ms() + DASHBOARD_DRAIN_MS;
 }
 
 static void link_write(struct dashboard_link *link)

@@ -38,25 +38,22 @@ static const struct status_row {
     {405, "Method Not Allowed", "this page only reads\n"},
     {408, "Request Timeout", "the request took too long\n"},
     {431, "Request Header Fields Too Large", "the request's head is too long\n"},
-    {502, "Bad Gateway", ""},
     {503, "Service Unavailable", "too many streams are open\n"},
-    {504, "Gateway Timeout", ""},
     {505, "HTTP Version Not Supported", "HTTP/1.1 is spoken here\n"},
 };
 
 static const struct status_row *route_status(int status)
 {
-    for (const struct status_row *row = statuses; row < statuses + sizeof statuses / sizeof *statuses; row++)
-        if (row->status == status)
-            return row;
-    return NULL;
+    const struct status_row *row = statuses + sizeof statuses / sizeof *statuses - 1;
+    while (row > statuses && row->status != status)
+        row--;
+    return row;
 }
 
 const char *dashboard_head(int status, const char *type, const char *headers)
 {
-    const struct status_row *row = route_status(status); /* an agent's own status may be another one */
-    return text_format("HTTP/1.1 %d %s\r\n" HEADERS_ALWAYS "Content-Type: %s\r\n%s", status, row ? row->reason : "-",
-                       type, headers);
+    return text_format("HTTP/1.1 %d %s\r\n" HEADERS_ALWAYS "Content-Type: %s\r\n%s", status,
+                       route_status(status)->reason, type, headers);
 }
 
 struct dashboard_answer dashboard_refuse(int status)
@@ -71,25 +68,28 @@ struct dashboard_answer dashboard_explain(const struct dashboard_agent *agent, i
 {
     static const struct {
         int error, status;
-        const char *code, *message;
-    } rows[] = {{ENOENT, 503, "agent_absent", "no agent is running"},
-                {ECONNREFUSED, 503, "agent_absent", "no agent is running"},
-                {EACCES, 403, "agent_closed", "this user may not use the agent"},
-                {EPERM, 403, "agent_closed", "this user may not use the agent"},
-                {EAGAIN, 503, "agent_busy", "the agent is busy"},
-                {ETIMEDOUT, 504, "agent_busy", "the agent did not answer in time"},
-                {0, 502, "agent_broken", "the agent cannot be asked"}};
+        const char *code, *message, *command;
+    } rows[] = {{ENOENT, 503, "agent_absent", "no agent is running", "start"},
+                {ECONNREFUSED, 503, "agent_absent", "no agent is running", "start"},
+                {EACCES, 403, "agent_closed", "this user may not use the agent", "doctor"},
+                {EPERM, 403, "agent_closed", "this user may not use the agent", "doctor"},
+                {EAGAIN, 503, "agent_busy", "the agent is busy", "doctor"},
+                {ETIMEDOUT, 504, "agent_busy", "the agent did not answer in time", "doctor"},
+                {0, 502, "agent_broken", "the agent cannot be asked", "doctor"}};
     size_t i = 0;
     while (rows[i].error && rows[i].error != -error)
         i++;
-    const char *hint = text_format("tollgate %s --env %s",
-                                   rows[i].status == 503 && -error != EAGAIN ? "start" : "doctor", agent->environment);
-    return (struct dashboard_answer){.status = rows[i].status,
-                                     .type = TYPE_JSON,
-                                     .headers = "",
-                                     .text =
-                                         text_format("{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"hint\":\"%s\"}}",
-                                                     rows[i].code, rows[i].message, hint)};
+    return (struct dashboard_answer){
+        .status = 200,
+        .type = TYPE_JSON,
+        .headers = dashboard_agent_status(rows[i].status),
+        .text = text_format("{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"hint\":\"tollgate %s --env %s\"}}",
+                            rows[i].code, rows[i].message, rows[i].command, agent->environment)};
+}
+
+const char *dashboard_agent_status(int status)
+{
+    return text_format("Tollgate-Agent-Status: %d\r\n", status);
 }
 
 /* ---- the way in ---- */
@@ -110,9 +110,10 @@ static struct dashboard_answer route_enter(struct dashboard *dashboard, const st
     return (struct dashboard_answer){
         .status = 200,
         .type = TYPE_HTML,
-        .text = text_format("<!doctype html><html lang=en><meta charset=utf-8><link rel=icon href=\"data:,\"><title>Tollgate</title>"
-                            "<a href=\"/%s/\">Tollgate: the dashboard</a>\n",
-                            dashboard->room),
+        .text = text_format(
+            "<!doctype html><html lang=en><meta charset=utf-8><link rel=icon href=\"data:,\"><title>Tollgate</title>"
+            "<a href=\"/%s/\">Tollgate: the dashboard</a>\n",
+            dashboard->room),
         .headers = text_format("Set-Cookie: tollgate_%u=%s; Path=/%s/; HttpOnly; SameSite=Strict\r\n"
                                "Refresh: 0; url=/%s/\r\n",
                                dashboard->port, dashboard->cookie, dashboard->room, dashboard->room)};

@@ -2,17 +2,20 @@
 // What the agents say: documents, and the stream of calls as they happen. Paths are relative: the page's first path
 // segment is part of the session.
 
+// What the agent answered: that one is away or closed is no failure of this page's own server.
+const agentStatus = answer => Number(answer.headers.get("tollgate-agent-status") ?? answer.status);
+
 // {state: "ok", data, text} or {state: "absent" | "closed" | "unknown" | "failed", message, hint}
 export async function ask(environment, path) {
   try {
     const answer = await fetch(`api/${environment}/${path}`, { credentials: "same-origin", cache: "no-store" });
     const text = await answer.text();
-    const data = JSON.parse(text);
-    if (answer.ok) return { state: "ok", data, text };
+    const data = JSON.parse(text), status = agentStatus(answer);
+    if (status < 300) return { state: "ok", data, text };
     const states = { 403: "closed", 404: "unknown" };
     return {
-      state: data.error?.code === "agent_absent" ? "absent" : states[answer.status] ?? "failed",
-      message: data.error?.message ?? `the agent answered ${answer.status}`,
+      state: data.error?.code === "agent_absent" ? "absent" : states[status] ?? "failed",
+      message: data.error?.message ?? `the agent answered ${status}`,
       hint: data.error?.hint ?? "",
     };
   } catch (problem) {
@@ -28,7 +31,7 @@ export function reportPath(scope, options) {
 // Hands each event to `take` until `signal` aborts; true: the agent ended the stream.
 export async function follow(environment, signal, take) {
   const answer = await fetch(`api/${environment}/v1/events?follow=1`, { credentials: "same-origin", cache: "no-store", signal });
-  if (!answer.ok) return false;
+  if (!answer.ok || agentStatus(answer) >= 300) return false;
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
