@@ -53,6 +53,7 @@ def made_calls():
         yield {name: int(value) if isinstance(value, bool) else value for name, value in row.items()}
 
 
+STREAMED = []  # what followers were told
 CALLS = sorted(made_calls(), key=lambda row: row["at"])
 
 
@@ -160,14 +161,15 @@ def answer(path, query):
              "in_flight": i, "served": 310 * i, "failed": i, "first_byte_us": 212000} for i, (model, provider, target) in enumerate(MODELS[:5])]},
         "/v1/leaks": lambda: {"leaks": [{"pid": 22117, "uid": 1000, "executable": "/usr/bin/" + MARKUP, "directory": SCRIPT, "host": "162.159.140.245", "since": "2026-11-29T21:07:12Z"}]},
         "/v1/live": lambda: {"live": [{"id": "1", "since": "2026-11-29T21:07:12Z", "step": "relay", "executable": MARKUP, "pid": 1}]},
-        "/v1/events": lambda: {"events": [event(i) for i in range(len(CALLS) - 1, len(CALLS) - 1 - int(query.get("limit", 50)), -1)]},
+        "/v1/events": lambda: {"events": STREAMED[::-1] + [event(i) for i in range(len(CALLS) - 1, len(CALLS) - 1 - int(query.get("limit", 50)), -1)]},
     }
     if path in simple:
         return 200, simple[path]()
     if path.startswith("/v1/questions/"):
         return 200, question(path.rsplit("/", 1)[1], query)
     if path.startswith("/v1/events/"):
-        return 200, event(int(path[-22:]))
+        streamed = [document for document in STREAMED if document["id"] == path[-26:]]
+        return 200, streamed[0] if streamed else event(int(path[-22:]))
     return 404, {"error": {"code": "not_found", "message": "the agent has no such path", "hint": ""}}
 
 
@@ -195,7 +197,8 @@ class Handler(socketserver.StreamRequestHandler):
     def follow(self):
         self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n")
         for n in range(600):
-            document = event(n % len(CALLS)) | {"id": f"01M9{n:022d}", "time": datetime.now(timezone.utc).isoformat()}
+            document = event(n % len(CALLS)) | {"id": f"01M9{len(STREAMED):022d}", "time": datetime.now(timezone.utc).isoformat()}
+            STREAMED.append(document)
             try:
                 self.wfile.write(json.dumps(document).encode() + b"\n")
             except OSError:

@@ -31,7 +31,7 @@ export const cache = {
       asked > 0n && h("div", { "data-source": path }, hitsOverTime(scope, report), h("ul", { class: "legend" },
         [["s2", "hits"], ["rest", "misses"]].map(([kind, name]) => h("li", null, h("i", { class: `swatch ${kind}` }), h("span", { class: "name" }, name), count(total[name], "total", name))))),
       h("p", { class: "quiet", "data-source": statePath }, state.enabled ? "" : "The cache is switched off. ", "It keeps now ",
-        count(state.entries, "", "entries"), ` answers, ${bytesText(state.bytes)}, each for ${countText(state.ttl_seconds)} s.`),
+        count(state.entries, "document", "entries"), ` answers, ${bytesText(state.bytes)}, each for ${countText(state.ttl_seconds)} s.`),
     ];
   },
 };
