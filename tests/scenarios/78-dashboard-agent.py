@@ -101,7 +101,7 @@ def report(query):
         if ordered[limit:]:
             rows.append({"start": start.isoformat(timespec="seconds"), "rest": True} | measures([row for _, members in ordered[limit:] for row in members]))
     return {"environment": ENVIRONMENT, "since": since.isoformat(timespec="seconds"), "until": until.isoformat(timespec="seconds"),
-            "timezone": str(zone), "step": step, "by": by, "rows": rows, "total": measures(calls), "ledger": {"spent": text(nano_cost(calls))}}
+            "timezone": str(zone), "rows": rows, "total": measures(calls)} | ({"ledger": {"spent": text(nano_cost(calls))}} if "ledger" in query else {})
 
 
 def event(index):
@@ -112,7 +112,7 @@ def event(index):
     document = {name: row[name] for name in DIMENSIONS if row[name]}
     document |= {"id": f"01M8{index:022d}", "time": row["at"].isoformat(), "environment": ENVIRONMENT, "pid": 4000 + index, "host": "api.openai.com",
                  "path": "/v1/chat/completions", "method": "POST", "dialect": "openai", "model": row["requested"], "served_model": row["model"],
-                 "status": 200 if not row["reason"] else 402, "charge": text(row["cost"]), "hold": text(row["hold"]), "duration_us": row["duration"],
+                 "outcome": "answered" if not row["reason"] else "failed" if row["failed"] else "refused", "status": 200 if not row["reason"] else 402, "charge": text(row["cost"]), "hold": text(row["hold"]), "duration_us": row["duration"],
                  "cache_status": "hit; ttl=10" if row["hits"] else "fwd=miss", "tokens": {"input": row["input"], "output": row["output"]},
                  "rule": "default", "steps": steps, "attempts": [], "route": {"left_out": {"gemini-flash": MARKUP}}}
     if row["reason"]:
@@ -124,14 +124,12 @@ def event(index):
 
 
 def question(name, query):
-    own = {"iterations": "dev", "low-cost-routes": "dev", "cache-repeats": "dev", "volume": "prod", "provider-mix": "prod", "cache-behaviour": "prod"}
-    now, before = measures(CALLS[900:]), measures(CALLS[:900])
-    rows = [{"key": {"group": group}, "now": {"calls": now["calls"] // (i + 1), "cost": now["cost"]}, "before": {"calls": before["calls"], "cost": before["cost"]}}
-            for i, (group, _) in enumerate(GROUPS)]
+    now, before = ({figure: measures(calls)[figure] for figure in ("calls", "cost")} for calls in (CALLS[900:], CALLS[:900]))
+    rows = [{"key": {"group": group}, "now": now, "before": before} for group, _ in GROUPS]
     since, until = span(query["period"], ZoneInfo(query["timezone"]))
-    return {"name": name, "question": f"{name.replace('-', ' ').capitalize()}?", "environment": own[name], "answer": f"{GROUPS[0][0]} leads: {MARKUP}",
-            "period": {"since": since.isoformat(), "until": until.isoformat()}, "before": {"since": (2 * since - until if False else since - (until - since)).isoformat(), "until": since.isoformat()},
-            "columns": ["group", "calls", "cost"], "rows": rows}
+    return {"environment": ENVIRONMENT, "name": name, "question": f"{name.replace('-', ' ').capitalize()}?", "answer": f"{GROUPS[0][0]} leads: {MARKUP}",
+            "period": {"since": since.isoformat(), "until": until.isoformat()}, "before": {"since": (since - (until - since)).isoformat(), "until": since.isoformat()},
+            "columns": ["group", "calls", "cost"], "rows": rows, "total": now, "total_before": before}
 
 
 def wallet(name, share):

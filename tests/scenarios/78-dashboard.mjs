@@ -39,6 +39,8 @@ function matches(row, of) {
 function rowsOf(document, of) {
   if (of === "total") return [document.total];
   if (of === "document") return [document];
+  if (of === "ledger") return [document.ledger];
+  if (of.key === null) return [document[of.when]];
   if (of.key) return document.rows.filter(row => JSON.stringify(row.key) === JSON.stringify(of.key)).map(row => row[of.when]);
   return (document.rows ?? document.wallets ?? document.budgets ?? document.events).filter(row => matches(row, of));
 }
@@ -78,8 +80,6 @@ const problems = [], foreign = [];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--host-resolver-rules=MAP evil.test 127.0.0.1"] });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, timezoneId: ZONE, colorScheme: "light", reducedMotion: "reduce" });
 const page = await context.newPage();
-const quiet = new Set(); // pages whose problems are wanted
-context.on("page", other => quiet.add(other));
 page.on("console", message => { if (["error", "warning"].includes(message.type())) problems.push(message.text()); });
 page.on("pageerror", error => problems.push(error.stack));
 page.on("request", request => { if (!request.url().startsWith(origin) && !request.url().startsWith("data:")) foreign.push(request.url()); });
@@ -111,6 +111,12 @@ is("both environments stand side by side", await page.evaluate(() => {
 // ---- figures ----
 
 await compare(page, "7 days");
+for (const name of ["dev", "prod"]) {
+  await page.click(`[data-key=ledger-${name}]`);
+  const answer = page.locator(`#overview [data-environment=${name}] .tile .badge`);
+  await answer.waitFor();
+  is(`what ${name} spent is what its ledger says`, await answer.textContent(), "equal");
+}
 for (const period of ["today", "30d", "this-month", "last-month"]) {
   await changed(() => page.click(`label[for=periods-${period}]`));
   await compare(page, period);
@@ -157,6 +163,7 @@ await changed(() => page.click("label[for=environments-both]"));
 await page.waitForSelector("#live-list tbody tr");
 is("no markup of a name became an element", await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe, main [onerror]").length), 0);
 is("nobody's script ran", await page.title(), "Tollgate");
+check("markup of a real agent's call, too", (await page.textContent("#routes [data-environment=dev]")).includes(MARKUP), await page.textContent("#routes [data-environment=dev]"));
 for (const section of ["spend", "budgets", "routes", "refusals", "questions", "live", "leaks"])
   check(`markup is shown as it is: ${section}`, (await page.textContent(`#${section}`)).includes(MARKUP), (await page.textContent(`#${section}`)).slice(0, 300));
 
@@ -173,20 +180,24 @@ await page.fill("#filter", "");
 await page.selectOption("#outcome", "refused");
 check("outcomes filter", (await page.locator("#live-list tbody tr td:nth-child(3)").allTextContents()).every(text => text.startsWith("refused")));
 await page.selectOption("#outcome", "all");
-const button = page.locator("#live-list button.link").first();
-await button.focus();
-const id = (await button.getAttribute("data-key")).replace("why-", ""), whose = await button.locator("xpath=ancestor::tr").locator(".badge").first().textContent();
-await page.keyboard.press("Enter");
-await page.waitForSelector("#detail[open] .steps li");
-await page.waitForTimeout(300);
-const event = await askAgent(whose, `v1/events/${id}`), detail = await page.textContent("#detail");
-check("why: every step of the event", event.steps.every(step => detail.includes(step.step)) && event.steps.every(step => !step.text || detail.includes(step.text)), detail);
-check("why: every attempt of the event", (event.attempts ?? []).every(one => detail.includes(one.target ?? one.provider)));
-check("why: whose it was", [event.executable, event.group, event.wallet].filter(Boolean).every(text => detail.includes(text)), detail);
-await picture("why-1280");
-await page.keyboard.press("Escape");
-is("Escape closes it", await page.locator("#detail[open]").count(), 0);
-is("and the keyboard is where it was", await page.evaluate(() => document.activeElement.dataset.key), `why-${id}`);
+for (const whose of ["dev", "prod"]) {
+  await page.fill("#filter", `${whose} openai`); // a call that got to a provider
+  const button = page.locator("#live-list button.link").first();
+  await button.focus();
+  const id = (await button.getAttribute("data-key")).replace("why-", ""), event = await askAgent(whose, `v1/events/${id}`);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#detail[open] .steps li");
+  await page.waitForResponse(answer => answer.url().includes(`/v1/events/${id}`), { timeout: 2000 }).catch(() => null);
+  const detail = await page.textContent("#detail");
+  check(`why, ${whose}: every step of the event`, event.steps.length > 0 && event.steps.every(step => detail.includes(step.step) && (!step.text || detail.includes(step.text))), detail);
+  check(`why, ${whose}: every attempt of the event`, (event.attempts ?? []).every(one => detail.includes(one.target ?? one.provider)), detail);
+  check(`why, ${whose}: whose it was`, [event.executable, event.group, event.wallet].filter(Boolean).every(text => detail.includes(text)), detail);
+  await picture(`why-${whose}-1280`);
+  await page.keyboard.press("Escape");
+  is(`Escape closes it, ${whose}`, await page.locator("#detail[open]").count(), 0);
+  is(`and the keyboard is where it was, ${whose}`, await page.evaluate(() => document.activeElement.dataset.key), `why-${id}`);
+}
+await page.fill("#filter", "");
 await page.click("#pause");
 
 // ---- the keyboard ----

@@ -57,9 +57,8 @@ const nexts = {
   week: date => new Date(date.getFullYear(), date.getMonth(), date.getDate() + 7),
   month: date => new Date(date.getFullYear(), date.getMonth() + 1, 1),
 };
-export function stepsOf(report) {
-  const STEPS_MAX = 1000;
-  const [until, step] = [Date.parse(report.until), report.step];
+export function stepsOf(report, step) {
+  const STEPS_MAX = 1000, until = Date.parse(report.until);
   const starts = new Set(report.rows.map(row => Date.parse(row.start)));
   let at = floors[step]?.(new Date(report.since));
   for (let n = 0; at && at.getTime() < until && n < STEPS_MAX; n++, at = nexts[step](at)) starts.add(at.getTime());

@@ -9,11 +9,12 @@ const state = { events: new Map(), text: "", kind: "all", isPaused: false, stop:
 
 function kindOf(event) {
   if (event.kind === "ungoverned") return ["past the agent", "bad"];
-  if (event.error) return (event.attempts ?? []).some(one => one.bytes_sent) ? ["failed", "bad"] : ["refused", "warn"];
-  if (event.status >= 400) return ["failed", "bad"];
+  if (event.error === "recovered") return ["recovered", "warn"];
+  if (event.outcome === "refused") return ["refused", "warn"];
+  if (event.outcome === "failed") return ["failed", "bad"];
   return (event.cache_status ?? "").startsWith("hit") ? ["cached", "info"] : ["answered", "good"];
 }
-const kinds = { all: "All", answered: "Answered", cached: "From the cache", refused: "Refused", failed: "Failed", "past the agent": "Past the agent" };
+const kinds = { all: "All", answered: "Answered", cached: "From the cache", refused: "Refused", failed: "Failed", recovered: "Recovered", "past the agent": "Past the agent" };
 
 function isWanted(event) {
   if (state.kind !== "all" && kindOf(event)[0] !== state.kind) return false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sections about money: what was spent, over time by whom and on what, wallets, budgets and alerts.
 import { stackedBars } from "./chart.js";
-import { reportPath, stepsOf } from "./data.js";
+import { ask as askAgent, reportPath, stepsOf } from "./data.js";
 import { countText, moneyShort, moneyText, parseMoney, programName, share, shareText, when } from "./format.js";
-import { badge, count, h, meter, money, nothing, panel, table, tile } from "./page.js";
+import { badge, count, h, meter, money, nothing, panel, replace, say, table, tile } from "./page.js";
 
 export const INPUT = "input+cache_read+cache_write+cache_write_1h+input_audio+input_image";
 export const OUTPUT = "output+output_audio+output_image";
@@ -11,12 +11,20 @@ export const sumOf = (row, members) => members.split("+").reduce((sum, name) => 
 
 // ---- overview ----
 
-function ledgerNote(report) {
-  const { total, ledger } = report;
-  const paid = parseMoney(total.cost) - parseMoney(total.written_off ?? "0");
-  if (!ledger) return null;
-  const difference = parseMoney(ledger.spent) - paid;
-  return difference === 0n ? "equal to the ledger" : [badge("differs", "bad"), ` the ledger has ${moneyText(parseMoney(ledger.spent))}`];
+// Reads the whole ledger: only when somebody asks.
+function ledgerCheck(scope, environment) {
+  const path = reportPath(scope, { ledger: "1" });
+  const box = h("span", { "data-source": path }), ask = h("button", { type: "button", class: "link", "data-key": `ledger-${environment}`, onclick: check }, "Check with the ledger");
+  async function check() {
+    const answer = await askAgent(environment, path);
+    if (answer.state !== "ok") return replace(box, badge("no answer", "bad"), ` ${answer.message}`);
+    const { ledger, total: then } = answer.data, wanted = parseMoney(then.cost) - parseMoney(then.written_off);
+    const isEqual = parseMoney(ledger.spent) === wanted;
+    replace(box, badge(isEqual ? "equal" : "differs", isEqual ? "good" : "bad"), " the ledger says ", money(ledger.spent, "ledger", "spent"));
+    say(`The ledger says ${moneyText(parseMoney(ledger.spent))}, ${isEqual ? "equal to" : "different from"} the report.`);
+  }
+  box.append(ask);
+  return box;
 }
 
 export const overview = {
@@ -24,10 +32,10 @@ export const overview = {
   paths: scope => [reportPath(scope, {})],
   render(scope, environment, [report], [path]) {
     const total = report.total, asked = BigInt(total.hits) + BigInt(total.misses);
-    const unpaid = parseMoney(total.written_off ?? "0") !== 0n;
+    const unpaid = parseMoney(total.written_off) !== 0n;
     return h("dl", { class: "tiles", "data-source": path },
       tile("Spent", money(total.cost, "total", "cost"),
-        [unpaid && ["of it written off ", money(total.written_off, "total", "written_off"), "; "], ledgerNote(report)]),
+        [unpaid && ["of it written off ", money(total.written_off, "total", "written_off"), "; "], ledgerCheck(scope, environment)]),
       tile("Calls", count(total.calls, "total", "calls"), [count(total.streams, "total", "streams"), " streamed"]),
       tile("Tokens in", count(sumOf(total, INPUT), "total", INPUT), [count(total.cache_read, "total", "cache_read"), " from provider caches"]),
       tile("Tokens out", count(sumOf(total, OUTPUT), "total", OUTPUT), [count(total.clamped, "total", "clamped"), " answers shortened"]),
@@ -109,7 +117,7 @@ export const spend = {
   paths: scope => [reportPath(scope, { by: scope.by, step: scope.step, limit: "100" })],
   render(scope, environment, [report], [path]) {
     if (report.rows.length === 0) return nothing("No call in this period.");
-    const measure = measures[scope.measure], steps = stepsOf(report), series = seriesOf(report, scope.by, measure, steps);
+    const measure = measures[scope.measure], steps = stepsOf(report, scope.step), series = seriesOf(report, scope.by, measure, steps);
     const whole = series.reduce((sum, one) => sum + one.total, 0n);
     const legend = h("ul", { class: "legend" }, series.map(one => h("li", { title: one.full },
       h("i", { class: `swatch ${one.kind}` }), h("span", { class: "name" }, one.name),

@@ -3,7 +3,7 @@
 import { changeText, countText, moneyText, parseMoney, when } from "./format.js";
 import { count, h, money, nothing, table } from "./page.js";
 
-const NAMES = ["iterations", "low-cost-routes", "cache-repeats", "volume", "provider-mix", "cache-behaviour"];
+const ASKED_OF = { iterations: "dev", "low-cost-routes": "dev", "cache-repeats": "dev", volume: "prod", "provider-mix": "prod", "cache-behaviour": "prod" };
 const words = name => name.replaceAll("_", " ");
 
 const isMoney = value => typeof value === "string" && /^-?\d+(\.\d{1,9})?$/.test(value);
@@ -14,18 +14,20 @@ function figure(value, of, member) {
   return Number.isInteger(value) ? count(value, of, member) : String(value ?? "–");
 }
 
-function pairCells(row, name) {
-  const [now, before] = [row.now?.[name], row.before?.[name]], [a, b] = [exact(now) ?? 0n, exact(before ?? (isMoney(now) ? "0" : 0)) ?? 0n];
+function pairCells(pair, name, of) {
+  const [now, before] = [pair.now[name], pair.before[name]], [a, b] = [exact(now) ?? 0n, exact(before) ?? 0n];
   const moved = exact(now) === null ? "" : changeText(a, b);
-  return [figure(now, { key: row.key, when: "now" }, name), figure(before, { key: row.key, when: "before" }, name), h("span", { class: "change" }, moved)];
+  return [figure(now, { ...of, when: of.key ? "now" : "total" }, name), figure(before, { ...of, when: of.key ? "before" : "total_before" }, name), h("span", { class: "change" }, moved)];
 }
 
 function questionTable(answer) {
   const keys = answer.columns.filter(name => answer.rows.some(row => name in row.key));
   const figures = answer.columns.filter(name => !keys.includes(name));
   const columns = [...keys.map(name => [words(name)]), ...figures.flatMap(name => [[words(name), true], ["before", true, "before"], ["change", true, "before"]])];
-  const rows = answer.rows.map(row => [...keys.map(name => row.key[name] || "(none)"), ...figures.flatMap(name => pairCells(row, name))]);
-  return table(answer.question, keys.length ? columns : [["all"], ...columns], keys.length ? rows : rows.map(row => ["all", ...row]));
+  const rows = answer.rows.map(row => [...keys.map(name => row.key[name] || "(none)"), ...figures.flatMap(name => pairCells(row, name, { key: row.key }))]);
+  const all = { now: answer.total, before: answer.total_before };
+  if (rows.length > 1) rows.push([...keys.map((name, i) => (i ? "" : h("b", null, "all"))), ...figures.flatMap(name => pairCells(all, name, { key: null }))]);
+  return table(answer.question, columns, rows);
 }
 
 function questionCard(answer, path) {
@@ -38,9 +40,9 @@ function questionCard(answer, path) {
 
 export const questions = {
   id: "questions", title: "Questions",
-  paths: scope => NAMES.map(name => `v1/questions/${name}?${new URLSearchParams({ period: scope.period, timezone: scope.zone })}`),
+  paths: scope => Object.keys(ASKED_OF).map(name => `v1/questions/${name}?${new URLSearchParams({ period: scope.period, timezone: scope.zone })}`),
   render(scope, environment, answers, paths) {
-    const cards = answers.map((answer, i) => ({ own: answer.environment === environment, card: questionCard(answer, paths[i]) }));
+    const cards = answers.map((answer, i) => ({ own: ASKED_OF[answer.name] === environment, card: questionCard(answer, paths[i]) }));
     const [own, others] = [cards.filter(one => one.own), cards.filter(one => !one.own)];
     return [own.map(one => one.card), others.length > 0 && h("details", { "data-keep": "others" },
       h("summary", null, `${others.length} more questions`), others.map(one => one.card))];

@@ -8,7 +8,7 @@ import { badge, count, h, meter, money, nothing, panel, table, tile } from "./pa
 // ---- cache ----
 
 function hitsOverTime(scope, report) {
-  const steps = stepsOf(report), places = new Map(steps.map((start, i) => [start, i]));
+  const steps = stepsOf(report, scope.step), places = new Map(steps.map((start, i) => [start, i]));
   const series = [{ name: "hits", kind: "s2", member: "hits" }, { name: "misses", kind: "rest", member: "misses" }];
   for (const one of series) {
     one.values = steps.map(() => 0n);
