@@ -136,6 +136,7 @@ export const spend = {
 
 function daysText(days) {
   if (days === null || days === undefined) return "no use lately";
+  if (days > 730) return "over two years";
   return days < 1 ? "less than a day" : `${days < 10 ? Number(days).toFixed(1) : Math.floor(days)} days`;
 }
 
@@ -178,14 +179,21 @@ function budgetRow(budget) {
 }
 
 const alertRow = alert => h("li", null,
-  h("div", { class: "split" }, badge(alert.kind ?? "alert", "warn"), h("strong", null, alert.text ?? ""), h("span", { class: "quiet" }, when(alert.time, "moment"))),
-  alert.hint && h("p", { class: "quiet" }, alert.hint));
+  h("div", { class: "split" }, badge(alert.kind ?? "alert", "warn"), h("span", { class: "quiet" }, when(alert.time, "moment"))),
+  h("p", { class: "told" }, alert.text ?? ""), alert.hint && h("p", { class: "quiet" }, alert.hint));
+
+const ALERTS_SHOWN = 3;
+function alertList(alerts) {
+  const list = [...alerts].sort((a, b) => Date.parse(b.time) - Date.parse(a.time)), more = list.slice(ALERTS_SHOWN);
+  return [h("ul", { class: "rows" }, list.slice(0, ALERTS_SHOWN).map(alertRow)),
+    more.length > 0 && h("details", null, h("summary", null, `${more.length} earlier`), h("ul", { class: "rows" }, more.map(alertRow)))];
+}
 
 export const budgets = {
   id: "budgets", title: "Budgets and alerts",
   paths: () => ["v1/budgets", "v1/alerts"],
   render: (scope, environment, [list, alerts], [path, alertPath]) => [
     h("div", { "data-source": path }, panel("Budgets", list.budgets.length ? h("ul", { class: "rows" }, list.budgets.map(budgetRow)) : nothing("No budget is set: tollgate budget set"))),
-    h("div", { "data-source": alertPath }, panel("Alerts", alerts.alerts.length ? h("ul", { class: "rows" }, alerts.alerts.map(alertRow)) : nothing("Nothing to worry about."))),
+    h("div", { "data-source": alertPath }, panel("Alerts", alerts.alerts.length ? alertList(alerts.alerts) : nothing("Nothing to worry about."))),
   ],
 };

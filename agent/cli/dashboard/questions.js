@@ -44,7 +44,7 @@ export const questions = {
   render(scope, environment, answers, paths) {
     const cards = answers.map((answer, i) => ({ own: ASKED_OF[answer.name] === environment, card: questionCard(answer, paths[i]) }));
     const [own, others] = [cards.filter(one => one.own), cards.filter(one => !one.own)];
-    return [own.map(one => one.card), others.length > 0 && h("details", { "data-keep": "others" },
+    return [own.map(one => one.card), others.length > 0 && h("details", null,
       h("summary", null, `${others.length} more questions`), others.map(one => one.card))];
   },
 };
