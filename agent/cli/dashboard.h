@@ -22,7 +22,7 @@
 enum {
     DASHBOARD_AGENTS_MAX = 2,
     DASHBOARD_LINKS_MAX = 48,
-    DASHBOARD_STREAMS_MAX = 8, /* of those: calls as they happen */
+    DASHBOARD_STREAMS_MAX = 4, /* of those: calls as they happen. A browser has six connections for all its tabs */
     DASHBOARD_SECRET_MAX = 48,
     DASHBOARD_HEAD_BYTES_MAX = 8192, /* of a browser, and of an agent */
     DASHBOARD_OUT_BYTES_MAX = 65536,

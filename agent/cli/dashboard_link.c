@@ -149,7 +149,7 @@ static void link_route(struct dashboard *dashboard, struct dashboard_link *link)
     struct dashboard_answer answer = status ? dashboard_refuse(status) : dashboard_route(dashboard, &request);
     link->is_head_only = status == 0 && strcmp(request.method, "HEAD") == 0;
     if (answer.agent && answer.is_stream && !links_have_room_for_stream(dashboard))
-        answer = dashboard_refuse(503);
+        answer = dashboard_explain(answer.agent, -EAGAIN);
     if (answer.agent)
         link_ask(link, &answer);
     else

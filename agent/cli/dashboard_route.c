@@ -38,7 +38,6 @@ static const struct status_row {
     {405, "Method Not Allowed", "this page only reads\n"},
     {408, "Request Timeout", "the request took too long\n"},
     {431, "Request Header Fields Too Large", "the request's head is too long\n"},
-    {503, "Service Unavailable", "too many streams are open\n"},
     {505, "HTTP Version Not Supported", "HTTP/1.1 is spoken here\n"},
 };
 

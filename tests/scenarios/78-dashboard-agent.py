@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stand-in agent for 78-dashboard.sh: report.sock with made-up calls whose names are as hostile as names can be, for what
 a real agent will not do on demand.   78-dashboard-agent.py RUNTIME ENVIRONMENT [closed|hung|broken]"""
-import json, os, random, socketserver, sys, time, urllib.parse
+import contextlib, json, os, random, socketserver, sys, time, urllib.parse
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -190,7 +190,8 @@ class Handler(socketserver.StreamRequestHandler):
         if MOOD == "closed" and path != "/v1/hello":
             status, document = 403, {"error": {"code": "peer_refused", "message": "reports are for the agent's owner and the policy's readers", "hint": "access.readers"}}
         body = json.dumps(document).encode()
-        self.wfile.write(b"HTTP/1.1 %d X\r\nset-cookie: stolen=1\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body)
+        with contextlib.suppress(BrokenPipeError): # who asked is gone
+            self.wfile.write(b"HTTP/1.1 %d X\r\nset-cookie: stolen=1\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body)
 
     def follow(self):
         self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n")

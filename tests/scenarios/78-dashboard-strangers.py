@@ -3,7 +3,7 @@
 """The dashboard's server against everybody who is not the browser that was given its address: other users of the machine,
 pages of other origins, names that resolve to 127.0.0.1, broken and slow clients, and agents that are away, closed, hung or
 broken. No browser is needed.   78-dashboard-strangers.py TOLLGATE DIRECTORY"""
-import json, os, pathlib, random, re, signal, socket, subprocess, sys, time
+import atexit, json, os, pathlib, random, re, signal, socket, subprocess, sys, time
 
 TOLLGATE, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 HERE = pathlib.Path(__file__).resolve().parent
@@ -32,6 +32,16 @@ def wait_for(what, seconds=20):
 # ---- the agents, and the dashboard ----
 
 started = []
+
+
+@atexit.register
+def end_all():
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def start_agent(environment, mood="", directory=None):
@@ -235,12 +245,12 @@ for link in full:
 streams = [page.connect() for _ in range(12)]
 for link in streams:
     link.sendall(f"GET {page.room}api/dev/v1/events?follow=1 HTTP/1.1\r\n{host}\r\n".encode())
-heads = [link.recv(100) for link in streams]
-is_("streams are bounded", (sum(b" 200 " in head for head in heads), sum(b" 503 " in head for head in heads)), (8, 4))
+heads = [link.recv(4096) for link in streams]
+is_("streams are bounded", [sum(b"Tollgate-Agent-Status: %d" % status in head for head in heads) for status in (200, 503)], [4, 8])
 is_("and leave room", page.ask(data)[0], 200)
 for link in streams:
     link.close()
-is_("streams that left make room for others", wait_for(lambda: page.ask(page.room + "api/dev/v1/events?follow=1", method="HEAD")[0] == 200), True)
+is_("streams that left make room for others", wait_for(lambda: page.ask(page.room + "api/dev/v1/events?follow=1", method="HEAD")[1]["tollgate-agent-status"] == "200"), True)
 
 
 def open_files():
@@ -315,9 +325,6 @@ waiting.recv(100)
 is_("Ctrl-C ends it, also while a stream is open", page.end(), 0)
 said = page.process.stdout.read() + page.process.stderr.read()
 check("the token is said once", page.token.encode() not in said, said)
+check("no sanitizer reports anything", b"Sanitizer" not in said and b"runtime error" not in said, said)
 check("nor is the cookie said", page.cookie.split("=")[1].encode() not in said, said)
-for process in started:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
 sys.exit(1 if failures else 0)

@@ -196,7 +196,11 @@ async function begin() {
   document.getElementById("to").value = scope.to;
   document.getElementById("apply").addEventListener("click", applyCustom);
   document.getElementById("refresh").addEventListener("click", () => refresh(true));
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(false); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) return refresh(false);
+    watchLive([]); // its connections are for tabs that somebody sees
+    watched = "";
+  });
   build();
   change({});
 }

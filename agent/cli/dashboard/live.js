@@ -62,6 +62,7 @@ function take(environment, event) {
   drawSoon();
 }
 
+// Where the agent streams to nobody more (too many tabs), the list alone is asked for again and again.
 async function watch(environment, signal) {
   while (!signal.aborted) {
     try {

@@ -63,9 +63,9 @@ export const panel = (title, ...children) => h("div", { class: "card" }, title &
 // Puts new children into `place`, and the keyboard back to where it was.
 export function replace(place, ...children) {
   const active = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const scrolls = [...place.querySelectorAll(".scroll")].map(box => box.scrollLeft);
+  const scrolls = [...place.querySelectorAll(".scroll")].map(box => [box.scrollLeft, box.scrollTop]);
   place.replaceChildren(...children.flat(4).filter(Boolean));
-  place.querySelectorAll(".scroll").forEach((box, index) => { box.scrollLeft = scrolls[index] ?? 0; });
+  place.querySelectorAll(".scroll").forEach((box, index) => { [box.scrollLeft, box.scrollTop] = scrolls[index] ?? [0, 0]; });
   if (active) place.querySelector(`[data-key="${CSS.escape(active)}"]`)?.focus({ preventScroll: true });
 }
 
