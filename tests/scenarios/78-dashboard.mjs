@@ -231,6 +231,8 @@ await page.focus("#spend .chart");
 for (const key of ["Home", "ArrowRight", "ArrowRight"]) await page.keyboard.press(key);
 const said = await page.textContent("#said");
 check("arrow keys read the chart aloud", said.includes("$"), said);
+await update();
+check("new figures leave the bar where it was", await page.locator("#spend .hover").first().isVisible());
 check("and show it", await page.locator("#spend .hover").first().isVisible());
 await page.focus("#as-table");
 await changed(() => page.keyboard.press("Space"));

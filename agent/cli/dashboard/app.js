@@ -8,7 +8,7 @@ import { h, nothing, panel, replace, say } from "./page.js";
 import { questions } from "./questions.js";
 import { cache, leaks, refusals, routes } from "./traffic.js";
 
-const REFRESH_MS = 15000, DAY_MS = 86400000;
+const REFRESH_MS = 15000, REST_TIMES = 20 /* of what a round took: agents have other work */, DAY_MS = 86400000;
 const sections = [overview, spend, wallets, budgets, cache, routes, refusals, questions, leaks];
 const after = { questions: "live" }; // the live list stands before the leaks
 const periods = { today: "Today", "7d": "7 days", "30d": "30 days", "this-month": "This month", "last-month": "Last month", custom: "Custom" };
@@ -129,7 +129,7 @@ function arrange() {
 }
 
 async function refresh(aloud) {
-  const mine = ++round, asking = new Map();
+  const mine = ++round, asking = new Map(), began = performance.now();
   clearTimeout(timer);
   document.body.setAttribute("aria-busy", "true");
   const found = await Promise.all(visible().map(look));
@@ -154,7 +154,7 @@ async function refresh(aloud) {
   document.body.dataset.round = String(round);
   document.getElementById("updated").textContent = `as of ${when(Date.now(), "time")}`;
   if (aloud) say(`Figures are up to date, ${periods[scope.choice].toLowerCase()}.`);
-  timer = setTimeout(() => { if (!document.hidden) refresh(false); }, REFRESH_MS);
+  timer = setTimeout(() => { if (!document.hidden) refresh(false); }, Math.max(REFRESH_MS, REST_TIMES * (performance.now() - began)));
 }
 
 // ---- beginning ----

@@ -10,6 +10,9 @@ function axisStep(most) {
     for (const factor of [1n, 2n, 5n]) if (factor * power * 4n >= most) return factor * power;
 }
 
+// Which bar was looked at when new figures came: its label and when it begins.
+const looked = { label: "", start: -1 };
+
 // chart: {label, steps: [ms], series: [{name, kind, values: [BigInt]}], axis(BigInt), value(BigInt), tick(ms), title(ms)}
 export function stackedBars(chart) {
   const totals = chart.steps.map((_, i) => chart.series.reduce((sum, one) => sum + one.values[i], 0n));
@@ -18,7 +21,7 @@ export function stackedBars(chart) {
   const hint = h("div", { class: "hover", hidden: true, "aria-hidden": "true" });
   const box = h("div", { class: "chart", tabindex: 0, role: "group", "data-key": chart.key,
     "aria-label": `${chart.label}. Arrow keys go from bar to bar.` }, plot, hint);
-  let active = -1, geometry = null;
+  let active = looked.label === chart.label ? chart.steps.indexOf(looked.start) : -1, geometry = null;
 
   function draw() {
     const width = Math.max(240, box.clientWidth);
@@ -57,6 +60,7 @@ export function stackedBars(chart) {
     plot.querySelector(".active")?.classList.remove("active");
     active = i;
     hint.hidden = i < 0;
+    if (i >= 0 || looked.label === chart.label) [looked.label, looked.start] = [i < 0 ? "" : chart.label, chart.steps[i]];
     if (i < 0) return;
     plot.querySelector(`[data-step="${i}"]`)?.classList.add("active");
     const listed = lines(i);
@@ -64,8 +68,10 @@ export function stackedBars(chart) {
       ...(listed.length > 1 ? [h("div", { class: "sum" }, h("span", null, "together"), h("b", null, chart.value(totals[i])))] : []),
       ...(listed.length ? listed.reverse().map(([one, text]) =>
         h("div", null, h("i", { class: `swatch ${one.kind}` }), h("span", { class: "name" }, one.name), h("b", null, text))) : ["nothing"]));
-    const middle = LEFT + geometry.slot * (i + 0.5), wide = hint.offsetWidth;
-    hint.style.left = `${Math.max(0, Math.min(geometry.width - wide, middle - wide / 2))}px`;
+    // Beside its bar: to the right where there is room.
+    const [from, to, wide] = [LEFT + geometry.slot * i, LEFT + geometry.slot * (i + 1), hint.offsetWidth];
+    const left = to + 8 + wide <= geometry.width ? to + 8 : from - 8 - wide;
+    hint.style.left = `${Math.max(0, Math.min(geometry.width - wide, left))}px`;
     if (aloud)
       say(`${chart.title(chart.steps[i])}: ${chart.value(totals[i])}. ` + listed.map(([one, text]) => `${one.name} ${text}`).join(", "));
   }
@@ -78,12 +84,13 @@ export function stackedBars(chart) {
     event.preventDefault();
     show(moves[event.key], true);
   });
-  plot.addEventListener("pointermove", event => {
-    const step = event.target.closest("[data-step]");
-    if (step) show(Number(step.dataset.step));
-  });
-  box.addEventListener("pointerleave", () => show(-1));
-  box.addEventListener("blur", () => show(-1));
+  for (const kind of ["pointermove", "pointerdown"])
+    plot.addEventListener(kind, event => {
+      const step = event.target.closest("[data-step]");
+      if (step) show(Number(step.dataset.step));
+    });
+  box.addEventListener("pointerleave", event => { if (event.pointerType !== "touch" && box.isConnected) show(-1); });
+  box.addEventListener("blur", () => { if (box.isConnected) show(-1); });
   new ResizeObserver(() => { if (geometry?.width !== Math.max(240, box.clientWidth)) draw(); }).observe(box);
   return box;
 }

@@ -57,7 +57,8 @@ export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const formats = {
   time: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   moment: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
-  full: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  full: { weekday: "short", day: "numeric", month: "short" },
+  dated: { day: "numeric", month: "short", year: "numeric" },
   hour: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   day: { day: "numeric", month: "short" },
   month: { month: "short", year: "numeric" },
@@ -65,7 +66,8 @@ const formats = {
 const writers = Object.fromEntries(Object.entries(formats).map(([name, format]) => [name, new Intl.DateTimeFormat("en-GB", format)]));
 export function when(time, format) {
   const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? "–" : writers[format].format(date);
+  if (Number.isNaN(date.getTime())) return "–";
+  return writers[format === "full" && date.getFullYear() !== new Date().getFullYear() ? "dated" : format].format(date);
 }
 
 export const programName = path => path.replace(/\/+$/, "").split("/").pop() || path;
