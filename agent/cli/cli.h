@@ -29,13 +29,12 @@ struct options {
     const char *note, *id, *count;                             /* wallet */
     const char *amount, *window, *length, *time_zone, *alerts; /* budget */
     struct text_list scopes;
-    const char *format, *output;                       /* statusline's; export's, with window and time zone */
-    const char *kernel, *name, *prefix, *display_name; /* jupyter */
-    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help, breakdown, compact;
+    const char *format, *output;     /* statusline's; export's, with window and time zone */
     const char *environments, *port; /* dashboard */
     struct text_list runtimes;
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
-    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, no_open, help;
+    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help;
+    bool breakdown, compact, no_open;
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -58,7 +57,7 @@ enum option_set {
     OPTIONS_TOP = 1 << 17,
     OPTIONS_STATUSLINE = 1 << 18,
     OPTIONS_EXPORT = 1 << 19,
-    OPTIONS_DASHBOARD = 1 << 16,
+    OPTIONS_DASHBOARD = 1 << 20,
 };
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);

@@ -70,8 +70,6 @@ static const struct command commands[] = {
      "--filter status=429,model='gpt-*' wants both; any member of an event can be named. It looks at the latest "
      "1000.\n",
      OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0, false},
-    {"events", "", "the latest calls, one line each", events_command, NULL, OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0,
-     false},
     {"dashboard", "", "what was spent, by whom and why, in a browser", dashboard_command,
      "Serves a page on 127.0.0.1 that reads the report sockets of dev and prod, until Ctrl-C. The address that is\n"
      "printed holds a token and works once. A browser is started where there is a display.\n",
@@ -193,7 +191,6 @@ static void help_print_all(FILE *to)
     for (const struct command *row = commands; row < commands + COMMAND_COUNT; row++)
         if (!row->is_hidden)
             fprintf(to, "  %-10s %s\n", row->name, row->help);
-            fprintf(to, "  %-9s %s\n", row->name, row->help);
     fputs("\ntollgate help COMMAND says more. Start with: tollgate run -- PROGRAM\n", to);
 }
 

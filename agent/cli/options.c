@@ -17,6 +17,7 @@ static const struct option_row {
     bool is_list; /* may be given more than once */
 } option_rows[] = {
     {"env", OPTIONS_REPORT, "dev|prod|both", offsetof(struct options, environment), "whose; both: side by side (dev)",
+     false},
     {"env", OPTIONS_DASHBOARD, "dev|prod|both", offsetof(struct options, environments), "whose evidence (both)", false},
     {"runtime", OPTIONS_DASHBOARD, "[ENV=]DIR", offsetof(struct options, runtimes),
      "the runtime directory of an agent; of both, repeatable", true},
@@ -199,8 +200,6 @@ void options_print_help(unsigned sets, FILE *to)
     for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
         if (!(row->set & sets) || option_find(sets, row->name, strlen(row->name)) != row)
             continue; /* of a name that several sets have, the first row counts */
-        if (option_find(sets, row->name, strlen(row->name)) != row)
-            continue;
         const char *name = row->value ? text_format("--%s %s", row->name, row->value) : text_format("--%s", row->name);
         fprintf(to, "  %-22s %s\n", name, row->help);
     }
