@@ -61,6 +61,6 @@ enum error burn_find(struct journal *journal, int64_t now_s, size_t count, const
     if (spans.week.total.last_s && until_s - spans.week.total.first_s > DAY_S)
         spans.known_s = until_s - spans.week.total.first_s;
     for (size_t i = 0; i < count; i++)
-        ret_burns[i] = burn_of(&spans, wallets[i], available[i], next_s > now_s ? next_s - now_s : 0);
+        ret_burns[i] = burn_of(&spans, wallets[i], available[i], next_s > until_s ? next_s - until_s : 0);
     return ERROR_OK;
 }
