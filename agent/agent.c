@@ -193,6 +193,18 @@ static bool admits(void *context, uid_t uid)
     return is_admitted;
 }
 
+/* Of development anybody's address, for whoever announces by a means of his own; prod calls providers alone. */
+static bool may_call(void *context, const uint8_t original[16])
+{
+    struct agent *agent = context;
+    struct config_address address;
+    memcpy(address.bytes, original, sizeof address.bytes);
+    struct settings *settings = retain_settings(agent);
+    bool is_dev = settings->environment == ENVIRONMENT_DEV;
+    config_release(settings);
+    return is_dev || redirects_has(agent->redirects, &address);
+}
+
 static void open_refresh(struct agent *agent)
 {
     const struct refresh_options options = {.resolver = agent->resolver,
@@ -299,7 +311,7 @@ static enum error open_services(struct agent *agent)
         error = startup_publish(options, agent->settings, &agent->map);
     if (!error)
         error = startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
-                                           admits, agent);
+                                           admits, may_call, agent);
     if (!error)
         open_refresh(agent);
     if (!error)

@@ -183,7 +183,8 @@ enum error startup_open_identity(const struct agent_options *options, const stru
 
 enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
                                       struct identity *identity, uint16_t port,
-                                      bool (*admits)(void *context, uid_t uid), void *context)
+                                      bool (*admits)(void *context, uid_t uid),
+                                      bool (*may_call)(void *context, const uint8_t original[16]), void *context)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", options->runtime, TOLLGATE_FILE_REDIRECT);
@@ -195,6 +196,7 @@ enum error startup_open_announcements(const struct agent_options *options, const
                                                  .port = STARTUP_GOVERNED_PORT,
                                                  .agent_port = port,
                                                  .admits = admits,
+                                                 .may_call = may_call,
                                                  .context = context};
     return identity_listen(identity, &redirects);
 }

@@ -62,7 +62,9 @@ enum error startup_open_identity(const struct agent_options *options, const stru
 /* Answers supervisors; `port` is the agent's. `admits` runs on a thread of identity. */
 enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
                                       struct identity *identity, uint16_t port,
-                                      bool (*admits)(void *context, uid_t uid), void *context) MUST_USE;
+                                      bool (*admits)(void *context, uid_t uid),
+                                      bool (*may_call)(void *context, const uint8_t original[16]),
+                                      void *context) MUST_USE;
 /* map.c: the addresses of providers as the policy and the last run knew them. */
 struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings);
 /* map.c: opens the listener on the environment's port. */

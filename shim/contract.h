@@ -188,9 +188,13 @@ struct tollgate_hello {
  * the cookie as above (its lifetime is that of a hello, 30 s) and believes the pid when the kernel says that it belongs
  * to the supervisor's own uid. `address` of the answer is where to connect: the original itself when it lies in the
  * map's networks, else redirect_network + 1.
+ *
+ * With `has_socket` one descriptor travels with the message (SCM_RIGHTS): a TCP socket of the supervisor's own that is
+ * connected, or still connecting, to `original`. It is what the connection is passed on to when its server name is not
+ * governed. An address that the map does not know wants one: an agent of prod calls nobody on another's word.
  */
 #define TOLLGATE_REDIRECT_MAGIC   0x52444952u
-#define TOLLGATE_REDIRECT_VERSION 2u
+#define TOLLGATE_REDIRECT_VERSION 3u
 
 struct tollgate_redirect {
     uint32_t magic;
@@ -199,7 +203,7 @@ struct tollgate_redirect {
     uint64_t cookie;
     uint8_t original[16]; /* as in struct tollgate_map_redirect */
     uint16_t port;        /* host order; one that the map governs */
-    uint16_t reserved;    /* 0 */
+    uint16_t has_socket;  /* 0 or 1 */
     int32_t pid;          /* of the program, as the agent's /proc shows it */
     char group[TOLLGATE_NAME_MAX];
     char project[TOLLGATE_NAME_MAX];

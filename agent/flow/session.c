@@ -303,7 +303,8 @@ static bool flow_accepted(void *context, struct connection *connection, const ch
 }
 
 /* An address of the set says by its stand-in what the program asked for, any other by its supervisor's announcement. */
-static bool flow_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original)
+static bool flow_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original,
+                            int *ret_upstream_fd)
 {
     struct flow_worker *worker = find_worker(context, connection_loop(connection));
     const struct flow_services *services = worker->services;
@@ -312,7 +313,7 @@ static bool flow_redirected(void *context, struct connection *connection, struct
     if (services->find_original(services->context, ntohl(ends->local.sin_addr.s_addr), ret_original))
         return true;
     return identity_find_peer(&ends->remote, &ends->local, &peer) == ERROR_OK &&
-           identity_find_redirect(services->identity, &peer, ret_original);
+           identity_take_redirect(services->identity, &peer, ret_original, ret_upstream_fd);
 }
 
 static bool flow_established(void *context, struct connection *connection, const char *name)

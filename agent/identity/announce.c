@@ -5,6 +5,7 @@
  * announcement is in the table of claims before it is acknowledged.
  */
 #include "base/check.h"
+#include "base/slice.h"
 #include "identity/internal.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 /* Further ones take the place of whoever was silent longest, of the same user first: it connects again when needed. */
-enum { ANNOUNCERS_MAX = 512, ANNOUNCERS_PER_UID_MAX = 128, NEWCOMERS_MAX = 64, PAUSE_MS = 100 };
+enum { ANNOUNCERS_MAX = 512, ANNOUNCERS_PER_UID_MAX = 128, NEWCOMERS_MAX = 64, PAUSE_MS = 100, TIDY_MS = 1000 };
 
 struct announcer {
     int fd;
@@ -54,29 +55,53 @@ static uint32_t network_of(const struct identity_redirects *options, const uint8
     return memcmp(original, mapped, sizeof mapped) == 0 ? *ret_address & options->network_mask : 0;
 }
 
+static bool is_ours(const struct identity_redirects *options, const uint8_t original[16], uint32_t *ret_address)
+{
+    uint32_t network = network_of(options, original, ret_address);
+    return network == options->network || network == options->redirect_network;
+}
+
 /* Where to connect. */
 static uint32_t choose_address(const struct identity_redirects *options, const uint8_t original[16])
 {
-    uint32_t address, network = network_of(options, original, &address);
-    bool is_ours = network == options->network || network == options->redirect_network;
-    return is_ours ? address : options->redirect_network + 1;
+    uint32_t address;
+    return is_ours(options, original, &address) ? address : options->redirect_network + 1;
 }
 
-/* An errno; 0: the claim is in the table. */
-static int note(struct announcements *announcements, const struct announcer *announcer, const void *bytes,
-                size_t length, struct tollgate_redirect *ret_redirect)
+/* An errno; 0: what was brought, or that nothing was, is in order. Nobody is called who is in our own networks. */
+static int judge_socket(const struct announcements *announcements, const struct announcer *announcer,
+                        const struct tollgate_redirect *redirect, int upstream)
 {
-    if (!claims_parse_redirect(bytes, length, ret_redirect))
+    const struct identity_redirects *options = &announcements->options;
+    uint32_t address;
+    bool is_own = is_ours(options, redirect->original, &address);
+    if (redirect->has_socket != (upstream >= 0))
+        return EPROTO;
+    if (upstream < 0)
+        return is_own || options->may_call(options->context, redirect->original) ? 0 : ECONNREFUSED;
+    bool is_sound = !is_own && handed_is_sound(upstream, announcer->uid, redirect->original, redirect->port);
+    return is_sound ? 0 : EPROTO;
+}
+
+/* An errno; 0: the claim is in the table, and the socket (-1: none) with it. */
+static int note(struct announcements *announcements, const struct announcer *announcer, struct slice bytes,
+                int upstream, struct tollgate_redirect *ret_redirect)
+{
+    if (!claims_parse_redirect(bytes.data, bytes.length, ret_redirect))
         return EPROTO;
     if (ret_redirect->port != announcements->options.port)
         return ECONNREFUSED;
+    int error = judge_socket(announcements, announcer, ret_redirect, upstream);
+    if (error)
+        return error;
     /* A pid that is not the supervisor's to name makes it the supervisor's own call. */
     bool is_believed = process_descends(ret_redirect->pid, announcer->pid, announcer->uid);
     struct claim_row row = {.cookie = ret_redirect->cookie,
                             .arrived_ns = process_now_ns(),
                             .pid = is_believed ? ret_redirect->pid : announcer->pid,
                             .uid = announcer->uid,
-                            .port = ret_redirect->port};
+                            .port = ret_redirect->port,
+                            .has_socket = upstream >= 0};
     memcpy(row.original, ret_redirect->original, sizeof row.original);
     memcpy(row.group, ret_redirect->group, sizeof row.group);
     memcpy(row.project, ret_redirect->project, sizeof row.project);
@@ -84,8 +109,23 @@ static int note(struct announcements *announcements, const struct announcer *ann
         memcpy(row.executable, ret_redirect->executable, sizeof row.executable);
         memcpy(row.directory, ret_redirect->directory, sizeof row.directory);
     }
-    identity_put_claim(announcements->identity, &row);
-    return 0;
+    return identity_put_announcement(announcements->identity, &row, upstream) ? 0 : ENOBUFS;
+}
+
+/* One message and at most one descriptor (-1: none); room for no more, so that the kernel discards the others. */
+static ssize_t receive(int fd, char *bytes, size_t bytes_max, int *ret_upstream)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof *ret_upstream)];
+    struct iovec piece = {bytes, bytes_max};
+    struct msghdr header = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_LEN(sizeof *ret_upstream)};
+    *ret_upstream = -1;
+    ssize_t length = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *part = length >= 0 ? CMSG_FIRSTHDR(&header) : NULL;
+    if (part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS &&
+        part->cmsg_len == CMSG_LEN(sizeof *ret_upstream))
+        memcpy(ret_upstream, CMSG_DATA(part), sizeof *ret_upstream);
+    return length;
 }
 
 /* False: it has left, or does not read its answers. */
@@ -93,15 +133,21 @@ static bool answer(struct announcements *announcements, struct announcer *announ
 {
     char bytes[sizeof(struct tollgate_redirect) + 1]; /* one more, so that a longer message is seen */
     struct tollgate_redirect redirect;
-    ssize_t length = recv(announcer->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    int upstream;
+    ssize_t length = receive(announcer->fd, bytes, sizeof bytes, &upstream);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
+    if (length <= 0 && upstream >= 0)
+        handed_close(upstream);
     if (length <= 0)
         return false;
     announcer->used_ns = process_now_ns();
     const struct identity_redirects *options = &announcements->options;
     struct tollgate_redirect_answer reply = {.magic = TOLLGATE_REDIRECT_MAGIC};
-    reply.refused = (uint16_t)note(announcements, announcer, bytes, (size_t)length, &redirect);
+    const struct slice message = {bytes, (size_t)length};
+    reply.refused = (uint16_t)note(announcements, announcer, message, upstream, &redirect);
+    if (reply.refused && upstream >= 0)
+        handed_close(upstream);
     if (!reply.refused) {
         reply.port = options->agent_port;
         reply.address = choose_address(options, redirect.original);
@@ -167,12 +213,13 @@ static bool welcome_all(struct announcements *announcements)
 /* False: time to end. */
 static bool wait_for_any(struct announcements *announcements, bool is_paused)
 {
+    bool is_tidy = !identity_tidy_sockets(announcements->identity);
     struct pollfd *polls = announcements->polls;
     polls[0] = (struct pollfd){.fd = announcements->stop_fd, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = is_paused ? -1 : announcements->endpoint.fd, .events = POLLIN};
     for (unsigned i = 0; i < announcements->count; i++)
         polls[i + 2] = (struct pollfd){.fd = announcements->rows[i].fd, .events = POLLIN};
-    while (poll(polls, announcements->count + 2, is_paused ? PAUSE_MS : -1) < 0)
+    while (poll(polls, announcements->count + 2, is_paused ? PAUSE_MS : is_tidy ? -1 : TIDY_MS) < 0)
         check(errno == EINTR);
     return polls[0].revents == 0;
 }

@@ -55,7 +55,7 @@ bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_red
         return false;
     memcpy(&redirect, bytes, sizeof redirect);
     if (redirect.magic != TOLLGATE_REDIRECT_MAGIC || redirect.version != TOLLGATE_REDIRECT_VERSION ||
-        redirect.size != sizeof redirect || redirect.reserved != 0)
+        redirect.size != sizeof redirect || redirect.has_socket > 1)
         return false;
     if (redirect.cookie == 0 || redirect.pid <= 0 || !claims_has_valid_name(redirect.group) ||
         !claims_has_valid_name(redirect.project))
@@ -97,6 +97,7 @@ void claims_put(struct claims *claims, const struct claim_row *row)
     /* A hello may have waited in its queue while the announcement of the same socket overtook it. */
     if (row->port == 0 && before.cookie == row->cookie && before.uid == row->uid) {
         place->port = before.port;
+        place->has_socket = before.has_socket;
         memcpy(place->original, before.original, sizeof place->original);
     }
 }

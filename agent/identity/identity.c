@@ -24,8 +24,9 @@ struct identity {
     struct announcements *announcements; /* NULL until identity_listen */
     pthread_t drain_thread, lookup_thread;
     struct mailbox lookups;
-    pthread_mutex_t lock; /* leaf; guards reading the socket and the table together: see identity_take_claim */
+    pthread_mutex_t lock; /* leaf; guards reading the socket and the tables together: see identity_take_claim */
     struct claims claims;
+    struct handed handed;
 };
 
 /* A message's room: one byte more than a hello, so that a longer one is seen; control data for the credentials and
@@ -186,25 +187,46 @@ void identity_close(struct identity *identity)
     check(write(identity->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
     pthread_join(identity->drain_thread, NULL);
     pthread_join(identity->lookup_thread, NULL);
+    handed_expire(&identity->handed, INT64_MAX);
     release(identity);
 }
 
-void identity_put_claim(struct identity *identity, const struct claim_row *row)
+bool identity_put_announcement(struct identity *identity, const struct claim_row *row, int upstream)
 {
+    const struct handed_row handed = {row->cookie, row->arrived_ns, row->uid, upstream};
     pthread_mutex_lock(&identity->lock);
-    claims_put(&identity->claims, row);
+    int before = handed_take(&identity->handed, row->cookie, row->uid);
+    bool is_put = upstream < 0 || handed_put(&identity->handed, &handed);
+    if (is_put)
+        claims_put(&identity->claims, row);
     pthread_mutex_unlock(&identity->lock);
+    if (before >= 0)
+        handed_close(before);
+    return is_put;
 }
 
-bool identity_find_redirect(struct identity *identity, const struct identity_peer *peer,
-                            struct sockaddr_in6 *ret_original)
+bool identity_tidy_sockets(struct identity *identity)
 {
-    struct claim_row row;
+    pthread_mutex_lock(&identity->lock);
+    handed_expire(&identity->handed, process_now_ns());
+    bool is_waiting = identity->handed.count > 0;
+    pthread_mutex_unlock(&identity->lock);
+    return is_waiting;
+}
+
+bool identity_take_redirect(struct identity *identity, const struct identity_peer *peer,
+                            struct sockaddr_in6 *ret_original, int *ret_upstream)
+{
+    struct claim_row row = {0};
+    int upstream = -1;
     pthread_mutex_lock(&identity->lock);
     bool is_found = claims_find_redirect(&identity->claims, peer->cookie, peer->uid, process_now_ns(), &row);
+    if (is_found && row.has_socket)
+        upstream = handed_take(&identity->handed, peer->cookie, peer->uid);
     pthread_mutex_unlock(&identity->lock);
-    if (!is_found)
+    if (!is_found || (row.has_socket && upstream < 0))
         return false;
+    *ret_upstream = upstream;
     *ret_original = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(row.port)};
     memcpy(&ret_original->sin6_addr, row.original, sizeof row.original);
     return true;

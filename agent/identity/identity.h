@@ -41,15 +41,18 @@ struct identity_redirects {
     mode_t mode;
     uint32_t network, redirect_network, network_mask; /* host order */
     uint16_t port, agent_port;                        /* the governed port, and ours for it */
-    bool (*admits)(void *context, uid_t uid);         /* on a thread of its own */
+    bool (*admits)(void *context, uid_t uid);         /* on a thread of its own, as the next */
+    /* May the agent itself call that address (IPv4 as ::ffff:a.b.c.d), for who brings no socket that leads there? */
+    bool (*may_call)(void *context, const uint8_t original[16]);
     void *context;
 };
 /* Starts the thread that answers; once. An announcement is acknowledged when a connection that follows will find it. */
 enum error identity_listen(struct identity *identity, const struct identity_redirects *options) MUST_USE;
-/* Where the announced connection of that socket and uid wants to go, IPv4 as ::ffff:a.b.c.d. Leaves the claim, which is
- * then the program's, to identity_take_claim. */
-bool identity_find_redirect(struct identity *identity, const struct identity_peer *peer,
-                            struct sockaddr_in6 *ret_original);
+/* Where the announced connection of that socket and uid wants to go, IPv4 as ::ffff:a.b.c.d, and the socket that leads
+ * there, non-blocking for who keeps it so, the caller's; -1: none was brought. Leaves the claim, which is then the
+ * program's, to identity_take_claim. */
+bool identity_take_redirect(struct identity *identity, const struct identity_peer *peer,
+                            struct sockaddr_in6 *ret_original, int *ret_upstream);
 
 /* One sock_diag query for the client's end of an accepted connection: remote → local as seen by the client. 3 µs. Uses
  * a per-thread netlink socket. PEER_UNKNOWN when the socket is gone or its inode is 0. */

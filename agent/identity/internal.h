@@ -33,6 +33,7 @@ struct claim_row {
     uid_t uid;
     uint16_t port;        /* 0: a hello; else a supervisor's announcement: where its program wants to go */
     uint8_t original[16]; /* as in struct tollgate_redirect */
+    bool has_socket;      /* that leads there came with it */
     char group[TOLLGATE_NAME_MAX], project[TOLLGATE_NAME_MAX];
     char executable[TOLLGATE_PATH_MAX], directory[TOLLGATE_PATH_MAX]; /* what it said of itself */
 };
@@ -58,8 +59,36 @@ bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int
 /* Removes and copies the living claim of that socket by that uid. */
 bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row);
 
+/* ---- handed.c: sockets of supervisors, until the connection that was announced takes its own ---- */
+struct handed_row {
+    uint64_t cookie; /* of the program's socket */
+    int64_t arrived_ns;
+    uid_t uid; /* whose announcement it was */
+    int fd;
+};
+
+/* A connection follows its announcement within moments: more than these wait only where somebody plays with us. */
+enum { HANDED_PER_UID_MAX = 256, HANDED_MAX = 1024 };
+
+struct handed {
+    struct handed_row rows[HANDED_MAX];
+    unsigned count;
+};
+
+/* A TCP socket of that user that is connected, or connecting, to the announced address (port: host order). */
+bool handed_is_sound(int fd, uid_t uid, const uint8_t original[16], uint16_t port);
+void handed_close(int fd); /* without waiting for anything */
+/* Takes row->fd. False: no room, it is still the caller's. Assumes that none is there for the same socket and uid. */
+bool handed_put(struct handed *handed, const struct handed_row *row);
+int handed_take(struct handed *handed, uint64_t cookie, uid_t uid); /* the caller's from now on; -1: none is there */
+void handed_expire(struct handed *handed, int64_t now_ns);          /* closes what nobody came for */
+
 /* ---- identity.c, for announce.c: any thread ---- */
-void identity_put_claim(struct identity *identity, const struct claim_row *row);
+/* An announcement and its socket (-1: none), in place of an earlier one. False: there are too many that nobody took;
+ * the socket is still the caller's. */
+bool identity_put_announcement(struct identity *identity, const struct claim_row *row, int upstream);
+/* True while there are sockets that wait for their connections; closes those that have waited for too long. */
+bool identity_tidy_sockets(struct identity *identity);
 
 /* ---- announce.c: the thread that answers supervisors ---- */
 struct announcements;

@@ -112,11 +112,15 @@ static void accept_start(struct connection *connection)
         return;
     }
     const struct listener_handler *handler = &listener->handler;
-    if (!handler->redirected || !handler->redirected(handler->context, connection, &original) ||
-        accept_is_own(options, &original))
-        connection_close(connection, false);
-    else
-        peek_start(connection, &original, options->hello_timeout_ms);
+    int upstream_fd = -1;
+    bool is_known = handler->redirected && handler->redirected(handler->context, connection, &original, &upstream_fd);
+    if (is_known && !accept_is_own(options, &original)) {
+        peek_start(connection, &original, upstream_fd, options->hello_timeout_ms);
+        return;
+    }
+    if (upstream_fd >= 0)
+        close(upstream_fd);
+    connection_close(connection, false);
 }
 
 static void accept_connection(struct member *member, int fd, const struct sockaddr_in *remote)

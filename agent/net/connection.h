@@ -134,8 +134,10 @@ void tls_set_connection(SSL *ssl, struct connection *connection);
 
 /* peek.c */
 /* The connection is to go to `original`, unless it names a governed server before that one has said anything. The
- * original is called when the program has, or after so long. */
-void peek_start(struct connection *connection, const struct sockaddr_in6 *original, uint32_t timeout_ms);
+ * original is called when the program has, or after so long; upstream_fd (taken; -1: none) is a call of it that was
+ * begun, and whatever becomes of that becomes of the connection. */
+void peek_start(struct connection *connection, const struct sockaddr_in6 *original, int upstream_fd,
+                uint32_t timeout_ms);
 void peek_ready(struct connection *connection, uint32_t events);
 void peek_expired(struct connection *connection);
 /* For splice.c. The original server was first to speak, or left: no more looking. */
@@ -144,10 +146,11 @@ void peek_pass_on(struct connection *connection);
 void peek_limit(struct connection *connection);
 
 /* splice.c */
-struct splice *splice_new(struct connection *connection, const struct sockaddr_in6 *original);
+struct splice *splice_new(struct connection *connection, const struct sockaddr_in6 *original, int upstream_fd);
 /* Remembers how many bytes a look found; true when there are more than the last time. */
 bool splice_has_more(struct splice *splice, size_t bytes);
-/* Connects to the original address, and tells peek.c what comes of it. The program's socket is left alone. */
+/* Connects to the original address, unless that was begun by another, and tells peek.c what comes of it. The program's
+ * socket is left alone. */
 void splice_start(struct splice *splice);
 bool splice_is_started(const struct splice *splice);
 /* Passes bytes on, started or not; the program's socket may be watched by nobody else. */

@@ -133,6 +133,11 @@ unsigned listener_connection_count(const struct listener *listener)
     return atomic_load(listener->connection_count);
 }
 
+unsigned listener_splice_count(const struct listener *listener)
+{
+    return atomic_load(&listener->splice_count);
+}
+
 void listener_close(struct listener *listener)
 {
     if (!listener)

@@ -137,8 +137,10 @@ struct listener_handler {
     bool (*accepted)(void *context, struct connection *connection, const char *name, bool *ret_wait);
     /* An accepted connection has come to redirect_network: where did the program want to go (IPv4 as ::ffff:a.b.c.d)?
      * When its first flight names a governed server, it goes on as if it had come to that name's address; else it is
-     * passed on to *ret_original, untouched. False: nobody knows, closed without a byte. May be NULL. */
-    bool (*redirected)(void *context, struct connection *connection, struct sockaddr_in6 *ret_original);
+     * passed on to *ret_original, untouched: over *ret_upstream_fd where that is set, a TCP socket that is connected or
+     * connecting to it, which the connection then owns. False: nobody knows, closed without a byte. May be NULL. */
+    bool (*redirected)(void *context, struct connection *connection, struct sockaddr_in6 *ret_original,
+                       int *ret_upstream_fd);
     /* The TLS handshake is complete (or there is none): set the handler here. False: close. */
     bool (*established)(void *context, struct connection *connection, const char *name);
     /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */
@@ -175,6 +177,8 @@ void listener_stop(struct listener *listener);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
 unsigned listener_connection_count(const struct listener *listener);
+/* Of redirected connections, those that are looked at or passed on. */
+unsigned listener_splice_count(const struct listener *listener);
 /* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. NULL is
  * fine. */
 void listener_close(struct listener *listener);

@@ -7,6 +7,8 @@
  *   silent ── hello timeout ──▶ the original server is called, too ── it speaks first ──▶ passed on
  *      └────────── the program speaks ──┴──▶ governed (the call is dropped: nothing was said), or passed on
  *
+ * Where a supervisor has called it before us, that call is there from the start; when it fails, so does the connection.
+ *
  * Silence decides nothing, so that no program slips past us by being slow: the look goes on until one side has spoken.
  */
 #include "net/connection.h"
@@ -104,12 +106,16 @@ void peek_expired(struct connection *connection)
     peek_look(connection, is_last);
 }
 
-void peek_start(struct connection *connection, const struct sockaddr_in6 *original, uint32_t timeout_ms)
+void peek_start(struct connection *connection, const struct sockaddr_in6 *original, int upstream_fd,
+                uint32_t timeout_ms)
 {
-    connection->splice = splice_new(connection, original);
+    connection->splice = splice_new(connection, original, upstream_fd);
     connection->state = CONNECTION_PEEKING;
     connection->watch.events = EPOLLIN | EPOLLRDHUP;
     connection->is_watched = true;
     watch_add(connection->loop, &connection->watch);
-    timer_arm(connection->loop, &connection->timer, timeout_ms);
+    if (upstream_fd >= 0)
+        splice_start(connection->splice);
+    else
+        timer_arm(connection->loop, &connection->timer, timeout_ms);
 }

@@ -2,9 +2,10 @@
 /*
  * A connection that is none of ours, passed on to the address the program had asked for: bytes, half-closes and resets,
  * in both directions, unread. What one side does not take is kept, one read at most, and the other side is left alone
- * until it is gone: that is the back-pressure. Runs on the connection's loop and lives as long as both ends do.
+ * until it is gone: that is the back-pressure. Runs on the connection's loop and lives as long as both ends do. A
+ * socket that was handed to us is called already, and its flags are not ours alone: no call relies on O_NONBLOCK.
  */
-#include "net/connection.h"
+#include "net/listener.h"
 
 #include "base/check.h"
 
@@ -34,6 +35,8 @@ struct splice {
     size_t peeked_bytes;
     bool is_started, is_connecting; /* started without a descriptor: nobody answers */
     bool is_taken;                  /* the program's side is ours, no longer peek.c's */
+    bool is_handed;                 /* the server's socket is the supervisor's, who may still hold it */
+    bool is_counted;                /* among the listener's */
     struct splice_side program, server;
 };
 
@@ -45,14 +48,25 @@ static void splice_init_side(struct splice *splice, struct splice_side *side, st
     buffer_init(&side->output, sizeof loop_scratch(splice->connection->loop)->input);
 }
 
-struct splice *splice_new(struct connection *connection, const struct sockaddr_in6 *original)
+/* The program's own probes would reach nobody but us. */
+static bool splice_prepare(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+}
+
+struct splice *splice_new(struct connection *connection, const struct sockaddr_in6 *original, int upstream_fd)
 {
     struct splice *splice = calloc(1, sizeof *splice);
     check(splice != NULL);
     splice->connection = connection;
     splice->original = *original;
+    splice->is_handed = upstream_fd >= 0;
     splice_init_side(splice, &splice->program, &splice->server, connection->transport.fd);
-    splice_init_side(splice, &splice->server, &splice->program, -1);
+    splice_init_side(splice, &splice->server, &splice->program, upstream_fd);
+    splice->is_counted = true;
+    atomic_fetch_add(&connection->member->listener->splice_count, 1);
     return splice;
 }
 
@@ -103,7 +117,7 @@ static uint32_t splice_wanted_events(const struct splice_side *side)
 static bool splice_send(struct splice_side *side, struct slice *bytes)
 {
     while (bytes->length > 0) {
-        ssize_t sent = send(side->watch.fd, bytes->data, bytes->length, MSG_NOSIGNAL);
+        ssize_t sent = send(side->watch.fd, bytes->data, bytes->length, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0)
             return errno == EAGAIN || errno == EINTR;
         *bytes = slice_from(*bytes, (size_t)sent);
@@ -130,7 +144,7 @@ static bool splice_read(struct splice_side *side)
     for (int turn = 0; turn < READS_PER_TURN && got == sizeof scratch->input; turn++) {
         if (side->is_ended || buffer_length(&side->other->output) > 0)
             return true;
-        got = recv(side->watch.fd, scratch->input, sizeof scratch->input, 0);
+        got = recv(side->watch.fd, scratch->input, sizeof scratch->input, MSG_DONTWAIT);
         if (got < 0)
             return errno == EAGAIN || errno == EINTR;
         side->is_ended = got == 0;
@@ -173,12 +187,10 @@ static int splice_connect(const struct splice *splice)
     bool is_v4 = IN6_IS_ADDR_V4MAPPED(&to->sin6_addr);
     struct sockaddr_in v4 = {
         .sin_family = AF_INET, .sin_port = to->sin6_port, .sin_addr.s_addr = to->sin6_addr.s6_addr32[3]};
-    int on = 1, fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    /* The program's own probes would reach nobody but us. */
-    bool ok = setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0 &&
-              setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+    bool ok = splice_prepare(fd);
     if (ok)
         ok = (is_v4 ? connect(fd, (const struct sockaddr *)&v4, sizeof v4)
                     : connect(fd, (const struct sockaddr *)to, sizeof *to)) == 0 ||
@@ -191,7 +203,7 @@ static int splice_connect(const struct splice *splice)
 
 static void splice_fail(struct splice *splice)
 {
-    if (splice->is_taken)
+    if (splice->is_taken || splice->is_handed)
         connection_close(splice->connection, true);
     else
         peek_limit(splice->connection);
@@ -200,8 +212,10 @@ static void splice_fail(struct splice *splice)
 void splice_start(struct splice *splice)
 {
     splice->is_started = true;
-    splice->server.watch.fd = splice_connect(splice);
-    splice->is_connecting = splice->server.watch.fd >= 0;
+    if (!splice->is_handed)
+        splice->server.watch.fd = splice_connect(splice);
+    splice->is_connecting =
+        splice->server.watch.fd >= 0 && (!splice->is_handed || splice_prepare(splice->server.watch.fd));
     if (splice->is_connecting)
         splice_watch(&splice->server, EPOLLOUT);
     else
@@ -271,6 +285,9 @@ void splice_close(struct splice *splice, bool abort)
 {
     splice_watch(&splice->program, 0);
     splice_watch(&splice->server, 0);
+    if (splice->is_counted)
+        atomic_fetch_sub(&splice->connection->member->listener->splice_count, 1);
+    splice->is_counted = false;
     if (splice->server.watch.fd < 0)
         return;
     struct linger reset = {.l_onoff = abort, .l_linger = 0};

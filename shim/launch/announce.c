@@ -56,22 +56,38 @@ static enum announce_result announce_connect(struct announce *announce)
     return ANNOUNCE_SENT;
 }
 
-static bool announce_put(const struct announce *announce, const struct tollgate_redirect *form)
+enum announce_result announce_find(struct announce *announce)
 {
-    return announce->fd >= 0 &&
-           send(announce->fd, form, sizeof *form, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *form;
+    return announce->fd >= 0 ? ANNOUNCE_SENT : announce_connect(announce);
 }
 
-static enum announce_result announce_try(struct announce *announce, const struct tollgate_redirect *form)
+static bool announce_put(const struct announce *announce, struct tollgate_redirect *form, int upstream)
 {
-    if (announce_put(announce, form))
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof upstream)] = {0};
+    struct iovec bytes = {form, sizeof *form};
+    struct msghdr envelope = {.msg_iov = &bytes, .msg_iovlen = 1};
+    if (upstream >= 0) {
+        envelope.msg_control = room;
+        envelope.msg_controllen = sizeof room;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&envelope);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof upstream);
+        memcpy(CMSG_DATA(head), &upstream, sizeof upstream);
+    }
+    return announce->fd >= 0 && sendmsg(announce->fd, &envelope, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *form;
+}
+
+static enum announce_result announce_try(struct announce *announce, struct tollgate_redirect *form, int upstream)
+{
+    if (announce_put(announce, form, upstream))
         return ANNOUNCE_SENT;
     /* An agent that was restarted left a dead connection behind. While others wait on it, poll says so. */
     if (announce->count > 0)
         return ANNOUNCE_BUSY;
     announce_close(announce);
     enum announce_result result = announce_connect(announce);
-    return result == ANNOUNCE_SENT && !announce_put(announce, form) ? ANNOUNCE_BUSY : result;
+    return result == ANNOUNCE_SENT && !announce_put(announce, form, upstream) ? ANNOUNCE_BUSY : result;
 }
 
 /* Assumes zeros in `to`; leaves them where the link cannot be read. */
@@ -83,17 +99,17 @@ static void announce_read_link(pid_t pid, const char *name, char to[TOLLGATE_PAT
     (void)length;
 }
 
-enum announce_result announce_send(struct announce *announce, int asker, uint64_t cookie,
-                                   const struct destination *destination, pid_t pid)
+enum announce_result announce_send(struct announce *announce, int asker, const struct pending *pending)
 {
     struct tollgate_redirect form = announce->form;
-    form.cookie = cookie;
-    memcpy(form.original, destination->original, sizeof form.original);
-    form.port = destination->port;
-    form.pid = pid;
-    announce_read_link(pid, "exe", form.executable);
-    announce_read_link(pid, "cwd", form.directory);
-    enum announce_result result = announce_try(announce, &form);
+    form.cookie = pending->cookie;
+    memcpy(form.original, pending->destination.original, sizeof form.original);
+    form.port = pending->destination.port;
+    form.has_socket = pending->upstream >= 0;
+    form.pid = pending->pid;
+    announce_read_link(pending->pid, "exe", form.executable);
+    announce_read_link(pending->pid, "cwd", form.directory);
+    enum announce_result result = announce_try(announce, &form, pending->upstream);
     if (result == ANNOUNCE_SENT)
         announce->waiting[(announce->first + announce->count++) % SUPERVISE_NOTICES_MAX] = asker;
     return result;

@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+enum { GATE_LOOK_US = 1000 };
+
 /* ---- the map ---- */
 
 static void *gate_copy(const void *rows, size_t bytes)
@@ -28,6 +30,7 @@ static void gate_take(struct gate *gate, const struct launch_map *map)
 {
     const struct tollgate_map_header *header = &map->header;
     struct gate fresh = {.file = gate->file,
+                         .looked_us = gate->looked_us,
                          .network = header->network,
                          .redirect_network = header->redirect_network,
                          .mask = header->network_mask,
@@ -53,6 +56,10 @@ void gate_refresh(struct gate *gate, const char *path)
 {
     struct stat now;
     const struct stat *known = &gate->file;
+    long long now_us = supervise_now_us();
+    if (now_us - gate->looked_us < GATE_LOOK_US)
+        return;
+    gate->looked_us = now_us;
     if (!path || stat(path, &now) != 0)
         return;
     if (now.st_ino == known->st_ino && now.st_size == known->st_size && now.st_mtim.tv_sec == known->st_mtim.tv_sec &&

@@ -3,21 +3,30 @@
  * Answers to the calls that the filter stops. A call for a governed port is announced to the agent, and then the
  * program's own socket (a copy of its descriptor) is connected to the agent: replacing the socket would lose its
  * options and its epoll registrations. Everything else goes on in the kernel as if nobody had looked. One loop, no
- * thread: whoever waits for the agent or for a full backlog is a row of `pendings`, so no program's thread delays
- * another's.
+ * thread: whoever waits for the agent, for a full backlog or for an address that does not answer is a row of
+ * `pendings`, so no program's thread delays another's.
  *
  *   stopped call ── elsewhere ────────────────────────────────────────────▶ the kernel goes on
- *        └─ governed ── announced ── acknowledged ── our connect ──────────▶ its result
- *                           │  (no room: again, soon)
- *                           └─ no agent: a provider's address ECONNREFUSED, any other goes on
+ *        ├─ a provider's ───────────────────┐
+ *        └─ any other ── reached by us ── announced ── acknowledged ── our connect ──▶ its result
+ *              │               │              │  (no room: again, soon)
+ *              │               │              └─ no agent: a provider's address ECONNREFUSED, any other goes on
+ *              │               └─ refused, unreachable, timed out ──▶ that errno
+ *              └─ no socket of ours can stand for it: goes on
  *
- * A governed call is never let go on in the kernel, which would read the address again from memory that the program's
- * other threads may write. TCP Fast Open to governed ports is EOPNOTSUPP, what tcp(7) says of kernels that have it
- * switched off: a connect before a send that goes on would turn that into EISCONN.
+ * An address that nobody knows is called by a socket of ours first, so that the program hears of it what it would have
+ * heard without us; the agent gets that socket, and passes the connection on to it or closes it. A program that does
+ * not want to wait is held for SERVE_HOLD_MS, then its connect goes on while ours is still open: if that fails, its
+ * connection is reset.
+ *
+ * A call for a provider's address is never let go on in the kernel, which would read the address again from memory that
+ * the program's other threads may write. TCP Fast Open to governed ports is EOPNOTSUPP, what tcp(7) says of kernels
+ * that have it switched off: a connect before a send that goes on would turn that into EISCONN.
  */
 #include "shim/launch/supervise.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -33,6 +42,11 @@
 
 enum { SERVE_AGENT_MS = 2000, SERVE_AGAIN_MS = 10, SERVE_HANGUPS_MAX = 5, SERVE_CONNECT_MS = 10000 };
 enum { SERVE_LOOK_US = 100 };
+/* Reaching: so long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
+ * interrupted call may take to come again. */
+enum { SERVE_HOLD_MS = 50, SERVE_ASK_MS = 50, SERVE_PARK_MS = 2000 };
+/* The kernel's own: it calls the handler, and then EINTR or the call again (signal(7), SA_RESTART). */
+enum { SERVE_ERESTARTSYS = 512 };
 
 void serve_open(struct serve *serve, int listener, struct supervise_shared *shared)
 {
@@ -62,13 +76,15 @@ static void serve_finish(struct serve *serve, int index)
     struct pending *pending = &serve->pendings[index];
     if (pending->fd >= 0)
         close(pending->fd);
+    if (pending->upstream >= 0)
+        close(pending->upstream);
     pending->state = PENDING_NONE;
     serve->pending_count--;
     memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
 }
 
 /* `error` as the kernel counts it: 0 or a positive errno. A program that was killed meanwhile hears nothing. */
-static void serve_answer(struct serve *serve, int index, int error, uint32_t flags)
+static void serve_send(struct serve *serve, int index, int error, uint32_t flags)
 {
     union {
         struct seccomp_notif_resp call;
@@ -79,6 +95,11 @@ static void serve_answer(struct serve *serve, int index, int error, uint32_t fla
     answer.call.error = -error;
     answer.call.flags = flags;
     ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+static void serve_answer(struct serve *serve, int index, int error, uint32_t flags)
+{
+    serve_send(serve, index, error, flags);
     serve_finish(serve, index);
 }
 
@@ -117,9 +138,8 @@ static void serve_connect(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
     bool is_again = pending->state == PENDING_CONNECTING;
-    bool is_blocking;
-    int error = socket_dial(pending, &is_blocking);
-    if (is_blocking && (error == EINPROGRESS || error == EALREADY)) {
+    int error = socket_dial(pending);
+    if (pending->is_blocking && (error == EINPROGRESS || error == EALREADY)) {
         if (!is_again)
             pending->deadline_ms = supervise_now_ms() + SERVE_CONNECT_MS;
         pending->state = PENDING_CONNECTING;
@@ -181,11 +201,8 @@ static void serve_look_for_answer(struct serve *serve)
 static void serve_announce(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
-    uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    getsockopt(pending->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size);
     pending->state = PENDING_ANNOUNCED;
-    switch (announce_send(&serve->announce, index, cookie, &pending->destination, pending->pid)) {
+    switch (announce_send(&serve->announce, index, pending)) {
     case ANNOUNCE_SENT:
         serve_look_for_answer(serve);
         break;
@@ -197,6 +214,96 @@ static void serve_announce(struct serve *serve, int index)
         break;
     }
 }
+
+static void serve_begin_announcing(struct serve *serve, int index)
+{
+    serve->pendings[index].deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
+    serve_announce(serve, index);
+}
+
+/* ---- the original address ---- */
+
+/* Our connection of an interrupted call to the same address; -1: there is none. */
+static int serve_unpark(struct serve *serve, const struct pending *pending)
+{
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++) {
+        struct pending *parked = &serve->pendings[i];
+        if (parked->state != PENDING_PARKED || parked->cookie != pending->cookie ||
+            parked->destination.port != pending->destination.port ||
+            memcmp(parked->destination.original, pending->destination.original, 16) != 0)
+            continue;
+        int upstream = parked->upstream;
+        parked->upstream = -1;
+        serve_finish(serve, i);
+        return upstream;
+    }
+    return -1;
+}
+
+/* The call ends for now; what it has begun is kept, as the kernel keeps a connect that was interrupted. */
+static void serve_park(struct serve *serve, int index, int error)
+{
+    struct pending *pending = &serve->pendings[index];
+    serve_send(serve, index, error, 0);
+    close(pending->fd);
+    pending->fd = -1;
+    pending->state = PENDING_PARKED;
+    pending->deadline_ms = supervise_now_ms() + SERVE_PARK_MS;
+    memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
+}
+
+static void serve_reach(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    long long now = supervise_now_ms();
+    if (announce_find(&serve->announce) == ANNOUNCE_NOBODY) {
+        serve_go_on(serve, index);
+        return;
+    }
+    pending->upstream = serve_unpark(serve, pending);
+    int error = pending->upstream >= 0 ? EINPROGRESS : reach_start(pending);
+    if (error == EINPROGRESS) {
+        pending->state = PENDING_REACHING;
+        pending->deadline_ms = now + (pending->is_blocking ? reach_patience_ms(pending->fd) : SERVE_HOLD_MS);
+        pending->look_ms = now + SERVE_ASK_MS;
+    } else if (error == REACH_UNFIT) {
+        serve_go_on(serve, index);
+    } else if (error != 0) {
+        serve_answer(serve, index, error, 0);
+    } else {
+        serve_begin_announcing(serve, index);
+    }
+}
+
+static void serve_end_reach(struct serve *serve, int index)
+{
+    int error = socket_option(serve->pendings[index].upstream, SOL_SOCKET, SO_ERROR);
+    if (error != 0)
+        serve_answer(serve, index, error, 0);
+    else if (serve_is_waiting(serve, index))
+        serve_begin_announcing(serve, index);
+    else
+        serve_finish(serve, index);
+}
+
+static void serve_check_reach(struct serve *serve, int index, long long now)
+{
+    struct pending *pending = &serve->pendings[index];
+    bool is_late = pending->deadline_ms <= now;
+    if (!is_late && (!pending->is_blocking || pending->look_ms > now))
+        return;
+    pending->look_ms = now + SERVE_ASK_MS;
+    if (!serve_is_waiting(serve, index))
+        serve_finish(serve, index);
+    else if (is_late && !pending->is_blocking)
+        serve_begin_announcing(serve, index);
+    else if (is_late)
+        serve_park(serve, index, EINPROGRESS);
+    else if (reach_is_interrupted((pid_t)serve_call(serve, index)->pid))
+        serve_park(serve, index, SERVE_ERESTARTSYS);
+}
+
+/* ---- a call's socket ---- */
 
 /* Connected already, or on the way: whatever address is named, the kernel's answer is the same. */
 static void serve_repeat(struct serve *serve, int index)
@@ -222,7 +329,10 @@ static void serve_judge_socket(struct serve *serve, int index)
         serve_without_agent(serve, index);
         return;
     }
+    socklen_t size = sizeof pending->cookie;
     pending->fd = fd;
+    pending->is_blocking = !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    getsockopt(fd, SOL_SOCKET, SO_COOKIE, &pending->cookie, &size);
     /* Whoever died meanwhile may have left its number to another program, whose memory and socket these are. */
     if (!serve_is_waiting(serve, index)) {
         serve_finish(serve, index);
@@ -245,9 +355,10 @@ static void serve_judge_socket(struct serve *serve, int index)
         serve_go_on(serve, index);
     } else if (state != TCP_CLOSE) {
         serve_repeat(serve, index);
+    } else if (kind == DESTINATION_ANY) {
+        serve_reach(serve, index);
     } else {
-        pending->deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
-        serve_announce(serve, index);
+        serve_begin_announcing(serve, index);
     }
 }
 
@@ -255,7 +366,7 @@ static void serve_call_at(struct serve *serve, int index, bool is_second_hand)
 {
     struct pending *pending = &serve->pendings[index];
     struct seccomp_notif *call = serve_call(serve, index);
-    *pending = (struct pending){.state = PENDING_ANNOUNCED, .fd = -1, .is_second_hand = is_second_hand};
+    *pending = (struct pending){.state = PENDING_ANNOUNCED, .fd = -1, .upstream = -1, .is_second_hand = is_second_hand};
     serve->pending_count++;
     bool is_read = destination_read(call, &pending->destination);
     if (is_read) {
@@ -292,6 +403,12 @@ static void serve_receive(struct serve *serve)
         call->id = 0;
 }
 
+static long long serve_next_ms(const struct pending *pending)
+{
+    bool is_asked_after = pending->state == PENDING_REACHING && pending->is_blocking;
+    return is_asked_after && pending->look_ms < pending->deadline_ms ? pending->look_ms : pending->deadline_ms;
+}
+
 /* fds: the listener, the agent, then the sockets that connect. A negative descriptor is not polled. */
 size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
 {
@@ -304,13 +421,16 @@ size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
         const struct pending *pending = &serve->pendings[i];
         if (pending->state == PENDING_NONE)
             continue;
-        long long left = pending->deadline_ms > now ? pending->deadline_ms - now : 0;
+        long long left = serve_next_ms(pending) - now;
         if (pending->state == PENDING_WAITING && left > SERVE_AGAIN_MS)
             left = SERVE_AGAIN_MS;
         if (*timeout_ms < 0 || left < *timeout_ms)
-            *timeout_ms = (int)left;
-        if (pending->state == PENDING_CONNECTING)
-            fds[count++] = (struct pollfd){.fd = pending->fd, .events = POLLOUT};
+            *timeout_ms = left > 0 ? (int)left : 0;
+        if (pending->state != PENDING_CONNECTING && pending->state != PENDING_REACHING)
+            continue;
+        serve->polled[count - 2] = i;
+        fds[count++] = (struct pollfd){.fd = pending->state == PENDING_REACHING ? pending->upstream : pending->fd,
+                                       .events = POLLOUT};
     }
     return count;
 }
@@ -322,7 +442,11 @@ static void serve_check_deadlines(struct serve *serve)
     for (int i = 0; i < SUPERVISE_NOTICES_MAX && serve->pending_count > 0; i++) {
         struct pending *pending = &serve->pendings[i];
         bool is_late = pending->deadline_ms <= now;
-        if (pending->state == PENDING_WAITING && !is_late)
+        if (pending->state == PENDING_REACHING)
+            serve_check_reach(serve, i, now);
+        else if (pending->state == PENDING_PARKED && is_late)
+            serve_finish(serve, i);
+        else if (pending->state == PENDING_WAITING && !is_late)
             serve_announce(serve, i);
         else if (pending->state == PENDING_WAITING)
             serve_without_agent(serve, i);
@@ -337,10 +461,13 @@ static void serve_check_deadlines(struct serve *serve)
 
 void serve_work(struct serve *serve, const struct pollfd *fds, size_t count)
 {
-    for (size_t i = 2; i < count; i++)
-        for (int j = 0; fds[i].revents != 0 && j < SUPERVISE_NOTICES_MAX; j++)
-            if (serve->pendings[j].state == PENDING_CONNECTING && serve->pendings[j].fd == fds[i].fd)
-                serve_connect(serve, j);
+    for (size_t i = 2; i < count; i++) {
+        int index = serve->polled[i - 2];
+        if (fds[i].revents != 0 && serve->pendings[index].state == PENDING_CONNECTING)
+            serve_connect(serve, index);
+        else if (fds[i].revents != 0 && serve->pendings[index].state == PENDING_REACHING)
+            serve_end_reach(serve, index);
+    }
     if (fds[1].revents != 0)
         serve_read_agent(serve);
     if (fds[0].revents & POLLIN)

@@ -115,19 +115,16 @@ static int socket_connect(int fd, sa_family_t family, const struct sockaddr_in *
  * On a blocking socket, too, without touching O_NONBLOCK, which all copies of the descriptor share: loopback connects
  * at once unless the agent's backlog is full, and SO_SNDTIMEO bounds that. EINPROGRESS then means: later.
  */
-int socket_dial(const struct pending *pending, bool *ret_is_blocking)
+int socket_dial(const struct pending *pending)
 {
     struct timeval own = {0, 0}, brief = {0, SOCKET_DIAL_US};
     socklen_t size = sizeof own;
-    int flags = fcntl(pending->fd, F_GETFL);
-    bool is_blocking = !(flags & O_NONBLOCK);
-    if (is_blocking) {
+    if (pending->is_blocking) {
         getsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, &size);
         setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
     }
     int error = socket_connect(pending->fd, pending->destination.family, &pending->agent);
-    if (is_blocking)
+    if (pending->is_blocking)
         setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
-    *ret_is_blocking = is_blocking;
     return error;
 }

@@ -34,7 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_FILES = 256, SUPERVISE_TRY_MS = 5000 };
+enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_FILES = 1024, SUPERVISE_TRY_MS = 5000 };
 
 /* What the program must find as the caller left it. */
 struct origin {

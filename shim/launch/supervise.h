@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the supervisor share (supervise.c, front.c, link.c, serve.c, socket.c, destination.c, announce.c,
- * filter.c); the rest of the launcher uses launch.h. supervise.c begins with how it all works.
+ * What the files of the supervisor share (supervise.c, front.c, link.c, serve.c, socket.c, reach.c, destination.c,
+ * announce.c, filter.c); the rest of the launcher uses launch.h. supervise.c begins with how it all works.
  */
 #ifndef TOLLGATE_SUPERVISE_H
 #define TOLLGATE_SUPERVISE_H
@@ -19,7 +19,7 @@
 #include <sys/un.h>
 
 /* Connects that wait for the agent or for the network at one time; further ones wait in the kernel. */
-#define SUPERVISE_NOTICES_MAX 64
+#define SUPERVISE_NOTICES_MAX 256
 #define SUPERVISE_POLL_MAX    (SUPERVISE_NOTICES_MAX + 4)
 
 /* Memory of both supervising processes: what one knew when it was killed, the other goes on with. */
@@ -42,12 +42,14 @@ int filter_install(int *ret_listener);
 /* What the supervisor must know of the map; a copy that it owns. */
 struct gate {
     struct stat file;                         /* that was read last */
+    long long looked_us;                      /* when it was asked for last */
     uint32_t network, redirect_network, mask; /* host order; mask 0: nothing is governed */
     size_t port_count, redirect_count;
     struct tollgate_map_port *ports;
     struct tollgate_map_redirect *redirects;
 };
-/* Reads the map again when the file is another one; without a readable map nothing changes. */
+/* Reads the map again when the file is another one, at most once in a millisecond; without a readable map nothing
+ * changes. */
 void gate_refresh(struct gate *gate, const char *path);
 uint16_t gate_find_agent(const struct gate *gate, uint16_t original); /* 0: not governed */
 
@@ -80,8 +82,9 @@ struct announce {
 void announce_open(struct announce *announce, const char *runtime);
 /* BUSY: an agent is there, ask again soon; NOBODY: none took it. `asker` comes back from announce_take. */
 enum announce_result { ANNOUNCE_SENT, ANNOUNCE_BUSY, ANNOUNCE_NOBODY };
-enum announce_result announce_send(struct announce *announce, int asker, uint64_t cookie,
-                                   const struct destination *destination, pid_t pid);
+enum announce_result announce_find(struct announce *announce); /* SENT: there seems to be one */
+struct pending;
+enum announce_result announce_send(struct announce *announce, int asker, const struct pending *pending);
 /* The next answer: 1, *ret_asker's is in *ret_answer; 0, none yet; -1, the agent is gone. */
 int announce_take(struct announce *announce, int *ret_asker, struct tollgate_redirect_answer *ret_answer);
 /* Gives up; *ret_askers had no answer. Returns how many. */
@@ -89,15 +92,25 @@ size_t announce_drop(struct announce *announce, int ret_askers[SUPERVISE_NOTICES
 
 /* ---- serve.c: answers to the program's calls ---- */
 
+enum pending_state {
+    PENDING_NONE,
+    PENDING_REACHING,   /* our own connection to the original address is under way */
+    PENDING_PARKED,     /* so it is, for a call that was interrupted and may come again */
+    PENDING_WAITING,    /* to be announced */
+    PENDING_ANNOUNCED,  /* the agent's answer is to come */
+    PENDING_CONNECTING, /* the program's socket to the agent */
+};
 struct pending {
-    enum { PENDING_NONE, PENDING_WAITING, PENDING_ANNOUNCED, PENDING_CONNECTING } state; /* WAITING: to be announced */
-    int fd;                                                                              /* the program's own socket */
-    pid_t pid;                                                                           /* the program */
-    bool is_second_hand;
+    enum pending_state state;
+    int fd;          /* the program's own socket */
+    int upstream;    /* ours, to the original address; -1: none */
+    uint64_t cookie; /* of the program's */
+    pid_t pid;       /* the program */
+    bool is_second_hand, is_blocking;
     unsigned hangups; /* of agents that had not answered */
     struct destination destination;
     struct sockaddr_in agent;
-    long long deadline_ms;
+    long long deadline_ms, look_ms; /* look: when a blocking REACHING is to be asked after again */
 };
 struct serve {
     int listener;
@@ -107,6 +120,7 @@ struct serve {
     struct announce announce;
     struct pending pendings[SUPERVISE_NOTICES_MAX];
     size_t pending_count;
+    int polled[SUPERVISE_NOTICES_MAX]; /* whose descriptors serve_prepare gave, in order */
 };
 void serve_open(struct serve *serve, int listener, struct supervise_shared *shared);
 /* Fills fds (room for SUPERVISE_POLL_MAX - 2) and lowers *timeout_ms to the next deadline. */
@@ -126,7 +140,17 @@ int socket_option(int fd, int level, int name); /* -1: it has none */
 int socket_tcp_state(int fd);
 bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
 /* Connects it to pending->agent. 0 or an errno; of a blocking socket EINPROGRESS and EALREADY mean: ask again. */
-int socket_dial(const struct pending *pending, bool *ret_is_blocking);
+int socket_dial(const struct pending *pending);
+
+/* ---- reach.c: our own connection to where the program wants to go ---- */
+
+/* UNFIT: no socket of ours can stand for the program's, or the program's cannot come to the agent. */
+enum { REACH_UNFIT = -1, REACH_FOREVER_MS = 1 << 30 };
+/* Makes pending->upstream of pending->fd. 0: connected; EINPROGRESS: poll it for writing, SO_ERROR is then the outcome;
+ * another errno is what the program's own connect would have come to. */
+int reach_start(struct pending *pending);
+long long reach_patience_ms(int fd); /* SO_SNDTIMEO; REACH_FOREVER_MS: until the kernel gives up */
+bool reach_is_interrupted(pid_t thread);
 
 /* ---- link.c, supervise.c, front.c ---- */
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the supervisor needs of an agent, for its scenario: redirect_agent.py RUNTIME PORT LOG.
 Acknowledges announcements on RUNTIME/redirect.sock, accepts on PORT of every loopback address, greets with
-"agent LOCAL-ADDRESS" and closes. LOG gets a line per announcement and per connection; a connection says what was announced
-for its socket. RUNTIME/silent: announcements are not answered. RUNTIME/refuse: they are refused with that errno."""
+"agent LOCAL-ADDRESS" and closes. LOG gets a line per announcement and per connection; an announcement says which socket was
+handed over with it. RUNTIME/silent: announcements are not answered. RUNTIME/refuse: they are refused with that errno."""
 import ipaddress, os, selectors, socket, struct, sys
 
 runtime, port, log = sys.argv[1], int(sys.argv[2]), open(sys.argv[3], "a", buffering=1)
@@ -26,14 +26,23 @@ connections.listen(1024)
 watch = selectors.DefaultSelector()
 
 
+def describe(handed):
+    """Where the socket leads, and whether it is there."""
+    name = handed.getsockopt(socket.SOL_SOCKET, 28, 16 if handed.family == socket.AF_INET else 28)  # SO_PEERNAME
+    address = ipaddress.ip_address(name[4:8] if handed.family == socket.AF_INET else name[8:24])
+    state = "connecting" if handed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 2 else "connected"
+    return "%s %d %s" % (address, struct.unpack(">H", name[2:4])[0], state)
+
+
 def announced(peer):
-    message = peer.recv(1024)
+    message, control, _, _ = peer.recvmsg(1024, socket.CMSG_SPACE(4))
+    handed = [socket.socket(fileno=fd) for _, _, data in control for fd in struct.unpack("=i", data)]
     if not message:
         watch.unregister(peer)
         peer.close()
         return
-    magic, version, size, cookie, original, wanted, _, pid, group, project, executable, directory = FORM.unpack(message)
-    assert (magic, version, size) == (MAGIC, 2, FORM.size), message
+    magic, version, size, cookie, original, wanted, has_socket, pid, group, project, executable, directory = FORM.unpack(message)
+    assert (magic, version, size) == (MAGIC, 3, FORM.size) and has_socket == len(handed), message
     address = ipaddress.ip_address(original)
     address = address.ipv4_mapped or address
     text = lambda name: name.rstrip(b"\0").decode() or "-"
@@ -44,6 +53,9 @@ def announced(peer):
     except FileNotFoundError:  # of a process whose first thread has ended
         name = "?"
     print("announced", address, wanted, name, text(group), text(project), "cookie", cookie != 0, file=log)
+    for connection in handed:
+        print("handed", describe(connection), file=log)
+        connection.close()
     if os.path.exists(runtime + "/silent"):
         return
     refused = int(open(runtime + "/refuse").read()) if os.path.exists(runtime + "/refuse") else 0

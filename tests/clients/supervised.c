@@ -120,6 +120,76 @@ static int run_epoll(void)
     return 0;
 }
 
+/* What a program that does not wait finds out, and how its connection ends. */
+static int run_later(void)
+{
+    int fd = open_socket(SOCK_STREAM | SOCK_NONBLOCK), error = 0;
+    socklen_t size = sizeof error;
+    char byte;
+    int first = connect(fd, &target.any, target_length) == 0 ? 0 : errno;
+    if (first != 0 && first != EINPROGRESS) {
+        printf("at once: %s\n", strerror(first));
+        return 0;
+    }
+    int ready = poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 5000);
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    fcntl(fd, F_SETFL, 0);
+    printf("ready %d, error %d, then ", ready, error);
+    fflush(stdout);
+    if (read(fd, &byte, 1) < 0)
+        puts(strerror(errno));
+    else
+        puts("an answer");
+    return 0;
+}
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+/* A timeout of the program's own: by a signal, or by the socket's option. */
+static int run_impatient(bool is_signal)
+{
+    struct timeval patience = {0, 300000};
+    struct sigaction action = {.sa_handler = nothing};
+    int fd = open_socket(SOCK_STREAM);
+    if (is_signal) {
+        sigaction(SIGALRM, &action, NULL);
+        setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, patience}, NULL);
+    } else {
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    }
+    if (connect(fd, &target.any, target_length) == 0)
+        return say_greeting(fd);
+    say_error("connect");
+    return 0;
+}
+
+/* From an address of its own. */
+static int run_from(const char *source)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET};
+    int fd = open_socket(SOCK_STREAM);
+    if (inet_pton(AF_INET, source, &own.sin_addr) != 1 || bind(fd, (const struct sockaddr *)&own, sizeof own) != 0)
+        return 3;
+    if (connect(fd, &target.any, target_length) == 0)
+        return say_greeting(fd);
+    say_error("connect");
+    return 0;
+}
+
+static int run_on_device(const char *device)
+{
+    int fd = open_socket(SOCK_STREAM);
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) != 0)
+        return 3;
+    if (connect(fd, &target.any, target_length) == 0)
+        return say_greeting(fd);
+    say_error("connect");
+    return 0;
+}
+
 static int run_udp(void)
 {
     int fd = open_socket(SOCK_DGRAM);
@@ -160,11 +230,6 @@ static int connect_once(void)
     return error == 0 ? 0 : error == EINTR ? 1 : error == EISCONN ? 2 : 3;
 }
 
-static void nothing(int number)
-{
-    (void)number;
-}
-
 static int say_counts(void)
 {
     printf("connected %d, EINTR %d, EISCONN %d, other %d\n", counts[0], counts[1], counts[2], counts[3]);
@@ -202,6 +267,37 @@ static int run_threads(int threads, int times)
     for (int i = 0; i < threads && i < 256; i++)
         pthread_join(ids[i], NULL);
     return say_counts();
+}
+
+/* Threads that connect while as many wait for a silent address. */
+static void *silent_main(void *address)
+{
+    const union address *silent = address;
+    int fd = socket(silent->any.sa_family, SOCK_STREAM, 0);
+    connect(fd, &silent->any, sizeof silent->v4);
+    return NULL;
+}
+
+static int run_beside(const char *silent_address)
+{
+    static union address silent;
+    pthread_t unused;
+    silent.v4.sin_family = AF_INET;
+    silent.v4.sin_port = target.v4.sin_port;
+    if (inet_pton(AF_INET, silent_address, &silent.v4.sin_addr) != 1)
+        return 3;
+    for (int i = 0; i < 100; i++)
+        if (pthread_create(&unused, NULL, silent_main, &silent) != 0)
+            return 3;
+    nanosleep(&(struct timespec){0, 200000000}, NULL);
+    return run_threads(4, 5);
+}
+
+static int run_elsewhere(void)
+{
+    if (unshare(CLONE_NEWNET) != 0)
+        return 3;
+    return run_connect();
 }
 
 static int compare(const void *a, const void *b)
@@ -454,6 +550,18 @@ static int run_to(int argc, char **argv)
         return run_only(number != 0);
     if (strcmp(what, "epoll") == 0)
         return run_epoll();
+    if (strcmp(what, "later") == 0)
+        return run_later();
+    if (strcmp(what, "alarm") == 0 || strcmp(what, "timeout") == 0)
+        return run_impatient(what[0] == 'a');
+    if (strcmp(what, "elsewhere") == 0)
+        return run_elsewhere();
+    if (strcmp(what, "beside") == 0 && argc > 4)
+        return run_beside(argv[4]);
+    if (strcmp(what, "from") == 0 && argc > 4)
+        return run_from(argv[4]);
+    if (strcmp(what, "device") == 0 && argc > 4)
+        return run_on_device(argv[4]);
     if (strcmp(what, "udp") == 0)
         return run_udp();
     if (strcmp(what, "fastopen") == 0)

@@ -133,21 +133,42 @@ def call(address):
         post(connection, os.environ["OPENAI_API_KEY"])
 
 
-def announced(runtime, address, key, name, pid=0):
-    """What a supervisor does for a program: announce, then connect where the answer says."""
+FORM = struct.Struct("<IHH8s16sHHi64s64s256s256s")  # struct tollgate_redirect
+
+
+def announce(supervisor, cookie, address, pid=0, handed=None):
+    """What a supervisor says of a socket before it connects it: where to, and with what it gets there. The answer."""
+    original = b"\0" * 10 + b"\xff\xff" + socket.inet_aton(address)
+    form = FORM.pack(0x52444952, 3, FORM.size, cookie, original, 443, handed is not None, int(pid) or os.getpid(), b"", b"thesis", b"", b"")
+    rights = [] if handed is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", handed.fileno()))]
+    supervisor.sendmsg([form], rights)
+    _, port, refused, there = struct.unpack("<IHHI", supervisor.recv(100))
+    return refused and os.strerror(refused), (socket.inet_ntoa(struct.pack(">I", there)), port)
+
+
+def supervise(runtime):
     supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     supervisor.connect(runtime + "/redirect.sock")
+    return supervisor
+
+
+def new_socket():
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    cookie = raw.getsockopt(socket.SOL_SOCKET, 57, 8)  # SO_COOKIE
-    original = b"\0" * 10 + b"\xff\xff" + socket.inet_aton(address)
-    form = struct.Struct("<IHH8s16sHHi64s64s256s256s")  # struct tollgate_redirect
-    supervisor.send(form.pack(0x52444952, 2, form.size, cookie, original, 443, 0, int(pid) or os.getpid(), b"", b"thesis", b"", b""))
-    magic, port, refused, there = struct.unpack("<IHHI", supervisor.recv(100))
-    if refused:
-        print("refused", os.strerror(refused))
-        return
     raw.settimeout(30)
-    raw.connect((socket.inet_ntoa(struct.pack(">I", there)), port))
+    return raw, raw.getsockopt(socket.SOL_SOCKET, 57, 8)  # SO_COOKIE
+
+
+def announced(runtime, address, key, name, pid=0, reached=""):
+    """What a supervisor does for a program: reach the address (or not), announce, then connect where the answer says."""
+    raw, cookie = new_socket()
+    handed = socket.create_connection((address, 443), 30) if reached else None
+    refused, there = announce(supervise(runtime), cookie, address, pid, handed)
+    if refused:
+        print("refused", refused)
+        return
+    if handed:
+        handed.close()
+    raw.connect(there)
     dawdle()
     if name == "api.openai.com":
         context = ssl.create_default_context(cafile=runtime + "/ca.pem")
@@ -155,6 +176,29 @@ def announced(runtime, address, key, name, pid=0):
             post(connection, key)
     else:
         print(raw.recv(100).decode().strip())
+
+
+def announced_often(runtime, address, times):
+    """As many as that, one after another, each with a socket of its own; half of them go no further."""
+    supervisor, heard = supervise(runtime), 0
+    for i in range(int(times)):
+        raw, cookie = new_socket()
+        handed = socket.create_connection((address, 443), 30)
+        refused, there = announce(supervisor, cookie, address, 0, handed)
+        handed.close()
+        if not refused and i % 2:
+            raw.connect(there)
+            heard += raw.recv(100).startswith(b"220")
+        raw.close()
+    print(heard)
+
+
+def forged(runtime, address, what):
+    """What no supervisor says."""
+    raw, cookie = new_socket()
+    handed = {"file": lambda: open("/dev/null"), "elsewhere": lambda: socket.create_connection((os.environ["ELSEWHERE"], 443), 30),
+              "unconnected": socket.socket, "none": lambda: None}[what]()
+    print(announce(supervise(runtime), cookie, address, 0, handed)[0] or "believed")
 
 
 def garbage(address):

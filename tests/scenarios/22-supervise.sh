@@ -5,6 +5,10 @@
 # One line per check: "ok NAME", "not ok NAME: why" or "skip NAME: why". Exit 0 all passed, 1 some failed, 77 not possible.
 set -u
 cd "$(dirname "$0")/../.." || exit 77
+# A network of our own, where addresses refuse, are silent or cannot be reached as the play wants it.
+if [ -z "${OWN_NETWORK:-}" ] && unshare -n ip link set lo up 2>/dev/null; then
+    OWN_NETWORK=1 exec unshare -n bash tests/scenarios/22-supervise.sh "$@"
+fi
 . scripts/lib.sh
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 make -s BUILD="$BUILD" "$BUILD/tollgate" "$BUILD/tests/clients/shim_map" || exit 1
@@ -18,6 +22,7 @@ mkdir -m 0700 "$RUN"
 failed=0 AGENT=
 finish() {
     [ -n "$AGENT" ] && kill "$AGENT" 2>/dev/null && wait "$AGENT" 2>/dev/null
+    [ -n "$OTHERS" ] && kill "$OTHERS" 2>/dev/null && wait "$OTHERS" 2>/dev/null
     rm -rf "$DIR"
 }
 trap finish EXIT
@@ -36,7 +41,21 @@ supervised() { governed "$@" 2>&1; }
 # Becomes the program: for jobs whose process id matters.
 become() { exec env -i PATH="$PATH" HOME="$DIR" "${FAMILY[@]}" "${ASAN[@]}" sh -c 'exec "$@"' sh "$@"; }
 PORT=$(free_port)
-PROVIDER=203.0.113.9 PROVIDER6=2001:db8::9 OTHER=198.51.100.7 # documentation addresses: nobody is there
+PROVIDER=203.0.113.9 PROVIDER6=2001:db8::9 # documentation addresses: nobody is there
+OTHER=198.51.100.7 OTHER6=2001:db8::77     # a server, "other ADDRESS"
+REFUSED=198.51.100.8 REFUSED6=2001:db8::78 UNREACHABLE=198.51.100.9 SILENT=198.51.100.65
+LATE=198.51.100.10 LATE_TOO=198.51.100.11 LATE_REFUSED=198.51.100.12 # silent until they are told
+OTHERS=
+make_network() {
+    ip link set lo up && ip addr add $OTHER/32 dev lo && ip addr add $REFUSED/32 dev lo && ip addr add $LATE_REFUSED/32 dev lo &&
+        ip addr add $LATE/32 dev lo && ip addr add $LATE_TOO/32 dev lo && ip route add unreachable $UNREACHABLE && ip link add silent0 type veth peer name silent1 &&
+        ip link set silent0 up && ip link set silent1 up && ip route add $SILENT/32 dev silent0 &&
+        ip neigh add $SILENT lladdr 02:00:00:00:00:01 dev silent0 nud permanent || return
+    ip -6 addr add $OTHER6/128 dev lo nodad && ip -6 addr add $REFUSED6/128 dev lo nodad
+    python3 tests/clients/other_servers.py $OTHER,$OTHER6 $LATE,$LATE_TOO,$LATE_REFUSED "$DIR/late" >"$DIR/others.out" 2>"$DIR/others.err" &
+    OTHERS=$!
+    wait_for 10 grep -q ready "$DIR/others.out" || { cat "$DIR/others.err"; exit 1; }
+}
 write_map() {
     "$MAP" "$RUN/map.new" -p "443:$PORT" -r ::ffff:$PROVIDER 127.78.0.9 -r $PROVIDER6 127.78.0.10 "$@" api.openai.com=127.77.0.1 &&
         mv "$RUN/map.new" "$RUN/map"
@@ -75,7 +94,7 @@ build_programs() {
 check_connects() {
     local program address output
     for program in "${PROGRAMS[@]}"; do
-        for address in $PROVIDER $PROVIDER6 $OTHER 2001:db8::77; do
+        for address in $PROVIDER $PROVIDER6 ${OTHERS:+$OTHER $OTHER6}; do
             is "$program to $address" "$(supervised "$DIR/$program" connect $address 443)" "connected: agent 127.78.0.1"
         done
         is "$program to an address of the map" "$(supervised "$DIR/$program" connect 127.77.0.1 443)" "connected: agent 127.77.0.1"
@@ -98,8 +117,56 @@ check_connects() {
     is "no way around" "$(supervised "$DIR/static" evasion $PROVIDER 443 | head -1)" \
         "io_uring Function not implemented, undumpable 0, dumpable 1, x32 Function not implemented, no_new_privs 1"
     echo 13 >"$RUN/refuse"
-    is "the agent's refusal is the program's errno" "$(supervised "$DIR/static" connect $OTHER 443)" "connect: Permission denied"
+    is "the agent's refusal is the program's errno" "$(supervised "$DIR/static" connect $PROVIDER 443)" "connect: Permission denied"
     rm "$RUN/refuse"
+}
+
+# What is true of an address that nobody knows, the program hears, and before the agent does.
+check_truth() {
+    [ -n "$OTHERS" ] || { skip "addresses of anybody's" "needs a network namespace"; return; }
+    local program front
+    : >"$DIR/agent.log"
+    for program in "${PROGRAMS[@]}"; do
+        has "$program: refused" "$(supervised "$DIR/$program" connect $REFUSED 443)" "onnection refused"
+        has "$program: refused, IPv6" "$(supervised "$DIR/$program" connect $REFUSED6 443)" "onnection refused"
+        has "$program: unreachable" "$(supervised "$DIR/$program" connect $UNREACHABLE 443 | sed 's/Host is unreachable/no route to host/')" "o route to host"
+        has "$program: no such network" "$(supervised "$DIR/$program" connect 192.0.2.1 443 | sed 's/ is / /')" "etwork unreachable"
+    done
+    is "the agent heard of none" "$(cat "$DIR/agent.log")" ""
+    is "one that does not wait hears it, too" "$(supervised "$DIR/static" later $REFUSED 443)" "at once: Connection refused"
+    is "and is connected" "$(supervised "$DIR/static" later $OTHER 443)" "ready 1, error 0, then an answer"
+    is "a connected socket is handed over" "$(grep -c "^handed $OTHER 443 connected" "$DIR/agent.log")" 1
+    is "a provider's address needs none" "$(supervised "$DIR/static" connect $PROVIDER 443; grep -c "^handed $PROVIDER" "$DIR/agent.log")" \
+        "connected: agent 127.78.0.1
+0"
+    is "silent: ended by the program's own signal" "$(supervised "$DIR/static" alarm $SILENT 443)" "connect: Interrupted system call"
+    is "silent: by the socket's timeout" "$(supervised "$DIR/static" timeout $SILENT 443)" "connect: Operation now in progress"
+    is "silent: by a signal from outside" "$(supervised timeout 1 "$DIR/static" connect $SILENT 443; echo $?)" 124
+    is "silent: one that does not wait is with the agent" "$(supervised "$DIR/static" later $SILENT 443)" "ready 1, error 0, then an answer"
+    is "as is our connection" "$(grep -c "^handed $SILENT 443 connecting" "$DIR/agent.log")" 1
+    become "$DIR/static" connect $SILENT 443 >"$DIR/stuck" 2>&1 &
+    front=$!
+    is "while one waits, others do not" "$(supervised "$DIR/static" threads $OTHER 443 8 5)" "connected 40, EINTR 0, EISCONN 0, other 0"
+    is "nor do its own threads" "$(supervised "$DIR/static" beside $OTHER 443 $SILENT)" "connected 20, EINTR 0, EISCONN 0, other 0"
+    kill -KILL $front
+    wait $front 2>/dev/null
+    is "refused after a while" "$(echo refuse >"$DIR/late.$LATE_REFUSED"; supervised "$DIR/static" connect $LATE_REFUSED 443)" "connect: Connection refused"
+    is "connected after a while" "$(echo accept >"$DIR/late.$LATE"; supervised "$DIR/static" connect $LATE 443)" "connected: agent 127.78.0.1"
+    is "and so with a signal each millisecond" "$(echo accept >"$DIR/late.$LATE_TOO"; supervised "$DIR/static" storm $LATE_TOO 443 1)" \
+        "connected 1, EINTR 0, EISCONN 0, other 0"
+    is "from an address of its own" "$(supervised "$DIR/static" from $OTHER 443 $REFUSED)" "connected: agent 127.78.0.1"
+    has "that the server sees" "$(tail -1 "$DIR/others.out")" "from $REFUSED"
+    is "bound to a device: goes its own way" "$(supervised "$DIR/static" device $OTHER 443 lo)" "connected: other $OTHER"
+    is "in another network namespace, too" "$(supervised "$DIR/static" elsewhere $OTHER 443)" "connect: Network is unreachable"
+    if unshare -m true 2>/dev/null && [ -x "$DIR/go" ]; then
+        printf '%s two.test\n' $REFUSED $OTHER >"$DIR/hosts"
+        printf '%s both.test\n' $REFUSED6 $OTHER >>"$DIR/hosts"
+        for program in two both; do
+            is "go, $program.test: the first address refuses, the second is taken" "$(unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh \
+                "$DIR/hosts" env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$0" connect "$1" 443; exit' "$DIR/go" $program.test 2>&1)" \
+                "connected: agent 127.78.0.1"
+        done
+    else skip "fail-over in Go" "no private mount namespace here, or no go"; fi
 }
 
 check_many() {
@@ -108,7 +175,7 @@ check_many() {
     is "64 threads at once" "$(supervised "$DIR/static" threads $PROVIDER 443 64 20)" "connected 1280, EINTR 0, EISCONN 0, other 0"
     is "200 programs at once, more than the agent's door holds" "$(supervised python3 tests/clients/burst.py 200 "$DIR/static" $PROVIDER)" \
         "200 connected: 127.78.0.1"
-    is "and to an address of anybody's" "$(supervised python3 tests/clients/burst.py 100 "$DIR/static" $OTHER)" "100 connected: 127.78.0.1"
+    [ -n "$OTHERS" ] && is "and to an address of anybody's" "$(supervised python3 tests/clients/burst.py 100 "$DIR/static" $OTHER)" "100 connected: 127.78.0.1"
     [ -x "$DIR/go" ] && is "100 goroutines at once" "$(supervised "$DIR/go" threads $PROVIDER 443 100 20)" "greeted 2000 others map[]"
 }
 
@@ -486,7 +553,7 @@ check_agent_down() {
     rm "$RUN/silent"
     is "and when it speaks again" "$(ask $PROVIDER 443)" "connected: agent 127.78.0.1"
     write_map -p "8443:$PORT"
-    is "a new map is read while the program runs" "$(ask $OTHER 8443)" "connected: agent 127.78.0.1"
+    is "a new map is read while the program runs" "$(ask $PROVIDER 8443)" "connected: agent 127.78.0.1"
     write_map
     stop_lines
 }
@@ -587,7 +654,7 @@ check_threads() {
     local what
     for what in leaderless table; do
         is "$what: governed" "$(supervised "$DIR/static" $what $PROVIDER 443)" "connected: agent 127.78.0.1"
-        is "$what: and to an address of anybody's" "$(supervised "$DIR/static" $what $OTHER 443)" "connected: agent 127.78.0.1"
+        [ -n "$OTHERS" ] && is "$what: and to an address of anybody's" "$(supervised "$DIR/static" $what $OTHER 443)" "connected: agent 127.78.0.1"
         # As a kernel before 6.9 answers pidfd_open(PIDFD_THREAD).
         is "$what, old kernel: refused" "$(supervised "$DIR/forbid" 434 1 128 22 sh -c "exec '$DIR/static' $what $PROVIDER 443")" \
             "connect: Connection refused"
@@ -649,7 +716,8 @@ check_late_failure() {
 
 build_programs
 write_map
+[ -z "${OWN_NETWORK:-}" ] || make_network || exit 1
 start_agent
-for part in ${PARTS:-connects many user self hooks trees ends signals jobs daemon death agent_down maps names foreign threads late_failure}; do "check_$part"; done
+for part in ${PARTS:-connects truth many user self hooks trees ends signals jobs daemon death agent_down maps names foreign threads late_failure}; do "check_$part"; done
 is "the stand-in had nothing to complain about" "$(cat "$DIR/agent.err")" ""
 exit $failed

@@ -43,6 +43,7 @@ struct server {
     const struct connection_handler *behaviour;
     bool refuse, wait;
     struct sockaddr_in6 original; /* of redirected connections; family 0: unknown */
+    atomic_int upstream;          /* handed over for the next of them; -1: none */
     atomic_uint accepted, opened, closed, failed, fds_exhausted, ended, full, writable, served[2];
     atomic_size_t received, largest_read, pending_max;
     char why[128], server_name[64], name[64];
@@ -129,11 +130,13 @@ static inline bool server_accepted(void *context, struct connection *connection,
     return !server.refuse;
 }
 
-static inline bool server_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original)
+static inline bool server_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original,
+                                     int *ret_upstream_fd)
 {
     (void)context;
     (void)connection;
     *ret_original = server.original;
+    *ret_upstream_fd = atomic_exchange(&server.upstream, -1);
     return server.original.sin6_family != 0;
 }
 
@@ -190,6 +193,7 @@ static inline void server_start_with(const struct connection_handler *behaviour,
                                      const struct listener_options *options, const char *directory)
 {
     memset(&server, 0, sizeof server);
+    server.upstream = -1;
     server.behaviour = behaviour;
     server.loop_count = loop_count;
     strcpy(server.directory, "/tmp/test-net-XXXXXX");

@@ -28,6 +28,16 @@ static bool admits(void *context, uid_t uid)
     return uid == geteuid();
 }
 
+static bool prod; /* calls nobody on another's word but 192.0.2.7 */
+
+static bool may_call(void *context, const uint8_t original[16])
+{
+    struct in6_addr known;
+    (void)context;
+    check(inet_pton(AF_INET6, "::ffff:192.0.2.7", &known) == 1);
+    return !prod || memcmp(&known, original, sizeof known) == 0;
+}
+
 static void open_all(void)
 {
     snprintf(hello_path, sizeof hello_path, "/tmp/test-redirect-%d.hello", (int)getpid());
@@ -39,7 +49,8 @@ static void open_all(void)
                                                .network_mask = 0xffff0000,
                                                .port = 443,
                                                .agent_port = AGENT_PORT,
-                                               .admits = admits};
+                                               .admits = admits,
+                                               .may_call = may_call};
     check(identity_open(hello_path, 0600, &identity) == ERROR_OK);
     check(identity_listen(identity, &options) == ERROR_OK);
 }
@@ -121,15 +132,17 @@ TEST(what_is_acknowledged_is_found)
     int fd = dial();
     struct identity_peer peer = peer_of(geteuid());
     struct sockaddr_in6 original;
-    EXPECT(!identity_find_redirect(identity, &peer, &original), "not before");
+    int upstream = 0;
+    EXPECT(!identity_take_redirect(identity, &peer, &original, &upstream), "not before");
     struct tollgate_redirect redirect = redirect_to("::ffff:192.0.2.7", child);
     struct tollgate_redirect_answer answer = announce(fd, &redirect, sizeof redirect);
     EXPECT_INTEGER(answer.refused, 0);
     EXPECT_INTEGER(answer.port, AGENT_PORT);
     EXPECT_INTEGER(answer.address, REDIRECT_NETWORK + 1);
     struct identity_peer stranger = peer_of(geteuid() + 1);
-    EXPECT(!identity_find_redirect(identity, &stranger, &original), "another user's socket of that cookie");
-    EXPECT(identity_find_redirect(identity, &peer, &original), "found");
+    EXPECT(!identity_take_redirect(identity, &stranger, &original, &upstream), "another user's socket of that cookie");
+    EXPECT(identity_take_redirect(identity, &peer, &original, &upstream), "found");
+    EXPECT_INTEGER(upstream, -1);
     EXPECT_INTEGER(ntohs(original.sin6_port), 443);
     EXPECT(memcmp(&original.sin6_addr, redirect.original, 16) == 0, "the address");
     struct identity_claim claim;
@@ -139,7 +152,7 @@ TEST(what_is_acknowledged_is_found)
     EXPECT(claim.directory[0] == '/', "%s", claim.directory);
     EXPECT_STRING(claim.group, "research");
     EXPECT_STRING(claim.project, "thesis");
-    EXPECT(!identity_find_redirect(identity, &peer, &original), "taken with the claim");
+    EXPECT(!identity_take_redirect(identity, &peer, &original, &upstream), "taken with the claim");
     close(fd);
     end_child(child);
     close_all();
@@ -235,7 +248,8 @@ TEST(what_is_refused)
     WRONG(magic = 1, EPROTO);
     WRONG(version = 9, EPROTO);
     WRONG(size = 9, EPROTO);
-    WRONG(reserved = 1, EPROTO);
+    WRONG(has_socket = 1, EPROTO); /* none is there */
+    WRONG(has_socket = 2, EPROTO);
     WRONG(cookie = 0, EPROTO);
     WRONG(pid = 0, EPROTO);
     WRONG(pid = -1, EPROTO);
@@ -248,6 +262,196 @@ TEST(what_is_refused)
     EXPECT_INTEGER(announce(fd, &good, sizeof good).refused, 0);
     close(fd);
     close_all();
+}
+
+/* ---- sockets that are handed over ---- */
+
+static int server_fd;
+static struct tollgate_redirect to_server; /* what announces a connection to it */
+
+static void start_server(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(443), .sin_addr.s_addr = htonl(0x7f000058)};
+    int on = 1;
+    server_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(server_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    check(bind(server_fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(server_fd, 600) == 0);
+    to_server = redirect_to("::ffff:127.0.0.88", getpid());
+    to_server.has_socket = 1;
+}
+
+static int call_server(int family, uint32_t to)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(443), .sin_addr.s_addr = htonl(to)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(443)};
+    v6.sin6_addr.s6_addr16[5] = 0xffff;
+    v6.sin6_addr.s6_addr32[3] = htonl(to);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (family == AF_INET)
+        connect(fd, (struct sockaddr *)&v4, sizeof v4);
+    else
+        connect(fd, (struct sockaddr *)&v6, sizeof v6);
+    return fd;
+}
+
+/* Sends the descriptors, which it closes, with the message. */
+static uint16_t hand_over(int fd, const struct tollgate_redirect *redirect, const int *fds, size_t count)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof *fds)] = {0};
+    struct iovec piece = {.iov_base = &(struct tollgate_redirect){0}, .iov_len = sizeof *redirect};
+    memcpy(piece.iov_base, redirect, sizeof *redirect);
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (count > 0) {
+        header.msg_control = control;
+        header.msg_controllen = CMSG_SPACE(count * sizeof *fds);
+        struct cmsghdr *part = CMSG_FIRSTHDR(&header);
+        *part = (struct cmsghdr){CMSG_LEN(count * sizeof *fds), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(part), fds, count * sizeof *fds);
+    }
+    struct tollgate_redirect_answer answer = {0};
+    EXPECT_INTEGER(sendmsg(fd, &header, MSG_NOSIGNAL), sizeof *redirect);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    EXPECT_INTEGER(recv(fd, &answer, sizeof answer, 0), sizeof answer);
+    return answer.refused;
+}
+
+/* Once the agent has a descriptor for us, it needs no further ones. */
+static int dial_and_be_heard(void)
+{
+    const struct tollgate_redirect nothing = {0};
+    int fd = dial();
+    EXPECT_INTEGER(hand_over(fd, &nothing, NULL, 0), EPROTO);
+    return fd;
+}
+
+static size_t count_fds(void)
+{
+    size_t count = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+TEST(a_socket_is_the_connections)
+{
+    if (geteuid() != 0) {
+        puts("skipped: needs root");
+        return;
+    }
+    open_all();
+    start_server();
+    prod = true;
+    int fd = dial_and_be_heard(), families[] = {AF_INET, AF_INET6};
+    size_t before = count_fds();
+    for (size_t i = 0; i < 2; i++) {
+        int socket_fd = call_server(families[i], 0x7f000058);
+        struct identity_peer peer = peer_of(geteuid());
+        struct sockaddr_in6 original;
+        struct identity_claim claim;
+        int upstream = -1;
+        EXPECT_INTEGER(hand_over(fd, &to_server, &socket_fd, 1), 0);
+        EXPECT(identity_take_redirect(identity, &peer, &original, &upstream) && upstream >= 0, "handed over");
+        EXPECT_INTEGER(close(upstream), 0);
+        EXPECT(!identity_take_redirect(identity, &peer, &original, &upstream), "once; nobody else is called for it");
+        EXPECT(identity_take_claim(identity, &peer, &claim), "the claim is still there");
+    }
+    EXPECT_INTEGER(count_fds(), before);
+    close(fd);
+    close(server_fd);
+    prod = false;
+    close_all();
+}
+
+static void expect_no_socket(int fd, const struct tollgate_redirect *redirect, const int *fds, size_t count, int error)
+{
+    struct identity_peer peer = peer_of(geteuid());
+    struct sockaddr_in6 original;
+    int upstream;
+    EXPECT_INTEGER(hand_over(fd, redirect, fds, count), error);
+    EXPECT(!identity_take_redirect(identity, &peer, &original, &upstream), "no connection");
+}
+
+TEST(what_is_handed_over_is_looked_at)
+{
+    if (geteuid() != 0) {
+        puts("skipped: needs root");
+        return;
+    }
+    open_all();
+    start_server();
+    prod = true;
+    int fd = dial_and_be_heard(), two[2];
+    size_t before = count_fds();
+    struct tollgate_redirect wrong = to_server;
+#define HAND(what, error) expect_no_socket(fd, &wrong, (const int[]){what}, 1, error)
+    HAND(open("/dev/null", O_RDWR | O_CLOEXEC), EPROTO);
+    HAND(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), EPROTO);
+    HAND(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), EPROTO);
+    HAND(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), EPROTO); /* leads nowhere */
+    HAND(call_server(AF_INET, 0x7f000059), EPROTO);               /* and this elsewhere */
+    HAND(fcntl(server_fd, F_DUPFD_CLOEXEC, 0), EPROTO);
+    int stranger = call_server(AF_INET, 0x7f000058);
+    EXPECT_INTEGER(fchown(stranger, 65534, 65534), 0);
+    HAND(stranger, EPROTO);
+    two[0] = call_server(AF_INET, 0x7f000058);
+    two[1] = call_server(AF_INET, 0x7f000058);
+    expect_no_socket(fd, &wrong, NULL, 0, EPROTO);
+    wrong.has_socket = 0;
+    HAND(call_server(AF_INET, 0x7f000058), EPROTO);
+    expect_no_socket(fd, &wrong, NULL, 0, ECONNREFUSED); /* prod calls nobody unknown by itself */
+    wrong.has_socket = 1;
+    check(inet_pton(AF_INET6, "::ffff:127.77.0.1", wrong.original) == 1);
+    HAND(call_server(AF_INET, 0x7f4d0001), EPROTO);       /* ourselves */
+    EXPECT_INTEGER(hand_over(fd, &to_server, two, 2), 0); /* the kernel throws the second away */
+    EXPECT_INTEGER(count_fds(), before + 1);
+    EXPECT_INTEGER(hand_over(fd, &to_server, NULL, 0), EPROTO);
+    prod = false;
+    wrong = to_server;
+    wrong.has_socket = 0;
+    EXPECT_INTEGER(hand_over(fd, &wrong, NULL, 0), 0); /* instead of the former, whose socket goes */
+    EXPECT_INTEGER(count_fds(), before);
+    close(fd);
+    close(server_fd);
+    close_all();
+}
+
+TEST(sockets_that_nobody_takes_are_bounded)
+{
+    if (geteuid() != 0) {
+        puts("skipped: needs root");
+        return;
+    }
+    open_all();
+    start_server();
+    int fd = dial_and_be_heard();
+    size_t before = count_fds();
+    for (uint64_t i = 0; i < HANDED_PER_UID_MAX + 10; i++) {
+        int socket_fd = call_server(AF_INET, 0x7f000058);
+        to_server.cookie = COOKIE + i;
+        EXPECT_INTEGER(hand_over(fd, &to_server, &socket_fd, 1), i < HANDED_PER_UID_MAX ? 0 : ENOBUFS);
+    }
+    EXPECT_INTEGER(count_fds(), before + HANDED_PER_UID_MAX);
+    close(fd);
+    close_all();
+    EXPECT(count_fds() < before, "all are closed with the rest");
+    close(server_fd);
+}
+
+TEST(sockets_that_nobody_takes_are_closed_in_time)
+{
+    static struct handed handed;
+    const int64_t second = 1000000000;
+    int fds[2];
+    check(pipe2(fds, O_CLOEXEC) == 0);
+    EXPECT(handed_put(&handed, &(struct handed_row){1, 1 * second, 7, fds[0]}), "room");
+    EXPECT(handed_put(&handed, &(struct handed_row){1, 5 * second, 8, fds[1]}), "another user's");
+    handed_expire(&handed, 32 * second);
+    EXPECT_INTEGER(handed.count, 1);
+    EXPECT(fcntl(fds[0], F_GETFD) < 0, "closed");
+    EXPECT_INTEGER(handed_take(&handed, 1, 7), -1);
+    EXPECT_INTEGER(handed_take(&handed, 1, 8), fds[1]);
+    close(fds[1]);
 }
 
 /* The shim of a supervised program introduces the same socket; its datagram may come late. */

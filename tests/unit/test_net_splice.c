@@ -596,6 +596,101 @@ static void set_original(void)
     server.original.sin6_addr.s6_addr32[3] = htonl(next_original);
 }
 
+/* ---- a supervisor has called the original server ---- */
+
+/* Its socket goes to the next connection; the one that is returned is the server's end. */
+static int hand_over(int *ret_kept)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = server.original.sin6_port};
+    there.sin_addr.s_addr = server.original.sin6_addr.s6_addr32[3];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_INTEGER(connect(fd, (struct sockaddr *)&there, sizeof there), 0);
+    int original = take();
+    *ret_kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    atomic_store(&server.upstream, fd);
+    return original;
+}
+
+TEST(a_socket_that_was_handed_over_is_passed_on_to)
+{
+    start(PATIENT_MS);
+    int kept, original = hand_over(&kept), fd = client_socket(STAND_IN);
+    close(kept);
+    send_text(fd, "HELO there\r\n");
+    expect_text(original, "HELO there\r\n");
+    send_text(original, "250 hello\r\n");
+    expect_text(fd, "250 hello\r\n");
+    close(original);
+    expect_end(fd);
+    close(fd);
+    struct pollfd ready = {.fd = original_fd, .events = POLLIN};
+    EXPECT_INTEGER(poll(&ready, 1, 100), 0); /* nobody called a second time */
+    WAIT_FOR(listener_splice_count(server.listener) == 0);
+    stop();
+}
+
+TEST(over_which_a_server_that_speaks_first_is_heard_at_once)
+{
+    start(PATIENT_MS);
+    int kept, original = hand_over(&kept), fd = client_socket(STAND_IN);
+    send_text(original, "220 welcome\r\n");
+    expect_text(fd, "220 welcome\r\n");
+    close(kept);
+    close(original);
+    close(fd);
+    stop();
+}
+
+TEST(and_which_is_closed_when_the_name_is_governed)
+{
+    start(PATIENT_MS);
+    int kept, original = hand_over(&kept);
+    struct client client;
+    close(kept);
+    client_init(&client, STAND_IN);
+    EXPECT(client_shake(&client, "api.openai.com"), "not shaken");
+    client_echo(&client, "hello");
+    expect_end(original);
+    close(original);
+    client_done(&client);
+    WAIT_FOR(listener_splice_count(server.listener) == 0);
+    stop();
+}
+
+/* Whoever handed it over may still hold it, and change its flags: the loop must not wait for anybody. */
+TEST(whose_flags_are_not_ours_alone)
+{
+    start(PATIENT_MS);
+    int kept, original = hand_over(&kept), fd = client_socket(STAND_IN);
+    send_text(fd, "first");
+    expect_text(original, "first");
+    fcntl(kept, F_SETFL, 0);
+    send_text(original, "second"); /* read, and then nothing is there to read */
+    expect_text(fd, "second");
+    struct client client;
+    client_init(&client, OPENAI);
+    EXPECT(client_shake(&client, "api.openai.com"), "the loop is held up");
+    client_done(&client);
+    close(kept);
+    close(original);
+    expect_end(fd);
+    close(fd);
+    stop();
+}
+
+TEST(and_whose_failure_is_the_connections)
+{
+    start(PATIENT_MS);
+    int kept, original = hand_over(&kept);
+    close(kept);
+    reset(original);
+    int fd = client_socket(STAND_IN);
+    expect_reset(fd);
+    close(fd);
+    WAIT_FOR(listener_splice_count(server.listener) == 0);
+    stop();
+}
+
 TEST(unknown_originals_and_our_own_are_closed)
 {
     static const uint32_t originals[] = {0, OPENAI, STAND_IN, 0x7f4e0001};
