@@ -454,13 +454,14 @@ static void stop_services(struct agent *agent)
     struct settings *settings = retain_settings(agent); /* a reload may still be under way */
     const uint32_t drain_timeout_ms = settings->limits.drain_timeout_ms;
     config_release(settings);
-    log_event(EVENT_AGENT_STOPPING, NULL, "running calls may go on for %u ms, a second signal ends them now",
+    log_event(EVENT_AGENT_STOPPING, NULL,
+              "running calls, and what is passed on, may go on for %u ms; a second signal ends them now",
               drain_timeout_ms);
     control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
     agent->control = NULL;
     listener_stop(agent->listener);
     listener_stop(agent->base_url_listener);
-    if (!loops_drain(agent->loops, drain_timeout_ms, startup_is_second_signal))
+    if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal))
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
     loops_join(agent->loops);
 }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -124,13 +125,26 @@ static bool wait_drained(struct loops *loops, uint32_t timeout_ms)
     return is_drained;
 }
 
-bool loops_drain(struct loops *loops, uint32_t timeout_ms, bool (*is_cut_short)(void))
+/* Calls end by themselves; what is passed on, when its two ends say so. */
+static bool wait_calm(struct loops *loops, const struct listener *listener)
+{
+    bool is_drained = wait_drained(loops, DRAIN_SLICE_MS);
+    if (is_drained && listener_splice_count(listener) > 0) {
+        poll(NULL, 0, DRAIN_SLICE_MS);
+        is_drained = listener_splice_count(listener) == 0;
+    }
+    return is_drained;
+}
+
+bool loops_drain(struct loops *loops, const struct listener *listener, uint32_t timeout_ms, bool (*is_cut_short)(void))
 {
     for (unsigned i = 0; i < loops->count; i++)
         mailbox_post(loop_mailbox(loops->rows[i].loop), &loops->rows[i].drain);
     for (uint32_t waited_ms = 0; waited_ms < timeout_ms && !is_cut_short(); waited_ms += DRAIN_SLICE_MS)
-        if (wait_drained(loops, DRAIN_SLICE_MS))
+        if (wait_calm(loops, listener))
             return true;
+    if (wait_drained(loops, 0))
+        return true; /* what is passed on ends with its listener */
     for (unsigned i = 0; i < loops->count; i++)
         mailbox_post(loop_mailbox(loops->rows[i].loop), &loops->rows[i].abort);
     return wait_drained(loops, ABORT_MS);

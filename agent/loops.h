@@ -16,9 +16,10 @@ struct loops *loops_new(const struct settings *settings, const struct flow_servi
 struct flow_workers *loops_workers(struct loops *loops);
 /* They join the listeners (the second may be NULL) and run. */
 void loops_start(struct loops *loops, struct listener *listener, struct listener *base_url_listener);
-/* Takes no more requests and waits at most timeout_ms until the open exchanges have ended; what is left then, or once
+/* Takes no more requests and waits at most timeout_ms until the open exchanges have ended, and what is passed
+ * on as well; what is left then, or once
  * is_cut_short (asked ten times a second) says so, is ended now. False: not even that worked. */
-bool loops_drain(struct loops *loops, uint32_t timeout_ms, bool (*is_cut_short)(void));
+bool loops_drain(struct loops *loops, const struct listener *listener, uint32_t timeout_ms, bool (*is_cut_short)(void));
 /* Ends the threads. */
 void loops_join(struct loops *loops);
 void loops_free(struct loops *loops); /* joined, or never started; NULL is fine */

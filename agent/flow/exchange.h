@@ -257,6 +257,13 @@ struct flow_worker {
     struct histogram overhead, steps[STEP_COUNT];
 };
 
+/* admit.c */
+/* The kernel's word on who that is; false, and a line in the log: not one of those who may. */
+bool admit_peer(struct flow_worker *worker, struct connection *connection, struct identity_peer *ret_peer);
+/* The same, and a place of that user's, which the connection has until admit_release. */
+bool admit_connection(struct flow_worker *worker, struct connection *connection);
+void admit_release(uid_t uid);
+
 /* flow.c */
 void flow_run(struct exchange *exchange);
 struct exchange *exchange_new(struct flow_worker *worker, struct session *session);

@@ -7,9 +7,7 @@
 #include "flow/exchange.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct session {
@@ -258,48 +256,18 @@ static struct flow_worker *find_worker(const struct flow_workers *workers, const
     check_panic("loop without worker", __FILE__, __LINE__);
 }
 
-bool flow_is_admitted(const struct settings *settings, uid_t uid)
-{
-    return policy_is_uid_admitted(settings, uid) ||
-           (settings->access.gid_count && identity_is_member(uid, settings->access.gids, settings->access.gid_count));
-}
-
-/* Strangers may knock as often as they like; the log says so once a second, with how many it left out. */
-static void log_stranger(const char *why, unsigned number)
-{
-    static _Atomic int64_t last_second;
-    static atomic_uint left_out;
-    int64_t second = clock_monotonic_ns() / 1000000000, last = atomic_load(&last_second);
-    if (second == last || !atomic_compare_exchange_strong(&last_second, &last, second)) {
-        atomic_fetch_add(&left_out, 1);
-        return;
-    }
-    log_event(EVENT_PEER_REFUSED, NULL, "%s %u (%u more since the last line)", why, number,
-              atomic_exchange(&left_out, 0));
-}
-
-static bool admit_peer(struct flow_worker *worker, struct connection *connection, struct identity_peer *ret_peer)
-{
-    const struct connection_peer *ends = connection_peer(connection);
-    if (identity_find_peer(&ends->remote, &ends->local, ret_peer)) {
-        log_stranger("no process owns port", ntohs(ends->remote.sin_port));
-        return false;
-    }
-    struct settings *settings = worker->services->retain_settings(worker->services->context);
-    bool admitted = flow_is_admitted(settings, ret_peer->uid);
-    config_release(settings);
-    if (!admitted)
-        log_stranger("access.uids and access.gids do not list uid", ret_peer->uid);
-    return admitted;
-}
-
 static bool flow_accepted(void *context, struct connection *connection, const char *name, bool *ret_wait)
 {
     (void)name;
     struct flow_worker *worker = find_worker(context, connection_loop(connection));
-    struct identity_peer peer;
     *ret_wait = false;
-    return !worker->is_draining && admit_peer(worker, connection, &peer);
+    return !worker->is_draining && admit_connection(worker, connection);
+}
+
+static void flow_released(void *context, uint32_t owner)
+{
+    (void)context;
+    admit_release(owner);
 }
 
 /* An address of the set says by its stand-in what the program asked for, any other by its supervisor's announcement. */
@@ -357,6 +325,7 @@ struct listener_handler flow_listener_handler(struct flow_workers *workers)
     return (struct listener_handler){.accepted = flow_accepted,
                                      .redirected = flow_redirected,
                                      .established = flow_established,
+                                     .released = flow_released,
                                      .failed = flow_failed,
                                      .fds_exhausted = flow_fds_exhausted,
                                      .context = workers};

@@ -291,6 +291,9 @@ void listener_failed(struct connection *connection, const char *why)
 void listener_released(struct connection *connection)
 {
     struct member *member = connection->member;
+    const struct listener_handler *handler = &member->listener->handler;
+    if (connection->has_owner)
+        handler->released(handler->context, connection->owner);
     atomic_fetch_sub(&member->connection_count, 1);
     atomic_fetch_sub(member->listener->connection_count, 1);
     if (member->pause.heap_index && !member_is_full(member)) {

@@ -208,6 +208,12 @@ void connection_set_handler(struct connection *connection, const struct connecti
     connection->context = context;
 }
 
+void connection_set_owner(struct connection *connection, uint32_t owner)
+{
+    connection->owner = owner;
+    connection->has_owner = true;
+}
+
 const struct connection_peer *connection_peer(const struct connection *connection)
 {
     return &connection->peer;

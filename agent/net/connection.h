@@ -78,6 +78,8 @@ struct connection {
     bool name_is_refused;  /* the SNI was not the name of the address */
     bool has_server_name;  /* the SNI was there */
     bool is_watched;
+    bool has_owner;
+    uint32_t owner;   /* the handler's word */
     const char *name; /* governed name of the local address; lives as long as the certificates */
     const struct connection_handler *handler; /* NULL until set */
     void *context;

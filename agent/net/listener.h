@@ -35,7 +35,7 @@ struct listener {
     _Atomic(const struct listener_names *) names;
     atomic_bool is_stopped;
     atomic_bool fds_are_exhausted;
-    atomic_uint splice_count;                 /* redirected connections that are looked at or passed on */
+    atomic_uint splice_count;                 /* redirected connections that are passed on */
     atomic_uint own_count, *connection_count; /* of this listener; or of the one beside it */
     atomic_uint member_count;                 /* counted when complete: others may run already and look */
     struct member members[LISTENER_LOOPS_MAX];

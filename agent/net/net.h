@@ -91,6 +91,8 @@ struct connection_peer {
 };
 
 void connection_set_handler(struct connection *connection, const struct connection_handler *handler, void *context);
+/* Once, of an accepted connection: `released` gets it back. */
+void connection_set_owner(struct connection *connection, uint32_t owner);
 const struct connection_peer *connection_peer(const struct connection *connection);
 struct loop *connection_loop(struct connection *connection);
 bool connection_is_plain(const struct connection *connection); /* no TLS */
@@ -146,6 +148,8 @@ struct listener_handler {
     /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */
     void (*failed)(void *context, const struct connection_peer *peer, const char *why);
     void (*fds_exhausted)(void *context);
+    /* A connection that was given an owner is gone. */
+    void (*released)(void *context, uint32_t owner);
     void *context;
 };
 /* Maps local addresses to governed names: sorted array, owned by the caller, immutable while the listener lives or
@@ -177,7 +181,7 @@ void listener_stop(struct listener *listener);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
 unsigned listener_connection_count(const struct listener *listener);
-/* Of redirected connections, those that are looked at or passed on. */
+/* Of redirected connections, those that are passed on. */
 unsigned listener_splice_count(const struct listener *listener);
 /* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. NULL is
  * fine. */

@@ -36,7 +36,6 @@ struct splice {
     bool is_started, is_connecting; /* started without a descriptor: nobody answers */
     bool is_taken;                  /* the program's side is ours, no longer peek.c's */
     bool is_handed;                 /* the server's socket is the supervisor's, who may still hold it */
-    bool is_counted;                /* among the listener's */
     struct splice_side program, server;
 };
 
@@ -65,8 +64,6 @@ struct splice *splice_new(struct connection *connection, const struct sockaddr_i
     splice->is_handed = upstream_fd >= 0;
     splice_init_side(splice, &splice->program, &splice->server, connection->transport.fd);
     splice_init_side(splice, &splice->server, &splice->program, upstream_fd);
-    splice->is_counted = true;
-    atomic_fetch_add(&connection->member->listener->splice_count, 1);
     return splice;
 }
 
@@ -230,6 +227,7 @@ bool splice_is_started(const struct splice *splice)
 void splice_take(struct splice *splice)
 {
     splice->is_taken = true;
+    atomic_fetch_add(&splice->connection->member->listener->splice_count, 1);
     if (!splice->is_started)
         splice_start(splice);
     else if (splice->server.watch.fd < 0)
@@ -285,9 +283,9 @@ void splice_close(struct splice *splice, bool abort)
 {
     splice_watch(&splice->program, 0);
     splice_watch(&splice->server, 0);
-    if (splice->is_counted)
+    if (splice->is_taken)
         atomic_fetch_sub(&splice->connection->member->listener->splice_count, 1);
-    splice->is_counted = false;
+    splice->is_taken = false;
     if (splice->server.watch.fd < 0)
         return;
     struct linger reset = {.l_onoff = abort, .l_linger = 0};

@@ -114,6 +114,22 @@ def ask_plain(address):
     print(welcome.decode().strip(), "intact" if received == wanted else f"{len(received)} bytes", *peer[:2])
 
 
+def converse(address):
+    """Says what it reads from standard input, and at its end hears what the server makes of it."""
+    connection = socket.create_connection((address, 443), 30)
+    print(connection.recv(100).decode().strip(), flush=True)
+    said = b""
+    for line in sys.stdin:
+        connection.sendall(line.encode())
+        said += line.encode()
+    connection.shutdown(socket.SHUT_WR)
+    received = b""
+    while piece := connection.recv(1 << 20):
+        received += piece
+    wanted = f"{len(said)} {hashlib.sha256(said).hexdigest()}\n".encode() + b"z" * BULK
+    print("intact" if received == wanted else f"{len(received)} bytes")
+
+
 def post(connection, key):
     body = json.dumps({"model": "gpt-5.4-mini-mini", "messages": [{"role": "user", "content": "hello"}]})
     connection.sendall((f"POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\nauthorization: Bearer {key}\r\n"
@@ -179,14 +195,14 @@ def announced(runtime, address, key, name, pid=0, reached=""):
 
 
 def announced_often(runtime, address, times):
-    """As many as that, one after another, each with a socket of its own; half of them go no further."""
+    """As many as that, one after another, each with a socket of its own."""
     supervisor, heard = supervise(runtime), 0
-    for i in range(int(times)):
+    for _ in range(int(times)):
         raw, cookie = new_socket()
         handed = socket.create_connection((address, 443), 30)
         refused, there = announce(supervisor, cookie, address, 0, handed)
         handed.close()
-        if not refused and i % 2:
+        if not refused:
             raw.connect(there)
             heard += raw.recv(100).startswith(b"220")
         raw.close()

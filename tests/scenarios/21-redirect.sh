@@ -84,6 +84,39 @@ if [ "$(id -u)" = 0 ]; then
     is "as it is on an announced connection" \
         "$(LATE=1 ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.51 kt_cg_product_dev api.openai.com)" answered
     has "the provider's name at the same address is still governed" "$(python call 127.0.0.51)" answered
+
+    # ---- over a socket that its supervisor had connected ----
+    is "passed on over the supervisor's own connection" "$(ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.52 '' none 0 reached)" "220 welcome"
+    is "the provider's name is governed there, too" \
+        "$(ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.51 kt_cg_product_dev api.openai.com 0 reached)" answered
+    is "as it is when it comes late" \
+        "$(LATE=1 ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.51 kt_cg_product_dev api.openai.com 0 reached)" answered
+    for what in file unconnected elsewhere; do
+        is "a forged announcement: $what" "$(ELSEWHERE=127.0.0.51 ungoverned "$PY" "$PLAY" forged "$runtime" 127.0.0.52 $what)" "Protocol error"
+    done
+    is "none at all, in dev" "$(ungoverned "$PY" "$PLAY" forged "$runtime" 192.0.2.9 none)" believed
+    agent_pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+    count_fds() { ls "/proc/$agent_pid/fd" | wc -l; }
+    few_fds() { [ "$(count_fds)" -le "$1" ]; }
+    fds=$(count_fds)
+    is "500 connects, each with its socket" "$(ungoverned "$PY" "$PLAY" announced_often "$runtime" 127.0.0.52 500)" 500
+    check "leave the agent no descriptors" wait_for 10 few_fds $((fds + 5))
+
+    # ---- a stop waits for what is passed on ----
+    mkfifo "$T/say"
+    python converse 127.0.0.52 <"$T/say" >"$T/heard" &
+    talker=$!
+    exec 7>"$T/say"
+    check "a connection is passed on" wait_for 10 grep -q welcome "$T/heard"
+    "$TOLLGATE" stop >/dev/null 7>&- &
+    stopper=$!
+    check "the agent is stopping" wait_for 5 sh -c '! "$0" status >/dev/null 2>&1' "$TOLLGATE"
+    echo goes on >&7
+    exec 7>&-
+    wait "$talker"
+    is "which goes on until its own end" "$(tail -1 "$T/heard")" "intact"
+    wait "$stopper"
+    "$TOLLGATE" start --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" >/dev/null
     stop_servers
     SERVERS=
 else
