@@ -179,6 +179,14 @@ static bool find_original(void *context, uint32_t address, struct sockaddr_in6 *
     return true;
 }
 
+/* The loops run when the leak detector is open. */
+static void passed_on(void *context, const struct identity_peer *peer, const struct sockaddr_in6 *original,
+                      const char *server_name)
+{
+    struct agent *agent = context;
+    leaks_note_passed(agent->leaks, peer, original, server_name);
+}
+
 static enum error publish_map(void *context)
 {
     struct agent *agent = context;
@@ -230,7 +238,7 @@ static enum error open_alerts(struct agent *agent)
 
 static void open_leaks(struct agent *agent)
 {
-    const struct leaks_options options = {agent->journal, retain_settings, agent, agent->redirects};
+    const struct leaks_options options = {agent->journal, retain_settings, agent, agent->redirects, agent->identity};
     agent->leaks = leaks_open(&options);
 }
 
@@ -255,6 +263,7 @@ static void make_loops(struct agent *agent)
                                                   .cache = agent->cache,
                                                   .retain_settings = retain_settings,
                                                   .find_original = find_original,
+                                                  .passed_on = passed_on,
                                                   .context = agent};
     agent->loops = loops_new(agent->settings, &agent->flow_services);
     agent->listener_handler = flow_listener_handler(loops_workers(agent->loops));

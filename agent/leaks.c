@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See leaks.h. What is open now is a small table, replaced by every look; a connection is told by its cookie. */
+/* See leaks.h. What is open now is a small table, replaced by every look; a connection is told by its cookie. What the
+ * agent passes on by itself is passed.c's part, on the same thread. */
 #include "leaks.h"
 
 #include "base/check.h"
@@ -8,29 +9,13 @@
 #include "base/log.h"
 #include "base/pulse.h"
 #include "flow/flow.h"
-#include "identity/identity.h"
+#include "leak.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    LEAKS_MAX = 256,
-    AGENTS_MAX = 65536,
-    FRESH_MAX = 512,
-    LEAKS_PORT = 443,
-    EVENT_BYTES_MAX = 4096,
-    PAUSE_MS = 1000
-};
-
-struct leak {
-    struct identity_connection connection;
-    struct identity_claim claim;
-    int64_t since_ns; /* wall clock, when it was first seen */
-    bool is_said;     /* no: nobody was found who holds it; it may have been closed just now */
-};
+enum { LEAKS_MAX = 256, AGENTS_MAX = 65536, FRESH_MAX = 512, PAUSE_MS = 1000 };
 
 /* One look's findings. */
 struct table {
@@ -43,6 +28,7 @@ struct table {
 struct leaks {
     struct leaks_options options;
     struct pulse *pulse;
+    struct passed *passed;
     uint32_t waited_s;          /* of its thread: since it looked last */
     pthread_mutex_t look_lock;  /* one look at a time; the leaf locks of settings, journal and log are taken under it */
     struct table *now, *before; /* guarded by look_lock */
@@ -82,54 +68,6 @@ static void add_leak(struct table *table, const struct leak *leak)
         table->rows[table->count++] = *leak;
 }
 
-static const char *format_address(const struct identity_connection *connection, char text[INET6_ADDRSTRLEN])
-{
-    struct config_address address;
-    memcpy(address.bytes, connection->remote, sizeof address.bytes);
-    return redirects_format(&address, text);
-}
-
-static void write_members(struct buffer *out, const struct leak *leak)
-{
-    char address[INET6_ADDRSTRLEN];
-    json_write_member_integer(out, "uid", leak->connection.peer.uid);
-    json_write_member_integer(out, "pid", leak->claim.pid);
-    json_write_member_string(out, "executable", leak->claim.executable);
-    json_write_member_string(out, "directory", leak->claim.directory);
-    json_write_member_string(out, "host", format_address(&leak->connection, address));
-}
-
-/* An event like those of exchanges, so that whoever reads events meets it; it has no charge: nobody knows it. */
-static void record(const struct look *look, const struct leak *leak)
-{
-    char id_text[ID_TEXT_MAX], time_text[CLOCK_TEXT_MAX];
-    struct id id = id_new();
-    struct buffer out;
-    buffer_init(&out, EVENT_BYTES_MAX);
-    json_write_raw(&out, "{");
-    json_write_member_string(&out, "id", id_format(id, id_text));
-    json_write_member_string(&out, "time", clock_format(leak->since_ns, time_text));
-    json_write_member_string(&out, "kind", "ungoverned");
-    json_write_member_string(&out, "environment", config_environment_name(look->settings->environment));
-    write_members(&out, leak);
-    json_write_member_string(&out, "error", "ungoverned");
-    json_write_member_string(&out, "error_detail", "the program reached an address of a provider past the agent");
-    json_write_member_string(&out, "version", TOLLGATE_VERSION);
-    json_write_raw(&out, "}");
-    journal_append_event(look->leaks->options.journal, id, buffer_contents(&out));
-    buffer_done(&out);
-}
-
-static void say(const struct look *look, const struct leak *leak)
-{
-    char address[INET6_ADDRSTRLEN];
-    log_event(EVENT_UNGOVERNED, NULL, "%s (pid %d, uid %u) is connected to %s port %d: start it with tollgate run",
-              leak->claim.executable[0] ? leak->claim.executable : "a program that this agent cannot see",
-              (int)leak->claim.pid, (unsigned)leak->connection.peer.uid, format_address(&leak->connection, address),
-              LEAKS_PORT);
-    record(look, leak);
-}
-
 /* Whose spending is this agent's business: those who may use it. */
 static void visit(void *context, const struct identity_connection *connection)
 {
@@ -160,7 +98,9 @@ static void judge(struct look *look, struct leak *leak)
     }
     leak->is_said = leak->claim.pid != 0 || is_second_look;
     if (leak->is_said && now->count < LEAKS_MAX)
-        say(look, leak);
+        leak_say(leak, look->leaks->options.journal, look->settings->environment,
+                 &(struct leak_words){"is connected to", ": start it with tollgate run",
+                                      "the program reached an address of a provider past the agent"});
     add_leak(now, leak);
 }
 
@@ -192,7 +132,7 @@ static void look_around(struct leaks *leaks)
     look->leaks = leaks;
     look->settings = settings;
     begin_table(leaks);
-    if (identity_list_connections(LEAKS_PORT, visit, look))
+    if (identity_list_connections(LEAK_PORT, visit, look))
         log_event(EVENT_LEAKS_UNKNOWN, NULL, "the kernel does not list the connections of this machine");
     identify_fresh(look);
     qsort(leaks->now->agents, leaks->now->agent_count, sizeof *leaks->now->agents, compare_cookies);
@@ -214,7 +154,10 @@ static void beat(void *context)
 {
     struct leaks *leaks = context;
     uint32_t pause_s = find_pause_s(leaks);
-    if (!pause_s || leaks->waited_s++ < pause_s)
+    if (!pause_s)
+        return;
+    passed_say(leaks->passed);
+    if (leaks->waited_s++ < pause_s)
         return;
     leaks->waited_s = 1;
     pthread_mutex_lock(&leaks->look_lock);
@@ -231,6 +174,7 @@ struct leaks *leaks_open(const struct leaks_options *options)
     leaks->before = calloc(1, sizeof *leaks->before);
     check(leaks->now != NULL && leaks->before != NULL);
     pthread_mutex_init(&leaks->look_lock, NULL);
+    leaks->passed = passed_new(options);
     leaks->pulse = pulse_start(beat, leaks, PAUSE_MS);
     return leaks;
 }
@@ -240,10 +184,17 @@ void leaks_close(struct leaks *leaks)
     if (!leaks)
         return;
     pulse_stop(leaks->pulse);
+    passed_free(leaks->passed);
     pthread_mutex_destroy(&leaks->look_lock);
     free(leaks->now);
     free(leaks->before);
     free(leaks);
+}
+
+void leaks_note_passed(struct leaks *leaks, const struct identity_peer *peer, const struct sockaddr_in6 *original,
+                       const char *server_name)
+{
+    passed_note(leaks->passed, peer, original, server_name);
 }
 
 void leaks_write(struct leaks *leaks, struct buffer *out)
@@ -257,7 +208,7 @@ void leaks_write(struct leaks *leaks, struct buffer *out)
         if (!leak->is_said)
             continue;
         json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");
-        write_members(out, leak);
+        leak_write_members(leak, out);
         json_write_member_string(out, "since", clock_format(leak->since_ns, time_text));
         json_write_raw(out, "}");
     }

@@ -31,6 +31,9 @@ struct flow_services {
     /* The address of a provider that `address` (host order, in the redirect network) stands for; false: none. Any
      * thread. */
     bool (*find_original)(void *context, uint32_t address, struct sockaddr_in6 *ret_original);
+    /* That peer's connection is passed on, unread; server_name: what it named, "" nothing. On the loops. */
+    void (*passed_on)(void *context, const struct identity_peer *peer, const struct sockaddr_in6 *original,
+                      const char *server_name);
     void *context;
 };
 

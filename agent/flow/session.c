@@ -284,6 +284,16 @@ static bool flow_redirected(void *context, struct connection *connection, struct
            identity_take_redirect(services->identity, &peer, ret_original, ret_upstream_fd);
 }
 
+static void flow_passed_on(void *context, struct connection *connection, const struct sockaddr_in6 *original,
+                           const char *server_name)
+{
+    const struct flow_services *services = find_worker(context, connection_loop(connection))->services;
+    const struct connection_peer *ends = connection_peer(connection);
+    struct identity_peer peer;
+    if (identity_find_peer(&ends->remote, &ends->local, &peer) == ERROR_OK)
+        services->passed_on(services->context, &peer, original, server_name);
+}
+
 static bool flow_established(void *context, struct connection *connection, const char *name)
 {
     struct flow_worker *worker = find_worker(context, connection_loop(connection));
@@ -324,6 +334,7 @@ struct listener_handler flow_listener_handler(struct flow_workers *workers)
 {
     return (struct listener_handler){.accepted = flow_accepted,
                                      .redirected = flow_redirected,
+                                     .passed_on = flow_passed_on,
                                      .established = flow_established,
                                      .released = flow_released,
                                      .failed = flow_failed,

@@ -287,6 +287,13 @@ void listener_failed(struct connection *connection, const char *why)
     handler->failed(handler->context, &connection->peer, why);
 }
 
+void listener_passed_on(struct connection *connection, const struct sockaddr_in6 *original, const char *server_name)
+{
+    const struct listener_handler *handler = &connection->member->listener->handler;
+    if (handler->passed_on)
+        handler->passed_on(handler->context, connection, original, server_name);
+}
+
 /* A place has become free: no need to wait for the timer. */
 void listener_released(struct connection *connection)
 {

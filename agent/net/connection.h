@@ -142,8 +142,9 @@ void peek_start(struct connection *connection, const struct sockaddr_in6 *origin
                 uint32_t timeout_ms);
 void peek_ready(struct connection *connection, uint32_t events);
 void peek_expired(struct connection *connection);
-/* For splice.c. The original server was first to speak, or left: no more looking. */
-void peek_pass_on(struct connection *connection);
+/* For splice.c. The original server was first to speak, or left: no more looking. server_name: what was found until
+ * then. */
+void peek_pass_on(struct connection *connection, const char *server_name);
 /* Nobody answers at the original address: the program may still name a governed server, but not for ever. */
 void peek_limit(struct connection *connection);
 
@@ -155,6 +156,7 @@ bool splice_has_more(struct splice *splice, size_t bytes);
  * socket is left alone. */
 void splice_start(struct splice *splice);
 bool splice_is_started(const struct splice *splice);
+const struct sockaddr_in6 *splice_original(const struct splice *splice);
 /* Passes bytes on, started or not; the program's socket may be watched by nobody else. */
 void splice_take(struct splice *splice);
 /* Lets go of both sockets and closes the original one. */
@@ -168,6 +170,7 @@ void listener_secure(struct connection *connection, const char *name);
 /* listener.c, for connection.c: the handshake is complete (false: close), failed, or the connection is gone. */
 bool listener_established(struct connection *connection);
 void listener_failed(struct connection *connection, const char *why);
+void listener_passed_on(struct connection *connection, const struct sockaddr_in6 *original, const char *server_name);
 void listener_released(struct connection *connection);
 
 #endif

@@ -143,6 +143,10 @@ struct listener_handler {
      * connecting to it, which the connection then owns. False: nobody knows, closed without a byte. May be NULL. */
     bool (*redirected)(void *context, struct connection *connection, struct sockaddr_in6 *ret_original,
                        int *ret_upstream_fd);
+    /* For whoever wants to know: such a connection is passed on to `original` from now on. server_name: what its first
+     * flight named, lower case; "": nothing that could be read. May be NULL. */
+    void (*passed_on)(void *context, struct connection *connection, const struct sockaddr_in6 *original,
+                      const char *server_name);
     /* The TLS handshake is complete (or there is none): set the handler here. False: close. */
     bool (*established)(void *context, struct connection *connection, const char *name);
     /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */

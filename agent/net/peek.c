@@ -32,10 +32,11 @@ static void peek_finish(struct connection *connection)
     peek_set_low_water(connection, 1);
 }
 
-void peek_pass_on(struct connection *connection)
+void peek_pass_on(struct connection *connection, const char *server_name)
 {
     peek_finish(connection);
     connection->state = CONNECTION_SPLICED;
+    listener_passed_on(connection, splice_original(connection->splice), server_name);
     splice_take(connection->splice);
 }
 
@@ -86,7 +87,7 @@ static void peek_look(struct connection *connection, bool is_last)
     else if (verdict == HELLO_INCOMPLETE && can_grow)
         peek_wait(connection, (size_t)got);
     else
-        peek_pass_on(connection);
+        peek_pass_on(connection, verdict == HELLO_NAMED ? name : "");
 }
 
 void peek_ready(struct connection *connection, uint32_t events)

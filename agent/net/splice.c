@@ -224,6 +224,11 @@ bool splice_is_started(const struct splice *splice)
     return splice->is_started;
 }
 
+const struct sockaddr_in6 *splice_original(const struct splice *splice)
+{
+    return &splice->original;
+}
+
 void splice_take(struct splice *splice)
 {
     splice->is_taken = true;
@@ -247,7 +252,7 @@ static bool splice_is_connected(const struct splice *splice)
 static void splice_ready_early(struct splice *splice, uint32_t events)
 {
     if (!splice->is_connecting) {
-        peek_pass_on(splice->connection);
+        peek_pass_on(splice->connection, "");
         return;
     }
     splice->is_connecting = false;

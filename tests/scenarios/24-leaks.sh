@@ -65,7 +65,8 @@ P
     check "it becomes an event" wait_for 10 bash -c "'$TOLLGATE' events --json --limit 5 | grep -q '\"kind\": *\"ungoverned\"'"
     "$TOLLGATE" ps >/dev/null # each is another look
     "$TOLLGATE" ps >/dev/null
-    is "one event, however often it is seen" "$("$TOLLGATE" events --json --limit 50 | grep -c '"kind": *"ungoverned"')" 1
+    ungoverned_events() { "$TOLLGATE" events --json --limit 50 | json 'sum(e.get("kind") == "ungoverned" for e in d["events"])'; }
+    is "one event, however often it is seen" "$(ungoverned_events)" 1
     check "the log says it" grep -q UNGOVERNED "$T/s/tollgate/dev/agent.log"
     check "why explains it" bash -c "'$TOLLGATE' why last | grep -q 'past the agent'"
     "$TOLLGATE" doctor >"$T/doctor"
@@ -75,6 +76,35 @@ P
     wait "${started[-1]}" 2>/dev/null
     "$TOLLGATE" ps >"$T/ps"
     check "gone: exit 0 again" [ $? -eq 0 ]
+    # Through the agent, to that address, but with no governed name: it is passed on, and said.
+    cat >"$T/passed.py" <<'P'
+import socket, ssl, sys
+for name in sys.argv[1:]:
+    client = socket.create_connection(("127.0.0.61", 443))
+    if name == "-":
+        client.sendall(b"no handshake")
+        client.shutdown(socket.SHUT_WR)
+    else:
+        client.settimeout(0.3)
+        try:
+            ssl.create_default_context().wrap_socket(client, server_hostname=name)
+        except OSError:
+            pass
+P
+    governed_quietly /usr/bin/python3 "$T/passed.py" other.test other.test elsewhere.test
+    passed_events() { "$TOLLGATE" events --json --limit 50 | json 'sum("passed the program on" in (e.get("error_detail") or "") for e in d["events"])'; }
+    one_passed() { [ "$(passed_events)" = 1 ]; }
+    check "what names another server at a provider's address is an event" wait_for 10 one_passed
+    governed_quietly curl -sS -m 1 --resolve third.test:443:127.0.0.61 https://third.test/ >/dev/null 2>&1
+    two_passed() { [ "$(passed_events)" = 2 ]; }
+    check "once for each program" wait_for 10 two_passed
+    log=$T/s/tollgate/dev/agent.log
+    check "with words that say which" grep -Eq 'UNGOVERNED.*/python3[.0-9]* \(pid [1-9][0-9]*, uid [0-9]+\) was passed on to 127.0.0.61 port 443, and named other.test, which is not governed' "$log"
+    check "why has them" bash -c "'$TOLLGATE' why last | grep -q 'it named third.test, which is not governed'"
+    cp "$(readlink -f /usr/bin/python3)" "$T/another"
+    governed_quietly "$T/another" "$T/passed.py" -
+    check "nothing that could be read is said, too" wait_for 10 grep -q 'another (pid .* and named no server' "$log"
+    before=$(ungoverned_events)
     # An agent of another installation, whose file an upgrade has taken away: it waits for the same address.
     mkdir "$T/other"
     cp "$BUILD/tollgated" "$T/other/"
@@ -90,7 +120,7 @@ P
     "$TOLLGATE" ps >"$T/ps"
     check "an agent's call is no leak, whichever agent's" [ $? -eq 0 ]
     check "the call was still there" calls_the_address
-    is "nor an event" "$("$TOLLGATE" events --json --limit 50 | grep -c '"kind": *"ungoverned"')" 1
+    is "nor an event" "$(ungoverned_events)" "$before"
     kill "${started[-1]}"
     check "another agent stops" "$TOLLGATE" stop "${other[@]}"
 fi
