@@ -34,7 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_FILES = 1024, SUPERVISE_TRY_MS = 5000 };
+enum { SUPERVISE_RETRY_MS = 20, SUPERVISE_LOOK_MS = 500, SUPERVISE_FILES = 1024, SUPERVISE_TRY_MS = 5000 };
 
 /* What the program must find as the caller left it. */
 struct origin {
@@ -100,6 +100,8 @@ struct server {
     int link; /* -1: the front is gone */
     int signals, program_fd;
     pid_t front, program; /* 0: it has ended */
+    bool has_stopped;     /* the program, by us */
+    long long look_ms;    /* when the front is to be looked at */
     struct supervise_shared *shared;
     struct serve serve;
 };
@@ -122,11 +124,47 @@ static void server_lose_front(struct server *server)
 
 static void server_note_program(struct server *server, int status)
 {
+    if (WIFSTOPPED(status) && server->has_stopped)
+        return; /* the front needs no telling: it was first */
     if (WIFSTOPPED(status)) {
         __atomic_store_n(&server->shared->stop_signal, WSTOPSIG(status), __ATOMIC_SEQ_CST);
         server_tell(server, LINK_STOPPED, WSTOPSIG(status), 0);
     } else {
+        server->has_stopped = false;
         __atomic_store_n(&server->shared->stop_signal, 0, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* proc(5): "PID (NAME) STATE …", and a name may hold anything. */
+static bool server_finds_front_stopped(const struct server *server)
+{
+    char path[40], line[100] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)server->front);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    const char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    fclose(file);
+    return end && strncmp(end, ") T", 3) == 0;
+}
+
+/*
+ * SIGSTOP cannot be caught, and tells nobody but the front's parent: whoever stopped the front with it meant the
+ * program. Seen within SUPERVISE_LOOK_MS; a front that stopped itself for the program's sake is another matter.
+ */
+static void server_follow_front(struct server *server)
+{
+    long long now = supervise_now_ms();
+    if (server->link < 0 || server->program <= 0 || now < server->look_ms)
+        return;
+    server->look_ms = now + SUPERVISE_LOOK_MS;
+    bool is_stopped = server_finds_front_stopped(server);
+    bool is_own = __atomic_load_n(&server->shared->front_is_stopped, __ATOMIC_SEQ_CST);
+    if (is_stopped && !is_own && !server->has_stopped) {
+        server->has_stopped = true;
+        kill(server->program, SIGSTOP);
+    } else if (!is_stopped && server->has_stopped) {
+        kill(server->program, SIGCONT);
     }
 }
 
@@ -193,7 +231,9 @@ static _Noreturn void server_loop(struct server *server)
     struct pollfd fds[SUPERVISE_POLL_MAX];
     bool is_last = !server_reap(server);
     while (!is_last) {
-        int timeout_ms = server_wake_front(server) ? SUPERVISE_RETRY_MS : -1;
+        int timeout_ms = server->link >= 0 ? SUPERVISE_LOOK_MS : -1;
+        if (server_wake_front(server))
+            timeout_ms = SUPERVISE_RETRY_MS;
         fds[0] = (struct pollfd){.fd = server->signals, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = server->link, .events = POLLIN};
         size_t count = serve_prepare(&server->serve, fds + 2, &timeout_ms);
@@ -205,6 +245,7 @@ static _Noreturn void server_loop(struct server *server)
         if (fds[1].revents)
             server_answer_front(server); /* which may take a SIGCHLD away from us */
         serve_work(&server->serve, fds + 2, count);
+        server_follow_front(server);
         is_last = (fds[0].revents || fds[1].revents) && !server_reap(server);
     }
     server_end(server);

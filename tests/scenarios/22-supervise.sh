@@ -384,6 +384,20 @@ check_signals() {
     wait "$front"
     is "signals sent to the front are the program's" "$(grep ^signal "$output" | tr '\n' ' ')" \
         "signal 1 times 1 signal 15 times 1 signal 18 times 1 signal 36 times 1 "
+    start_job "$output" "$DIR/static" count
+    is_stopped() { [ "$(ps -o stat= -p "$program" | cut -c1)" = T ]; }
+    is_running() { ! is_stopped; }
+    for number in STOP TSTP STOP; do
+        kill -$number "$front"
+        wait_for 10 is_stopped
+        is "SIG$number stops the program" "$(is_stopped; echo $?)" 0
+        kill -CONT "$front"
+        wait_for 10 is_running
+        is "SIGCONT continues it after SIG$number" "$(is_running; echo $?)" 0
+    done
+    kill -USR2 "$front"
+    wait "$front"
+    is "and its end is relayed" "$?" 0
     cat >"$DIR/group.py" <<'P'
 import os, signal, subprocess, sys, time
 job = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True, preexec_fn=os.setpgrp)
