@@ -16,7 +16,7 @@ chmod 755 "$T" "$T/bin/as-agent"
 chmod 644 "$T/providers.yaml" "$T/provider-ca.pem"
 TOLLGATE=$T/bin/as-agent ENVIRONMENT=prod
 policy <<'Y'
-capture: {base_urls: true}
+capture: {base_urls: true, addresses: ["203.0.113.9"]}
 providers:
   targets:
     - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
