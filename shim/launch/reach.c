@@ -87,7 +87,9 @@ static int reach_connect(int fd, const struct destination *destination)
  */
 static bool reach_is_fit(const struct pending *pending)
 {
-    bool is_mapped = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)pending->destination.original);
+    struct in6_addr original;
+    memcpy(&original, pending->destination.original, sizeof original);
+    bool is_mapped = IN6_IS_ADDR_V4MAPPED(&original);
     if (pending->destination.family == AF_INET6 &&
         ((is_mapped && socket_option(pending->fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0) ||
          !socket_can_be_mapped(pending->fd)))
