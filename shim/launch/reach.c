@@ -56,6 +56,7 @@ static bool reach_bind(int from, int to)
     union reach_address own;
     socklen_t size = sizeof own;
     int on = 1;
+    memset(&own, 0, sizeof own);
     if (getsockname(from, &own.any, &size) != 0)
         return false;
     bool is_bound = own.any.sa_family == AF_INET6 ? !IN6_IS_ADDR_UNSPECIFIED(&own.v6.sin6_addr)

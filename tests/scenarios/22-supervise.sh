@@ -124,7 +124,7 @@ check_connects() {
 # What is true of an address that nobody knows, the program hears, and before the agent does.
 check_truth() {
     [ -n "$OTHERS" ] || { skip "addresses of anybody's" "needs a network namespace"; return; }
-    local program front
+    local program front before
     : >"$DIR/agent.log"
     for program in "${PROGRAMS[@]}"; do
         has "$program: refused" "$(supervised "$DIR/$program" connect $REFUSED 443)" "onnection refused"
@@ -154,6 +154,10 @@ check_truth() {
     is "connected after a while" "$(echo accept >"$DIR/late.$LATE"; supervised "$DIR/static" connect $LATE 443)" "connected: agent 127.78.0.1"
     is "and so with a signal each millisecond" "$(echo accept >"$DIR/late.$LATE_TOO"; supervised "$DIR/static" storm $LATE_TOO 443 1)" \
         "connected 1, EINTR 0, EISCONN 0, other 0"
+    packets() { awk '$1 == "silent1:" { print $3 }' /proc/net/dev; }
+    before=$(packets)
+    supervised timeout 1 "$DIR/static" storm $SILENT 443 1 >/dev/null
+    is "which is one call, not one for each" "$(($(packets) - before < 8))" 1
     is "from an address of its own" "$(supervised "$DIR/static" from $OTHER 443 $REFUSED)" "connected: agent 127.78.0.1"
     has "that the server sees" "$(tail -1 "$DIR/others.out")" "from $REFUSED"
     is "bound to a device: goes its own way" "$(supervised "$DIR/static" device $OTHER 443 lo)" "connected: other $OTHER"
