@@ -3,6 +3,10 @@
  * The supervisor's own connection to where a program wants to go, so that the program hears the truth about it before
  * the agent has its socket: a socket like the program's, and the question whether a signal waits for the program's
  * thread meanwhile. Called by serve.c; never waits, and changes nothing of the program's.
+ *
+ *   begin ── at once, or when the socket says so ──▶ refused, unreachable: the program's errno; connected: announced
+ *     ├─ a program that does not want to wait, after REACH_HOLD_MS ──▶ announced, still connecting
+ *     └─ interrupted, or its own time is over ──▶ parked: what it had begun is there when the call comes again
  */
 #include "shim/launch/supervise.h"
 
@@ -16,6 +20,14 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* Linux 5.14 */
 #endif
+
+/* So long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
+ * interrupted call may take to come again. */
+enum { REACH_HOLD_MS = 50, REACH_ASK_MS = 50, REACH_PARK_MS = 2000 };
+/* The kernel's own: it calls the handler, and then EINTR or the call again (signal(7), SA_RESTART). */
+enum { REACH_ERESTARTSYS = 512 };
+/* UNFIT: no socket of ours can stand for the program's, or the program's cannot come to the agent. */
+enum { REACH_UNFIT = -1, REACH_FOREVER_MS = 1 << 30 };
 
 /* What decides where a connect leads, and for how long it is tried. */
 static const struct reach_option {
@@ -98,7 +110,9 @@ static bool reach_is_fit(const struct pending *pending)
     return socket_option(pending->fd, SOL_SOCKET, SO_BINDTOIFINDEX) <= 0;
 }
 
-int reach_start(struct pending *pending)
+/* Makes pending->upstream. 0: connected; EINPROGRESS: SO_ERROR is the outcome once it can be written to; another errno
+ * is what the program's own connect would have come to. */
+static int reach_start(struct pending *pending)
 {
     if (!reach_is_fit(pending))
         return REACH_UNFIT;
@@ -116,7 +130,8 @@ int reach_start(struct pending *pending)
     return error;
 }
 
-long long reach_patience_ms(int fd)
+/* SO_SNDTIMEO; FOREVER: until the kernel gives up. */
+static long long reach_patience_ms(int fd)
 {
     struct timeval own = {0, 0};
     socklen_t size = sizeof own;
@@ -130,7 +145,7 @@ long long reach_patience_ms(int fd)
  * to the whole process the kernel gives the first thread its share, unless it blocks them; another thread's share
  * cannot be seen from here.
  */
-bool reach_is_interrupted(pid_t thread)
+static bool reach_is_interrupted(pid_t thread)
 {
     char path[40], line[160];
     uint64_t own = 0, shared = 0, blocked = 0, ignored = 0;
@@ -147,4 +162,86 @@ bool reach_is_interrupted(pid_t thread)
     if (file)
         fclose(file);
     return ((own | (process == thread ? shared : 0)) & ~blocked & ~ignored) != 0;
+}
+
+/* ---- the call ---- */
+
+/* Our connection of an interrupted call to the same address; -1: there is none. */
+static int reach_unpark(struct serve *serve, const struct pending *pending)
+{
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++) {
+        struct pending *parked = &serve->pendings[i];
+        if (parked->state != PENDING_PARKED || parked->cookie != pending->cookie ||
+            parked->destination.port != pending->destination.port ||
+            memcmp(parked->destination.original, pending->destination.original, 16) != 0)
+            continue;
+        int upstream = parked->upstream;
+        parked->upstream = -1;
+        serve_finish(serve, i);
+        return upstream;
+    }
+    return -1;
+}
+
+/* The call ends for now; what it has begun is kept, as the kernel keeps a connect that was interrupted. */
+static void reach_park(struct serve *serve, int index, int error)
+{
+    struct pending *pending = &serve->pendings[index];
+    serve_send(serve, index, error, 0);
+    close(pending->fd);
+    pending->fd = -1;
+    pending->state = PENDING_PARKED;
+    pending->deadline_ms = supervise_now_ms() + REACH_PARK_MS;
+    memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
+}
+
+void reach_begin(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    long long now = supervise_now_ms();
+    if (announce_find(&serve->announce) == ANNOUNCE_NOBODY) {
+        serve_go_on(serve, index);
+        return;
+    }
+    pending->upstream = reach_unpark(serve, pending);
+    int error = pending->upstream >= 0 ? EINPROGRESS : reach_start(pending);
+    if (error == EINPROGRESS) {
+        pending->state = PENDING_REACHING;
+        pending->deadline_ms = now + (pending->is_blocking ? reach_patience_ms(pending->fd) : REACH_HOLD_MS);
+        pending->look_ms = now + REACH_ASK_MS;
+    } else if (error == REACH_UNFIT) {
+        serve_go_on(serve, index);
+    } else if (error != 0) {
+        serve_answer(serve, index, error, 0);
+    } else {
+        serve_begin_announcing(serve, index);
+    }
+}
+
+void reach_end(struct serve *serve, int index)
+{
+    int error = socket_option(serve->pendings[index].upstream, SOL_SOCKET, SO_ERROR);
+    if (error != 0)
+        serve_answer(serve, index, error, 0);
+    else if (serve_is_waiting(serve, index))
+        serve_begin_announcing(serve, index);
+    else
+        serve_finish(serve, index);
+}
+
+void reach_check(struct serve *serve, int index, long long now_ms)
+{
+    struct pending *pending = &serve->pendings[index];
+    bool is_late = pending->deadline_ms <= now_ms;
+    if (!is_late && (!pending->is_blocking || pending->look_ms > now_ms))
+        return;
+    pending->look_ms = now_ms + REACH_ASK_MS;
+    if (!serve_is_waiting(serve, index))
+        serve_finish(serve, index);
+    else if (is_late && !pending->is_blocking)
+        serve_begin_announcing(serve, index);
+    else if (is_late)
+        reach_park(serve, index, EINPROGRESS);
+    else if (reach_is_interrupted((pid_t)serve->shared->notices[index].call.pid))
+        reach_park(serve, index, REACH_ERESTARTSYS);
 }

@@ -16,7 +16,7 @@
  *
  * An address that nobody knows is called by a socket of ours first, so that the program hears of it what it would have
  * heard without us; the agent gets that socket, and passes the connection on to it or closes it. A program that does
- * not want to wait is held for SERVE_HOLD_MS, then its connect goes on while ours is still open: if that fails, its
+ * not want to wait is held for REACH_HOLD_MS, then its connect goes on while ours is still open: if that fails, its
  * connection is reset.
  *
  * A call for a provider's address is never let go on in the kernel, which would read the address again from memory that
@@ -42,11 +42,6 @@
 
 enum { SERVE_AGENT_MS = 2000, SERVE_AGAIN_MS = 10, SERVE_HANGUPS_MAX = 5, SERVE_CONNECT_MS = 10000 };
 enum { SERVE_LOOK_US = 100 };
-/* Reaching: so long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
- * interrupted call may take to come again. */
-enum { SERVE_HOLD_MS = 50, SERVE_ASK_MS = 50, SERVE_PARK_MS = 2000 };
-/* The kernel's own: it calls the handler, and then EINTR or the call again (signal(7), SA_RESTART). */
-enum { SERVE_ERESTARTSYS = 512 };
 
 void serve_open(struct serve *serve, int listener, struct supervise_shared *shared)
 {
@@ -63,15 +58,14 @@ static struct seccomp_notif *serve_call(struct serve *serve, int index)
     return &serve->shared->notices[index].call;
 }
 
-/* Nothing is done to a program before this said yes; an answer to one that is gone goes nowhere by itself. */
-static bool serve_is_waiting(struct serve *serve, int index)
+bool serve_is_waiting(struct serve *serve, int index)
 {
     return ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &serve_call(serve, index)->id) == 0;
 }
 
 /* ---- answers ---- */
 
-static void serve_finish(struct serve *serve, int index)
+void serve_finish(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
     if (pending->fd >= 0)
@@ -83,8 +77,7 @@ static void serve_finish(struct serve *serve, int index)
     memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
 }
 
-/* `error` as the kernel counts it: 0 or a positive errno. A program that was killed meanwhile hears nothing. */
-static void serve_send(struct serve *serve, int index, int error, uint32_t flags)
+void serve_send(struct serve *serve, int index, int error, uint32_t flags)
 {
     union {
         struct seccomp_notif_resp call;
@@ -97,13 +90,13 @@ static void serve_send(struct serve *serve, int index, int error, uint32_t flags
     ioctl(serve->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
-static void serve_answer(struct serve *serve, int index, int error, uint32_t flags)
+void serve_answer(struct serve *serve, int index, int error, uint32_t flags)
 {
     serve_send(serve, index, error, flags);
     serve_finish(serve, index);
 }
 
-static void serve_go_on(struct serve *serve, int index)
+void serve_go_on(struct serve *serve, int index)
 {
     serve_answer(serve, index, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
@@ -215,92 +208,10 @@ static void serve_announce(struct serve *serve, int index)
     }
 }
 
-static void serve_begin_announcing(struct serve *serve, int index)
+void serve_begin_announcing(struct serve *serve, int index)
 {
     serve->pendings[index].deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
     serve_announce(serve, index);
-}
-
-/* ---- the original address ---- */
-
-/* Our connection of an interrupted call to the same address; -1: there is none. */
-static int serve_unpark(struct serve *serve, const struct pending *pending)
-{
-    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++) {
-        struct pending *parked = &serve->pendings[i];
-        if (parked->state != PENDING_PARKED || parked->cookie != pending->cookie ||
-            parked->destination.port != pending->destination.port ||
-            memcmp(parked->destination.original, pending->destination.original, 16) != 0)
-            continue;
-        int upstream = parked->upstream;
-        parked->upstream = -1;
-        serve_finish(serve, i);
-        return upstream;
-    }
-    return -1;
-}
-
-/* The call ends for now; what it has begun is kept, as the kernel keeps a connect that was interrupted. */
-static void serve_park(struct serve *serve, int index, int error)
-{
-    struct pending *pending = &serve->pendings[index];
-    serve_send(serve, index, error, 0);
-    close(pending->fd);
-    pending->fd = -1;
-    pending->state = PENDING_PARKED;
-    pending->deadline_ms = supervise_now_ms() + SERVE_PARK_MS;
-    memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
-}
-
-static void serve_reach(struct serve *serve, int index)
-{
-    struct pending *pending = &serve->pendings[index];
-    long long now = supervise_now_ms();
-    if (announce_find(&serve->announce) == ANNOUNCE_NOBODY) {
-        serve_go_on(serve, index);
-        return;
-    }
-    pending->upstream = serve_unpark(serve, pending);
-    int error = pending->upstream >= 0 ? EINPROGRESS : reach_start(pending);
-    if (error == EINPROGRESS) {
-        pending->state = PENDING_REACHING;
-        pending->deadline_ms = now + (pending->is_blocking ? reach_patience_ms(pending->fd) : SERVE_HOLD_MS);
-        pending->look_ms = now + SERVE_ASK_MS;
-    } else if (error == REACH_UNFIT) {
-        serve_go_on(serve, index);
-    } else if (error != 0) {
-        serve_answer(serve, index, error, 0);
-    } else {
-        serve_begin_announcing(serve, index);
-    }
-}
-
-static void serve_end_reach(struct serve *serve, int index)
-{
-    int error = socket_option(serve->pendings[index].upstream, SOL_SOCKET, SO_ERROR);
-    if (error != 0)
-        serve_answer(serve, index, error, 0);
-    else if (serve_is_waiting(serve, index))
-        serve_begin_announcing(serve, index);
-    else
-        serve_finish(serve, index);
-}
-
-static void serve_check_reach(struct serve *serve, int index, long long now)
-{
-    struct pending *pending = &serve->pendings[index];
-    bool is_late = pending->deadline_ms <= now;
-    if (!is_late && (!pending->is_blocking || pending->look_ms > now))
-        return;
-    pending->look_ms = now + SERVE_ASK_MS;
-    if (!serve_is_waiting(serve, index))
-        serve_finish(serve, index);
-    else if (is_late && !pending->is_blocking)
-        serve_begin_announcing(serve, index);
-    else if (is_late)
-        serve_park(serve, index, EINPROGRESS);
-    else if (reach_is_interrupted((pid_t)serve_call(serve, index)->pid))
-        serve_park(serve, index, SERVE_ERESTARTSYS);
 }
 
 /* ---- a call's socket ---- */
@@ -356,7 +267,7 @@ static void serve_judge_socket(struct serve *serve, int index)
     } else if (state != TCP_CLOSE) {
         serve_repeat(serve, index);
     } else if (kind == DESTINATION_ANY) {
-        serve_reach(serve, index);
+        reach_begin(serve, index);
     } else {
         serve_begin_announcing(serve, index);
     }
@@ -443,7 +354,7 @@ static void serve_check_deadlines(struct serve *serve)
         struct pending *pending = &serve->pendings[i];
         bool is_late = pending->deadline_ms <= now;
         if (pending->state == PENDING_REACHING)
-            serve_check_reach(serve, i, now);
+            reach_check(serve, i, now);
         else if (pending->state == PENDING_PARKED && is_late)
             serve_finish(serve, i);
         else if (pending->state == PENDING_WAITING && !is_late)
@@ -466,7 +377,7 @@ void serve_work(struct serve *serve, const struct pollfd *fds, size_t count)
         if (fds[i].revents != 0 && serve->pendings[index].state == PENDING_CONNECTING)
             serve_connect(serve, index);
         else if (fds[i].revents != 0 && serve->pendings[index].state == PENDING_REACHING)
-            serve_end_reach(serve, index);
+            reach_end(serve, index);
     }
     if (fds[1].revents != 0)
         serve_read_agent(serve);

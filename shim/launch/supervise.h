@@ -142,15 +142,22 @@ bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
 /* Connects it to pending->agent. 0 or an errno; of a blocking socket EINPROGRESS and EALREADY mean: ask again. */
 int socket_dial(const struct pending *pending);
 
+/* For reach.c. Nothing is done to a program before it was found waiting; an answer to one that is gone goes nowhere by
+ * itself. */
+bool serve_is_waiting(struct serve *serve, int index);
+void serve_finish(struct serve *serve, int index); /* without an answer */
+/* `error` as the kernel counts it: 0 or a positive errno. A program that was killed meanwhile hears nothing. */
+void serve_send(struct serve *serve, int index, int error, uint32_t flags);
+void serve_answer(struct serve *serve, int index, int error, uint32_t flags); /* sends, and finishes */
+void serve_go_on(struct serve *serve, int index);                             /* … in the kernel */
+void serve_begin_announcing(struct serve *serve, int index);
+
 /* ---- reach.c: our own connection to where the program wants to go ---- */
 
-/* UNFIT: no socket of ours can stand for the program's, or the program's cannot come to the agent. */
-enum { REACH_UNFIT = -1, REACH_FOREVER_MS = 1 << 30 };
-/* Makes pending->upstream of pending->fd. 0: connected; EINPROGRESS: poll it for writing, SO_ERROR is then the outcome;
- * another errno is what the program's own connect would have come to. */
-int reach_start(struct pending *pending);
-long long reach_patience_ms(int fd); /* SO_SNDTIMEO; REACH_FOREVER_MS: until the kernel gives up */
-bool reach_is_interrupted(pid_t thread);
+void reach_begin(struct serve *serve, int index);
+/* The socket of one that is REACHING has something to say; or time has passed. */
+void reach_end(struct serve *serve, int index);
+void reach_check(struct serve *serve, int index, long long now_ms);
 
 /* ---- link.c, supervise.c, front.c ---- */
 
