@@ -44,15 +44,15 @@ PORT=$(free_port)
 PROVIDER=203.0.113.9 PROVIDER6=2001:db8::9 # documentation addresses: nobody is there
 OTHER=198.51.100.7 OTHER6=2001:db8::77     # a server, "other ADDRESS"
 REFUSED=198.51.100.8 REFUSED6=2001:db8::78 UNREACHABLE=198.51.100.9 SILENT=198.51.100.65
-LATE=198.51.100.10 LATE_TOO=198.51.100.11 LATE_REFUSED=198.51.100.12 # silent until they are told
+LATE=198.51.100.10 LATE_TOO=198.51.100.11 LATE_REFUSED=198.51.100.12 LATE_LAST=198.51.100.13 # silent until they are told
 OTHERS=
 make_network() {
     ip link set lo up && ip addr add $OTHER/32 dev lo && ip addr add $REFUSED/32 dev lo && ip addr add $LATE_REFUSED/32 dev lo &&
-        ip addr add $LATE/32 dev lo && ip addr add $LATE_TOO/32 dev lo && ip route add unreachable $UNREACHABLE && ip link add silent0 type veth peer name silent1 &&
+        ip addr add $LATE/32 dev lo && ip addr add $LATE_TOO/32 dev lo && ip addr add $LATE_LAST/32 dev lo && ip route add unreachable $UNREACHABLE && ip link add silent0 type veth peer name silent1 &&
         ip link set silent0 up && ip link set silent1 up && ip route add $SILENT/32 dev silent0 &&
         ip neigh add $SILENT lladdr 02:00:00:00:00:01 dev silent0 nud permanent || return
     ip -6 addr add $OTHER6/128 dev lo nodad && ip -6 addr add $REFUSED6/128 dev lo nodad
-    python3 tests/clients/other_servers.py $OTHER,$OTHER6 $LATE,$LATE_TOO,$LATE_REFUSED "$DIR/late" >"$DIR/others.out" 2>"$DIR/others.err" &
+    python3 tests/clients/other_servers.py $OTHER,$OTHER6 $LATE,$LATE_TOO,$LATE_REFUSED,$LATE_LAST "$DIR/late" >"$DIR/others.out" 2>"$DIR/others.err" &
     OTHERS=$!
     wait_for 10 grep -q ready "$DIR/others.out" || { cat "$DIR/others.err"; exit 1; }
 }
@@ -545,6 +545,17 @@ check_death() {
     read -r -t 20 line <&9
     is "server killed in the middle of a call" "$line" "connected: agent 127.78.0.1"
     stop_lines
+    if [ -n "$OTHERS" ]; then
+        start_lines
+        echo "$LATE_LAST 443" >&8
+        wait_for 5 grep -q ' 0D6433C6:01BB 02 ' /proc/net/tcp # 198.51.100.13, SYN_SENT
+        kill -KILL "$server"
+        echo accept >"$DIR/late.$LATE_LAST"
+        line=nothing
+        read -r -t 20 line <&9
+        is "server killed while an address is silent" "$line" "connected: agent 127.78.0.1"
+        stop_lines
+    fi
     start_lines
     kill -KILL "$front"
     wait_for 5 is_gone "$program"

@@ -59,6 +59,18 @@ if command -v go >/dev/null && unshare -m true 2>/dev/null; then
 else
     skip "a Go program needs go and a private mount namespace"
 fi
+# Addresses that no provider is known to have.
+supervisor() { /usr/bin/python3 "$ROOT/tests/scenarios/21-redirect.py" "$@"; }
+is "prod calls nobody on another's word" "$(supervisor forged "$T/pr" 192.0.2.9 none)" "Connection refused"
+is "but a provider" "$(supervisor forged "$T/pr" 203.0.113.9 none)" believed
+/usr/bin/python3 "$ROOT/tests/scenarios/21-redirect.py" plain_server 127.0.0.57 "$T/ready" &
+server=$!
+ON_END="kill $server"
+wait_for 10 test -e "$T/ready"
+is "and passes on to whom the supervisor has called" "$(supervisor announced "$T/pr" 127.0.0.57 '' none 0 reached)" "220 welcome"
+kill "$server"
+wait "$server" 2>/dev/null
+ON_END=
 settled any
 stop_agent
 done_playing
