@@ -82,6 +82,10 @@ for format in csv jsonl focus; do
     check "$format: reconciled" export_to $format "$T/all.$format"
     check "$format: the same to standard output" "$TOLLGATE" export --window all --format $format
 done
+check "any HTTP client reads it" sh -c 'curl -sS --unix-socket "$0" "http://localhost/v1/export?format=csv&period=all" | cmp - "$1"' \
+    "$T/r/tollgate/dev/report.sock" "$T/all.csv"
+has "and finds the manifest behind it" "$(curl -sSi --raw --unix-socket "$T/r/tollgate/dev/report.sock" \
+    "http://localhost/v1/export?format=jsonl&period=2020-01")" 'tollgate-manifest: {"file":"tollgate-dev-2020-01-01.jsonl","format":"jsonl"'
 wallets=$("$TOLLGATE" wallet list --json)
 cat >"$T/sums.py" <<'P'
 """Sums of the three files, of the manifests and of the wallets, each by its own way; prints what differs."""

@@ -20,6 +20,21 @@ TEST(sha256_of_known_texts)
     }
 }
 
+TEST(sha256_in_pieces)
+{
+    const char *text = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"; /* FIPS 180-4, 56 bytes */
+    for (size_t step = 1; step < 60; step++) {
+        unsigned char bytes[DIGEST_BYTES];
+        char hex[DIGEST_TEXT_MAX];
+        struct digest *digest = digest_begin();
+        for (struct slice rest = slice_of(text); rest.length; rest = slice_from(rest, step))
+            digest_add(digest, (struct slice){rest.data, rest.length < step ? rest.length : step});
+        digest_add(digest, (struct slice){NULL, 0});
+        digest_end(digest, bytes);
+        EXPECT_STRING(digest_format(bytes, hex), "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    }
+}
+
 TEST(hmac_of_known_texts)
 {
     static const struct {
