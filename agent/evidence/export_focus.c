@@ -162,7 +162,7 @@ static void set_names(struct cells *cells, const struct focus *focus, const stru
     set(cells, COLUMN_ChargeCategory, "Usage");
     set(cells, COLUMN_ChargeClass, "");
     set(cells, COLUMN_ChargeFrequency, "Usage-Based");
-    snprintf(cells->texts[COLUMN_ChargeDescription], CELL_BYTES_MAX, "%s of %s at %s", row->meter, model, provider);
+    snprintf(cells->texts[COLUMN_ChargeDescription], CELL_BYTES_MAX, "%s: %s at %s", row->meter, model, provider);
     set(cells, COLUMN_PricingCategory, "Standard");
     set(cells, COLUMN_ServiceCategory, "AI and Machine Learning");
     set(cells, COLUMN_ServiceSubcategory, "Generative AI");
