@@ -79,9 +79,9 @@ static const char *table_trim(const char *text)
 static void table_print_row(const struct table *table, const int *widths, const char *const *cells, bool is_title,
                             FILE *to)
 {
-    size_t last = table->column_count - 1;
-    while (last > 0 && widths[last] == 0)
-        last--;
+    size_t last = 0;
+    for (size_t column = 0; column < table->column_count; column++)
+        last = widths[column] ? column : last;
     int pending = 0; /* blanks before the next cell: none are left at the line's end */
     for (size_t column = 0; column < table->column_count; column++) {
         if (widths[column] == 0)
