@@ -49,13 +49,14 @@ static const struct command commands[] = {
      "What is set here adds to the policy's budgets, outlives restarts, and goes with unset. A rolling window needs\n"
      "--length. --scope model='gpt-*' counts all models that begin so; without --scope it counts everything.\n",
      OPTIONS_QUERY | OPTIONS_BUDGET, 0, 2, false},
-    {"report", "[hourly | daily | weekly | monthly | session | live | question [NAME] | PERIOD]",
+    {"report", "[hourly | daily | weekly | monthly | session | live | question [NAME] | rebuild | PERIOD]",
      "what was spent: when, by whom, on what, and what the cache saved", report_command,
      "Without a word: today, yesterday, seven days, and the programs and models that spent most.\n"
      "PERIOD: today, yesterday, this-week, last-week, this-month, last-month, 24h, 7d, 30d, all, 2026-11-01, 2026-11,\n"
      "FROM..TO (TO no longer counts). Which program spent most yesterday, on which model, and what did the cache "
      "save?\n"
      "tollgate report yesterday\n"
+     "rebuild makes the sums anew of the events that are kept; for the agent's owner.\n"
      "DENIED: refused by policy or money. SAVED: what cached answers cost when they were made. Exit code 1: no such\n"
      "question.\n",
      OPTIONS_QUERY | OPTIONS_REPORT, 0, 2, false},

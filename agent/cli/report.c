@@ -13,6 +13,8 @@ static const char program_and_model[] = "executable,model";
 #define ROWS_ALL   "20000"
 #define ROWS_SHOWN "25"
 
+static int rebuild_sums(struct cli *cli);
+
 struct report_view {
     const char *name;
     const char *step, *period; /* of rows per step */
@@ -26,6 +28,7 @@ static const struct report_view views[] = {
     {"session", NULL, NULL, report_sessions},
     {"live", NULL, NULL, top_command},
     {"question", NULL, NULL, report_questions},
+    {"rebuild", NULL, NULL, rebuild_sums},
 };
 static const char *const periods[] = {"today",      "yesterday", "this-week", "last-week", "this-month",
                                       "last-month", "24h",       "7d",        "30d",       "all"};
@@ -176,6 +179,23 @@ static int overview(struct cli *cli)
         print_overview(cli, answers);
     for (size_t i = 0; i < PART_COUNT; i++)
         json_decref(answers[i].json);
+    return code;
+}
+
+/* ---- sums made anew ---- */
+
+static int rebuild_sums(struct cli *cli)
+{
+    enum { REBUILD_TIMEOUT_MS = 3600 * 1000 };
+    struct answer answer = {0};
+    progress_begin("making the sums anew of all events");
+    int code = api_post_slowly(cli, "/v1/report/rebuild", json_object(), REBUILD_TIMEOUT_MS, &answer);
+    progress_end();
+    if (code == EX_OK && cli->options.json)
+        terminal_print_json(&answer);
+    else if (code == EX_OK)
+        printf("the sums were made anew of %lld events\n", api_integer(answer.json, "events", 0));
+    json_decref(answer.json);
     return code;
 }
 

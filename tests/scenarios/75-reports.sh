@@ -74,6 +74,10 @@ export TOLLGATE REPORT_SOCKET=$T/r/tollgate/dev/report.sock
 sums=$(python3 "$ROOT/tests/scenarios/75-sums.py" 2>&1)
 is "every sum is the ledger's, whatever the grouping, step and time zone" "$? $(tail -3 <<<"$sums")" "0 $(tail -1 <<<"$sums")"
 
+before=$(report all --by group,model,reason --json)
+is "sums that are made anew of the events are those of all events" "$(report rebuild)" "the sums were made anew of $(event_count) events"
+is "and the same" "$(report all --by group,model,reason --json | json 'd["rows"]')" "$(json 'd["rows"]' <<<"$before")"
+
 # ---- one command ----
 answer=$(report today)
 dearest=$(report all --by executable --json | json 'd["rows"][0]["executable"].rsplit("/")[-1]')
