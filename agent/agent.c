@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See agent.h: a table of contents of the running agent. The details of start-up live in startup.c. */
-#include "agent.h"
+/* See agent.h: settings and their reload, life and end of the running agent; its parts are in services.c, the details
+ * of start-up in startup.c. */
+#include "services.h"
 
-#include "alerts.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "control/control.h"
-#include "events_file.h"
-#include "evidence/evidence.h"
-#include "leaks.h"
-#include "loops.h"
 #include "notify.h"
-#include "reconcile.h"
 #include "refresh.h"
-#include "startup.h"
+#include "resolver.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -24,44 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-struct agent {
-    const struct agent_options *options;
-    int64_t begun_ns;
-    pthread_mutex_t reload_lock;   /* one reload at a time; settings_lock may be taken while holding it */
-    pthread_mutex_t settings_lock; /* leaf */
-    struct settings *settings;
-    struct startup_names names;
-    struct startup_map map;
-    struct notify *notify;
-    struct resolver *resolver;
-    struct redirects *redirects;
-    struct refresh *refresh;
-    struct wallet_ledger *ledger;
-    unsigned recovered;
-    struct reconcile *reconcile;
-    struct events_file *events_file;
-    atomic_bool is_ledger_stopped;
-    struct journal *journal;
-    struct metrics *metrics;
-    struct identity *identity;
-    struct routing *routing;
-    struct ratelimit *ratelimit;
-    struct cache *cache;
-    struct certificates *certificates;
-    struct listener *listener, *base_url_listener; /* the latter may be NULL */
-    struct alerts *alerts;
-    struct leaks *leaks;
-    struct export_schedule *exports;
-    struct control *control;
-    struct control_services control_services;
-    struct flow_services flow_services;
-    struct loops *loops;
-    struct listener_handler listener_handler;
-};
-
 /* ---- settings ---- */
 
-static struct settings *retain_settings(void *context)
+struct settings *agent_retain_settings(void *context)
 {
     struct agent *agent = context;
     pthread_mutex_lock(&agent->settings_lock);
@@ -107,7 +66,7 @@ static enum error reload_settings(struct agent *agent, struct buffer *text)
 
 /* SIGHUP comes to the main thread, the control API's reload to a call's: without the lock one would release the
  * settings that the other still compares and logs. */
-static enum error reload(void *context, struct buffer *text)
+enum error agent_reload(void *context, struct buffer *text)
 {
     struct agent *agent = context;
     pthread_mutex_lock(&agent->reload_lock);
@@ -117,7 +76,7 @@ static enum error reload(void *context, struct buffer *text)
 }
 
 /* The file is changed first, since a reload reads it; a reload that fails leaves the old settings and the old file. */
-static enum error change_budgets(void *context, struct slice row, const char *unset_id, struct buffer *text)
+enum error agent_change_budgets(void *context, struct slice row, const char *unset_id, struct buffer *text)
 {
     struct agent *agent = context;
     struct config_problems problems;
@@ -138,14 +97,14 @@ static enum error change_budgets(void *context, struct slice row, const char *un
 
 /* ---- reasons to stop ---- */
 
-static void stop(void *context)
+void agent_stop(void *context)
 {
     (void)context;
     kill(getpid(), SIGTERM);
 }
 
 /* From a thread of the ledger: main hears of it as of any other reason to stop. */
-static void ledger_stopped(void *context, const char *why)
+void agent_ledger_stopped(void *context, const char *why)
 {
     struct agent *agent = context;
     log_event(EVENT_LEDGER_FAILED, NULL, "%s; new requests are refused, running ones may end, then the agent exits",
@@ -154,276 +113,13 @@ static void ledger_stopped(void *context, const char *why)
     kill(getpid(), STARTUP_SIGNAL_LEDGER);
 }
 
-/* ---- open, run, close ---- */
-
-static enum error open_ledger(struct agent *agent)
-{
-    enum error error =
-        startup_open_ledger(agent->options, agent->settings, ledger_stopped, agent, &agent->ledger, &agent->recovered);
-    if (error)
-        return error;
-    startup_seed_wallets(agent->ledger, agent->settings);
-    return ERROR_OK;
-}
-
-/* ---- addresses of providers ---- */
-
-static bool find_original(void *context, uint32_t address, struct sockaddr_in6 *ret_original)
-{
-    struct agent *agent = context;
-    struct config_address original;
-    if (!redirects_find(agent->redirects, address, &original))
-        return false;
-    *ret_original = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(STARTUP_GOVERNED_PORT)};
-    memcpy(&ret_original->sin6_addr, original.bytes, sizeof original.bytes);
-    return true;
-}
-
-/* The loops run when the leak detector is open. */
-static void passed_on(void *context, const struct identity_peer *peer, const struct sockaddr_in6 *original,
-                      const char *server_name)
-{
-    struct agent *agent = context;
-    leaks_note_passed(agent->leaks, peer, original, server_name);
-}
-
-static enum error publish_map(void *context)
-{
-    struct agent *agent = context;
-    return startup_write_map(&agent->map);
-}
-
-static bool admits(void *context, uid_t uid)
-{
-    struct settings *settings = retain_settings(context);
-    bool is_admitted = flow_is_admitted(settings, uid);
-    config_release(settings);
-    return is_admitted;
-}
-
-/* Of development anybody's address, for whoever announces by a means of his own; prod calls providers alone. */
-static bool may_call(void *context, const uint8_t original[16])
-{
-    struct agent *agent = context;
-    struct config_address address;
-    memcpy(address.bytes, original, sizeof address.bytes);
-    struct settings *settings = retain_settings(agent);
-    bool is_dev = settings->environment == ENVIRONMENT_DEV;
-    config_release(settings);
-    return is_dev || redirects_has(agent->redirects, &address);
-}
-
-static void open_refresh(struct agent *agent)
-{
-    const struct refresh_options options = {.resolver = agent->resolver,
-                                            .redirects = agent->redirects,
-                                            .retain_settings = retain_settings,
-                                            .publish = publish_map,
-                                            .context = agent};
-    agent->refresh = refresh_open(&options);
-}
-
-/* After every store is open: their recovery is tried in a forked child, and a thread that holds a lock of the allocator
- * at that moment would hold it in the child for ever. */
-static enum error open_alerts(struct agent *agent)
-{
-    const struct alerts_options options = {.state = agent->options->state,
-                                           .environment = agent->settings->environment,
-                                           .ledger = agent->ledger,
-                                           .notify = agent->notify,
-                                           .retain_settings = retain_settings,
-                                           .context = agent};
-    return alerts_open(&options, &agent->alerts);
-}
-
-static void open_leaks(struct agent *agent)
-{
-    const struct leaks_options options = {agent->journal, retain_settings, agent, agent->redirects, agent->identity};
-    agent->leaks = leaks_open(&options);
-}
-
-static void open_exports(struct agent *agent)
-{
-    const struct export_schedule_options options = {.state = agent->options->state,
-                                                    .journal = agent->journal,
-                                                    .ledger = agent->ledger,
-                                                    .has_events = reconcile_is_done(agent->reconcile),
-                                                    .retain_settings = retain_settings,
-                                                    .context = agent};
-    agent->exports = export_schedule_open(&options);
-}
-
-static void make_loops(struct agent *agent)
-{
-    agent->flow_services = (struct flow_services){.ledger = agent->ledger,
-                                                  .journal = agent->journal,
-                                                  .identity = agent->identity,
-                                                  .routing = agent->routing,
-                                                  .ratelimit = agent->ratelimit,
-                                                  .cache = agent->cache,
-                                                  .retain_settings = retain_settings,
-                                                  .find_original = find_original,
-                                                  .passed_on = passed_on,
-                                                  .context = agent};
-    agent->loops = loops_new(agent->settings, &agent->flow_services);
-    agent->listener_handler = flow_listener_handler(loops_workers(agent->loops));
-}
-
-static const char *find_timing(void *context, unsigned row, struct histogram_sum *ret_sum)
-{
-    struct agent *agent = context;
-    return flow_find_timing(loops_workers(agent->loops), row, ret_sum);
-}
-
-static void open_metrics(struct agent *agent)
-{
-    const struct metrics_sources sources = {.ledger = agent->ledger,
-                                            .journal = agent->journal,
-                                            .routing = agent->routing,
-                                            .cache = agent->cache,
-                                            .retain_settings = retain_settings,
-                                            .find_timing = find_timing,
-                                            .context = agent};
-    agent->metrics = metrics_open(&sources);
-}
-
-static enum error open_services(struct agent *agent)
-{
-    const struct agent_options *options = agent->options;
-    enum error error = open_ledger(agent);
-    if (!error)
-        error = startup_open_journal(options, &agent->journal);
-    if (!error)
-        agent->cache = startup_open_cache(options, agent->settings); /* forks, too: before there are threads */
-    if (!error)
-        error = startup_open_certificates(options, agent->settings, &agent->names, &agent->certificates);
-    if (!error)
-        error = startup_open_identity(options, agent->settings, &agent->identity);
-    if (error)
-        return error;
-    if (agent->settings->evidence.events_file)
-        agent->events_file = events_file_open(agent->journal, agent->settings->evidence.events_file);
-    agent->routing = routing_new();
-    open_metrics(agent); /* before the first event */
-    agent->reconcile = reconcile_start(agent->ledger, agent->journal, agent->settings->environment);
-    agent->ratelimit = startup_load_ratelimit(options);
-    make_loops(agent);
-    agent->redirects = startup_open_redirects(options, agent->settings);
-    agent->map = (struct startup_map){.names = &agent->names, .redirects = agent->redirects};
-    error = startup_open_listener(options, agent->settings, &agent->map, agent->certificates, &agent->listener_handler,
-                                  &agent->listener);
-    if (!error)
-        error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
-                                      &agent->base_url_listener);
-    agent->map.base_url_port = listener_port(agent->base_url_listener);
-    if (!error)
-        error = startup_publish(options, agent->settings, &agent->map);
-    if (!error)
-        error = startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
-                                           admits, may_call, agent);
-    if (!error)
-        open_refresh(agent);
-    if (!error)
-        error = open_alerts(agent);
-    if (!error)
-        open_leaks(agent);
-    if (!error)
-        open_exports(agent);
-    return error;
-}
-
-static void write_alerts(void *context, struct buffer *out)
-{
-    struct agent *agent = context;
-    alerts_write(agent->alerts, out);
-}
-
-static void write_leaks(void *context, struct buffer *out)
-{
-    struct agent *agent = context;
-    leaks_write(agent->leaks, out);
-}
-
-static void write_live(void *context, struct buffer *out)
-{
-    struct agent *agent = context;
-    flow_write_live(loops_workers(agent->loops), out);
-}
-
-static void write_exports(void *context, struct buffer *out)
-{
-    struct agent *agent = context;
-    export_schedule_write(agent->exports, out);
-}
-
-static size_t count_addresses(void *context)
-{
-    struct agent *agent = context;
-    return redirects_count(agent->redirects);
-}
-
-static enum error open_control(struct agent *agent)
-{
-    agent->control_services =
-        (struct control_services){.runtime = agent->options->runtime,
-                                  .state = agent->options->state,
-                                  .port = listener_port(agent->listener),
-                                  .base_url_port = listener_port(agent->base_url_listener),
-                                  .started_wall_ns = clock_wall_ns(),
-                                  .ready_ms = (uint32_t)((clock_monotonic_ns() - agent->begun_ns) / 1000000),
-                                  .recovered = agent->recovered,
-                                  .ledger = agent->ledger,
-                                  .journal = agent->journal,
-                                  .certificates = agent->certificates,
-                                  .routing = agent->routing,
-                                  .cache = agent->cache,
-                                  .metrics = agent->metrics,
-                                  .retain_settings = retain_settings,
-                                  .reload = reload,
-                                  .change_budgets = change_budgets,
-                                  .write_alerts = write_alerts,
-                                  .write_leaks = write_leaks,
-                                  .write_live = write_live,
-                                  .write_exports = write_exports,
-                                  .count_addresses = count_addresses,
-                                  .stop = stop,
-                                  .context = agent};
-    return control_open(&agent->control_services, &agent->control);
-}
-
-static void close_services(struct agent *agent)
-{
-    control_close(agent->control);
-    export_schedule_close(agent->exports);
-    leaks_close(agent->leaks);
-    refresh_close(agent->refresh);
-    listener_close(agent->base_url_listener);
-    listener_close(agent->listener);
-    loops_free(agent->loops);
-    routing_free(agent->routing);
-    startup_save_ratelimit(agent->options, agent->ratelimit);
-    ratelimit_free(agent->ratelimit);
-    cache_close(agent->cache);
-    if (agent->identity)
-        identity_close(agent->identity);
-    certificates_free(agent->certificates);
-    metrics_close(agent->metrics);
-    reconcile_close(agent->reconcile);
-    events_file_close(agent->events_file);
-    if (agent->journal)
-        journal_close(agent->journal);
-    alerts_close(agent->alerts);
-    wallet_close(agent->ledger);
-    redirects_free(agent->redirects);
-    startup_free_names(&agent->names);
-    config_release(agent->settings);
-}
+/* ---- run ---- */
 
 /* Once a minute, a bounded part: what evidence.keep_… no longer wants. Whole slots, so that their sums stay true. */
 static void trim_journal(struct agent *agent)
 {
     enum { DAY_S = 86400, ROUNDS_MAX = 20 };
-    struct settings *settings = retain_settings(agent);
+    struct settings *settings = agent_retain_settings(agent);
     const int64_t now_s = clock_wall_ns() / 1000000000 / JOURNAL_SLOT_S * JOURNAL_SLOT_S;
     const int64_t events_s =
         settings->evidence.events_days ? now_s - (int64_t)settings->evidence.events_days * DAY_S : 0;
@@ -452,7 +148,7 @@ static void serve_until_stopped(struct agent *agent)
             continue; /* STARTUP_SIGNAL_LEDGER: the flag says whether it was ours */
         struct buffer text;
         buffer_init(&text, 1 << 20);
-        enum error ignored = reload(agent, &text); /* logged there */
+        enum error ignored = agent_reload(agent, &text); /* logged there */
         (void)ignored;
         buffer_done(&text);
     }
@@ -460,7 +156,7 @@ static void serve_until_stopped(struct agent *agent)
 
 static void stop_services(struct agent *agent)
 {
-    struct settings *settings = retain_settings(agent); /* a reload may still be under way */
+    struct settings *settings = agent_retain_settings(agent); /* a reload may still be under way */
     const uint32_t drain_timeout_ms = settings->limits.drain_timeout_ms;
     config_release(settings);
     log_event(EVENT_AGENT_STOPPING, NULL,
@@ -477,15 +173,15 @@ static void stop_services(struct agent *agent)
 
 static int run_services(struct agent *agent)
 {
-    enum error error = open_services(agent);
+    enum error error = services_open(agent);
     if (!error)
-        error = open_control(agent);
+        error = services_open_control(agent);
     if (error) {
         log_event(EVENT_AGENT_FAILED, NULL, "%s (%s)", error_row(error)->text, error_row(error)->hint);
         return startup_exit_code(error);
     }
     loops_start(agent->loops, agent->listener, agent->base_url_listener);
-    struct settings *settings = retain_settings(agent);
+    struct settings *settings = agent_retain_settings(agent);
     log_event(EVENT_AGENT_STARTED, NULL, "%s, port %u, policy %s, ready in %u ms, %u holds recovered",
               config_environment_name(settings->environment), (unsigned)listener_port(agent->listener), settings->file,
               agent->control_services.ready_ms, agent->recovered);
@@ -511,7 +207,7 @@ int agent_run(const struct agent_options *options)
     int code = startup_prepare(options, &agent->settings);
     if (code == EX_OK) {
         code = run_services(agent);
-        close_services(agent);
+        services_close(agent);
         log_event(EVENT_AGENT_STOPPED, NULL, "exit %d", code);
     }
     notify_close(agent->notify);
