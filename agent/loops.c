@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOPS_MAX = 16, LOOPS_DEFAULT_MAX = 4, DRAIN_SLICE_MS = 100, ABORT_MS = 10000 };
+enum { LOOPS_MAX = 16, LOOPS_DEFAULT_MAX = 4, DRAIN_SLICE_MS = 100, SPLICES_SILENT_MS = 3000, ABORT_MS = 10000 };
 
 struct loop_thread {
     struct loops *loops;
@@ -125,23 +125,33 @@ static bool wait_drained(struct loops *loops, uint32_t timeout_ms)
     return is_drained;
 }
 
-/* Calls end by themselves; what is passed on, when its two ends say so. */
-static bool wait_calm(struct loops *loops, const struct listener *listener)
+/* Calls end by themselves; what is passed on, when its two ends say so, or when nothing has come on any of it for a
+ * while: idle connections of HTTP clients stay open for minutes. */
+struct calm {
+    uint64_t reads;
+    uint32_t silent_ms;
+};
+
+static bool wait_calm(struct loops *loops, const struct listener *listener, struct calm *calm)
 {
-    bool is_drained = wait_drained(loops, DRAIN_SLICE_MS);
-    if (is_drained && listener_splice_count(listener) > 0) {
-        poll(NULL, 0, DRAIN_SLICE_MS);
-        is_drained = listener_splice_count(listener) == 0;
-    }
-    return is_drained;
+    if (!wait_drained(loops, DRAIN_SLICE_MS))
+        return false;
+    if (listener_splice_count(listener) == 0)
+        return true;
+    poll(NULL, 0, DRAIN_SLICE_MS);
+    uint64_t reads = listener_splice_reads(listener);
+    calm->silent_ms = reads == calm->reads ? calm->silent_ms + DRAIN_SLICE_MS : 0;
+    calm->reads = reads;
+    return listener_splice_count(listener) == 0 || calm->silent_ms >= SPLICES_SILENT_MS;
 }
 
 bool loops_drain(struct loops *loops, const struct listener *listener, uint32_t timeout_ms, bool (*is_cut_short)(void))
 {
     for (unsigned i = 0; i < loops->count; i++)
         mailbox_post(loop_mailbox(loops->rows[i].loop), &loops->rows[i].drain);
+    struct calm calm = {.reads = listener_splice_reads(listener)};
     for (uint32_t waited_ms = 0; waited_ms < timeout_ms && !is_cut_short(); waited_ms += DRAIN_SLICE_MS)
-        if (wait_calm(loops, listener))
+        if (wait_calm(loops, listener, &calm))
             return true;
     if (wait_drained(loops, 0))
         return true; /* what is passed on ends with its listener */

@@ -138,6 +138,11 @@ unsigned listener_splice_count(const struct listener *listener)
     return atomic_load(&listener->splice_count);
 }
 
+uint64_t listener_splice_reads(const struct listener *listener)
+{
+    return atomic_load_explicit(&listener->splice_reads, memory_order_relaxed);
+}
+
 void listener_close(struct listener *listener)
 {
     if (!listener)

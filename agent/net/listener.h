@@ -36,6 +36,7 @@ struct listener {
     atomic_bool is_stopped;
     atomic_bool fds_are_exhausted;
     atomic_uint splice_count;                 /* redirected connections that are passed on */
+    atomic_ullong splice_reads;               /* of both their sides */
     atomic_uint own_count, *connection_count; /* of this listener; or of the one beside it */
     atomic_uint member_count;                 /* counted when complete: others may run already and look */
     struct member members[LISTENER_LOOPS_MAX];

@@ -185,8 +185,9 @@ void listener_stop(struct listener *listener);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
 unsigned listener_connection_count(const struct listener *listener);
-/* Of redirected connections, those that are passed on. */
+/* Of redirected connections, those that are passed on; and how often bytes came on any of them, since the start. */
 unsigned listener_splice_count(const struct listener *listener);
+uint64_t listener_splice_reads(const struct listener *listener);
 /* After the loops stopped, before loop_free: cuts what is still open (`closed` is called), closes the socket. NULL is
  * fine. */
 void listener_close(struct listener *listener);

@@ -145,6 +145,7 @@ static bool splice_read(struct splice_side *side)
         if (got < 0)
             return errno == EAGAIN || errno == EINTR;
         side->is_ended = got == 0;
+        atomic_fetch_add_explicit(&side->splice->connection->member->listener->splice_reads, 1, memory_order_relaxed);
         struct slice bytes = {scratch->input, (size_t)got};
         if (!splice_send(side->other, &bytes))
             return false;
