@@ -72,6 +72,9 @@ cp "$(command -v curl)" "$hostile"
 governed "$hostile" -sS --max-time 20 https://api.openai.com/v1/chat/completions -H "authorization: Bearer kt_cg_any" -H 'content-type: application/json' \
     -d "$(openai_body fast "from a program with a name")" >/dev/null
 settled any
+printf '#!/bin/sh\nexec "%s" run --group any --project live-call -- curl -sS --max-time 20 https://api.openai.com/v1/chat/completions -H "authorization: Bearer kt_cg_any" -d %s\n' \
+    "$TOLLGATE" "'$(openai_body fast "as it happens")'" >"$T/call"
+chmod +x "$T/call"
 
 # ---- prod: a stand-in ----
 python3 "$here/78-dashboard-agent.py" "$T/pr" prod >"$T/prod.log" 2>&1 &
@@ -82,7 +85,7 @@ end_dashboard() { kill "$prod" "$dashboard" 2>/dev/null; }
 ON_END=end_dashboard
 wait_for 20 test -s "$T/address" -a -S "$T/pr/report.sock" || die "the dashboard does not start: $(cat "$T/dashboard.err")"
 
-PLAYWRIGHT=$cache/browser/node_modules/playwright-core CHROMIUM=$chromium SCREENSHOTS=${SCREENSHOTS:-} PROD_PID=$prod HOME=$T/h \
+PLAYWRIGHT=$cache/browser/node_modules/playwright-core CHROMIUM=$chromium SCREENSHOTS=${SCREENSHOTS:-} CALL=$T/call PROD_PID=$prod HOME=$T/h \
     timeout 600 node "$here/78-dashboard.mjs" "$(head -1 "$T/address")" "$T/r/tollgate/dev" "$T/pr" >"$T/said" 2>&1
 code=$?
 cat "$T/said"

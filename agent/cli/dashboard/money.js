@@ -186,7 +186,7 @@ const ALERTS_SHOWN = 3;
 function alertList(alerts) {
   const list = [...alerts].sort((a, b) => Date.parse(b.time) - Date.parse(a.time)), more = list.slice(ALERTS_SHOWN);
   return [h("ul", { class: "rows" }, list.slice(0, ALERTS_SHOWN).map(alertRow)),
-    more.length > 0 && h("details", null, h("summary", null, `${more.length} earlier`), h("ul", { class: "rows" }, more.map(alertRow)))];
+    more.length > 0 && h("details", null, h("summary", { "data-key": "more" }, `${more.length} earlier`), h("ul", { class: "rows" }, more.map(alertRow)))];
 }
 
 export const budgets = {

@@ -40,7 +40,7 @@ export function table(caption, columns, rows, options = {}) {
   const kind = index => [columns[index][1] && "number", columns[index][2]].filter(Boolean).join(" ") || null;
   const cell = (value, index) => (index === 0 ? h("th", { scope: "row", role: "rowheader", class: kind(index) }, value)
     : h("td", { role: "cell", class: kind(index) }, value));
-  return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: 0, "data-key": options.key },
+  return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: 0, "data-key": `table ${caption}` },
     h("table", { class: options.class, role: "table" },
       h("caption", { class: "unseen" }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map(([title], index) => h("th", { scope: "col", role: "columnheader", class: kind(index) }, title)))),

@@ -45,6 +45,6 @@ export const questions = {
     const cards = answers.map((answer, i) => ({ own: ASKED_OF[answer.name] === environment, card: questionCard(answer, paths[i]) }));
     const [own, others] = [cards.filter(one => one.own), cards.filter(one => !one.own)];
     return [own.map(one => one.card), others.length > 0 && h("details", null,
-      h("summary", null, `${others.length} more questions`), others.map(one => one.card))];
+      h("summary", { "data-key": "more" }, `${others.length} more questions`), others.map(one => one.card))];
   },
 };
