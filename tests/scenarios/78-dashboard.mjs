@@ -2,8 +2,9 @@
 // The dashboard in a real browser: every figure on screen against what the agents' sockets say, names full of markup, the
 // keyboard, contrast, narrow screens, foreign pages.   78-dashboard.mjs ADDRESS RUNTIME_OF_DEV RUNTIME_OF_PROD
 // Environment: PLAYWRIGHT (the module's directory), CHROMIUM, SCREENSHOTS (a directory; none: none are kept), CALL (a program that makes
-// one call in dev, of project live-call), PROD_PID (is stopped).
-import { execFile } from "node:child_process";
+// one call in dev, of project live-call), PROD_PID (is stopped), AGENT (the
+// stand-in, to be started again).
+import { execFile, spawn } from "node:child_process";
 import http from "node:http";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -361,6 +362,16 @@ if (process.env.PROD_PID) {
   is("and has no figures any more", await page.locator("[data-environment=prod] [data-figure]").count(), 0);
   await compare(page, "dev goes on alone");
   await picture("prod-away-1280");
+}
+
+for (const [environment, mood, words] of process.env.AGENT ? [["prod", "closed", "You may not read prod"], ["dev", "", "not the agent of prod"]] : []) {
+  const agent = spawn("python3", [process.env.AGENT, prod, environment, mood], { stdio: "ignore" });
+  process.on("exit", () => agent.kill());
+  for (let n = 0; n < 100 && await askAgent("prod", "v1/hello").then(one => one.environment, () => "") !== environment; n++) await page.waitForTimeout(100);
+  await update();
+  check(`it is said: ${words}`, (await page.textContent("#overview [data-environment=prod]")).includes(words), await page.textContent("#overview"));
+  is(`and nothing else is: ${words}`, await page.locator("[data-environment=prod] [data-figure]").count(), 0);
+  agent.kill();
 }
 
 is("no console error, no warning", problems.join(" | "), "");

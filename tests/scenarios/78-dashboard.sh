@@ -19,11 +19,16 @@ cat "$T/said"
 
 # ---- the browser ----
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
-[ -d "$cache/browser/node_modules/playwright-core" ] || {
-    mkdir -p "$cache/browser" && HOME=$real_home timeout 300 npm --prefix "$cache/browser" install --silent --no-audit --no-fund playwright-core >"$T/npm.log" 2>&1
-}
-if [ -z "$chromium" ] || ! command -v node >/dev/null || [ ! -d "$cache/browser/node_modules/playwright-core" ]; then
-    skip "the dashboard in a browser: no ${chromium:+playwright-core, or no node}${chromium:-Chromium}: $(tail -1 "$T/npm.log" 2>/dev/null)"
+module=$cache/browser/node_modules/playwright-core
+[ -d "$module" ] || {
+    mkdir -p "$cache/browser" && HOME=$real_home timeout 300 npm --prefix "$cache/browser" install --silent --no-audit --no-fund playwright-core
+} >"$T/npm.log" 2>&1
+lacking=
+[ -n "$chromium" ] || lacking="no Chromium"
+command -v node >/dev/null || lacking="no node"
+[ -d "$module" ] || lacking="no playwright-core ($(tail -1 "$T/npm.log"))"
+if [ -n "$lacking" ]; then
+    skip "the dashboard in a browser: $lacking"
     [ "$FAILURES" -eq 0 ] && exit 77
     done_playing
 fi
@@ -85,7 +90,7 @@ end_dashboard() { kill "$prod" "$dashboard" 2>/dev/null; }
 ON_END=end_dashboard
 wait_for 20 test -s "$T/address" -a -S "$T/pr/report.sock" || die "the dashboard does not start: $(cat "$T/dashboard.err")"
 
-PLAYWRIGHT=$cache/browser/node_modules/playwright-core CHROMIUM=$chromium SCREENSHOTS=${SCREENSHOTS:-} CALL=$T/call PROD_PID=$prod HOME=$T/h \
+PLAYWRIGHT=$module CHROMIUM=$chromium SCREENSHOTS=${SCREENSHOTS:-} CALL=$T/call PROD_PID=$prod AGENT=$here/78-dashboard-agent.py HOME=$T/h \
     timeout 600 node "$here/78-dashboard.mjs" "$(head -1 "$T/address")" "$T/r/tollgate/dev" "$T/pr" >"$T/said" 2>&1
 code=$?
 cat "$T/said"
