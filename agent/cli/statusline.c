@@ -71,7 +71,7 @@ int statusline_command(struct cli *cli)
     be_quiet();
     bool is_there = place_verify(&cli->place) == EX_OK && api_try(cli, "/v1/wallets", STATUSLINE_TIMEOUT_MS, &wallets);
     if (!is_there) {
-        printf("%s: no agent\n", cli->place.environment);
+        printf("%s: %s\n", cli->place.environment, agent_is_absent(cli) ? "no agent" : "no answer in time");
         return EX_OK;
     }
     const json_t *wallet = find_wallet(json_object_get(wallets.json, "wallets"), cli->options.wallet);
