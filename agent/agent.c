@@ -115,6 +115,18 @@ void agent_ledger_stopped(void *context, const char *why)
 
 /* ---- run ---- */
 
+/* A clock that was set, or is still being set after a boot, must not say that everything is old. */
+static bool is_clock_steady(struct agent *agent)
+{
+    const int64_t s = 1000000000, step_ns = 60 * s, steady_ns = 600 * s;
+    const int64_t now_ns = clock_monotonic_ns(), offset_ns = clock_wall_ns() - now_ns;
+    const int64_t moved_ns = offset_ns - agent->clock_offset_ns;
+    if (moved_ns > step_ns || moved_ns < -step_ns)
+        agent->steady_since_ns = now_ns;
+    agent->clock_offset_ns = offset_ns;
+    return now_ns - agent->steady_since_ns >= steady_ns;
+}
+
 /* Once a minute, a bounded part: what evidence.keep_… no longer wants. Whole slots, so that their sums stay true. */
 static void trim_journal(struct agent *agent)
 {
@@ -138,7 +150,8 @@ static void serve_until_stopped(struct agent *agent)
         int number = sigtimedwait(&signals, NULL, &minute);
         if (number < 0 && errno == EAGAIN) {
             startup_save_ratelimit(agent->options, agent->ratelimit);
-            trim_journal(agent);
+            if (is_clock_steady(agent))
+                trim_journal(agent);
         }
         if (number < 0)
             continue;
@@ -199,7 +212,8 @@ int agent_run(const struct agent_options *options)
     pthread_mutex_init(&agent->reload_lock, NULL);
     pthread_mutex_init(&agent->settings_lock, NULL);
     agent->options = options;
-    agent->begun_ns = clock_monotonic_ns();
+    agent->begun_ns = agent->steady_since_ns = clock_monotonic_ns();
+    agent->clock_offset_ns = clock_wall_ns() - agent->begun_ns;
     agent->notify = notify_open(); /* first: they must know no secret, and fork before there are threads */
     agent->resolver = resolver_open();
     sigset_t signals;

@@ -25,7 +25,19 @@
 #include "shim/contract.h"
 
 enum socket { SOCKET_ADMIN, SOCKET_REPORT, SOCKET_METRICS, SOCKETS };
-enum { CALLS_MAX = 64, BODY_BYTES_MAX = 8 << 20, REQUEST_BYTES_MAX = 64 << 10, TIMEOUT_SECONDS = 10 };
+enum { BODY_BYTES_MAX = 8 << 20, REQUEST_BYTES_MAX = 64 << 10, TIMEOUT_SECONDS = 10 };
+
+/* Each socket has slots of its own, so that nobody who may only ask keeps the owner from giving orders. On the report
+ * socket of prod, which every user can reach, one user has few, and all others than the owner and root not all. */
+enum { ADMIN_SLOTS = 24, REPORT_SLOTS = 96, METRICS_SLOTS = 8, CALLS_MAX = ADMIN_SLOTS + REPORT_SLOTS + METRICS_SLOTS };
+enum { REPORT_SLOTS_PER_USER = 12, REPORT_SLOTS_OF_OTHERS = 72 };
+static const struct {
+    int first, count;
+} slot_ranges[SOCKETS] = {
+    [SOCKET_ADMIN] = {0, ADMIN_SLOTS},
+    [SOCKET_REPORT] = {ADMIN_SLOTS, REPORT_SLOTS},
+    [SOCKET_METRICS] = {ADMIN_SLOTS + REPORT_SLOTS, METRICS_SLOTS},
+};
 
 struct control {
     const struct control_services *services;
@@ -36,7 +48,8 @@ struct control {
     pthread_mutex_t lock; /* guards the rest; leaf */
     pthread_cond_t changed;
     unsigned calls;
-    int call_fds[CALLS_MAX];
+    int call_fds[CALLS_MAX]; /* -1: free */
+    uid_t call_uids[CALLS_MAX];
 };
 
 struct call_thread {
@@ -44,6 +57,7 @@ struct call_thread {
     int fd;
     unsigned slot;
     enum socket socket;
+    uid_t uid; /* of a port nobody vouches for it: -1 */
 };
 
 static bool read_request(struct call *call, struct http_parser *parser)
@@ -95,26 +109,14 @@ static void write_answer(struct call *call, int status)
     buffer_done(&head);
 }
 
-/* Whose call it is; of a port nobody vouches for it. */
-static bool find_peer(const struct call_thread *thread, uid_t *ret_uid)
-{
-    struct ucred peer = {.uid = (uid_t)-1};
-    socklen_t length = sizeof peer;
-    if (thread->socket != SOCKET_METRICS && getsockopt(thread->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
-        return false;
-    *ret_uid = peer.uid;
-    return true;
-}
-
 static void serve(struct call_thread *thread)
 {
     const struct http_limits limits = {16384, 8192, 64, REQUEST_BYTES_MAX, thread->socket == SOCKET_METRICS};
     struct call call = {.services = thread->control->services,
                         .fd = thread->fd,
+                        .uid = thread->uid,
                         .is_admin_socket = thread->socket == SOCKET_ADMIN,
                         .is_closing = &thread->control->is_closing};
-    if (!find_peer(thread, &call.uid))
-        return;
     call.arena = arena_new(8192);
     buffer_init(&call.body, BODY_BYTES_MAX);
     struct http_parser *parser = http_parser_new(&limits);
@@ -143,16 +145,36 @@ static void *run_call(void *argument)
     return NULL;
 }
 
-/* -1 when all slots are taken: the caller is closed, and may try again. */
-static int take_slot(struct control *control, int fd)
+static bool is_owner(uid_t uid)
+{
+    return uid == geteuid() || uid == 0;
+}
+
+/* With the lock held: may this user have one more of the report socket's? */
+static bool has_share(const struct control *control, uid_t uid)
+{
+    int own = 0, others = 0;
+    for (int i = ADMIN_SLOTS; i < ADMIN_SLOTS + REPORT_SLOTS; i++) {
+        own += control->call_fds[i] >= 0 && control->call_uids[i] == uid;
+        others += control->call_fds[i] >= 0 && !is_owner(control->call_uids[i]);
+    }
+    return is_owner(uid) || (own < REPORT_SLOTS_PER_USER && others < REPORT_SLOTS_OF_OTHERS);
+}
+
+/* -1 when there is none for this caller: it is closed, and may try again. */
+static int take_slot(struct control *control, int fd, enum socket socket, uid_t uid)
 {
     int slot = -1;
     pthread_mutex_lock(&control->lock);
-    for (int i = 0; i < CALLS_MAX && slot < 0; i++)
-        if (control->call_fds[i] < 0)
+    bool may_have = socket != SOCKET_REPORT || has_share(control, uid);
+    for (int i = slot_ranges[socket].first; may_have && i < slot_ranges[socket].first + slot_ranges[socket].count; i++)
+        if (control->call_fds[i] < 0) {
             slot = i;
+            break;
+        }
     if (slot >= 0) {
         control->call_fds[slot] = fd;
+        control->call_uids[slot] = uid;
         control->calls++;
     }
     pthread_mutex_unlock(&control->lock);
@@ -164,14 +186,17 @@ static void start_call(struct control *control, int fd, enum socket socket)
     const struct timeval timeout = {TIMEOUT_SECONDS, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    int slot = take_slot(control, fd);
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t length = sizeof peer;
+    bool is_known = socket == SOCKET_METRICS || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
+    int slot = is_known ? take_slot(control, fd, socket, peer.uid) : -1;
     if (slot < 0) {
         close(fd);
         return;
     }
     struct call_thread *thread = calloc(1, sizeof *thread);
     check(thread != NULL);
-    *thread = (struct call_thread){control, fd, (unsigned)slot, socket};
+    *thread = (struct call_thread){control, fd, (unsigned)slot, socket, peer.uid};
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);

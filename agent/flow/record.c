@@ -352,10 +352,11 @@ static void fill_call(const struct exchange *exchange, uint32_t iteration, int64
     of[MEASURE_calls] = 1;
     of[MEASURE_refused] = outcome[0] == 'r';
     of[MEASURE_failed] = outcome[0] == 'f';
-    of[MEASURE_hits] = exchange->recall.status && exchange->recall.is_answer;
-    of[MEASURE_misses] = exchange->recall.status && !of[MEASURE_hits] && strstr(exchange->recall.status, "fwd=miss");
+    of[MEASURE_hits] = exchange->recall.status && exchange->recall.is_answer && outcome[0] == 'a';
+    of[MEASURE_misses] =
+        exchange->recall.status && !exchange->recall.is_answer && strstr(exchange->recall.status, "fwd=miss");
     of[MEASURE_streams] = exchange->rendition.facts.is_streaming;
-    of[MEASURE_rerouted] = exchange->route.reason && exchange->route.is_rerouted;
+    of[MEASURE_rerouted] = exchange->route.reason && exchange->route.is_rerouted && of[MEASURE_attempts];
     of[MEASURE_cheaper] = exchange->route.reason && exchange->is_cheaper;
     of[MEASURE_clamped] = is_clamped(exchange);
     of[MEASURE_iterations] = iteration > 1;

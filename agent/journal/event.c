@@ -172,15 +172,16 @@ static void read_counts(const struct json_value values[MEMBERS], uint64_t of[MEA
     of[MEASURE_ungoverned] = !is_call;
     of[MEASURE_refused] = json_string_is(&values[OUTCOME], "refused");
     of[MEASURE_failed] = json_string_is(&values[OUTCOME], "failed");
-    of[MEASURE_hits] = values[AVOIDED].kind == JSON_KIND_STRING;
-    of[MEASURE_misses] = !of[MEASURE_hits] && values[CACHE].kind == JSON_KIND_STRING &&
+    of[MEASURE_hits] = values[AVOIDED].kind == JSON_KIND_STRING && json_string_is(&values[OUTCOME], "answered");
+    of[MEASURE_misses] = values[AVOIDED].kind == JSON_KIND_ABSENT && values[CACHE].kind == JSON_KIND_STRING &&
                          memmem(values[CACHE].raw.data, values[CACHE].raw.length, "fwd=miss", 8);
     of[MEASURE_streams] = is_true(&values[STREAM]);
-    of[MEASURE_rerouted] = is_true(&values[REROUTED]);
+    of[MEASURE_rerouted] = is_true(&values[REROUTED]) && of[MEASURE_attempts];
     of[MEASURE_cheaper] = is_true(&values[CHEAPER]);
     of[MEASURE_clamped] = values[CLAMPED].kind == JSON_KIND_NUMBER;
     of[MEASURE_iterations] = number_of(&values[ITERATION]) > 1;
-    of[MEASURE_recovered] = json_string_is(&values[SOURCE], "ledger");
+    of[MEASURE_restored] = json_string_is(&values[SOURCE], "ledger");
+    of[MEASURE_recovered] = of[MEASURE_restored] && json_string_is(&values[ERROR], "recovered");
     of[MEASURE_request_bytes] = number_of(&values[REQUEST_BYTES]);
     of[MEASURE_answer_bytes] = number_of(&values[ANSWER_BYTES]);
     of[MEASURE_duration] = number_of(&values[DURATION]);

@@ -41,6 +41,7 @@ struct line_head {
     uint32_t bytes; /* all of it */
     uint16_t names_bytes;
     uint8_t measure_count;
+    bool is_free; /* reached nobody, cost nothing, gave nothing: who may not spend can make many of them */
     int64_t time_ms;
     struct id id; /* of the event */
 };
@@ -53,6 +54,12 @@ enum {
     LINE_BYTES_MAX = sizeof(struct line_head) + NAMES_BYTES_MAX + MEASURE_COUNT * sizeof(struct line_measure),
 };
 
+/* How many series of a group began in the slot that it wrote to last. */
+struct newcomers {
+    UT_hash_handle hh;
+    uint32_t slot, free, others;
+    char group[];
+};
 /* One combination of names; never freed while the journal is open. */
 struct series {
     UT_hash_handle hh;
@@ -88,9 +95,9 @@ struct journal {
     unsigned since_checkpoint;
     struct packer packer;
     struct buffer gathered, row;
-    struct sum *cached, *dirty; /* of sums */
-    uint32_t slot, slot_series; /* the newest slot, and how many series began in it */
-    struct sum *recent;         /* that the last line went to, by slot and names: mostly the next one's, too */
+    struct sum *cached, *dirty;  /* of sums */
+    struct newcomers *newcomers; /* by group */
+    struct sum *recent;          /* that the last line went to, by slot and names: mostly the next one's, too */
     uint32_t recent_slot;
     size_t recent_bytes;
     char recent_names[NAMES_BYTES_MAX];
@@ -124,6 +131,7 @@ void journal_keep_events(struct journal *journal, const struct chunk *first);
 void journal_keep_close(struct journal *journal);
 
 /* line.c */
+bool line_is_free(const struct journal_line *line);
 size_t line_encode(const struct journal_line *line, struct id id, char bytes[LINE_BYTES_MAX]);
 /* Takes the first line off. False: none is left. Its names, joined, and its measures (struct line_measure, unaligned)
  * are in `lines`. */
@@ -134,7 +142,7 @@ size_t names_join(const char *const names[DIMENSION_COUNT], char joined[NAMES_BY
 
 /* series.c: the number of a combination of names; when there are too many, of a coarser one. */
 enum error series_load(struct journal *journal) MUST_USE;
-uint32_t series_find(struct journal *journal, struct slice names, bool is_in_slot_bound);
+uint32_t series_find(struct journal *journal, struct slice names, uint32_t slot, bool is_free);
 void series_free(struct journal *journal);
 /* Series that were made since the last call go into the transaction with the sums. */
 enum error series_put(struct journal *journal, struct store_transaction *transaction) MUST_USE;

@@ -65,6 +65,11 @@ void names_split(struct slice names, const char *ret_names[DIMENSION_COUNT])
     }
 }
 
+bool line_is_free(const struct journal_line *line)
+{
+    return !line->of[MEASURE_attempts] && !line->of[MEASURE_cost] && !line->of[MEASURE_hits];
+}
+
 size_t line_encode(const struct journal_line *line, struct id id, char bytes[LINE_BYTES_MAX])
 {
     struct line_head head = {.time_ms = line->time_ms, .id = id};
@@ -81,6 +86,7 @@ size_t line_encode(const struct journal_line *line, struct id id, char bytes[LIN
         head.measure_count++;
     }
     head.bytes = (uint32_t)(out - bytes);
+    head.is_free = line_is_free(line);
     memcpy(bytes, &head, sizeof head);
     return head.bytes;
 }

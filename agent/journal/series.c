@@ -7,22 +7,25 @@
 
 #include "base/grow.h"
 
+#include <assert.h>
+
 #define BIT(name) (1u << DIMENSION_##name)
 
 static const char other[] = "(other)";
 
-/* From the finest to the coarsest: what is replaced by "(other)", and how many series there may be before. */
+/* From the finest to the coarsest: what is replaced by "(other)", and how many series there may be before: of one group
+ * new in one slot, and in all; of lines that cost nothing, a tenth and a third. A group's flood coarsens its own. */
 static const struct {
     unsigned replaced;
-    uint32_t slot_max; /* that begin in one slot; 0: no matter */
-    uint32_t count_max;
+    uint32_t slot_max, count_max;
 } grains[] = {
-    {0, 2000, 50000},
-    {BIT(directory) | BIT(uid), 3000, 60000},
-    {BIT(directory) | BIT(uid) | BIT(project) | BIT(executable) | BIT(requested), 4000, 70000},
-    {~(BIT(group) | BIT(wallet) | BIT(provider)), 0, 80000},
-    {~0u, 0, UINT32_MAX},
+    {0, 2000, 60000},
+    {BIT(directory) | BIT(uid), 3000, 70000},
+    {BIT(directory) | BIT(uid) | BIT(project) | BIT(executable) | BIT(requested), 4000, 80000},
+    {~(BIT(group) | BIT(wallet) | BIT(provider)), 5000, 90000},
+    {~0u, UINT32_MAX, UINT32_MAX},
 };
+enum { FREE_SLOT_SHARE = 10, FREE_COUNT_SHARE = 3 };
 
 static struct series *find(const struct journal *journal, struct slice names)
 {
@@ -56,21 +59,41 @@ static struct slice coarsen(struct slice names, unsigned replaced, char joined[N
     return (struct slice){joined, names_join(split, joined)};
 }
 
-/* `is_in_slot_bound`: series that are new count against the bound of the newest slot (not of those made anew). */
-uint32_t series_find(struct journal *journal, struct slice names, bool is_in_slot_bound)
+/* The group is the first name. */
+static struct newcomers *newcomers_of(struct journal *journal, const char *group, uint32_t slot)
 {
-    const size_t count = sizeof grains / sizeof *grains;
+    struct newcomers *newcomers;
+    HASH_FIND_STR(journal->newcomers, group, newcomers);
+    if (!newcomers) {
+        size_t bytes = strlen(group) + 1;
+        newcomers = calloc(1, sizeof *newcomers + bytes);
+        check(newcomers != NULL);
+        memcpy(newcomers->group, group, bytes);
+        HASH_ADD_STR(journal->newcomers, group, newcomers);
+    }
+    if (newcomers->slot != slot) {
+        newcomers->slot = slot;
+        newcomers->free = newcomers->others = 0;
+    }
+    return newcomers;
+}
+
+uint32_t series_find(struct journal *journal, struct slice names, uint32_t slot, bool is_free)
+{
+    static_assert(DIMENSION_group == 0, "names begin with the group");
+    struct newcomers *newcomers = newcomers_of(journal, names.data, slot);
+    uint32_t *begun = is_free ? &newcomers->free : &newcomers->others;
     for (size_t i = 0;; i++) {
         char joined[NAMES_BYTES_MAX];
         struct slice coarse = grains[i].replaced ? coarsen(names, grains[i].replaced, joined) : names;
         const struct series *series = find(journal, coarse);
         if (series)
             return series->number;
-        bool is_full = journal->series_count >= grains[i].count_max ||
-                       (is_in_slot_bound && grains[i].slot_max && journal->slot_series >= grains[i].slot_max);
-        if (is_full && i + 1 < count)
-            continue;
-        journal->slot_series++;
+        if (*begun >= grains[i].slot_max / (is_free ? FREE_SLOT_SHARE : 1) ||
+            journal->series_count >= grains[i].count_max / (is_free ? FREE_COUNT_SHARE : 1))
+            if (grains[i].slot_max != UINT32_MAX)
+                continue;
+        ++*begun;
         return add(journal, journal->series_count, coarse)->number;
     }
 }
@@ -132,6 +155,12 @@ enum error series_load(struct journal *journal)
 
 void series_free(struct journal *journal)
 {
+    struct newcomers *newcomers, *next;
+    HASH_ITER(hh, journal->newcomers, newcomers, next)
+    {
+        HASH_DEL(journal->newcomers, newcomers);
+        free(newcomers);
+    }
     HASH_CLEAR(hh, journal->by_names);
     for (uint32_t i = 0; i < journal->series_count; i++)
         free(journal->series[i]);

@@ -11,6 +11,7 @@
 enum {
     CACHED_MAX = 8192, /* sums in memory between two batches */
     VARINT_BYTES_MAX = 10,
+    BUCKET_BIT = 0x80, /* buckets are numbered by themselves: both lists can grow */
     ROW_BYTES_MAX = MEASURE_COUNT * (1 + VARINT_BYTES_MAX),
 };
 
@@ -40,7 +41,7 @@ static size_t write_row(const uint64_t of[MEASURE_COUNT], char row[ROW_BYTES_MAX
     for (size_t i = 0; i < MEASURE_COUNT; i++) {
         if (!of[i])
             continue;
-        *out++ = (char)i;
+        *out++ = (char)(i < MEASURE_buckets ? i : BUCKET_BIT | (i - MEASURE_buckets));
         uint64_t rest = of[i];
         for (; rest >= 0x80; rest >>= 7)
             *out++ = (char)(rest | 0x80);
@@ -55,11 +56,13 @@ static bool read_row(struct slice row, uint64_t ret_of[MEASURE_COUNT])
     const unsigned char *at = (const unsigned char *)row.data, *end = at + row.length;
     memset(ret_of, 0, MEASURE_COUNT * sizeof *ret_of);
     while (at < end) {
-        unsigned measure = *at++, shift = 0;
+        unsigned number = *at++, shift = 0;
+        unsigned measure = number & BUCKET_BIT ? MEASURE_buckets + (number & ~(unsigned)BUCKET_BIT) : number;
+        bool is_one = number & BUCKET_BIT ? measure < MEASURE_COUNT : measure < MEASURE_buckets;
         uint64_t value = 0;
         for (; at < end && *at & 0x80 && shift < 63; shift += 7)
             value |= (uint64_t)(*at++ & 0x7f) << shift;
-        if (at == end || measure >= MEASURE_COUNT || *at & 0x80)
+        if (at == end || !is_one || *at & 0x80)
             return false;
         ret_of[measure] = value | (uint64_t)*at++ << shift;
     }
@@ -112,11 +115,12 @@ static uint32_t slot_of(int64_t time_ms)
     return slot < 0 ? 0 : slot > UINT32_MAX ? UINT32_MAX : (uint32_t)slot;
 }
 
-static enum error find_recent(struct journal *journal, uint32_t slot, struct slice names, struct sum **ret_sum)
+static enum error find_recent(struct journal *journal, uint32_t slot, struct slice names, bool is_free,
+                              struct sum **ret_sum)
 {
     if (!journal->recent || journal->recent_slot != slot || journal->recent_bytes != names.length ||
         memcmp(journal->recent_names, names.data, names.length) != 0) {
-        struct sum_key key = {slot, series_find(journal, names, slot == journal->slot)};
+        struct sum_key key = {slot, series_find(journal, names, slot, is_free)};
         enum error error = find_sum(journal, key, &journal->recent);
         if (error)
             return error;
@@ -129,17 +133,13 @@ static enum error find_recent(struct journal *journal, uint32_t slot, struct sli
 }
 
 /* The sum that a line goes to; it will be put. */
-static enum error touch(struct journal *journal, struct id id, int64_t time_ms, struct slice names,
+static enum error touch(struct journal *journal, struct id id, int64_t time_ms, struct slice names, bool is_free,
                         struct sum **ret_sum)
 {
     uint32_t slot = slot_of(time_ms);
-    if (slot > journal->slot) {
-        journal->slot = slot;
-        journal->slot_series = 0;
-    }
     if (line_is_late(&id, time_ms))
         add_late(journal, id, time_ms);
-    enum error error = find_recent(journal, slot, names, ret_sum);
+    enum error error = find_recent(journal, slot, names, is_free, ret_sum);
     if (!error && !(*ret_sum)->is_dirty) {
         (*ret_sum)->is_dirty = true;
         (*ret_sum)->next_dirty = journal->dirty;
@@ -159,7 +159,7 @@ enum error sums_add_line(struct journal *journal, struct id id, const struct jou
     char names[NAMES_BYTES_MAX];
     struct sum *sum;
     const struct slice joined = {names, names_join(line->names, names)};
-    enum error error = touch(journal, id, line->time_ms, joined, &sum);
+    enum error error = touch(journal, id, line->time_ms, joined, line_is_free(line), &sum);
     for (size_t i = 0; i < MEASURE_COUNT && !error; i++)
         add(sum, i, line->of[i]);
     return error;
@@ -172,7 +172,7 @@ enum error sums_add_chunk(struct journal *journal, const struct chunk *chunk)
     struct sum *sum;
     enum error error = ERROR_OK;
     while (!error && lines_next(&lines, &head, &names, &measures)) {
-        error = touch(journal, head.id, head.time_ms, names, &sum);
+        error = touch(journal, head.id, head.time_ms, names, head.is_free, &sum);
         for (; measures.length && !error; measures = slice_from(measures, sizeof(struct line_measure))) {
             struct line_measure measure;
             uint64_t value;

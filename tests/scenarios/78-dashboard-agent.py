@@ -11,7 +11,7 @@ MOOD = sys.argv[3] if len(sys.argv) > 3 else ""
 NANO = 10**9
 MARKUP = "<img src=x onerror=\"document.title='owned'\">"
 SCRIPT = "</script><script>document.title='owned'</script>"
-COUNTS = ("calls refused failed hits misses streams rerouted cheaper clamped iterations ungoverned recovered request_bytes answer_bytes duration "
+COUNTS = ("calls refused failed hits misses streams rerouted cheaper clamped iterations ungoverned restored recovered request_bytes answer_bytes duration "
           "attempts retried input cache_read cache_write cache_write_1h input_audio output output_audio input_image output_image tool_calls "
           "images seconds characters").split()
 MONEY = "hold cost written_off avoided".split()

@@ -78,7 +78,7 @@ is "made anew, the sums are the same" "$(admin /v1/report/rebuild -X POST -d '' 
 
 # The agent is killed with calls open: what was settled and not yet recorded, and what was open, is there afterwards.
 pid=$(cat "$T"/s/tollgate/dev/ledger/lock 2>/dev/null || "$TOLLGATE" status --json | json 'd["pid"]')
-ask fast "open at the kill [[tokens=400]][[pace_ms=50]]" ',"stream":true' -N >/dev/null 2>&1 &
+ask fast "open at the kill [[tokens=400]][[pace_ms=400]]" ',"stream":true' -N >/dev/null 2>&1 &
 calls=($!)
 wait_for 10 sh -c '"$0" wallet show any --json | grep -q "\"held\": *\"0\.[0-9]*[1-9]"' "$TOLLGATE"
 for i in $(seq 10); do

@@ -340,10 +340,34 @@ TEST(series_have_a_bound)
         if (i % 1000 == 0)
             journal_flush(journal);
     }
+    struct journal_line free_one = {
+        .time_ms = BEGUN_MS, .names[DIMENSION_group] = "poor", .of[MEASURE_calls] = 1, .of[MEASURE_refused] = 1};
+    uint32_t before = (journal_flush(journal), journal_count_series(journal));
+    for (unsigned i = 0; i < 3000; i++) { /* refusals cost nobody anything: fewer of them have names of their own */
+        char name[32];
+        snprintf(name, sizeof name, "model-%u", i);
+        free_one.names[DIMENSION_requested] = free_one.names[DIMENSION_model] = name;
+        journal_append(journal, id_at(BEGUN_MS, i + 9000), SLICE_LITERAL("{}"), &free_one, 1);
+        if (i % 1000 == 0)
+            journal_flush(journal);
+    }
+    journal_flush(journal);
+    EXPECT(journal_count_series(journal) < before + 600, "%u of refusals", journal_count_series(journal) - before);
+    const struct journal_line other_group = {.time_ms = BEGUN_MS,
+                                             .names[DIMENSION_group] = "rich",
+                                             .names[DIMENSION_executable] = "/usr/bin/train",
+                                             .of[MEASURE_cost] = 0,
+                                             .of[MEASURE_attempts] = 1};
+    journal_append(journal, id_at(BEGUN_MS, 20000), SLICE_LITERAL("{}"), &other_group, 1);
+    journal_flush(journal);
+    const char *names[DIMENSION_COUNT];
+    journal_find_series(journal, journal_count_series(journal) - 1, names);
+    EXPECT(!strcmp(names[DIMENSION_executable], "/usr/bin/train"), "another group has its names: %s",
+           names[DIMENSION_executable]);
     journal_flush(journal);
     struct listing listing = list_sums(journal, 0, INT64_MAX / 2);
     EXPECT(listing.cost == 9000, "%llu", (unsigned long long)listing.cost);
-    EXPECT(journal_count_series(journal) < 5000, "%u", journal_count_series(journal));
+    EXPECT(journal_count_series(journal) < 6000, "%u", journal_count_series(journal));
     buffer_done(&listing.text);
     journal_close(journal);
     remove_directory();

@@ -108,7 +108,7 @@ export const leaks = {
     const list = document.leaks ?? [];
     return [
       h("p", { class: "quiet", "data-source": path }, count(report.total.ungoverned, "total", "ungoverned"), " connections to providers went past the agent in this period, ",
-        count(report.total.recovered, "total", "recovered"), " calls are known from the ledger alone."),
+        count(report.total.restored, "total", "restored"), " calls are known from the ledger alone."),
       list.length === 0 ? nothing("Nothing goes past the agent now.")
         : table("Connections past the agent now", [["Program"], ["Process", true], ["To"], ["Since"]],
           list.map(leak => [[programName(leak.executable || "(unknown)"), h("span", { class: "quiet block" }, leak.directory ?? "")],
