@@ -177,6 +177,7 @@ static void stop_services(struct agent *agent)
               drain_timeout_ms);
     control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
     agent->control = NULL;
+    identity_unlisten(agent->identity);
     listener_stop(agent->listener);
     listener_stop(agent->base_url_listener);
     if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal))

@@ -180,10 +180,16 @@ enum error identity_listen(struct identity *identity, const struct identity_redi
     return identity->announcements ? ERROR_OK : ERROR_FILE_UNWRITABLE;
 }
 
+void identity_unlisten(struct identity *identity)
+{
+    announcements_close(identity->announcements);
+    identity->announcements = NULL;
+}
+
 void identity_close(struct identity *identity)
 {
     uint64_t one = 1;
-    announcements_close(identity->announcements);
+    identity_unlisten(identity);
     check(write(identity->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
     pthread_join(identity->drain_thread, NULL);
     pthread_join(identity->lookup_thread, NULL);

@@ -48,6 +48,9 @@ struct identity_redirects {
 };
 /* Starts the thread that answers; once. An announcement is acknowledged when a connection that follows will find it. */
 enum error identity_listen(struct identity *identity, const struct identity_redirects *options) MUST_USE;
+/* No more announcements: supervisors find no agent, and let programs reach what is not a provider by themselves. What
+ * was acknowledged before can still be taken. Before the port closes; idempotent, from one thread. */
+void identity_unlisten(struct identity *identity);
 /* Where the announced connection of that socket and uid wants to go, IPv4 as ::ffff:a.b.c.d, and the socket that leads
  * there, non-blocking for who keeps it so, the caller's; -1: none was brought. Leaves the claim, which is then the
  * program's, to identity_take_claim. */
