@@ -211,10 +211,29 @@ static void complete_capture(struct loader *loader, const struct node *root)
                    quote(loader, node));
 }
 
+/* Rows of csv and jsonl are made of events: those of a window, what was missed while the agent was down, and one that
+ * waits for its last calls. */
+static void events_outlive_exports(struct loader *loader, const struct node *root)
+{
+    static const struct {
+        const char *name;
+        uint32_t days;
+    } least[] = {
+        [EXPORTS_DAILY] = {"daily", 8}, [EXPORTS_WEEKLY] = {"weekly", 21}, [EXPORTS_MONTHLY] = {"monthly", 62}};
+    const struct settings *settings = loader->settings;
+    const uint32_t kept = settings->evidence.events_days, days = least[settings->evidence.exports.schedule].days;
+    if (settings->evidence.exports.is_enabled && kept && kept < days)
+        report(loader, SEVERITY_ERROR, node_value(node_member(root, "evidence"), "keep_events_days"),
+               arena_printf(loader->arena, "at least %u, 0 for ever, or exports: {enabled: false}", days),
+               "\"keep_events_days\" is too few for %s exports: their rows are made of events",
+               least[settings->evidence.exports.schedule].name);
+}
+
 static void (*const rules[])(struct loader *loader, const struct node *root) = {
-    unique_names,      one_default_group,  complete_targets, line_within_head,  per_uid_within_all,
-    one_cost_tracking, pack_is_enabled,    wallets_are_used, complete_budgets,  complete_alerts,
-    complete_capture,  complete_catalogue, complete_routing, complete_policies, base_url_port_is_used,
+    unique_names,       one_default_group, complete_targets,      line_within_head,
+    per_uid_within_all, one_cost_tracking, pack_is_enabled,       wallets_are_used,
+    complete_budgets,   complete_alerts,   complete_capture,      complete_catalogue,
+    complete_routing,   complete_policies, base_url_port_is_used, events_outlive_exports,
 };
 
 void check_rules(struct loader *loader, const struct node *root)

@@ -761,6 +761,36 @@ TEST(bad_catalogues_and_price_lists_are_refused)
     }
 }
 
+/* ---- exports ---- */
+
+TEST(events_are_kept_until_they_are_exported)
+{
+    static const struct {
+        const char *schedule;
+        unsigned days;
+    } rows[] = {{"daily", 8}, {"weekly", 21}, {"monthly", 62}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (unsigned kept = 0; kept < 100; kept++) {
+            char text[256], message[128], hint[128];
+            snprintf(text, sizeof text, "%sevidence:\n  keep_events_days: %u\n  exports: {schedule: %s}\n", GROUP, kept,
+                     rows[i].schedule);
+            snprintf(message, sizeof message,
+                     "\"keep_events_days\" is too few for %s exports: their rows are made of events", rows[i].schedule);
+            snprintf(hint, sizeof hint, "at least %u, 0 for ever, or exports: {enabled: false}", rows[i].days);
+            struct load load_result = load(write_text("kept.dev.yaml", text));
+            const bool is_refused = kept && kept < rows[i].days;
+            EXPECT_INTEGER(load_result.error != ERROR_OK, is_refused);
+            const struct config_problem *found = is_refused ? find_problem(&load_result, 6, 21, message) : NULL;
+            EXPECT((found != NULL) == is_refused, "%u days, %s", kept, rows[i].schedule);
+            EXPECT(!found || (found->hint && !strcmp(found->hint, hint)), "%u days, %s", kept, rows[i].schedule);
+            done(&load_result);
+        }
+    struct load load_result =
+        load(write_text("kept.dev.yaml", GROUP "evidence: {keep_events_days: 1, exports: {enabled: false}}\n"));
+    EXPECT_INTEGER(load_result.error, ERROR_OK);
+    done(&load_result);
+}
+
 /* ---- budgets, alerts, backups ---- */
 
 TEST(every_member_of_a_budget_arrives)
