@@ -213,6 +213,12 @@ static void write_exports(void *context, struct buffer *out)
     export_schedule_write(agent->exports, out);
 }
 
+static bool is_export_failing(void *context, char text[EXPORT_FAILURE_MAX])
+{
+    struct agent *agent = context;
+    return export_schedule_is_failing(agent->exports, text);
+}
+
 static size_t count_addresses(void *context)
 {
     struct agent *agent = context;
@@ -242,6 +248,7 @@ enum error services_open_control(struct agent *agent)
                                   .write_leaks = write_leaks,
                                   .write_live = write_live,
                                   .write_exports = write_exports,
+                                  .is_export_failing = is_export_failing,
                                   .count_addresses = count_addresses,
                                   .stop = agent_stop,
                                   .context = agent};

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,42 +39,51 @@ enum error file_swap(const char *path, struct slice contents, mode_t mode)
     return ERROR_FILE_UNWRITABLE;
 }
 
-/* Where the file system knows no files without a name (NFS), a kill leaves PATH.new; the next writer removes it. */
+/* A name that nobody else has, or can foresee. */
+static int open_temporary(struct file_draft *draft)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return -1;
+    int length =
+        snprintf(draft->temporary, sizeof draft->temporary, "%s.%016llx.new", draft->path, (unsigned long long)number);
+    if (length < 0 || (size_t)length >= sizeof draft->temporary)
+        return -1;
+    return open(draft->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Where the file system knows no files without a name (NFS), a kill leaves PATH.NUMBER.new. */
 enum error file_draft_open(const char *path, struct file_draft *ret_draft)
 {
     struct file_draft *draft = ret_draft;
     char folder[sizeof draft->path];
-    int length = snprintf(draft->temporary, sizeof draft->temporary, "%s.new", path);
+    int length = snprintf(draft->path, sizeof draft->path, "%s", path);
     draft->fd = -1;
-    if (length < 0 || (size_t)length >= sizeof draft->temporary)
+    draft->is_named = false;
+    if (length < 0 || (size_t)length >= sizeof draft->path)
         return ERROR_FILE_UNWRITABLE;
-    snprintf(draft->path, sizeof draft->path, "%s", path);
     snprintf(folder, sizeof folder, "%s", path);
     char *slash = strrchr(folder, '/');
     *(slash && slash != folder ? slash : slash ? slash + 1 : folder) = '\0';
     draft->fd = open(*folder ? folder : ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    draft->is_named = draft->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
-    if (draft->is_named) {
-        unlink(draft->temporary);
-        draft->fd = open(draft->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (draft->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+        draft->fd = open_temporary(draft);
+        draft->is_named = draft->fd >= 0;
     }
     return draft->fd < 0 ? ERROR_FILE_UNWRITABLE : ERROR_OK;
 }
 
-static bool name_draft(struct file_draft *draft)
+static bool link_draft(const struct file_draft *draft)
 {
     char file[64];
     snprintf(file, sizeof file, "/proc/self/fd/%d", draft->fd);
-    unlink(draft->temporary); /* of a kill just before the rename */
-    draft->is_named = linkat(AT_FDCWD, file, AT_FDCWD, draft->temporary, AT_SYMLINK_FOLLOW) == 0;
-    return draft->is_named;
+    return draft->is_named ? link(draft->temporary, draft->path) == 0
+                           : linkat(AT_FDCWD, file, AT_FDCWD, draft->path, AT_SYMLINK_FOLLOW) == 0;
 }
 
 enum error file_draft_publish(struct file_draft *draft, mode_t mode)
 {
-    bool ok = fchmod(draft->fd, mode) == 0 && fsync(draft->fd) == 0;
-    ok = ok && (draft->is_named || name_draft(draft)) && rename(draft->temporary, draft->path) == 0;
-    draft->is_named = draft->is_named && !ok;
+    bool ok = fchmod(draft->fd, mode) == 0 && fsync(draft->fd) == 0 && link_draft(draft);
     file_draft_discard(draft);
     return ok ? ERROR_OK : ERROR_FILE_UNWRITABLE;
 }

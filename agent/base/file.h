@@ -14,14 +14,15 @@ bool file_write_all(int fd, struct slice contents) MUST_USE;
 /* By a file PATH.new in the same directory, fsync, rename; the directory is not synced. FILE_UNWRITABLE. */
 enum error file_swap(const char *path, struct slice contents, mode_t mode) MUST_USE;
 /* A file that is written in pieces: it has no name (where the file system can do that), so that nothing is left of it
- * whatever happens, until it replaces PATH. */
+ * whatever happens, until it becomes PATH. */
 struct file_draft {
     int fd;
     bool is_named;
     char path[4096], temporary[4096];
 };
 enum error file_draft_open(const char *path, struct file_draft *ret_draft) MUST_USE; /* FILE_UNWRITABLE */
-/* fsync, rename; the directory is not synced. FILE_UNWRITABLE: nothing is left of the draft, PATH is as it was. */
+/* fsync, link; the directory is not synced. Replaces nothing. FILE_UNWRITABLE (also where PATH is there): nothing is
+ * left of the draft, PATH is as it was. */
 enum error file_draft_publish(struct file_draft *draft, mode_t mode) MUST_USE;
 void file_draft_discard(struct file_draft *draft); /* also after publish, or when open failed: nothing happens */
 enum error file_sync_directory(const char *path) MUST_USE;

@@ -87,6 +87,8 @@ struct control_services {
     void (*write_live)(void *context, struct buffer *out);
     /* Appends a JSON array of the exports that were written by schedule, the newest first. */
     void (*write_exports)(void *context, struct buffer *out);
+    /* One that is due cannot be written: why, in words. */
+    bool (*is_export_failing)(void *context, char text[EXPORT_FAILURE_MAX]);
     size_t (*count_addresses)(void *context); /* of providers, that are known now */
     void (*stop)(void *context);              /* begins the drain, returns at once */
     void *context;

@@ -154,6 +154,20 @@ static void check_alerts(struct call *call)
     buffer_done(&text);
 }
 
+static void check_exports(struct call *call, const struct settings *settings)
+{
+    char text[EXPORT_FAILURE_MAX];
+    if (!settings->evidence.exports.is_enabled)
+        write_check(&call->body, "exports", "ok", "off", "");
+    else if (call->services->is_export_failing(call->services->context, text))
+        write_check(
+            &call->body, "exports", "warning", text,
+            "free some space, or let the agent write where evidence.exports.directory says; it tries again each "
+            "minute");
+    else
+        write_check(&call->body, "exports", "ok", "what is due is written", "");
+}
+
 static void check_base_url(struct call *call, const struct settings *settings)
 {
     const unsigned port = call->services->base_url_port;
@@ -211,6 +225,7 @@ int control_doctor(struct call *call)
     check_start(call);
     check_disk(call, settings);
     check_backups(call, settings);
+    check_exports(call, settings);
     check_alerts(call);
     check_addresses(call);
     check_leaks(call);

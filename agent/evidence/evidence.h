@@ -162,8 +162,8 @@ void export_write_manifest(const struct export_order *order, const struct export
                            struct buffer *out);
 
 /* DIRECTORY/NAME and DIRECTORY/NAME.manifest.json, both or none, synced; the directory is made (0700). FILE_UNWRITABLE
- * also where less than limits.disk_low_water_bytes would be left. Without reconciliation, nothing is written when
- * `must_reconcile`. *ret_is_written says so. */
+ * also where one of them is there already, or less than limits.disk_low_water_bytes would be left. Without
+ * reconciliation, nothing is written when `must_reconcile`. *ret_is_written says so. */
 enum error export_save(const struct export_order *order, const char *directory, const char *name, bool must_reconcile,
                        struct export_result *ret_result, bool *ret_is_written) MUST_USE;
 
@@ -177,6 +177,7 @@ struct export_window {
 size_t export_find_windows(const struct zone *zone, enum period_step step, int64_t first_s, int64_t now_s,
                            struct export_window *ret_windows, size_t max);
 
+enum { EXPORT_FAILURE_MAX = 512 };
 struct export_schedule;
 struct export_schedule_options {
     const char *state; /* directory: STATE/exports.jsonl is the list of what was written */
@@ -189,6 +190,8 @@ struct export_schedule_options {
 /* Starts its thread: each window once, as soon as it has ended and agrees with the ledger (or has not for hours). */
 struct export_schedule *export_schedule_open(const struct export_schedule_options *options);
 void export_schedule_close(struct export_schedule *schedule); /* before the journal's; NULL is fine */
+/* What the last look could not write, in words; false: all was written. Any thread. */
+bool export_schedule_is_failing(struct export_schedule *schedule, char text[EXPORT_FAILURE_MAX]);
 /* Appends a JSON array of what was written, the newest first. Any thread. */
 void export_schedule_write(struct export_schedule *schedule, struct buffer *out);
 

@@ -50,8 +50,11 @@ static enum error publish(struct file_draft *file, struct file_draft *manifest, 
     if (error)
         return error;
     error = file_draft_publish(manifest, FILE_MODE);
-    if (!error)
-        error = file_sync_directory(directory);
+    if (error) {
+        unlink(file->path); /* ours: nothing was there before */
+        return error;
+    }
+    error = file_sync_directory(directory);
     if (error) {
         unlink(manifest->path);
         unlink(file->path);

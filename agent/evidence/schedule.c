@@ -3,7 +3,7 @@
  * Exports by themselves: a thread that looks every few seconds whether a window has ended that has no file yet. What
  * was missed while the agent was down is found in the same way, so a week off and three weeks off are one case. Time is
  * the wall clock's: a file of a window that has not ended (the clock was ahead, and has been set back since) does not
- * count, and is replaced when its window has truly ended.
+ * count, and gets another one beside it when its window has truly ended. No file is ever replaced.
  */
 #include "evidence/evidence.h"
 #include "evidence/written.h"
@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -26,6 +27,7 @@ enum {
     SETTLING_S = 30,       /* after its end: the last events of a window are being written */
     PATIENCE_S = 6 * 3600, /* a call of several tries has its event at its end: rows may lack what is paid so long */
     WINDOWS_MAX = 400,     /* evidence.exports.keep */
+    NAMES_MAX = 1000,      /* of one window */
     NS_PER_S = 1000000000,
 };
 
@@ -38,6 +40,8 @@ struct export_schedule {
     int64_t resting_until_ns; /* monotonic: after a failure */
     pthread_mutex_t lock;     /* guards the list; leaf */
     struct written_list list;
+    bool is_unsaved;                  /* guarded, too */
+    char failure[EXPORT_FAILURE_MAX]; /* "": none; guarded, too */
 };
 
 static const struct {
@@ -89,15 +93,37 @@ static bool has_first(struct export_schedule *schedule)
 /* ---- one file ---- */
 
 /* Assumes the lock. */
-static enum error save_list(const struct export_schedule *schedule)
+static enum error save_list(struct export_schedule *schedule)
 {
-    return written_save(schedule->list_path, &schedule->list);
+    enum error error = written_save(schedule->list_path, &schedule->list);
+    schedule->is_unsaved = error != ERROR_OK;
+    return error;
 }
 
-static void complain(const struct export_schedule *schedule, enum error error)
+static void keep_failure(struct export_schedule *schedule, const char *text)
 {
-    if (error)
-        log_event(EVENT_EXPORT_FAILED, NULL, "%s cannot be written", schedule->list_path);
+    pthread_mutex_lock(&schedule->lock);
+    snprintf(schedule->failure, sizeof schedule->failure, "%s", text);
+    pthread_mutex_unlock(&schedule->lock);
+}
+
+/* All files are written; the list may not be yet. */
+static void forget_failure(struct export_schedule *schedule)
+{
+    pthread_mutex_lock(&schedule->lock);
+    if (!schedule->is_unsaved)
+        schedule->failure[0] = '\0';
+    pthread_mutex_unlock(&schedule->lock);
+}
+
+static void complain(struct export_schedule *schedule, const char *path, enum error error)
+{
+    char text[EXPORT_FAILURE_MAX];
+    if (!error || atomic_load(&schedule->is_closing))
+        return;
+    snprintf(text, sizeof text, "%.400s: %s", path, error_row(error)->text);
+    keep_failure(schedule, text);
+    log_event(EVENT_EXPORT_FAILED, NULL, "%s", text);
 }
 
 struct task_of_window {
@@ -116,13 +142,31 @@ static bool is_written(const struct task_of_window *task)
     return is_done;
 }
 
-/* "tollgate-dev-2026-11-23-weekly.csv": the first day, in the schedule's zone. */
-static void format_name(const struct task_of_window *task, char name[128])
+static bool is_taken(struct export_schedule *schedule, const char *path)
 {
-    char since[PERIOD_TEXT_MAX];
+    char manifest[4096 + 256];
+    struct stat status;
+    snprintf(manifest, sizeof manifest, "%s.manifest.json", path);
+    pthread_mutex_lock(&schedule->lock);
+    bool is_listed = written_has_file(&schedule->list, path, NULL);
+    pthread_mutex_unlock(&schedule->lock);
+    return is_listed || lstat(path, &status) == 0 || lstat(manifest, &status) == 0;
+}
+
+/* "tollgate-dev-2026-11-23-weekly.csv": the first day, in the schedule's zone. Windows of two zones may begin on the
+ * same day: "…-weekly-2.csv". When all numbers are taken, the last one is, and cannot be written. */
+static void format_name(const struct task_of_window *task, const char *directory, char name[128])
+{
+    char since[PERIOD_TEXT_MAX], path[4096 + 128], number[16] = "";
     period_format(task->settings->evidence.exports.zone, task->window.since_s, since);
-    snprintf(name, 128, "tollgate-%s-%.10s-%s.%s", config_environment_name(task->settings->environment), since,
-             schedules[task->settings->evidence.exports.schedule].name, export_suffix(task->format));
+    for (unsigned i = 2; i <= NAMES_MAX; i++) {
+        snprintf(name, 128, "tollgate-%s-%.10s-%s%s.%s", config_environment_name(task->settings->environment), since,
+                 schedules[task->settings->evidence.exports.schedule].name, number, export_suffix(task->format));
+        snprintf(path, sizeof path, "%s/%s", directory, name);
+        if (!is_taken(task->schedule, path))
+            return;
+        snprintf(number, sizeof number, "-%u", i);
+    }
 }
 
 static void note(const struct task_of_window *task, const struct export_result *result, const char *directory,
@@ -143,7 +187,7 @@ static void note(const struct task_of_window *task, const struct export_result *
     written_add(&schedule->list, &row);
     enum error error = save_list(schedule);
     pthread_mutex_unlock(&schedule->lock);
-    complain(schedule, error);
+    complain(schedule, schedule->list_path, error);
     log_event(EVENT_EXPORT_WRITTEN, NULL, "%s: %llu rows, %s USD", path, (unsigned long long)result->rows,
               money_format(row.cost, cost));
     if (!result->is_reconciled)
@@ -163,7 +207,7 @@ static const char *directory_of(const struct export_schedule *schedule, const st
 /* False: not now. */
 static bool write_file(const struct task_of_window *task)
 {
-    char directory[4096], name[128];
+    char directory[4096], name[128], path[4096 + 128];
     struct export_schedule *schedule = task->schedule;
     const struct zone *zone = task->settings->evidence.exports.zone;
     const struct export_order order = {
@@ -177,10 +221,10 @@ static bool write_file(const struct task_of_window *task)
     struct export_result result;
     bool is_saved = false, must_reconcile = task->now_s < task->window.until_s + PATIENCE_S;
     directory_of(schedule, task->settings, directory);
-    format_name(task, name);
+    format_name(task, directory, name);
     enum error error = export_save(&order, directory, name, must_reconcile, &result, &is_saved);
-    if (error && !atomic_load(&schedule->is_closing))
-        log_event(EVENT_EXPORT_FAILED, NULL, "%s/%s: %s", directory, name, error_row(error)->text);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    complain(schedule, path, error);
     if (!error && is_saved)
         note(task, &result, directory, name);
     return !error && is_saved;
@@ -188,24 +232,29 @@ static bool write_file(const struct task_of_window *task)
 
 /* ---- what is too early, or too old ---- */
 
-static void forget_early(struct export_schedule *schedule, int64_t now_s)
+static void mark_early(struct export_schedule *schedule, int64_t now_s)
 {
     pthread_mutex_lock(&schedule->lock);
-    enum error error = written_forget_after(&schedule->list, now_s) ? save_list(schedule) : ERROR_OK;
+    /* before the first sum the clock is behind (a machine without a battery begins in 1970) */
+    bool is_due = (now_s >= schedule->first_s && written_mark_early(&schedule->list, now_s)) || schedule->is_unsaved;
+    enum error error = is_due ? save_list(schedule) : ERROR_OK;
     pthread_mutex_unlock(&schedule->lock);
-    complain(schedule, error);
+    complain(schedule, schedule->list_path, error);
 }
 
-static void remove_files(struct written *row)
+/* Lists of older agents have rows that share a file: it stays as long as one of them does. */
+static void remove_files(struct export_schedule *schedule, struct written *row)
 {
     char manifest[4096 + 256];
+    row->is_removed = true;
+    if (written_has_file(&schedule->list, row->file, row))
+        return;
     snprintf(manifest, sizeof manifest, "%s.manifest.json", row->file);
     unlink(manifest); /* one that is there says that its file is, too */
     unlink(row->file);
-    row->is_removed = true;
 }
 
-/* Of each format of a schedule the newest `kept` stay. */
+/* Of each format of a schedule the newest `kept` windows stay. */
 static void remove_old(struct export_schedule *schedule, const struct settings *settings)
 {
     const char *name = schedules[settings->evidence.exports.schedule].name;
@@ -215,15 +264,18 @@ static void remove_old(struct export_schedule *schedule, const struct settings *
     pthread_mutex_lock(&schedule->lock);
     for (uint32_t i = schedule->list.count; i-- > 0;) {
         struct written *row = &schedule->list.rows[i];
-        if (strcmp(row->schedule, name) != 0 || !export_parse_format(row->format, &format) ||
-            counts[format]++ < settings->evidence.exports.kept || row->is_removed)
+        if (strcmp(row->schedule, name) != 0 || !export_parse_format(row->format, &format))
             continue;
-        remove_files(row);
+        bool is_kept = counts[format] < settings->evidence.exports.kept;
+        counts[format] += is_kept && !row->is_early;
+        if (is_kept || row->is_removed)
+            continue;
+        remove_files(schedule, row);
         has_changed = true;
     }
     enum error error = has_changed ? save_list(schedule) : ERROR_OK;
     pthread_mutex_unlock(&schedule->lock);
-    complain(schedule, error);
+    complain(schedule, schedule->list_path, error);
 }
 
 /* ---- the thread ---- */
@@ -234,7 +286,7 @@ static bool write_missing(struct export_schedule *schedule, const struct setting
     struct export_window windows[WINDOWS_MAX];
     const int64_t now_s = clock_wall_ns() / NS_PER_S;
     const enum period_step step = schedules[settings->evidence.exports.schedule].step;
-    forget_early(schedule, now_s);
+    mark_early(schedule, now_s);
     size_t kept = settings->evidence.exports.kept < WINDOWS_MAX ? settings->evidence.exports.kept : WINDOWS_MAX;
     size_t count = export_find_windows(settings->evidence.exports.zone, step, schedule->first_s, now_s - SETTLING_S,
                                        windows, kept);
@@ -247,6 +299,7 @@ static bool write_missing(struct export_schedule *schedule, const struct setting
                 return false;
         }
     remove_old(schedule, settings);
+    forget_failure(schedule);
     return true;
 }
 
@@ -284,6 +337,14 @@ void export_schedule_close(struct export_schedule *schedule)
     pthread_mutex_destroy(&schedule->lock);
     written_free(&schedule->list);
     free(schedule);
+}
+
+bool export_schedule_is_failing(struct export_schedule *schedule, char text[EXPORT_FAILURE_MAX])
+{
+    pthread_mutex_lock(&schedule->lock);
+    snprintf(text, EXPORT_FAILURE_MAX, "%s", schedule->failure);
+    pthread_mutex_unlock(&schedule->lock);
+    return *text != '\0';
 }
 
 void export_schedule_write(struct export_schedule *schedule, struct buffer *out)

@@ -28,17 +28,18 @@ void written_format(const struct written *row, struct buffer *out)
     json_write_member_money(out, "cost", row->cost);
     json_write_member_boolean(out, "reconciled", row->is_reconciled);
     json_write_member_boolean(out, "removed", row->is_removed);
+    json_write_member_boolean(out, "early", row->is_early);
     json_write_member_string(out, "file", row->file);
     json_write_raw(out, "}");
 }
 
 static bool read_row(struct slice line, struct written *ret_row, char file[LINE_BYTES_MAX])
 {
-    struct json_value schedule, format, since, until, written, rows, cost, reconciled, removed, path;
-    const struct json_query queries[] = {{"schedule", &schedule}, {"format", &format},         {"since_s", &since},
-                                         {"until_s", &until},     {"written_s", &written},     {"rows", &rows},
-                                         {"cost", &cost},         {"reconciled", &reconciled}, {"removed", &removed},
-                                         {"file", &path}};
+    struct json_value schedule, format, since, until, written, rows, cost, reconciled, removed, early, path;
+    const struct json_query queries[] = {
+        {"schedule", &schedule}, {"format", &format}, {"since_s", &since}, {"until_s", &until},
+        {"written_s", &written}, {"rows", &rows},     {"cost", &cost},     {"reconciled", &reconciled},
+        {"removed", &removed},   {"early", &early},   {"file", &path}};
     struct written row = {.file = file};
     char amount[MONEY_TEXT_MAX];
     int64_t count;
@@ -52,6 +53,7 @@ static bool read_row(struct slice line, struct written *ret_row, char file[LINE_
     row.rows = (uint64_t)count;
     row.is_reconciled = reconciled.kind == JSON_KIND_TRUE;
     row.is_removed = removed.kind == JSON_KIND_TRUE;
+    row.is_early = early.kind == JSON_KIND_TRUE;
     *ret_row = row;
     return true;
 }
@@ -101,11 +103,19 @@ struct written *written_find(const struct written_list *list, const char *format
 {
     for (uint32_t i = 0; i < list->count; i++) {
         struct written *row = &list->rows[i];
-        if (row->window.since_s == window.since_s && row->window.until_s == window.until_s &&
+        if (row->window.since_s == window.since_s && row->window.until_s == window.until_s && !row->is_early &&
             !strcmp(row->format, format))
             return row;
     }
     return NULL;
+}
+
+bool written_has_file(const struct written_list *list, const char *file, const struct written *except)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (&list->rows[i] != except && !list->rows[i].is_removed && !strcmp(list->rows[i].file, file))
+            return true;
+    return false;
 }
 
 static void remove_at(struct written_list *list, uint32_t index)
@@ -116,9 +126,6 @@ static void remove_at(struct written_list *list, uint32_t index)
 
 void written_add(struct written_list *list, const struct written *row)
 {
-    struct written *old = written_find(list, row->format, row->window);
-    if (old)
-        remove_at(list, (uint32_t)(old - list->rows));
     if (list->count == WRITTEN_MAX)
         remove_at(list, 0);
     list->rows = grow_array(list->rows, &list->capacity, list->count, sizeof *list->rows);
@@ -130,11 +137,15 @@ void written_add(struct written_list *list, const struct written *row)
     check(list->rows[at].file != NULL);
 }
 
-bool written_forget_after(struct written_list *list, int64_t now_s)
+bool written_mark_early(struct written_list *list, int64_t now_s)
 {
-    const uint32_t before = list->count;
-    for (uint32_t i = list->count; i-- > 0;)
-        if (list->rows[i].window.until_s > now_s)
-            remove_at(list, i);
-    return list->count != before;
+    bool has_changed = false;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct written *row = &list->rows[i];
+        if (row->is_early || row->window.until_s <= now_s)
+            continue;
+        row->is_early = true;
+        has_changed = true;
+    }
+    return has_changed;
 }

@@ -18,6 +18,7 @@ struct written {
     struct money cost;
     bool is_reconciled;
     bool is_removed; /* too old to be kept */
+    bool is_early;   /* its window has not ended: the clock was ahead. Another file comes, this one stays. */
     char *file;      /* its path */
 };
 struct written_list {
@@ -29,12 +30,12 @@ struct written_list {
 void written_read(const char *path, struct written_list *ret_list);
 enum error written_save(const char *path, const struct written_list *list) MUST_USE; /* FILE_UNWRITABLE */
 void written_free(struct written_list *list);
-/* Of this window and format; NULL: none. */
+/* Of this window and format, and not early; NULL: none. */
 struct written *written_find(const struct written_list *list, const char *format, struct export_window window);
-/* In the place of the one of the same window and format; `file` is copied. */
-void written_add(struct written_list *list, const struct written *row);
-/* Forgets the windows that end after now_s; true: there were some. */
-bool written_forget_after(struct written_list *list, int64_t now_s);
-void written_format(const struct written *row, struct buffer *out); /* as a JSON object */
+/* A row whose file is to be there; `except`: no matter what that one says. */
+bool written_has_file(const struct written_list *list, const char *file, const struct written *except);
+void written_add(struct written_list *list, const struct written *row); /* `file` is copied */
+bool written_mark_early(struct written_list *list, int64_t now_s);      /* true: some are since now */
+void written_format(const struct written *row, struct buffer *out);     /* as a JSON object */
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/export_world.h"
 
+#include "base/file.h"
+
 #include <dirent.h>
 #include <sys/stat.h>
 
@@ -246,26 +248,131 @@ TEST(a_file_that_was_taken_away_is_not_written_again)
     end();
 }
 
-TEST(a_clock_that_was_ahead_costs_no_window)
+static size_t count_in_list(const char *text)
+{
+    struct buffer out;
+    size_t count = 0;
+    buffer_init(&out, 1 << 22);
+    export_schedule_write(schedule, &out);
+    CU_ASSERT_FATAL(buffer_append(&out, (struct slice){"", 1}));
+    for (const char *at = buffer_contents(&out).data; (at = strstr(at, text)); at++)
+        count++;
+    buffer_done(&out);
+    return count;
+}
+
+static void wait_for_early(size_t wanted)
+{
+    for (unsigned i = 0; i < 2000 && count_in_list("\"early\":true") != wanted; i++)
+        usleep(10000);
+    EXPECT_INTEGER(count_in_list("\"early\":true"), wanted);
+}
+
+TEST(a_clock_that_was_ahead_costs_no_window_and_no_file)
 {
     begin("formats: [csv]");
     make_call(&paid);
     set_clock(monday + 15 * DAY_S); /* wrong: it is still Wednesday */
     start();
     wait_for_listed(2);
+    const ino_t first = inode_of("2026-09-21", "csv"), manifest = inode_of("2026-09-21", "csv.manifest.json");
     set_clock(monday + 3 * DAY_S);
-    wait_for_listed(0);
+    wait_for_early(2);
     struct call late = paid;
     late.attempts[0].cost = 77;
     make_call(&late);
+    stop(); /* the list says so after a restart, too */
     set_clock(monday + 8 * DAY_S);
+    start();
+    wait_for_listed(3);
+    EXPECT_INTEGER(count_in_list("\"cost\":\"0.000001077\""), 1);
+    EXPECT_INTEGER(count_in_list("2026-09-21-weekly-2.csv\""), 1);
+    EXPECT_STRING(list_files(), "2026-09-21 2026-09-21 2026-09-28");
+    CU_ASSERT_TRUE(first == inode_of("2026-09-21", "csv") && manifest == inode_of("2026-09-21", "csv.manifest.json"));
+    set_clock(monday + 16 * DAY_S); /* later than the clock was when it was ahead */
+    wait_for_listed(4);
+    stop();
+    start();
+    set_clock(monday + 22 * DAY_S);
+    wait_for_listed(5);
+    end();
+}
+
+/* A machine without a battery begins in 1970. */
+TEST(a_clock_that_was_far_behind_writes_nothing_twice)
+{
+    begin("formats: [csv]");
+    make_call(&paid);
+    set_clock(monday + 15 * DAY_S);
+    start();
+    wait_for_listed(2);
+    stop();
+    set_clock(1000);
+    start();
+    usleep(300000); /* time to look */
+    set_clock(monday + 22 * DAY_S);
+    wait_for_listed(3);
+    EXPECT_STRING(list_files(), "2026-09-21 2026-09-28 2026-10-05");
+    wait_for_early(0);
+    end();
+}
+
+TEST(another_time_zone_replaces_no_file)
+{
+    begin("formats: [csv], schedule: daily, keep: 2");
+    make_call(&paid);
+    set_clock(monday + 3 * DAY_S + HOUR_S);
+    start();
     wait_for_listed(1);
-    struct buffer out;
-    buffer_init(&out, 1 << 16);
-    export_schedule_write(schedule, &out);
-    CU_ASSERT_FATAL(buffer_append(&out, (struct slice){"", 1}));
-    CU_ASSERT_PTR_NOT_NULL(strstr(buffer_contents(&out).data, "\"cost\":\"0.000001077\""));
-    buffer_done(&out);
+    stop();
+    use_policy("formats: [csv], schedule: daily, keep: 2, timezone: Europe/Berlin");
+    start();
+    wait_for_listed(2);
+    EXPECT_STRING(list_files(), "2026-09-23 2026-09-23");
+    EXPECT_INTEGER(count_in_list("2026-09-23-daily.csv\""), 1);
+    EXPECT_INTEGER(count_in_list("2026-09-23-daily-2.csv\""), 1);
+    stop();
+    use_policy("formats: [csv], schedule: daily, keep: 1, timezone: Europe/Berlin");
+    start();
+    wait_for_listed(1);
+    EXPECT_STRING(list_files(), "2026-09-23");
+    EXPECT_INTEGER(count_in_list("2026-09-23-daily.csv\""), 1);
+    end();
+}
+
+/* As the lists of older agents have it. */
+TEST(a_file_that_two_rows_share_stays_while_one_is_kept)
+{
+    char path[128];
+    begin("formats: [csv], schedule: daily, keep: 1");
+    make_call(&paid);
+    set_clock(monday + 3 * DAY_S + HOUR_S);
+    start();
+    wait_for_listed(1);
+    stop();
+    snprintf(path, sizeof path, "%s/exports.jsonl", root);
+    FILE *list = fopen(path, "a");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(list);
+    fprintf(
+        list,
+        "{\"schedule\":\"daily\",\"format\":\"csv\",\"since_s\":%lld,\"until_s\":%lld,\"written_s\":%lld,\"rows\":1,"
+        "\"cost\":\"0\",\"reconciled\":true,\"removed\":false,"
+        "\"file\":\"%s/exports/tollgate-dev-2026-09-23-daily.csv\"}\n",
+        (long long)(monday + 2 * DAY_S - HOUR_S), (long long)(monday + 3 * DAY_S - HOUR_S), (long long)now_s(), root);
+    fclose(list);
+    start();
+    struct buffer rows;
+    bool is_removed = false;
+    for (unsigned i = 0; i < 1000 && !is_removed; i++) {
+        usleep(10000);
+        buffer_init(&rows, 1 << 20);
+        CU_ASSERT_FATAL(file_read_into(path, &rows) == ERROR_OK && buffer_append(&rows, (struct slice){"", 1}));
+        is_removed = strstr(buffer_contents(&rows).data, "\"removed\":true") != NULL;
+        buffer_done(&rows);
+    }
+    CU_ASSERT_TRUE(is_removed);
+    EXPECT_INTEGER(count_listed(), 1);
+    EXPECT_STRING(list_files(), "2026-09-23");
     end();
 }
 
@@ -340,14 +447,20 @@ TEST(a_directory_that_cannot_be_written)
     CU_ASSERT_PTR_NOT_NULL_FATAL(in_the_way);
     fclose(in_the_way);
     start();
-    for (unsigned i = 0; i < 50 && count_listed() == 0; i++)
+    char text[EXPORT_FAILURE_MAX];
+    for (unsigned i = 0; i < 1000 && !export_schedule_is_failing(schedule, text); i++)
         usleep(10000);
     EXPECT_INTEGER(count_listed(), 0);
+    CU_ASSERT_TRUE(export_schedule_is_failing(schedule, text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "/exports/tollgate-dev-2026-09-21-weekly.csv: "));
     stop();
     CU_ASSERT_EQUAL(unlink(path), 0);
     start();
     wait_for_listed(1);
     EXPECT_STRING(list_files(), "2026-09-21");
+    for (unsigned i = 0; i < 500 && export_schedule_is_failing(schedule, text); i++)
+        usleep(10000);
+    CU_ASSERT_FALSE(export_schedule_is_failing(schedule, text));
     end();
 }
 
