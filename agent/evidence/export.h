@@ -30,7 +30,7 @@ enum error export_focus(struct export_file *file) MUST_USE;
 
 void csv_put_raw(struct buffer *out, struct slice text); /* numbers, and what is ours: as it is */
 /* Quoted where it must be; UTF-8, what is none becomes U+FFFD. What a spreadsheet would take for a formula gets an
- * apostrophe before it. */
+ * apostrophe before it, also within the text where one might divide it. */
 void csv_put_text(struct buffer *out, struct slice text);
 void csv_put_unsigned(struct buffer *out, uint64_t value);
 void csv_put_money(struct buffer *out, uint64_t nano); /* "0.0125" */

@@ -29,18 +29,38 @@ static size_t measure_sequence(struct slice text)
     return length > 1 && is_long_or_half ? 0 : length;
 }
 
-/* Programs that read the file may trim it first: spaces before the sign do not hide it. */
+/* Programs that read the file may trim it first: spaces, and quotes, before the sign do not hide it. Some take the
+ * signs of East Asian keyboards for the others. */
+static bool has_sign(struct slice text)
+{
+    static const char *const signs[] = {"=", "+", "-", "@", "\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"};
+    while (text.length && (text.data[0] == ' ' || text.data[0] == '"'))
+        text = slice_from(text, 1);
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (slice_has_prefix(text, signs[i]))
+            return true;
+    return false;
+}
+
 static bool is_formula(struct slice text)
 {
     while (text.length && text.data[0] == ' ')
         text = slice_from(text, 1);
-    return text.length && strchr("=+-@\t\r\n", text.data[0]) != NULL && text.data[0] != '\0';
+    bool is_control = text.length && (text.data[0] == '\t' || text.data[0] == '\r' || text.data[0] == '\n');
+    return is_control || has_sign(text);
+}
+
+/* Where commas are decimal, spreadsheets divide rows at semicolons, inside of our quotes, too: what follows one is a
+ * cell of its own there. */
+static bool is_separator(char byte)
+{
+    return byte == ';' || byte == ',' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
 static bool needs_quotes(struct slice text)
 {
     for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] == '"' || text.data[i] == ',' || text.data[i] == '\r' || text.data[i] == '\n')
+        if (text.data[i] == '"' || is_separator(text.data[i]))
             return true;
     return text.length && (text.data[0] == ' ' || text.data[text.length - 1] == ' ');
 }
@@ -55,14 +75,18 @@ static void put_bytes(struct buffer *out, struct slice text)
             csv_put_raw(out, SLICE_LITERAL("\xEF\xBF\xBD"));
         else
             csv_put_raw(out, (struct slice){text.data, length});
+        bool is_end = length == 1 && is_separator(text.data[0]);
         text = slice_from(text, length ? length : 1);
+        if (is_end && has_sign(text))
+            csv_put_raw(out, SLICE_LITERAL("'"));
     }
 }
 
 static bool is_plain(struct slice text)
 {
     for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] < ' ' || (unsigned char)text.data[i] >= 0x7F || text.data[i] == '"')
+        if (text.data[i] < ' ' || (unsigned char)text.data[i] >= 0x7F || text.data[i] == '"' ||
+            is_separator(text.data[i]))
             return false;
     return true;
 }

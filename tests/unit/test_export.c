@@ -85,12 +85,20 @@ TEST(cells_are_quoted_and_guarded)
         {"+1", "'+1"},
         {"-1", "'-1"},
         {"@SUM(A1)", "'@SUM(A1)"},
-        {"\t=1", "'\t=1"},
-        {"\r=1", "\"'\r=1\""},
-        {"\n=1", "\"'\n=1\""},
+        {"\t=1", "\"'\t'=1\""},
+        {"\r=1", "\"'\r'=1\""},
+        {"\n=1", "\"'\n'=1\""},
         {"  =1", "\"'  =1\""},
         {"=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""},
         {"a=1", "a=1"},
+        {"a;b", "\"a;b\""},
+        {"x;=cmd|'/c calc'!A1", "\"x;'=cmd|'/c calc'!A1\""},
+        {"x; +1;\"@a", "\"x;' +1;'\"\"@a\""},
+        {"x\t-1", "\"x\t'-1\""},
+        {"x,@a\r\n=1", "\"x,'@a\r\n'=1\""},
+        {"\uFF1D1", "'\uFF1D1"},
+        {" \uFF0B1", "\"' \uFF0B1\""},
+        {"x;\uFF0D1;\uFF20", "\"x;'\uFF0D1;'\uFF20\""},
         {"müller €", "müller €"},
         {"\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80"},
         {"cut \xE2\x82", "cut \xEF\xBF\xBD\xEF\xBF\xBD"},
@@ -552,6 +560,7 @@ TEST(a_full_disk_leaves_nothing)
     snprintf(path, sizeof path, "%s/a.csv", folder);
     CU_ASSERT_EQUAL_FATAL(stat(path, &before), 0);
     EXPECT_INTEGER(save_limited(folder, 1000), ERROR_FILE_UNWRITABLE);
+    EXPECT_INTEGER(save_limited(folder, 1 << 26), ERROR_FILE_UNWRITABLE); /* room enough, and yet */
     CU_ASSERT_EQUAL_FATAL(stat(path, &after), 0);
     CU_ASSERT_EQUAL(before.st_ino, after.st_ino);
     EXPECT_INTEGER(count_files(folder), 2);
