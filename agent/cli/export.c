@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
@@ -21,7 +22,8 @@
 
 struct draft {
     const char *path;
-    const char *temporary; /* its name; NULL: it has none */
+    const char *temporary; /* a name of ours; NULL: it has none */
+    bool has_replaced;     /* `temporary` is the older file */
     int fd;
 };
 struct download {
@@ -46,6 +48,15 @@ static const char *draft_directory(const char *path)
     return !slash ? "." : slash == path ? "/" : text_format("%.*s", (int)(slash - path), path);
 }
 
+/* A name that nobody else has, or can foresee; NULL: there is none. */
+static const char *draft_new_name(const char *path)
+{
+    uint64_t number;
+    return getrandom(&number, sizeof number, 0) == sizeof number
+               ? text_format("%s.%016llx.new", path, (unsigned long long)number)
+               : NULL;
+}
+
 /* Replaces regular files only: a rename over /dev/null would be a rename. */
 static int draft_open(const char *path, struct draft *ret_draft)
 {
@@ -57,8 +68,9 @@ static int draft_open(const char *path, struct draft *ret_draft)
     }
     draft.fd = open(draft_directory(path), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
     if (draft.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-        draft.temporary = text_format("%s.new", path);
-        draft.fd = open(draft.temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        const char *name = draft_new_name(path);
+        draft.fd = name ? open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+        draft.temporary = draft.fd < 0 ? NULL : name;
     }
     *ret_draft = draft;
     return draft.fd < 0 ? draft_complain(path) : EX_OK;
@@ -88,29 +100,60 @@ static bool draft_write(struct draft *draft, const char *bytes, size_t count)
     return true;
 }
 
+static bool draft_name(struct draft *draft)
+{
+    const char *name = draft->temporary ? NULL : draft_new_name(draft->path);
+    if (name && linkat(AT_FDCWD, text_format("/proc/self/fd/%d", draft->fd), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0)
+        draft->temporary = name;
+    return draft->temporary != NULL;
+}
+
+/* Where two files cannot change names (NFS): the older one gets a second name first. */
+static bool draft_replace(struct draft *draft)
+{
+    const char *older = draft_new_name(draft->path);
+    if (!older)
+        return false;
+    draft->has_replaced = link(draft->path, older) == 0;
+    if (!draft->has_replaced && errno != ENOENT)
+        return false;
+    if (rename(draft->temporary, draft->path) != 0) {
+        int error = errno;
+        if (draft->has_replaced)
+            unlink(older);
+        errno = error;
+        draft->has_replaced = false;
+        return false;
+    }
+    draft->temporary = draft->has_replaced ? older : NULL;
+    return true;
+}
+
+/* An older file and the new one change names: it is taken away by draft_discard, or comes back. */
 static bool draft_publish(struct draft *draft)
 {
-    if (!draft->temporary) {
-        const char *name = text_format("%s.new", draft->path);
-        unlink(name); /* of a kill just before the rename */
-        if (linkat(AT_FDCWD, text_format("/proc/self/fd/%d", draft->fd), AT_FDCWD, name, AT_SYMLINK_FOLLOW) != 0)
-            return false;
-        draft->temporary = name;
-    }
-    if (rename(draft->temporary, draft->path) != 0)
-        return false;
-    draft->temporary = NULL;
-    return true;
+    draft->has_replaced = renameat2(AT_FDCWD, draft->temporary, AT_FDCWD, draft->path, RENAME_EXCHANGE) == 0;
+    return draft->has_replaced || ((errno == ENOENT || errno == EINVAL || errno == ENOSYS) && draft_replace(draft));
+}
+
+static void draft_withdraw(struct draft *draft)
+{
+    if (!draft->has_replaced)
+        unlink(draft->path);
+    else
+        rename(draft->temporary, draft->path);
+    draft->temporary = NULL; /* should that fail, the older file keeps this name */
 }
 
 /* Both are on disk before either has a name. */
 static int draft_publish_both(struct draft *file, struct draft *manifest)
 {
-    if (fsync(file->fd) != 0 || fsync(manifest->fd) != 0 || !draft_publish(file))
+    if (fsync(file->fd) != 0 || fsync(manifest->fd) != 0 || !draft_name(file) || !draft_name(manifest) ||
+        !draft_publish(file))
         return draft_complain(file->path);
     if (!draft_publish(manifest)) {
         int code = draft_complain(manifest->path);
-        unlink(file->path);
+        draft_withdraw(file);
         return code;
     }
     int directory = open(draft_directory(file->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

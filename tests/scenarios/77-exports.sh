@@ -171,6 +171,17 @@ cp "$T/all.csv" "$T/out/f.csv"
 limited 2
 is "what was there stays" "$(files) $(cmp "$T/all.csv" "$T/out/f.csv" && echo same)" "1 same"
 rm "$T/out/f.csv"
+echo mine >"$T/out/g.csv.new"
+check "a file and a manifest are replaced" sh -c 'for i in 1 2; do "$1" export --window all --output "$2/g.csv" || exit 1; done' sh "$TOLLGATE" "$T/out"
+is "and what looks like a temporary one is not touched" "$(cat "$T/out/g.csv.new") $(files)" "mine 3"
+before=$(sha256sum "$T/out"/g.csv*)
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then # what is mounted cannot be renamed
+    unshare -m sh -c 'mount --bind "$2/g.csv.manifest.json" "$2/g.csv.manifest.json" && exec "$1" export --window 2020-01 --output "$2/g.csv"' \
+        sh "$TOLLGATE" "$T/out" 2>"$T/err"
+    is "a manifest that cannot be replaced: exit code, words" "$? $(grep -c 'cannot be written' "$T/err")" "73 1"
+    is "and both older files are as they were, alone" "$(sha256sum "$T/out"/g.csv*) $(files)" "$before 3"
+fi
+rm "$T/out"/g.csv*
 "$TOLLGATE" export --window all --output "$T/missing/f.csv" 2>"$T/err"
 is "a directory that is not there" "$? $(grep -c 'cannot be written' "$T/err")" "73 1"
 "$TOLLGATE" export --window all --output "$T/out" 2>"$T/err"
@@ -256,5 +267,23 @@ check "a day later: that day's, too" wait_for 30 has_listed "$(due 22)"
 is "and none of the others was written again" "$(find "$exports" -type f -printf '%i %p\n' | sort | comm -12 - "$T/inodes" | wc -l)" $((2 * written))
 has "people can read the list" "$("$TOLLGATE" export --list)" "SINCE"
 check "FOCUS files of the schedule keep to the specification" python3 "$ROOT/tests/clients/focus_validate.py" "$exports"/*.focus.csv
+
+# ---- another time zone, and what cannot be written ----
+doctor_says() { "$TOLLGATE" doctor --json | json '[c["status"] for c in d["checks"] if c["name"] == "exports"]'; }
+is "doctor: exports are well" "$(doctor_says)" "['ok']"
+sed -i 's/exports: {schedule: daily/exports: {timezone: Europe\/Berlin, schedule: daily/' "$T/policy-config.dev.yaml"
+sha256sum "$exports"/* >"$T/hashes"
+"$TOLLGATE" reload >/dev/null
+is_beside() { ls "$exports"/*-daily-2.csv >/dev/null 2>&1; }
+check "a day of another zone has a file beside the other" wait_for 30 is_beside
+check "and no file was replaced" sha256sum --quiet -c "$T/hashes"
+is "no two rows of the list share a file" "$("$TOLLGATE" export --list --json | json 'len(d["exports"]) - len({e["file"] for e in d["exports"]})')" 0
+sed -i "s|exports: {|exports: {directory: $T/all.csv, |; s/timezone: Europe.Berlin/timezone: Asia\/Kolkata/" "$T/policy-config.dev.yaml"
+"$TOLLGATE" reload >/dev/null
+is_told() { [ "$(doctor_says)" = "['warning']" ]; }
+check "doctor tells what cannot be written" wait_for 30 is_told
+has "and where" "$("$TOLLGATE" doctor)" "$T/all.csv/tollgate-dev-"
+sed -i 's/exports: {/keep_events_days: 7\n  exports: {/' "$T/policy-config.dev.yaml"
+has "events must be kept until they are exported" "$("$TOLLGATE" check --policy "$T/policy-config.dev.yaml" 2>&1)" '"keep_events_days" is too few for daily exports'
 stop_agent
 done_playing
