@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define LAST_S INT64_C(9214646400) /* 2262-01-01: nanoseconds fit in 64 bits */
-enum { DAY_S = 86400, HOUR_S = 3600, YEAR_MIN = 1970, YEAR_MAX = 9999 };
+enum { DAY_S = 86400, HOUR_S = 3600, YEAR_MIN = 1970 };
 
 static int64_t floor_to(int64_t value, int64_t unit)
 {
@@ -165,21 +165,32 @@ static bool parse_length(const char *text, int64_t now_s, struct period *period)
 
 /* ---- dates ---- */
 
+/* As `form` begins, with a digit for each 0. */
+static bool has_form(const char *text, size_t length, const char *form)
+{
+    for (size_t i = 0; i < length; i++)
+        if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+            return false;
+    return true;
+}
+
+static unsigned digits(const char *text, size_t count)
+{
+    unsigned value = 0;
+    for (size_t i = 0; i < count; i++)
+        value = value * 10 + (unsigned)(text[i] - '0');
+    return value;
+}
+
 /* "2026-11", "2026-11-01", "2026-11-01T10:15"; *ret_until: the end of the month, the day, the quarter. */
 static bool parse_date(const char *text, size_t length, const struct zone *zone, int64_t *ret_since, int64_t *ret_until)
 {
-    char copy[24], rest;
-    unsigned year, month, day = 1, hour = 0, minute = 0;
-    if (length >= sizeof copy)
+    bool is_month = length == 7, is_day = length == 10, is_time = length == 16;
+    if ((!is_month && !is_day && !is_time) || !has_form(text, length, "0000-00-00T00:00"))
         return false;
-    memcpy(copy, text, length);
-    copy[length] = '\0';
-    bool is_month = length == 7 && sscanf(copy, "%4u-%2u%c", &year, &month, &rest) == 2;
-    bool is_day = length == 10 && sscanf(copy, "%4u-%2u-%2u%c", &year, &month, &day, &rest) == 3;
-    bool is_time =
-        length == 16 && sscanf(copy, "%4u-%2u-%2uT%2u:%2u%c", &year, &month, &day, &hour, &minute, &rest) == 5;
-    if ((!is_month && !is_day && !is_time) || year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 ||
-        day < 1 || hour > 23 || minute > 59)
+    unsigned year = digits(text, 4), month = digits(text + 5, 2), day = is_month ? 1 : digits(text + 8, 2);
+    unsigned hour = is_time ? digits(text + 11, 2) : 0, minute = is_time ? digits(text + 14, 2) : 0;
+    if (year < YEAR_MIN || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59)
         return false;
     int64_t first = zone_days_from_civil(year, month, day), next = first_of_month(first, 1);
     if (first_of_month(first, 0) != zone_days_from_civil(year, month, 1) || (is_time && minute % 15))
