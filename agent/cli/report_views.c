@@ -116,15 +116,23 @@ static const char *figure_of(const json_t *figures, const char *name)
     return json_is_string(value) ? terminal_money(json_string_value(value)) : api_text(figures, name, "-");
 }
 
-/* A name as it is; a figure with the one of the period before behind it. */
-static void add_answer_row(struct table *table, const json_t *columns, size_t count, const json_t *row)
+static const char *answer_name(const json_t *row, const char *name)
 {
-    const json_t *key = json_object_get(row, "key");
+    const char *value = api_text(json_object_get(row, "key"), name, "-");
+    if (json_is_true(json_object_get(row, "rest")))
+        return "others";
+    return value[0] ? value : "-";
+}
+
+/* A name as it is; a figure with the one of the period before behind it. */
+static void add_answer_row(struct table *table, const json_t *columns, size_t count, const json_t *names,
+                           const json_t *row)
+{
     for (size_t i = 0; i < count; i++) {
         const char *name = json_string_value(json_array_get(columns, i));
         const char *before = figure_of(json_object_get(row, "before"), name);
-        if (json_object_get(key, name))
-            table_add(table, api_text(key, name, "-")[0] ? api_text(key, name, "-") : "-");
+        if (json_object_get(names, name))
+            table_add(table, answer_name(row, name));
         else
             table_add(table, text_format("%s (%s)", figure_of(json_object_get(row, "now"), name), before));
     }
@@ -153,7 +161,7 @@ static void print_answer(const struct report_side *side)
     puts(terminal_clean(api_text(document, "answer", "-")));
     struct table table = {.columns = columns, .column_count = count};
     for (size_t i = 0; i < json_array_size(rows); i++)
-        add_answer_row(&table, names, count, json_array_get(rows, i));
+        add_answer_row(&table, names, count, key, json_array_get(rows, i));
     if (table.cells.count) {
         putchar('\n');
         table_print(&table, stdout);

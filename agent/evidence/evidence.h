@@ -96,7 +96,8 @@ struct question {
 size_t question_count(void);
 const struct question *question_at(size_t index);
 const struct question *question_find(const char *name); /* NULL: there is none */
-/* Members of a JSON object: name, question, period, before, answer (one sentence), columns, rows. As report_make. */
+/* Members of a JSON object: name, question, period, before, answer (one sentence), columns, rows; what
+ * is too much for rows is one more, {"rest": true}, so that they come to the total. As report_make. */
 enum error question_write(struct journal *journal, const struct question *question, const struct period *period,
                           struct arena *arena, struct buffer *out) MUST_USE;
 /* "period": {…}, under `name`. */

@@ -274,11 +274,43 @@ static void write_figures(struct buffer *out, const char *name, const struct row
     json_write_raw(out, "}");
 }
 
-static void write_rows(struct buffer *out, const struct row *row, const struct pair *pairs, size_t count)
+/* What the rows do not show; false: nothing. */
+static bool find_rest(const struct report_row *total, const struct pair *pairs, size_t count, bool is_now,
+                      struct report_row *ret_rest)
 {
+    bool is_any = false;
+    *ret_rest = *total;
+    for (size_t measure = 0; measure < MEASURE_COUNT; measure++) {
+        for (size_t i = 0; i < count; i++)
+            ret_rest->of[measure] -= figure(is_now ? pairs[i].now : pairs[i].before, (enum measure)measure);
+        is_any |= ret_rest->of[measure] != 0;
+    }
+    return is_any;
+}
+
+/* One more row, so that they come to the total. */
+static void write_rest(struct buffer *out, const struct row *row, const struct answering *answering)
+{
+    struct report_row now, before;
+    bool is_now = find_rest(&answering->now->total, answering->pairs, answering->count, true, &now);
+    bool is_before = find_rest(&answering->before->total, answering->pairs, answering->count, false, &before);
+    if (!is_now && !is_before)
+        return;
+    json_write_raw(out, ",{");
+    json_write_member_boolean(out, "rest", true);
+    json_write_member(out, "key");
+    json_write_raw(out, "{}");
+    write_figures(out, "now", row, &now);
+    write_figures(out, "before", row, &before);
+    json_write_raw(out, "}");
+}
+
+static void write_rows(struct buffer *out, const struct row *row, const struct answering *answering)
+{
+    const struct pair *pairs = answering->pairs;
     json_write_member(out, "rows");
     json_write_raw(out, "[");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < answering->count; i++) {
         json_write_raw(out, i ? ",{" : "{");
         json_write_member(out, "key");
         json_write_raw(out, "{");
@@ -290,6 +322,8 @@ static void write_rows(struct buffer *out, const struct row *row, const struct p
         write_figures(out, "before", row, pairs[i].before);
         json_write_raw(out, "}");
     }
+    if (answering->count == PAIRS_MAX)
+        write_rest(out, row, answering);
     json_write_raw(out, "]");
 }
 
@@ -330,7 +364,7 @@ enum error question_write(struct journal *journal, const struct question *questi
     period_write(out, "before", &order.period);
     json_write_member_string(out, "answer", count ? row->say(&answering) : "There were no calls in either period.");
     write_columns(out, row);
-    write_rows(out, row, pairs, count);
+    write_rows(out, row, &answering);
     write_figures(out, "total", row, &now.total);
     write_figures(out, "total_before", row, &before.total);
     return ERROR_OK;

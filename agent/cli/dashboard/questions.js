@@ -24,7 +24,7 @@ function questionTable(answer) {
   const keys = answer.columns.filter(name => answer.rows.some(row => name in row.key));
   const figures = answer.columns.filter(name => !keys.includes(name));
   const columns = [...keys.map(name => [words(name)]), ...figures.flatMap(name => [[words(name), true], ["before", true, "before"], ["change", true, "before"]])];
-  const rows = answer.rows.map(row => [...keys.map(name => row.key[name] || "(none)"), ...figures.flatMap(name => pairCells(row, name, { key: row.key }))]);
+  const rows = answer.rows.map(row => [...keys.map((name, i) => (row.rest ? (i ? "" : "all others") : row.key[name] || "(none)")), ...figures.flatMap(name => pairCells(row, name, { key: row.key }))]);
   const all = { now: answer.total, before: answer.total_before };
   if (rows.length > 1) rows.push([...keys.map((name, i) => (i ? "" : h("b", null, "all"))), ...figures.flatMap(name => pairCells(all, name, { key: null }))]);
   return table(answer.question, columns, rows);
