@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One write per event on the journal's thread, with O_APPEND: a line is whole or, on a full disk, cut, and then ended
- * by the next one's newline. Once a second it is looked whether the file is still where its name says (log rotation).
+ * One write per event on the journal's thread, with O_APPEND: a line is whole, or taken back where the disk was full in
+ * its middle. What cannot be taken back (a pipe) is ended by the next one's newline. Once a second it is looked whether
+ * the file is still where its name says (log rotation).
  */
 #include "events_file.h"
 
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -25,10 +27,13 @@ struct events_file {
     int fd; /* -1: not open */
     int64_t looked_ns;
     bool is_cut, has_failed;
+    atomic_ullong missing; /* events */
 };
 
+/* One event less, as errno says. */
 static void fail(struct events_file *file, const char *what)
 {
+    atomic_fetch_add(&file->missing, 1);
     if (!file->has_failed)
         log_event(EVENT_JOURNAL_FAILED, NULL, "%s: %s: %s", file->path, what, strerror(errno));
     file->has_failed = true;
@@ -58,6 +63,13 @@ static bool ensure_open(struct events_file *file)
     return file->fd >= 0;
 }
 
+/* The length is asked for, not remembered: others may have cut the file. */
+static bool take_back(int fd, ssize_t written)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+    return end >= written && ftruncate(fd, end - written) == 0;
+}
+
 static void deliver(void *context, struct slice json)
 {
     struct events_file *file = context;
@@ -68,12 +80,16 @@ static void deliver(void *context, struct slice json)
                                   {(void *)(uintptr_t) "\n", 1}};
     ssize_t wanted = (ssize_t)(file->is_cut + json.length + 1);
     ssize_t written = writev(file->fd, parts, sizeof parts / sizeof *parts);
-    if (written != wanted)
-        fail(file, "an event is missing");
-    else
-        file->has_failed = false;
-    if (written > 0)
-        file->is_cut = written != wanted;
+    if (written == wanted) {
+        file->has_failed = file->is_cut = false;
+        return;
+    }
+    if (written > 0) {
+        bool is_back = take_back(file->fd, written);
+        file->is_cut |= !is_back;
+        errno = is_back ? ENOSPC : EAGAIN; /* a short write says nothing; the next one would */
+    }
+    fail(file, "an event is missing");
 }
 
 struct events_file *events_file_open(struct journal *journal, const char *path)
@@ -84,6 +100,11 @@ struct events_file *events_file_open(struct journal *journal, const char *path)
     check(file->path != NULL);
     file->follower = journal_follow(journal, deliver, file);
     return file;
+}
+
+uint64_t events_file_count_missing(struct events_file *file)
+{
+    return file ? atomic_load(&file->missing) : 0;
 }
 
 void events_file_close(struct events_file *file)

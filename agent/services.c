@@ -225,6 +225,12 @@ static size_t count_addresses(void *context)
     return redirects_count(agent->redirects);
 }
 
+static uint64_t count_missing_events(void *context)
+{
+    struct agent *agent = context;
+    return events_file_count_missing(agent->events_file);
+}
+
 enum error services_open_control(struct agent *agent)
 {
     agent->control_services =
@@ -250,6 +256,7 @@ enum error services_open_control(struct agent *agent)
                                   .write_exports = write_exports,
                                   .is_export_failing = is_export_failing,
                                   .count_addresses = count_addresses,
+                                  .count_missing_events = count_missing_events,
                                   .stop = agent_stop,
                                   .context = agent};
     return control_open(&agent->control_services, &agent->control);

@@ -90,7 +90,9 @@ struct control_services {
     /* One that is due cannot be written: why, in words. */
     bool (*is_export_failing)(void *context, char text[EXPORT_FAILURE_MAX]);
     size_t (*count_addresses)(void *context); /* of providers, that are known now */
-    void (*stop)(void *context);              /* begins the drain, returns at once */
+    /* In evidence.events_file, since the start. */
+    uint64_t (*count_missing_events)(void *context);
+    void (*stop)(void *context); /* begins the drain, returns at once */
     void *context;
 };
 

@@ -66,9 +66,22 @@ static void check_ledger(struct call *call)
                 arena_printf(call->arena, "operations: %llu, in batches: %llu",
                              (unsigned long long)statistics.operations, (unsigned long long)statistics.batches),
                 statistics.is_stopped ? "the agent's log says why; free disk space, then restart the agent" : "");
-    bool is_lost = journal_is_failed(call->services->journal);
-    write_check(&call->body, "events", is_lost ? "warning" : "ok", is_lost ? "events are not kept" : "kept",
-                is_lost ? "the agent's log says why; restart the agent" : "");
+}
+
+static void check_events(struct call *call)
+{
+    const struct control_services *services = call->services;
+    const uint64_t missing = services->count_missing_events(services->context);
+    if (journal_is_failed(services->journal))
+        write_check(&call->body, "events", "warning", "events are not kept",
+                    "the agent's log says why; restart the agent");
+    else if (missing)
+        write_check(
+            &call->body, "events", "warning",
+            arena_printf(call->arena, "kept, but %llu are missing in the events file", (unsigned long long)missing),
+            "the agent's log says why; tollgate export has all of them");
+    else
+        write_check(&call->body, "events", "ok", "kept", "");
 }
 
 static void check_start(struct call *call)
@@ -222,6 +235,7 @@ int control_doctor(struct call *call)
     check_targets(call, settings);
     check_wallets(call, settings);
     check_ledger(call);
+    check_events(call);
     check_start(call);
     check_disk(call, settings);
     check_backups(call, settings);
