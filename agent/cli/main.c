@@ -63,13 +63,14 @@ static const struct command commands[] = {
     {"top", "", "live: what runs, what it costs, what is left", top_command,
      "Ends with q. Printed once where standard output is no terminal.\n", OPTIONS_QUERY | OPTIONS_TOP, 0, 0, false},
     {"statusline", "", "one line for prompts and editors", statusline_command,
-     "Never fails, never waits: without an agent it says so in a word.\n", OPTIONS_PLACE | OPTIONS_STATUSLINE, 0, 0,
-     false},
+     "Never fails, never waits: without an agent it says so in a word. --json has the names of --format as members,\n"
+     "env as environment, and \"agent\": false without one.\n",
+     OPTIONS_QUERY | OPTIONS_STATUSLINE, 0, 0, false},
     {"why", "ID | last", "every decision about one call", why_command, "Exit code 1: no such event.\n", OPTIONS_QUERY,
      1, 1, false},
     {"events", "", "the latest calls, one line each", events_command,
-     "--filter status=429,model='gpt-*' wants both; any member of an event can be named. It looks at the latest "
-     "1000.\n",
+     "--filter status=429,model='gpt-*' wants both; any member of an event that is one value can be named.\n"
+     "It looks at the latest 1000.\n",
      OPTIONS_QUERY | OPTIONS_EVENTS, 0, 0, false},
     {"dashboard", "", "what was spent, by whom and why, in a browser", dashboard_command,
      "Serves a page on 127.0.0.1 that reads the report sockets of dev and prod, until Ctrl-C. The address that is\n"

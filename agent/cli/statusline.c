@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tollgate statusline: one line for prompts and editors, which call it often and show whatever it says. So it waits for
- * nothing, says nothing on standard error, and its exit code is 0, agent or not.
+ * nothing, says nothing on standard error, and its exit code is 0, agent or not. With --json the same names are
+ * members, and env is environment.
  */
 #include "cli/report.h"
 
@@ -33,8 +34,10 @@ static const json_t *find_wallet(const json_t *wallets, const char *pattern)
     return best;
 }
 
+/* "-": not known. */
 struct field {
     const char *name, *text;
+    bool is_number;
 };
 
 /* What is no name in braces stays as it is. */
@@ -55,6 +58,35 @@ static const char *fill(const char *format, const struct field *fields, size_t c
     return text_join(&parts, "");
 }
 
+static json_t *json_of(const struct field *field)
+{
+    json_error_t ignored;
+    if (strcmp(field->text, "-") == 0)
+        return json_null();
+    return field->is_number ? json_loads(field->text, JSON_DECODE_ANY, &ignored) : json_string(field->text);
+}
+
+static void print_json(const struct field *fields, size_t count)
+{
+    json_t *document = json_pack("{s:b, s:s}", "agent", 1, "environment", fields[0].text);
+    for (size_t i = 1; i < count; i++)
+        json_object_set_new(document, fields[i].name, json_of(&fields[i]));
+    json_dumpf(document, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(document);
+}
+
+static void print_absent(const struct cli *cli)
+{
+    const bool is_absent = agent_is_absent(cli);
+    const char *why = is_absent ? "no agent" : "no answer in time";
+    if (cli->options.json)
+        printf("{\"agent\":%s,\"environment\":\"%s\",\"problem\":\"%s\"}\n", is_absent ? "false" : "true",
+               cli->place.environment, why);
+    else
+        printf("%s: %s\n", cli->place.environment, why);
+}
+
 static void be_quiet(void)
 {
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -68,10 +100,14 @@ int statusline_command(struct cli *cli)
 {
     struct answer wallets = {0}, today = {0};
     struct figures figures;
+    if (cli->options.json && cli->options.format) {
+        text_complain("--json and --format exclude each other");
+        return EX_USAGE;
+    }
     be_quiet();
     bool is_there = place_verify(&cli->place) == EX_OK && api_try(cli, "/v1/wallets", STATUSLINE_TIMEOUT_MS, &wallets);
     if (!is_there) {
-        printf("%s: %s\n", cli->place.environment, agent_is_absent(cli) ? "no agent" : "no answer in time");
+        print_absent(cli);
         return EX_OK;
     }
     const json_t *wallet = find_wallet(json_object_get(wallets.json, "wallets"), cli->options.wallet);
@@ -81,19 +117,22 @@ int statusline_command(struct cli *cli)
         api_try(cli, report_path(cli, "/v1/report", "today", NULL, NULL, NULL), STATUSLINE_TIMEOUT_MS, &today);
     figures_read(json_object_get(today.json, "total"), &figures);
     const struct field fields[] = {
-        {"env", cli->place.environment},
-        {"wallet", name},
-        {"left", terminal_money(api_text(wallet, "available", "-"))},
-        {"held", terminal_money(api_text(wallet, "held", "-"))},
-        {"burn", terminal_money(api_text(wallet, "burn_24h", "-"))},
-        {"days", wallet_days_left(wallet)},
-        {"today", is_known ? nano_format(figures.cost) : "-"},
-        {"calls", is_known ? text_format("%lld", figures.calls) : "-"},
-        {"saved", is_known ? nano_format(figures.avoided) : "-"},
-        {"denied", is_known ? text_format("%lld", figures.refused) : "-"},
+        {"env", cli->place.environment, false},
+        {"wallet", name, false},
+        {"left", terminal_money(api_text(wallet, "available", "-")), false},
+        {"held", terminal_money(api_text(wallet, "held", "-")), false},
+        {"burn", terminal_money(api_text(wallet, "burn_24h", "-")), false},
+        {"days", wallet_days_left(wallet), true},
+        {"today", is_known ? nano_format(figures.cost) : "-", false},
+        {"calls", is_known ? text_format("%lld", figures.calls) : "-", true},
+        {"saved", is_known ? nano_format(figures.avoided) : "-", false},
+        {"denied", is_known ? text_format("%lld", figures.refused) : "-", true},
     };
-    const char *format = cli->options.format ? cli->options.format : statusline_format;
-    puts(terminal_clean(fill(format, fields, sizeof fields / sizeof *fields)));
+    const size_t count = sizeof fields / sizeof *fields;
+    if (cli->options.json)
+        print_json(fields, count);
+    else
+        puts(terminal_clean(fill(cli->options.format ? cli->options.format : statusline_format, fields, count)));
     json_decref(wallets.json);
     json_decref(today.json);
     return EX_OK;
