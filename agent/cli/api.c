@@ -13,7 +13,8 @@
 #include <sysexits.h>
 
 #define API_ANSWER_BYTES_MAX (64u << 20) /* 1,000 events of at most 64 KiB */
-#define API_TIMEOUT_MS       30000
+#define API_ASK_TIMEOUT_MS   10000
+#define API_ORDER_TIMEOUT_MS 30000 /* what was ordered may be done all the same: not given up lightly */
 
 int api_complain_absent(const struct cli *cli, int error)
 {
@@ -30,7 +31,9 @@ int api_complain_absent(const struct cli *cli, int error)
         return EX_NOPERM;
     case ETIMEDOUT:
     case EAGAIN:
-        text_complain("the agent of %s did not answer in time; tollgate doctor", environment);
+        text_complain(
+            "the agent of %s runs but does not answer: it is stopped (kill -CONT), or has too much to do (%s)",
+            environment, cli->place.runtime);
         return EX_TEMPFAIL;
     default:
         text_complain("the agent of %s cannot be asked: %s (%s)", environment, strerror(-error), cli->place.runtime);
@@ -103,7 +106,8 @@ static int api_exchange(const struct cli *cli, const struct http_request *reques
 {
     struct http_stream stream;
     struct http_request bounded = *request;
-    bounded.timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : API_TIMEOUT_MS;
+    if (request->timeout_ms <= 0)
+        bounded.timeout_ms = request->is_admin ? API_ORDER_TIMEOUT_MS : API_ASK_TIMEOUT_MS;
     int error = http_open(&cli->place, &bounded, &stream);
     if (error)
         return api_complain_absent(cli, error);

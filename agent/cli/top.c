@@ -170,12 +170,16 @@ static void print_json(const struct answer parts[PART_COUNT], FILE *to)
     fputs("}\n", to);
 }
 
-static bool draw(const struct cli *cli, FILE *to)
+/* EX_OK, or why there is nothing to draw, which is drawn. */
+static int draw(const struct cli *cli, FILE *to)
 {
     struct answer parts[PART_COUNT];
     if (!fetch(cli, parts)) {
-        fprintf(to, "no agent of %s answers (%s); tollgate start\n", cli->place.environment, cli->place.runtime);
-        return false;
+        const bool is_absent = agent_is_absent(cli);
+        fprintf(to, "%s of %s %s (%s); %s\n", is_absent ? "no agent" : "the agent", cli->place.environment,
+                is_absent ? "answers" : "runs but does not answer", cli->place.runtime,
+                is_absent ? "tollgate start" : "tollgate doctor");
+        return is_absent ? EX_UNAVAILABLE : EX_TEMPFAIL;
     }
     if (cli->options.json)
         print_json(parts, to);
@@ -183,7 +187,7 @@ static bool draw(const struct cli *cli, FILE *to)
         draw_parts(cli, parts, to);
     for (enum part part = 0; part < PART_COUNT; part++)
         json_decref(parts[part].json);
-    return true;
+    return EX_OK;
 }
 
 /* ---- the screen ---- */
@@ -291,7 +295,7 @@ int top_command(struct cli *cli)
     if (code != EX_OK)
         return code;
     if (cli->options.json || !isatty(STDOUT_FILENO))
-        return draw(cli, stdout) ? EX_OK : EX_UNAVAILABLE;
+        return draw(cli, stdout);
     screen_run(cli, every_s);
     return EX_OK;
 }
