@@ -53,6 +53,88 @@ void events_print(const json_t *event, FILE *to)
 
 /* ---- which of them ---- */
 
+/* The members of events that are one value, and how patterns see them. */
+enum member_kind { MEMBER_TEXT, MEMBER_NUMBER, MEMBER_FLAG, MEMBER_KINDS };
+static const char *const members[MEMBER_KINDS][40] = {
+    [MEMBER_TEXT] = {"id",
+                     "time",
+                     "kind",
+                     "environment",
+                     "executable",
+                     "program",
+                     "directory",
+                     "project",
+                     "group",
+                     "group_source",
+                     "wallet",
+                     "host",
+                     "method",
+                     "path",
+                     "dialect",
+                     "endpoint",
+                     "model",
+                     "outcome",
+                     "error",
+                     "error_detail",
+                     "provider",
+                     "target",
+                     "served_model",
+                     "rule",
+                     "found",
+                     "redacted",
+                     "job",
+                     "basis",
+                     "usage_source",
+                     "source",
+                     "cache_status",
+                     "hold",
+                     "hold_basis",
+                     "avoided_cost",
+                     "not_stored",
+                     "charge",
+                     "wallet_available",
+                     "policy_digest",
+                     "version"},
+    [MEMBER_NUMBER] = {"status", "uid", "pid", "iteration", "request_bytes", "answer_bytes", "duration_us",
+                       "overhead_us", "clamped_output_tokens"},
+    [MEMBER_FLAG] = {"stream", "flagged", "unmetered", "hold_exceeded"},
+};
+
+static enum member_kind find_member(const char *name)
+{
+    for (enum member_kind kind = 0; kind < MEMBER_KINDS; kind++)
+        for (const char *const *member = members[kind]; *member; member++)
+            if (strcmp(*member, name) == 0)
+                return kind;
+    return MEMBER_KINDS;
+}
+
+static int complain_member(const char *name)
+{
+    struct text_list all = {0};
+    for (enum member_kind kind = 0; kind < MEMBER_KINDS; kind++)
+        for (const char *const *member = members[kind]; *member; member++)
+            text_append(&all, *member);
+    text_complain("no event has a member \"%s\"; --filter knows %s", terminal_clean(name), text_join(&all, ", "));
+    return EX_USAGE;
+}
+
+/* A pattern that nothing can be like is a mistake, not an empty list. */
+static int check_filter(const char *name, const char *pattern)
+{
+    const enum member_kind kind = find_member(name);
+    if (kind == MEMBER_KINDS)
+        return complain_member(name);
+    const bool is_number = pattern[strspn(pattern, "0123456789*?[!^-]")] == '\0';
+    const bool is_flag = pattern[0] == '\0' || fnmatch(pattern, "yes", 0) == 0 || fnmatch(pattern, "no", 0) == 0;
+    if ((kind == MEMBER_NUMBER && !is_number) || (kind == MEMBER_FLAG && !is_flag)) {
+        text_complain("--filter %s=%s: %s is %s", name, terminal_clean(pattern), name,
+                      kind == MEMBER_NUMBER ? "a whole number, or a pattern of digits: 4*" : "yes or no");
+        return EX_USAGE;
+    }
+    return EX_OK;
+}
+
 /* "group=a,model=gpt-*": each an own NAME=PATTERN. EX_USAGE after a message. */
 static int events_read_filters(const struct text_list *written, struct text_list *ret_filters)
 {
@@ -64,6 +146,10 @@ static int events_read_filters(const struct text_list *written, struct text_list
                 text_complain("--filter is NAME=PATTERN, e.g. status=429,model='gpt-*'");
                 return EX_USAGE;
             }
+            const size_t name_length = strcspn(filter, "=");
+            int code = check_filter(text_format("%.*s", (int)name_length, filter), filter + name_length + 1);
+            if (code != EX_OK)
+                return code;
             text_append(ret_filters, filter);
             at += length + (at[length] == ',');
         }

@@ -217,6 +217,23 @@ static int complain_view(const char *word)
     return EX_USAGE;
 }
 
+static int check_own_columns(const struct cli *cli, const char *view)
+{
+    if (!cli->options.by && !cli->options.breakdown)
+        return EX_OK;
+    text_complain("%s has its own columns: no --by, no --breakdown (tollgate report daily takes them, and any period)",
+                  view);
+    return EX_USAGE;
+}
+
+static int run_view(struct cli *cli, const struct report_view *view)
+{
+    if (!view->handle)
+        return print_steps(cli, view);
+    int code = check_own_columns(cli, text_format("report %s", view->name));
+    return code == EX_OK ? view->handle(cli) : code;
+}
+
 static bool is_period(const char *word)
 {
     for (size_t i = 0; i < PERIOD_COUNT; i++)
@@ -235,10 +252,11 @@ int report_command(struct cli *cli)
         return complain_view(cli->arguments.items[1]);
     for (size_t i = 0; word && i < VIEW_COUNT; i++)
         if (strcmp(word, views[i].name) == 0)
-            return views[i].handle ? views[i].handle(cli) : print_steps(cli, &views[i]);
+            return run_view(cli, &views[i]);
     if (word && !is_period(word))
         return complain_view(word);
     if (word || options->window || options->since || options->until || options->by)
         return print_period(cli, word);
-    return overview(cli);
+    int code = cli->is_both ? EX_OK : check_own_columns(cli, "the overview");
+    return code == EX_OK ? overview(cli) : code;
 }

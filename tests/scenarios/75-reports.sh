@@ -113,6 +113,12 @@ has "which says what was meant" "$(cat "$T/err")" "daily"
 is "so are two periods at once" "$(exit_of yesterday --since 2026-01-01)" 64
 is "a dimension that there is not is refused" "$(exit_of all --by colour)" 65
 is "a time zone, too" "$(exit_of all --timezone Mars/Olympus)" 65
+is "a month with a blank is none" "$(exit_of '2026- 1')" 65
+for view in session live question "question volume" ""; do
+    # shellcheck disable=SC2086
+    is "'report $view' has its own columns, and says so" "$(exit_of $view --breakdown)/$(grep -c 'its own columns' "$T/err")" 64/1
+done
+is "with --by, too" "$(exit_of session --by model)/$(exit_of live --by model)/$(exit_of question volume --by model)" 64/64/64
 
 # ---- questions ----
 for question in $(report question --json | json '" ".join(q["name"] for q in d["questions"])'); do
@@ -126,6 +132,12 @@ is "one that nobody asks is a negative finding" "$(exit_of question whether-it-r
 has "the status line" "$("$TOLLGATE" statusline)" "dev: "
 is "with a format of one's own" "$("$TOLLGATE" statusline --wallet poor --format '{env}|{wallet}|{left}|{nonsense}')" \
     "dev|poor|$(wallet_json poor | json 'd["available"]')|{nonsense}"
+statusline_json() { "$TOLLGATE" statusline --json "$@" | json "$EXPRESSION"; }
+EXPRESSION='" ".join(d)'
+is "its document has the same names" "$(statusline_json)" "agent environment wallet left held burn days today calls saved denied"
+EXPRESSION='(d["agent"], d["environment"], d["wallet"], d["left"], d["calls"])'
+is "and says what is so" "$(statusline_json --wallet poor)" \
+    "(True, 'dev', 'poor', '$(wallet_json poor | json 'd["available"]')', $(report today --wallet poor --json | json 'd["total"]["calls"]'))"
 top=$("$TOLLGATE" top)
 has "top prints once where nobody watches" "$top" "WALLET"
 has "with the latest calls" "$top" "gpt-5.4-nano"
@@ -162,6 +174,13 @@ is "by a pattern" "$(filtered --filter 'status=4*')" "$("$TOLLGATE" events --lim
 is "and a limit is of those that fit" "$("$TOLLGATE" events --limit 2 --filter group=rich --json | json 'len(d["events"])')" 2
 "$TOLLGATE" events --filter nonsense >/dev/null 2>&1
 is "a filter without = is a usage error" $? 64
+filter_exit() { "$TOLLGATE" events --limit 1 --filter "$1" >/dev/null 2>"$T/err"; echo $?; }
+is "so is a member that no event has" "$(filter_exit nonsense=1)" 64
+has "which names those there are" "$(cat "$T/err")" "group_source"
+is "and a value that it cannot have" "$(filter_exit status=abc)/$(filter_exit stream=maybe)" 64/64
+for name in $("$TOLLGATE" events --limit 1000 --json | json '" ".join(sorted({name for e in d["events"] for name, value in e.items() if not isinstance(value, (dict, list))}))'); do
+    [[ $(filter_exit "$name=") == 0 ]] || not_ok "events have a member that --filter does not know" "$name: $(cat "$T/err")"
+done
 
 # ---- dev and prod side by side ----
 add() { python3 -c 'import decimal, sys; print(format(sum(map(decimal.Decimal, sys.argv[1:])).normalize(), "f"))' "$@"; }
@@ -184,7 +203,16 @@ check "prod stops" prod stop
 has "what does not answer is said" "$(both daily 2>&1)" "no agent of prod"
 is "and the other one is shown" "$(both daily --window all 2>/dev/null | awk '$1 == "total" { print $NF }')" "$dev_spent"
 
+# ---- an agent that does not answer ----
+pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+kill -STOP "$pid"
+is "a report of an agent that is stopped is given up" "$(exit_of today)/$(grep -c 'runs but does not answer' "$T/err")" 75/1
+has "top says so, too" "$("$TOLLGATE" top)" "runs but does not answer"
+is "the status line knows that it is there" "$("$TOLLGATE" statusline --json)" '{"agent":true,"environment":"dev","problem":"no answer in time"}'
+kill -CONT "$pid"
+
 stop_agent
+is "as a document" "$("$TOLLGATE" statusline --json; echo $?)" "$(printf '{"agent":false,"environment":"dev","problem":"no agent"}\n0')"
 is "without an agent the status line is a word, and no failure" "$("$TOLLGATE" statusline 2>&1; echo $?)" "$(printf 'dev: no agent\n0')"
 is "a report says that there is none" "$(exit_of daily)" 69
 done_playing
