@@ -2,6 +2,7 @@
 # make                    everything: libtollgate.so, tollgate, tollgated, the stand-in provider (test double)
 # make unit               the CUnit suites (found by name: tests/unit/test_*.c)
 # make SAN=asan|tsan …    sanitizer builds, in their own directory
+# make SAN=fuzz fuzz-programs   the fuzz targets (scripts/fuzz): ASan, UBSan, and who was called from where
 # make BUILD=DIR …        another build directory
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -18,6 +19,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 HARDEN := -fstack-protector-strong -fPIE -fno-omit-frame-pointer
 ifeq ($(SAN),asan)
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -DTOLLGATE_SANITIZED=1
+else ifeq ($(SAN),fuzz)
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-coverage=trace-pc -DTOLLGATE_SANITIZED=1
 else ifeq ($(SAN),tsan)
 SANFLAGS := -fsanitize=thread -DTOLLGATE_SANITIZED=1
 else
@@ -48,7 +51,7 @@ CLI_LIBS := -ljansson
 PROVIDER_LIBS := -lssl -lcrypto -ljansson
 
 ALL := $(BUILD)/libtollgate.so $(BUILD)/tollgate $(BUILD)/tollgated $(BUILD)/provider
-.PHONY: all unit unit-programs clean bench-tools crash-programs
+.PHONY: all unit unit-programs clean bench-tools crash-programs fuzz-programs
 all: $(ALL)
 
 $(BUILD)/%.o: %.c
@@ -122,6 +125,25 @@ $(BUILD)/crash/powercut.so: $(CRASH_SO_SRC) tests/crash/disk.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -I. -std=c11 -O2 -g $(filter-out -Wmissing-prototypes,$(WARNINGS)) -fPIC -fvisibility=hidden -shared -o $@ $(CRASH_SO_SRC)
 crash-programs: $(CRASH_BIN) $(BUILD)/crash/powercut.so
+
+# The fuzz targets, one .c each (tests/fuzz/README.md); built with SAN=fuzz. The driver is not part of what it watches.
+# A target that needs more than the agent says so here.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/%)
+FUZZ_DRIVER := $(patsubst %,$(BUILD)/tests/fuzz/%.o,driver mutate coverage support)
+FUZZ_SHIM := $(patsubst %,$(BUILD)/fuzz/shim/%.o,shim/preload/map shim/preload/elf shim/preload/bytes tests/fuzz/shim_side)
+FUZZ_LAUNCH := $(patsubst %,$(BUILD)/shim/launch/%.o,map elf text)
+$(FUZZ_DRIVER): SANFLAGS := -DTOLLGATE_SANITIZED=1
+$(BUILD)/fuzz/shim/%.o: %.c tests/fuzz/shim_names.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -I. -include tests/fuzz/shim_names.h -std=c11 $(OPT) $(filter-out -Wmissing-prototypes,$(WARNINGS)) \
+	    $(SANFLAGS) -fPIE -MMD -MP -c $< -o $@
+$(BUILD)/fuzz/map $(BUILD)/fuzz/elf: $(FUZZ_SHIM) $(FUZZ_LAUNCH)
+$(BUILD)/fuzz/cli_http: $(BUILD)/agent/cli/http.o $(BUILD)/shim/launch/text.o
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_DRIVER) $(AGENT_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter-out $(AGENT_LIB),$^) $(AGENT_LIB) $(AGENT_LIBS)
+fuzz-programs: $(FUZZ_BIN)
 
 # make build/tollgate: people type the short spelling.
 $(notdir $(BUILD))/%: $(BUILD)/% ;

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests of the openai dialect, read, edited and read again: endpoints.h. */
+#include "endpoints.h"
+
+ENDPOINT_TARGET(play_request, DIALECT_OPENAI, openai_cases)
