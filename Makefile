@@ -100,7 +100,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(AGENT_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(AGENT_LIB) $(AGENT_LIBS) -lcunit
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AGENT_LIB) $(AGENT_LIBS) -lcunit
 unit-programs: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@set -e; for test in $(UNIT_BIN); do echo "== $$test"; $$test; done
@@ -138,7 +138,7 @@ $(BUILD)/fuzz/shim/%.o: %.c tests/fuzz/shim_names.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -I. -include tests/fuzz/shim_names.h -std=c11 $(OPT) $(filter-out -Wmissing-prototypes,$(WARNINGS)) \
 	    $(SANFLAGS) -fPIE -MMD -MP -c $< -o $@
-$(BUILD)/fuzz/map $(BUILD)/fuzz/elf: $(FUZZ_SHIM) $(FUZZ_LAUNCH)
+$(BUILD)/fuzz/map $(BUILD)/fuzz/elf $(BUILD)/unit/test_badinput_sides: $(FUZZ_SHIM) $(FUZZ_LAUNCH)
 $(BUILD)/fuzz/cli_http: $(BUILD)/agent/cli/http.o $(BUILD)/shim/launch/text.o
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_DRIVER) $(AGENT_LIB)
 	@mkdir -p $(@D)

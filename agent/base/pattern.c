@@ -108,7 +108,7 @@ struct pattern *pattern_new(const char *text, char *problem, size_t problem_byte
                                      &error, &offset, NULL);
     if (!code) {
         pcre2_get_error_message(error, (PCRE2_UCHAR *)problem, problem_bytes);
-        *ret_offset = offset;
+        *ret_offset = offset < length ? offset : length; /* PCRE2 looks one further for some */
         return NULL;
     }
     struct pattern *pattern = calloc(1, sizeof *pattern);

@@ -76,7 +76,7 @@ bool transfer_parse(struct slice key, struct slice row, struct transfer *ret_tra
 {
     const unsigned char *in = bytes_of(row);
     if (key.length != 8 || row.length != TRANSFER_ROW_BYTES || in[0] < TRANSFER_PENDING || in[0] >= TRANSFER_KINDS ||
-        in[1] > BASIS_NONE || in[2] > TRANSFER_FLAGS)
+        in[1] > BASIS_NONE || in[2] > TRANSFER_FLAGS || in[3] != 0)
         return false;
     struct transfer transfer = {.sequence = row_key_parse(key), .kind = in[0], .basis = in[1], .flags = in[2]};
     memcpy(transfer.id.bytes, in + 4, 16);

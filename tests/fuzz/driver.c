@@ -46,7 +46,7 @@ const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "abort_on_error=1:handle_abort=0:detect_stack_use_after_return=1:max_allocation_size_mb=512:"
-           "hard_rss_limit_mb=2048:allocator_may_return_null=0:strict_string_checks=1";
+           "hard_rss_limit_mb=2048:allocator_may_return_null=0:quarantine_size_mb=16:strict_string_checks=1";
 }
 const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void)

@@ -49,7 +49,7 @@ static json_t *parse(struct slice document)
     return json_loadb(document.data, document.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 }
 
-/* Members the other way round, where no number would be changed by jansson's double. */
+/* Numbers that jansson cannot write as they were: it has doubles, and one integer 0. */
 static bool has_real(const json_t *value)
 {
     const char *name;
@@ -130,7 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require_same(api, buffer_contents(&otherwise), form, length, "written otherwise");
     buffer_done(&otherwise);
     json_t *tree = parse(document);
-    char *sorted = tree && !has_real(tree) ? json_dumps(tree, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY) : NULL;
+    bool has_minus_zero = memmem(document.data, document.length, "-0", 2) != NULL;
+    char *sorted = tree && !has_real(tree) && !has_minus_zero ? json_dumps(tree, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY) : NULL;
     if (sorted)
         require_same(api, slice_of(sorted), form, length, "sorted by jansson");
     if (sorted && api == API_OTHER) /* for others, members at the top may be left out */

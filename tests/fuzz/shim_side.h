@@ -4,6 +4,7 @@
 #define TESTS_FUZZ_SHIM_SIDE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Reads a map, in place of the one before. */
@@ -12,6 +13,8 @@ bool shim_side_open_map(const char *path);
  * (0), where the file is not sorted. */
 const char *shim_side_get_name(uint32_t index, uint32_t *ret_address, uint32_t *ret_found);
 const char *shim_side_names(void);
+/* Gives the memory of a map of `size` bytes back, which the shim keeps for ever: no look-up until the next is open. */
+void shim_side_close_map(size_t size);
 uint32_t shim_side_find_redirect(const uint8_t original[16]);
 
 enum shim_kind { SHIM_DYNAMIC, SHIM_STATIC, SHIM_OTHER };

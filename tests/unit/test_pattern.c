@@ -171,3 +171,16 @@ TEST(innocent_patterns_fit_in_large_bodies)
     }
     free(text);
 }
+
+/* Found by tests/fuzz/fuzz_pattern.c: PCRE2 10.42 says offset 16 of 15 bytes. */
+TEST(a_problem_lies_in_the_expression)
+{
+    static const char *const expressions[] = {"(*LIMIT_MATCH=1", "(*", "(", "[", "a{1,2"};
+    for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++) {
+        char problem[128];
+        size_t offset = 0;
+        struct pattern *pattern = pattern_new(expressions[i], problem, sizeof problem, &offset);
+        EXPECT(offset <= strlen(expressions[i]), "%s: offset %zu", expressions[i], offset);
+        pattern_free(pattern);
+    }
+}
