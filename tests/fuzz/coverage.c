@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which ways a run has gone: every basic block of the agent calls us (trace-pc); pairs of blocks are counted in a map of
- * fixed size, counts in powers of two, so that a loop that runs longer is news and a loop that runs once more is not.
- * Built without any instrumentation.
+ * Which ways a run has gone: every basic block of the agent calls us (trace-pc); pairs of blocks are counted in a map
+ * of fixed size, counts in powers of two, so that a loop that runs longer is news and a loop that runs once more is
+ * not. Built without any instrumentation.
  */
 #include "tests/fuzz/driver.h"
 
@@ -38,7 +38,13 @@ void coverage_begin(void)
 
 static uint8_t class_of(uint8_t count)
 {
-    return count <= 2 ? count : count <= 3 ? 4 : count <= 7 ? 8 : count <= 15 ? 16 : count <= 31 ? 32 : count <= 127 ? 64 : 128;
+    return count <= 2     ? count
+           : count <= 3   ? 4
+           : count <= 7   ? 8
+           : count <= 15  ? 16
+           : count <= 31  ? 32
+           : count <= 127 ? 64
+                          : 128;
 }
 
 unsigned coverage_end(void)

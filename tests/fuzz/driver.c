@@ -240,9 +240,10 @@ int main(int count, char **words)
         play(run.kept[i].bytes, run.kept[i].size);
     if (run.seconds > 0)
         play_mutations(end_s);
-    printf("fuzz %-18s %9lu executions, %5zu new paths beyond %zu seeds, %6u pairs of places, peak %ld MiB, seed %llu\n",
-           run.name, run.executions, run.kept_count - run.seeds, run.seeds, coverage_count(), peak_kib() / 1024,
-           (unsigned long long)run.seed);
+    printf(
+        "fuzz %-18s %9lu executions, %5zu new paths beyond %zu seeds, %6u pairs of places, peak %ld MiB, seed %llu\n",
+        run.name, run.executions, run.kept_count - run.seeds, run.seeds, coverage_count(), peak_kib() / 1024,
+        (unsigned long long)run.seed);
     for (size_t i = 0; i < run.kept_count; i++)
         free(run.kept[i].bytes);
     free(run.kept);

@@ -28,10 +28,12 @@ struct tokens {
     struct input *rows;
     size_t count;
 };
-/* A dictionary: lines "name=\"text\"" or "\"text\"", \xHH and \\ and \" in it; # begins a comment. False: unreadable. */
+/* A dictionary: lines "name=\"text\"" or "\"text\"", \xHH and \\ and \" in it; # begins a comment. False: unreadable.
+ */
 bool tokens_read(const char *file, struct tokens *ret_tokens);
-/* Changes `bytes` (room for `bytes_max`) in one to eight places; `other` is spliced in at times. Returns the new size. */
-size_t mutate(struct chance *chance, const struct tokens *tokens, const struct input *other, uint8_t *bytes, size_t size,
-              size_t bytes_max);
+/* Changes `bytes` (room for `bytes_max`) in one to eight places; `other` is spliced in at times. Returns the new size.
+ */
+size_t mutate(struct chance *chance, const struct tokens *tokens, const struct input *other, uint8_t *bytes,
+              size_t size, size_t bytes_max);
 
 #endif

@@ -17,14 +17,22 @@ struct endpoint_case {
 #define JSON_TYPE "application/json"
 
 __attribute__((unused)) static const struct endpoint_case openai_cases[] = {
-    {"POST", "/v1/chat/completions", JSON_TYPE},   {"POST", "/v1/responses", JSON_TYPE},
-    {"POST", "/v1/embeddings", JSON_TYPE},         {"POST", "/v1/completions", JSON_TYPE},
-    {"POST", "/v1/images/generations", JSON_TYPE}, {"POST", "/v1/images/edits", FORM_TYPE},
-    {"POST", "/v1/images/edits", JSON_TYPE},       {"POST", "/v1/images/variations", FORM_TYPE},
-    {"POST", "/v1/audio/speech", JSON_TYPE},       {"POST", "/v1/audio/transcriptions", FORM_TYPE},
-    {"POST", "/v1/audio/translations", FORM_TYPE}, {"POST", "/v1/batches", JSON_TYPE},
-    {"POST", "/v1/files", FORM_TYPE},              {"GET", "/v1/responses/resp_1", JSON_TYPE},
-    {"GET", "/v1/batches/batch_1", JSON_TYPE},     {"POST", "/v1/responses/compact", JSON_TYPE},
+    {"POST", "/v1/chat/completions", JSON_TYPE},
+    {"POST", "/v1/responses", JSON_TYPE},
+    {"POST", "/v1/embeddings", JSON_TYPE},
+    {"POST", "/v1/completions", JSON_TYPE},
+    {"POST", "/v1/images/generations", JSON_TYPE},
+    {"POST", "/v1/images/edits", FORM_TYPE},
+    {"POST", "/v1/images/edits", JSON_TYPE},
+    {"POST", "/v1/images/variations", FORM_TYPE},
+    {"POST", "/v1/audio/speech", JSON_TYPE},
+    {"POST", "/v1/audio/transcriptions", FORM_TYPE},
+    {"POST", "/v1/audio/translations", FORM_TYPE},
+    {"POST", "/v1/batches", JSON_TYPE},
+    {"POST", "/v1/files", FORM_TYPE},
+    {"GET", "/v1/responses/resp_1", JSON_TYPE},
+    {"GET", "/v1/batches/batch_1", JSON_TYPE},
+    {"POST", "/v1/responses/compact", JSON_TYPE},
 };
 __attribute__((unused)) static const struct endpoint_case anthropic_cases[] = {
     {"POST", "/v1/messages", JSON_TYPE},          {"POST", "/v1/messages/batches", JSON_TYPE},
@@ -82,7 +90,8 @@ static inline void play_request(const struct dialect *dialect, const struct endp
         struct slice path = slice_of(row->path);
         if (dialect->edit_path)
             path = dialect->edit_path(path, edits.model, arena);
-        struct reading_result second = read_once(dialect, endpoint, row, path, (struct slice){copy, edited.length}, arena);
+        struct reading_result second =
+            read_once(dialect, endpoint, row, path, (struct slice){copy, edited.length}, arena);
         FUZZ_REQUIRE(!second.error, "the edited body is refused: %s", second.problem);
         FUZZ_REQUIRE(second.facts.is_streaming == first.facts.is_streaming, "streaming changed");
         if (first.facts.model_value.length)

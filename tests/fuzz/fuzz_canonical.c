@@ -58,13 +58,9 @@ static bool has_real(const json_t *value)
     if (json_is_real(value))
         return true;
     if (json_is_array(value))
-        json_array_foreach(value, i, member)
-            if (has_real(member))
-                return true;
+        json_array_foreach(value, i, member) if (has_real(member)) return true;
     if (json_is_object(value))
-        json_object_foreach((json_t *)(uintptr_t)value, name, member)
-            if (has_real(member))
-                return true;
+        json_object_foreach((json_t *)(uintptr_t)value, name, member) if (has_real(member)) return true;
     return false;
 }
 
@@ -88,15 +84,11 @@ static bool change_leaf(json_t *value)
     if (json_is_string(value))
         return json_string_set(value, strcmp(json_string_value(value), "x") == 0 ? "y" : "x") == 0;
     if (json_is_array(value)) {
-        json_array_foreach(value, i, member)
-            if (change_leaf(member))
-                return true;
+        json_array_foreach(value, i, member) if (change_leaf(member)) return true;
         return json_array_append_new(value, json_null()) == 0;
     }
     if (json_is_object(value)) {
-        json_object_foreach(value, name, member)
-            if (change_leaf(member))
-                return true;
+        json_object_foreach(value, name, member) if (change_leaf(member)) return true;
         return json_object_set_new(value, json_object_get(value, "new") ? "newer" : "new", json_null()) == 0;
     }
     return false;
@@ -131,7 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buffer_done(&otherwise);
     json_t *tree = parse(document);
     bool has_minus_zero = memmem(document.data, document.length, "-0", 2) != NULL;
-    char *sorted = tree && !has_real(tree) && !has_minus_zero ? json_dumps(tree, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY) : NULL;
+    char *sorted = tree && !has_real(tree) && !has_minus_zero
+                       ? json_dumps(tree, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
+                       : NULL;
     if (sorted)
         require_same(api, slice_of(sorted), form, length, "sorted by jansson");
     if (sorted && api == API_OTHER) /* for others, members at the top may be left out */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/http.c: an answer of the agent, or of whoever stands in its place: read to its end or refused, never more than was
- * announced, in bounded memory. The answer comes from a socket pair, cut where the first byte says.
+ * cli/http.c: an answer of the agent, or of whoever stands in its place: read to its end or refused, never more than
+ * was announced, in bounded memory. The answer comes from a socket pair, cut where the first byte says.
  */
 #include "fuzz.h"
 
@@ -44,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while ((got = http_read(&stream, bytes, sizeof bytes)) > 0)
             total += (size_t)got;
         FUZZ_REQUIRE(got <= 0 && total <= input.length, "%zu of %zu bytes", total, input.length);
-        FUZZ_REQUIRE(stream.is_chunked || announced < 0 || total <= (size_t)announced, "%zu bytes, announced %lld", total,
-                     announced);
+        FUZZ_REQUIRE(stream.is_chunked || announced < 0 || total <= (size_t)announced, "%zu bytes, announced %lld",
+                     total, announced);
         http_close(&stream);
     }
     text_release(mark);

@@ -8,8 +8,11 @@
 
 static void play_request(struct slice input)
 {
-    static const struct http_limits limits = {
-        .head_bytes_max = 8192, .request_line_bytes_max = 4096, .fields_max = 20, .body_bytes_max = 4096, .takes_any_port = true};
+    static const struct http_limits limits = {.head_bytes_max = 8192,
+                                              .request_line_bytes_max = 4096,
+                                              .fields_max = 20,
+                                              .body_bytes_max = 4096,
+                                              .takes_any_port = true};
     static const char *const names[] = {"since", "by", "model", "a", "period", "limit"};
     struct arena *arena = arena_new(1024);
     struct http_parser *parser = http_parser_new(&limits);
@@ -49,7 +52,8 @@ static void play_period(struct slice text)
     enum period_step step;
     char *word = fuzz_copy(text), written[PERIOD_TEXT_MAX];
     if (period_parse(word, zone, "UTC", 1790000000, &period, &why)) {
-        FUZZ_REQUIRE(period.since_s < period.until_s, "%lld to %lld", (long long)period.since_s, (long long)period.until_s);
+        FUZZ_REQUIRE(period.since_s < period.until_s, "%lld to %lld", (long long)period.since_s,
+                     (long long)period.until_s);
         FUZZ_REQUIRE(period.since_s % JOURNAL_SLOT_S == 0 && period.until_s % JOURNAL_SLOT_S == 0, "no slot");
         struct period before = period_before(&period);
         FUZZ_REQUIRE(before.until_s <= period.since_s || before.since_s <= period.since_s, "the one before");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What kind of program a file is, as the launcher and as the shim see it. They differ in how much of a file they look at
- * (the shim on a small stack), so that they must agree only on what has few segments and lies where linkers put it.
+ * What kind of program a file is, as the launcher and as the shim see it. They differ in how much of a file they look
+ * at (the shim on a small stack), so that they must agree only on what has few segments and lies where linkers put it.
  */
 #include "fuzz.h"
 
@@ -19,8 +19,9 @@ static bool is_plain(struct slice file)
     memcpy(&header, file.data, sizeof header);
     return memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_phentsize == sizeof(Elf64_Phdr) &&
            header.e_phoff % 8 == 0 && header.e_phoff < 512 && header.e_phnum <= 8 &&
-           header.e_phoff + header.e_phnum * sizeof(Elf64_Phdr) <= file.length && header.e_ident[EI_CLASS] == ELFCLASS64 &&
-           header.e_machine == EM_X86_64 && (header.e_type == ET_EXEC || header.e_type == ET_DYN);
+           header.e_phoff + header.e_phnum * sizeof(Elf64_Phdr) <= file.length &&
+           header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == EM_X86_64 &&
+           (header.e_type == ET_EXEC || header.e_type == ET_DYN);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

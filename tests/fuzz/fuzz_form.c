@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "dialect/internal.h"
 #include "dialect/form.h"
+#include "dialect/internal.h"
 
 #define BOUNDARY "xYz"
 
@@ -46,9 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               (size_t)(body.data + body.length - (field->value.data + field->value.length))};
         *(field->is_file ? &file_bytes : &text_bytes) += field->value.length;
     }
-    FUZZ_REQUIRE(file_bytes == form.file_bytes && text_bytes <= form.text_bytes, "%zu, %zu bytes", text_bytes, file_bytes);
+    FUZZ_REQUIRE(file_bytes == form.file_bytes && text_bytes <= form.text_bytes, "%zu, %zu bytes", text_bytes,
+                 file_bytes);
     if (slice_is(type, "multipart/form-data; boundary=" BOUNDARY))
-        FUZZ_REQUIRE(count_delimiters(body) == form.field_count + 1, "%zu delimiters, %zu fields", count_delimiters(body),
-                     form.field_count);
+        FUZZ_REQUIRE(count_delimiters(body) == form.field_count + 1, "%zu delimiters, %zu fields",
+                     count_delimiters(body), form.field_count);
     return 0;
 }

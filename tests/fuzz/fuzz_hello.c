@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = input.length > 512 ? input.length / 64 : 1;
     for (size_t length = 0; length < input.length; length += step) {
         enum hello_verdict verdict = parse(input, length, before);
-        FUZZ_REQUIRE(verdict == HELLO_INCOMPLETE || verdict == whole, "%d of %zu bytes, %d of all", verdict, length, whole);
+        FUZZ_REQUIRE(verdict == HELLO_INCOMPLETE || verdict == whole, "%d of %zu bytes, %d of all", verdict, length,
+                     whole);
         FUZZ_REQUIRE(verdict != HELLO_NAMED || strcmp(before, name) == 0, "%s, then %s", before, name);
     }
     return 0;

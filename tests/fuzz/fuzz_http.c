@@ -63,11 +63,13 @@ static void require_round_trip(const struct http_request *request)
     struct arena *arena = arena_new(512);
     struct http_parser *parser = http_parser_new(&limits);
     buffer_init(&text, 1 << 20);
-    bool ok = buffer_append_format(&text, SLICE_FORMAT " " SLICE_FORMAT "?" SLICE_FORMAT " HTTP/1.1\r\nHost: " SLICE_FORMAT
-                                   "\r\nContent-Length: %zu\r\n\r\n", SLICE_ARGUMENTS(request->method),
-                                   SLICE_ARGUMENTS(request->path), SLICE_ARGUMENTS(request->query),
-                                   SLICE_ARGUMENTS(request->host), request->body.length) &&
-              buffer_append(&text, request->body);
+    bool ok =
+        buffer_append_format(&text,
+                             SLICE_FORMAT " " SLICE_FORMAT "?" SLICE_FORMAT " HTTP/1.1\r\nHost: " SLICE_FORMAT
+                                          "\r\nContent-Length: %zu\r\n\r\n",
+                             SLICE_ARGUMENTS(request->method), SLICE_ARGUMENTS(request->path),
+                             SLICE_ARGUMENTS(request->query), SLICE_ARGUMENTS(request->host), request->body.length) &&
+        buffer_append(&text, request->body);
     struct outcome again = feed(buffer_contents(&text), SIZE_MAX, parser, arena);
     FUZZ_REQUIRE(ok, "the buffer is full");
     bool is_too_long = again.error == ERROR_HTTP_HEAD_TOO_LARGE; /* the '?' or the Host is longer than they were */

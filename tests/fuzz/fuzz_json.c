@@ -18,11 +18,10 @@ static unsigned depth_of(const json_t *value)
     json_t *member;
     size_t i;
     if (json_is_array(value))
-        json_array_foreach(value, i, member)
-            deepest = (below = depth_of(member)) > deepest ? below : deepest;
+        json_array_foreach(value, i, member) deepest = (below = depth_of(member)) > deepest ? below : deepest;
     else if (json_is_object(value))
-        json_object_foreach((json_t *)(uintptr_t)value, name, member)
-            deepest = (below = depth_of(member)) > deepest ? below : deepest;
+        json_object_foreach((json_t *)(uintptr_t)value, name, member) deepest =
+            (below = depth_of(member)) > deepest ? below : deepest;
     else
         return 0;
     return deepest + 1;
@@ -33,8 +32,8 @@ static void require_found(const struct json_value *found, const json_t *wanted, 
     static const struct {
         enum json_kind kind;
         json_type type;
-    } rows[] = {{JSON_KIND_NULL, JSON_NULL},     {JSON_KIND_FALSE, JSON_FALSE},   {JSON_KIND_TRUE, JSON_TRUE},
-                {JSON_KIND_STRING, JSON_STRING}, {JSON_KIND_ARRAY, JSON_ARRAY},   {JSON_KIND_OBJECT, JSON_OBJECT},
+    } rows[] = {{JSON_KIND_NULL, JSON_NULL},     {JSON_KIND_FALSE, JSON_FALSE}, {JSON_KIND_TRUE, JSON_TRUE},
+                {JSON_KIND_STRING, JSON_STRING}, {JSON_KIND_ARRAY, JSON_ARRAY}, {JSON_KIND_OBJECT, JSON_OBJECT},
                 {JSON_KIND_NUMBER, JSON_REAL}};
     FUZZ_REQUIRE((found->kind == JSON_KIND_ABSENT) == (wanted == NULL), "%s", path);
     for (size_t i = 0; wanted && i < sizeof rows / sizeof *rows; i++)
@@ -43,7 +42,8 @@ static void require_found(const struct json_value *found, const json_t *wanted, 
     if (!wanted || found->kind != JSON_KIND_STRING)
         return;
     char text[256];
-    bool fits = json_string_length(wanted) < sizeof text && strlen(json_string_value(wanted)) == json_string_length(wanted);
+    bool fits =
+        json_string_length(wanted) < sizeof text && strlen(json_string_value(wanted)) == json_string_length(wanted);
     FUZZ_REQUIRE(json_get_string(found, text, sizeof text) == fits, "%s", path);
     FUZZ_REQUIRE(!fits || strcmp(text, json_string_value(wanted)) == 0, "%s", path);
 }
@@ -62,11 +62,9 @@ static size_t strings_of(json_t *value)
     const char *name;
     json_t *member;
     if (json_is_array(value))
-        json_array_foreach(value, i, member)
-            count += strings_of(member);
+        json_array_foreach(value, i, member) count += strings_of(member);
     if (json_is_object(value))
-        json_object_foreach(value, name, member)
-            count += strings_of(member);
+        json_object_foreach(value, name, member) count += strings_of(member);
     return count;
 }
 
@@ -90,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = fuzz_slice(data, size);
     struct json_value model, deep, usage;
-    const struct json_query queries[] = {{"model", &model}, {"a.b", &deep}, {"usage.prompt_tokens_details.cached_tokens", &usage}};
+    const struct json_query queries[] = {
+        {"model", &model}, {"a.b", &deep}, {"usage.prompt_tokens_details.cached_tokens", &usage}};
     struct json_problem problem;
     enum error error = json_scan(input, DEPTH, queries, 3, &problem);
     bool has_nul = memchr(data, '\0', size) != NULL;

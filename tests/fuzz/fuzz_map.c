@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The map file as the shim and as the launcher read it: they agree on every file. Of an input with an odd first byte the
- * sizes and the checksum are mended, so that what lies behind them is reached; and a hello and a redirect are looked for.
+ * The map file as the shim and as the launcher read it: they agree on every file. Of an input with an odd first byte
+ * the sizes and the checksum are mended, so that what lies behind them is reached; and a hello and a redirect are
+ * looked for.
  */
 #include "fuzz.h"
 
@@ -37,7 +38,8 @@ static void require_same_names(const struct launch_map *map)
         text_bytes += *name ? strlen(name) + 1 : 4096;
     }
     FUZZ_REQUIRE(i == map->names.count, "%u of %zu names", i, map->names.count);
-    if (text_bytes <= map->header.text_size && text_bytes < 4096) /* names of an agent's map share no text, none is empty */
+    if (text_bytes <= map->header.text_size &&
+        text_bytes < 4096) /* names of an agent's map share no text, none is empty */
         FUZZ_REQUIRE(strcmp(map_join_names(&map->names), shim_side_names()) == 0, "NO_PROXY: %s", shim_side_names());
     for (uint32_t row = 0; row < map->header.redirect_count; row++)
         (void)shim_side_find_redirect(map->redirects[row].original);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config/: what comes from elsewhere as a small piece of YAML: a project's file, and the row of `tollgate budget set`. */
+/* config/: what comes from elsewhere as a small piece of YAML: a project's file, and the row of `tollgate budget set`.
+ */
 #include "fuzz.h"
 
 #include "config/config.h"
@@ -20,9 +21,13 @@ static void play_budget(struct slice bytes, struct config_problems *problems, st
     struct budget budget;
     if (!settings) {
         const struct config_sources sources = {
-            .policy_file = fuzz_file("p.yaml", SLICE_LITERAL("consumer_groups: [{name: g, api_key: kt_cg_g, wallet_team_id: w}]\n")),
-            .providers_file = fuzz_file("c.yaml", SLICE_LITERAL("providers: [{id: openai, dialect: openai, hosts: [a.example], base_url: https://a.example, price_family: openai}]\n")),
-            .prices_file = fuzz_file("l.yaml", SLICE_LITERAL("as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2}}}\n")),
+            .policy_file = fuzz_file(
+                "p.yaml", SLICE_LITERAL("consumer_groups: [{name: g, api_key: kt_cg_g, wallet_team_id: w}]\n")),
+            .providers_file =
+                fuzz_file("c.yaml", SLICE_LITERAL("providers: [{id: openai, dialect: openai, hosts: [a.example], "
+                                                  "base_url: https://a.example, price_family: openai}]\n")),
+            .prices_file = fuzz_file(
+                "l.yaml", SLICE_LITERAL("as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2}}}\n")),
             .environment = ENVIRONMENT_DEV};
         FUZZ_REQUIRE(config_load(&sources, problems, &settings) == ERROR_OK, "the plain policy");
     }

@@ -15,8 +15,12 @@ static const struct policy_verdict *verdict(void)
 {
     static const char *keywords[] = {"bluebird", "\xd1\x82\xd0\xb0\xd0\xb9\xd0\xbd\xd0\xb0", "mail"};
     static struct pattern *patterns[1];
-    static struct policy_rule rule = {
-        .id = "r", .action = RULE_REDACT, .keywords = keywords, .keyword_count = 3, .patterns = patterns, .pattern_count = 1};
+    static struct policy_rule rule = {.id = "r",
+                                      .action = RULE_REDACT,
+                                      .keywords = keywords,
+                                      .keyword_count = 3,
+                                      .patterns = patterns,
+                                      .pattern_count = 1};
     static struct policy_verdict made;
     char problem[128];
     size_t offset;
@@ -38,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_REQUIRE((found == NULL) == (sent.data == body.data), "%s", found ? found : "nothing");
     char *copy = fuzz_copy(sent);
     struct slice twice = policy_redact(verdict(), (struct slice){copy, sent.length}, arena, &again);
-    FUZZ_REQUIRE(twice.data == copy && !again, "found again: %s in " SLICE_FORMAT, again ? again : "", SLICE_ARGUMENTS(sent));
+    FUZZ_REQUIRE(twice.data == copy && !again, "found again: %s in " SLICE_FORMAT, again ? again : "",
+                 SLICE_ARGUMENTS(sent));
     if (json_scan(body, 1024, NULL, 0, NULL) == ERROR_OK)
         FUZZ_REQUIRE(json_scan(sent, 1024, NULL, 0, NULL) == ERROR_OK, "no JSON any more: " SLICE_FORMAT,
                      SLICE_ARGUMENTS(sent));

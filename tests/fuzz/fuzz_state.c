@@ -15,7 +15,8 @@
 static void count_mark(void *context, const char *subject, uint64_t window, const char *threshold)
 {
     (void)window;
-    FUZZ_REQUIRE(*subject && *threshold && strlen(subject) <= 127 && strlen(threshold) <= 31, "%s %s", subject, threshold);
+    FUZZ_REQUIRE(*subject && *threshold && strlen(subject) <= 127 && strlen(threshold) <= 31, "%s %s", subject,
+                 threshold);
     ++*(size_t *)context;
 }
 

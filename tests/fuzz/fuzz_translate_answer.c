@@ -7,7 +7,8 @@
 
 static const struct {
     enum api from, to;
-} ways[] = {{API_CHAT, API_MESSAGES}, {API_RESPONSES, API_MESSAGES}, {API_MESSAGES, API_CHAT}, {API_RESPONSES, API_CHAT}};
+} ways[] = {
+    {API_CHAT, API_MESSAGES}, {API_RESPONSES, API_MESSAGES}, {API_MESSAGES, API_CHAT}, {API_RESPONSES, API_CHAT}};
 
 struct result {
     struct buffer out;

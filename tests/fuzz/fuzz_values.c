@@ -13,9 +13,11 @@ static void play_money(struct slice text)
     struct price price, price_again;
     char written[MONEY_TEXT_MAX];
     if (!money_parse(text, &money))
-        FUZZ_REQUIRE(!money_parse(slice_of(money_format(money, written)), &again) && again.nano == money.nano, "%s", written);
+        FUZZ_REQUIRE(!money_parse(slice_of(money_format(money, written)), &again) && again.nano == money.nano, "%s",
+                     written);
     if (!price_parse(text, &price))
-        FUZZ_REQUIRE(!price_parse(slice_of(price_format(price, written)), &price_again) && price_again.pico == price.pico,
+        FUZZ_REQUIRE(!price_parse(slice_of(price_format(price, written)), &price_again) &&
+                         price_again.pico == price.pico,
                      "%s", written);
 }
 
@@ -32,7 +34,8 @@ static void play_id(struct slice text)
 /* The form of the form is itself, where it is a number: what no exponent can say stays as it was, behind a mark. */
 static void play_number(struct slice text)
 {
-    if (!text.length || text.data[0] == '"' || strchr("[{tfn \t\r\n", text.data[0]) || json_scan(text, 1, NULL, 0, NULL))
+    if (!text.length || text.data[0] == '"' || strchr("[{tfn \t\r\n", text.data[0]) ||
+        json_scan(text, 1, NULL, 0, NULL))
         return;
     size_t length = text.length;
     while (strchr(" \t\r\n", text.data[length - 1]))
@@ -42,8 +45,8 @@ static void play_number(struct slice text)
     FUZZ_REQUIRE(form_length <= length + NUMBER_ROOM_BYTES, "%zu of %zu", form_length, length);
     bool is_number = json_scan((struct slice){form, form_length}, 1, NULL, 0, NULL) == ERROR_OK;
     size_t again_length = is_number ? number_write_canonical((struct slice){form, form_length}, again) : 0;
-    FUZZ_REQUIRE(!is_number || (again_length == form_length && !memcmp(form, again, form_length)), "%.*s, then %.*s", (int)form_length,
-                 form, (int)again_length, again);
+    FUZZ_REQUIRE(!is_number || (again_length == form_length && !memcmp(form, again, form_length)), "%.*s, then %.*s",
+                 (int)form_length, form, (int)again_length, again);
     free(form);
     free(again);
 }

@@ -2,12 +2,13 @@
 /* base/zone: any file; of one that is accepted, local time goes forward as the contract says. */
 #include "fuzz.h"
 
-#include "base/zone_internal.h"
 #include "base/zone.h"
+#include "base/zone_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const int64_t instants[] = {-400000000000, -5000000000, -1, 0, 1, 951782400, 1700000000, 4102444800, 32503680000, 400000000000};
+    static const int64_t instants[] = {-400000000000, -5000000000, -1,         0,           1,
+                                       951782400,     1700000000,  4102444800, 32503680000, 400000000000};
     struct arena *arena = arena_new(1024);
     const struct zone *zone = zone_parse(arena, fuzz_slice(data, size));
     for (size_t i = 0; zone && i < sizeof instants / sizeof *instants; i++) {

@@ -163,9 +163,23 @@ static bool is_digit(uint8_t byte)
 /* A number in digits becomes another. */
 static void change_number(struct work *work)
 {
-    static const char *const numbers[] = {"0", "1", "-1", "00", "255", "256", "4294967295", "4294967296", "1e999",
-                                          "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-                                          "18446744073709551615", "18446744073709551616", "0.1", "1e-9", "99999999999999999999999"};
+    static const char *const numbers[] = {"0",
+                                          "1",
+                                          "-1",
+                                          "00",
+                                          "255",
+                                          "256",
+                                          "4294967295",
+                                          "4294967296",
+                                          "1e999",
+                                          "9223372036854775807",
+                                          "9223372036854775808",
+                                          "-9223372036854775808",
+                                          "18446744073709551615",
+                                          "18446744073709551616",
+                                          "0.1",
+                                          "1e-9",
+                                          "99999999999999999999999"};
     size_t at = below(work, work->size + 1), end;
     while (at < work->size && !is_digit(work->bytes[at]))
         at++;
@@ -191,12 +205,12 @@ static void change_length(struct work *work)
         work->bytes[at + i] = (uint8_t)(value >> 8 * (is_big_endian ? width - 1 - i : i));
 }
 
-size_t mutate(struct chance *chance, const struct tokens *tokens, const struct input *other, uint8_t *bytes, size_t size,
-              size_t bytes_max)
+size_t mutate(struct chance *chance, const struct tokens *tokens, const struct input *other, uint8_t *bytes,
+              size_t size, size_t bytes_max)
 {
-    static void (*const changes[])(struct work *) = {change_bit,  change_byte, change_byte,   delete_part,  repeat_part,
-                                                     copy_part,   splice,      put_token,     put_token,    change_number,
-                                                     change_length};
+    static void (*const changes[])(struct work *) = {change_bit,  change_byte,   change_byte,  delete_part,
+                                                     repeat_part, copy_part,     splice,       put_token,
+                                                     put_token,   change_number, change_length};
     struct work work = {chance, tokens, other, bytes, size, bytes_max};
     for (size_t count = 1 + below(&work, below(&work, 2) ? 2 : 8); count > 0; count--)
         changes[below(&work, sizeof changes / sizeof *changes)](&work);

@@ -17,7 +17,8 @@ static inline void require_settings(enum settings_file which, struct slice bytes
     static const char *const names[] = {"policy.dev.yaml", "catalogue.yaml", "prices.yaml"};
     static const char *const good[] = {
         "consumer_groups: [{name: g, api_key: kt_cg_g, wallet_team_id: w}]\n",
-        "providers: [{id: openai, dialect: openai, hosts: [a.example], base_url: https://a.example, price_family: openai},"
+        "providers: [{id: openai, dialect: openai, hosts: [a.example], base_url: https://a.example, price_family: "
+        "openai},"
         " {id: google, dialect: gemini, hosts: [\"*.c.example\"], price_family: c, key_environment: [C]}]\n",
         "as_of: 2026-07-02\nfamilies: {openai: {m: {input: 1, output: 2}}}\n"};
     const char *paths[3];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shim's readers of files, for targets that compare them with the launcher's; shim.h cannot be included beside it. */
+/* The shim's readers of files, for targets that compare them with the launcher's; shim.h cannot be included beside it.
+ */
 #ifndef TESTS_FUZZ_SHIM_SIDE_H
 #define TESTS_FUZZ_SHIM_SIDE_H
 

@@ -2,8 +2,8 @@
 /* The bad-input tables of what comes from a program, a provider or an administrator: badinput.h. */
 #include "base/json.h"
 #include "config/config.h"
-#include "dialect/internal.h"
 #include "dialect/form.h"
+#include "dialect/internal.h"
 #include "http/http.h"
 #include "tests/unit/badinput.h"
 
