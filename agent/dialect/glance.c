@@ -162,14 +162,13 @@ struct slice dialect_search_usage(struct slice document, const char *usage_membe
     char name[64];
     int length = snprintf(name, sizeof name, "\"%s\"", usage_member);
     check(length > 0 && (size_t)length < sizeof name);
-    struct slice found = {NULL, 0};
-    const char *at = document.data, *end = document.data + document.length;
+    const char *at = document.data, *end = document.data + document.length, *last = NULL;
     while (at < end && (at = memmem(at, (size_t)(end - at), name, (size_t)length))) {
         at = skip_space(at + length, end);
         if (at < end && *at == ':')
             at = skip_space(at + 1, end);
         if (at < end && *at == '{')
-            found = object_at(at, end);
+            last = at; /* its end is looked for once: objects that do not end would be gone over again and again */
     }
-    return found;
+    return last ? object_at(last, end) : (struct slice){NULL, 0};
 }
