@@ -166,7 +166,7 @@ static void consume_http_bytes(struct slice input)
     parse_http(input, 1);
 }
 
-static void meter(enum dialect_kind kind, const char *path, bool hides, size_t step, struct slice input)
+static void meter(enum dialect_kind kind, const char *path, bool is_stream, bool hides, size_t step, struct slice input)
 {
     const struct dialect *dialect = dialect_of(kind);
     struct request_facts facts = {.text_bytes = 400, .choices = 1};
@@ -175,8 +175,8 @@ static void meter(enum dialect_kind kind, const char *path, bool hides, size_t s
     struct meter meter;
     bool is_fed = true;
     buffer_init(&out, 1 << 20);
-    meter_init(&meter, dialect, dialect->find_endpoint(SLICE_LITERAL("POST"), slice_of(path)), true, hides, 1 << 20,
-               1 << 20);
+    meter_init(&meter, dialect, dialect->find_endpoint(SLICE_LITERAL("POST"), slice_of(path)), is_stream, hides,
+               1 << 20, 1 << 20);
     for (size_t at = 0; at < input.length && is_fed; at += step) {
         size_t length = input.length - at < step ? input.length - at : step;
         is_fed = meter_feed(&meter, (struct slice){input.data + at, length}, &out);
@@ -188,15 +188,63 @@ static void meter(enum dialect_kind kind, const char *path, bool hides, size_t s
 }
 static void consume_streams(struct slice input)
 {
-    meter(DIALECT_OPENAI, "/v1/chat/completions", true, SIZE_MAX / 2, input);
-    meter(DIALECT_OPENAI, "/v1/responses", false, SIZE_MAX / 2, input);
-    meter(DIALECT_ANTHROPIC, "/v1/messages", false, SIZE_MAX / 2, input);
-    meter(DIALECT_GEMINI, "/v1beta/models/g:streamGenerateContent", false, SIZE_MAX / 2, input);
+    meter(DIALECT_OPENAI, "/v1/chat/completions", true, true, SIZE_MAX / 2, input);
+    meter(DIALECT_OPENAI, "/v1/responses", true, false, SIZE_MAX / 2, input);
+    meter(DIALECT_ANTHROPIC, "/v1/messages", true, false, SIZE_MAX / 2, input);
+    meter(DIALECT_GEMINI, "/v1beta/models/g:streamGenerateContent", true, false, SIZE_MAX / 2, input);
 }
 static void consume_stream_bytes(struct slice input)
 {
-    meter(DIALECT_OPENAI, "/v1/chat/completions", true, 1, input);
-    meter(DIALECT_ANTHROPIC, "/v1/messages", false, 1, input);
+    meter(DIALECT_OPENAI, "/v1/chat/completions", true, true, 1, input);
+    meter(DIALECT_ANTHROPIC, "/v1/messages", true, false, 1, input);
+}
+
+static void consume_documents(struct slice input)
+{
+    meter(DIALECT_OPENAI, "/v1/chat/completions", false, false, SIZE_MAX / 2, input);
+    meter(DIALECT_OPENAI, "/v1/responses", false, false, SIZE_MAX / 2, input);
+    meter(DIALECT_ANTHROPIC, "/v1/messages", false, false, SIZE_MAX / 2, input);
+    meter(DIALECT_GEMINI, "/v1beta/models/g:generateContent", false, false, SIZE_MAX / 2, input);
+}
+
+/* An answer on its way back through a translation. */
+static void translate(enum api from, enum api to, bool is_stream, size_t step, struct slice input)
+{
+    const struct translate_facts facts = {.from = from,
+                                          .to = to,
+                                          .is_streaming = is_stream,
+                                          .asks_usage = true,
+                                          .dropped = "",
+                                          .echo = SLICE_LITERAL("{}")};
+    const struct translate_answer answer = {.facts = &facts,
+                                            .model = "m",
+                                            .id = "i",
+                                            .is_event_stream = is_stream,
+                                            .document_bytes_max = 1 << 20,
+                                            .event_bytes_max = 1 << 20};
+    struct translation *translation = translation_new(&answer);
+    struct buffer out;
+    bool is_fed = true;
+    buffer_init(&out, 1 << 22);
+    for (size_t at = 0; at < input.length && is_fed; at += step) {
+        size_t length = input.length - at < step ? input.length - at : step;
+        is_fed = translation_feed(translation, (struct slice){input.data + at, length}, &out);
+    }
+    (void)!translation_finish(translation, &out);
+    translation_free(translation);
+    buffer_done(&out);
+}
+static void consume_translated(struct slice input)
+{
+    translate(API_CHAT, API_MESSAGES, true, SIZE_MAX / 2, input);
+    translate(API_MESSAGES, API_CHAT, true, SIZE_MAX / 2, input);
+    translate(API_RESPONSES, API_MESSAGES, true, 1, input);
+    translate(API_RESPONSES, API_CHAT, true, 1, input);
+}
+static void consume_translated_documents(struct slice input)
+{
+    translate(API_CHAT, API_MESSAGES, false, SIZE_MAX / 2, input);
+    translate(API_RESPONSES, API_CHAT, false, SIZE_MAX / 2, input);
 }
 
 /* ---- inputs ---- */
@@ -220,6 +268,9 @@ static const struct consumer {
     {"streams", consume_streams, OF_STREAM},
     {"streams byte by byte", consume_stream_bytes, OF_STREAM},
     {"forms", consume_form, OF_FORM},
+    {"documents", consume_documents, OF_JSON},
+    {"translated streams", consume_translated, OF_STREAM},
+    {"translated documents", consume_translated_documents, OF_JSON},
 };
 
 /* head, the unit again and again up to 64 KiB (%d counts), tail. */
@@ -325,6 +376,31 @@ static const struct shape {
      "event: content_block_start\ndata: "
      "{\"type\":\"content_block_start\",\"index\":%d,\"content_block\":{\"type\":\"text\"}}\n\n",
      ""},
+    {"text of a message", OF_STREAM,
+     "event: message_start\ndata: "
+     "{\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":1}}}\n\n"
+     "event: content_block_start\ndata: "
+     "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+     "event: content_block_delta\ndata: "
+     "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
+     ""},
+    {"tools of a message", OF_STREAM, "",
+     "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%d,\"content_block\":{\"type\":"
+     "\"tool_use\",\"id\":\"t\",\"name\":\"f\"}}\n\n",
+     ""},
+    {"tools in one delta", OF_STREAM, "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[",
+     "{\"index\":%d,\"id\":\"x\",\"function\":{\"name\":\"f\"}},", "{\"index\":0}]}}]}\n\n"},
+    {"parts of candidates", OF_STREAM, "data: {\"candidates\":[{\"content\":{\"parts\":[", "{\"text\":\"a\"},",
+     "{}]}}],\"usageMetadata\":{\"promptTokenCount\":1}}\n\n"},
+    {"half an answer", OF_JSON, "{", "\"usage\":{", ""},
+    {"half an answer of Gemini's", OF_JSON, "{", "\"usageMetadata\":{", ""},
+    {"usage that ends", OF_JSON, "{", "\"usage\":{},", ""},
+    {"output of responses", OF_JSON, "{\"id\":\"r\",\"status\":\"completed\",\"output\":[",
+     "{\"type\":\"web_search_call\",\"id\":\"%d\"},", "{}],\"usage\":{\"input_tokens\":1}}"},
+    {"content of a message", OF_JSON, "{\"type\":\"message\",\"content\":[", "{\"type\":\"text\",\"text\":\"a\"},",
+     "{\"type\":\"text\",\"text\":\"\"}],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":1,\"output_tokens\":"
+     "1}}"},
+    {"choices of an answer", OF_JSON, "{\"choices\":[", "{\"index\":%d,\"message\":{\"content\":\"a\"}},", "{}]}"},
 #define PART "--xYz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n"
     {"parts", OF_FORM, "", PART "\r\n", "--xYz--\r\n"},
     {"nearly boundaries", OF_FORM, PART, "\r\n--xY", "\r\n--xYz--\r\n"},
