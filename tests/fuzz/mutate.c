@@ -42,8 +42,12 @@ static bool read_token(const char *line, struct input *ret_token)
             bytes[size++] = (uint8_t) * ++at;
         }
     }
+    if (!size) {
+        free(bytes);
+        return false;
+    }
     *ret_token = (struct input){bytes, size};
-    return bytes && size;
+    return true;
 }
 
 bool tokens_read(const char *file, struct tokens *ret_tokens)
@@ -82,7 +86,8 @@ static void replace(struct work *work, size_t at, size_t gone, const uint8_t *wi
     if (work->size - gone + count > work->bytes_max)
         return;
     memmove(work->bytes + at + count, work->bytes + at + gone, work->size - at - gone);
-    memmove(work->bytes + at, with, count);
+    if (count)
+        memmove(work->bytes + at, with, count);
     work->size = work->size - gone + count;
 }
 
