@@ -197,6 +197,7 @@ def zone(version=b"2", footer=b"\nCET-1CEST,M3.5.0,M10.5.0/3\n"):
 seed("zone", zone(), zone(footer=b"\n<-03>3\n"), zone(footer=b"\n\n"), zone(footer=b"\nEST5EDT,J60/2:30,300/26\n"), b"TZif2")
 seed("cli_http", "\x40HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "\x07HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "\xffHTTP/1.1 503 No\r\n\r\nuntil the end".encode("latin-1"),
      "\x01HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx")
+seed("backup", "\x01", "\x01\x00\x08\x03\x31", "\x01\x02\x00\x01\x00", "\x01\x03\x00\x02\x00", "\x00{\"ledger\":{\"schema\":3,\"environment\":\"dev\"}}\n")
 seed("state", "\x00take wallet.team 7 50%\ndeliver wallet.team 7 50%\ntake budget.b 18446744073709551615 100%\ntake torn", "\x011790000000 3 400 product-dev\n1790003600 1 18446744073709551615 g\n")
 
 if __name__ == "__main__":
