@@ -43,7 +43,8 @@ static int64_t time_of(const struct json_value *value)
     unsigned year, month, day, hour, minute, second, millisecond;
     if (!json_get_string(value, text, sizeof text) ||
         sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u.%3uZ", &year, &month, &day, &hour, &minute, &second, &millisecond) != 7 ||
-        month < 1 || month > 12 || day < 1 || day > 31)
+        year > 9999 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 ||
+        millisecond > 999) /* scanf takes a sign: "-999" would be a large year */
         return -1;
     int64_t days = zone_days_from_civil(year, month, day);
     return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millisecond;

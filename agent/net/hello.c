@@ -97,7 +97,7 @@ static bool copy_name(struct cursor name, char ret_name[HELLO_NAME_MAX])
 {
     if (name.left > 1 && name.at[name.left - 1] == '.')
         name.left--;
-    if (name.is_broken || name.left == 0 || name.left >= HELLO_NAME_MAX)
+    if (name.is_broken || name.left == 0 || name.left >= HELLO_NAME_MAX || name.at[name.left - 1] == '.')
         return false;
     for (size_t i = 0; i < name.left; i++) {
         uint8_t byte = name.at[i];

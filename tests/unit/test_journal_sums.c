@@ -388,3 +388,20 @@ TEST(the_mark_stays_where_something_was_lost)
     journal_close(journal);
     remove_directory();
 }
+
+/* Found by tests/fuzz/fuzz_journal.c: the year of the first is 4294966297 to scanf. */
+TEST(a_time_that_is_none_is_none)
+{
+    static const char *const times[] = {"-999-11-01T00:00:00.000Z", "2026--9-01T00:00:00.000Z",
+                                        "2026-11-01T-1:00:00.000Z", "2026-11-01T00:-1:00.000Z",
+                                        "2026-11-01T00:00:-1.000Z", "2026-11-01T00:00:00.-99Z"};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        char json[256];
+        struct journal_line lines[JOURNAL_LINES_MAX];
+        struct arena *arena = arena_new(1024);
+        snprintf(json, sizeof json, "{\"time\":\"%s\",\"attempts\":[{}]}", times[i]);
+        unsigned count = journal_read_lines(slice_of(json), arena, lines);
+        EXPECT(count == 0 || lines[0].time_ms == -1, "%s: %lld", times[i], (long long)lines[0].time_ms);
+        arena_free(arena);
+    }
+}

@@ -163,6 +163,8 @@ TEST(extensions_one_by_one)
         {"an empty list of them", BYTES(""), HELLO_NAMELESS},
         {"a name", BYTES("\0\0\0\x08\0\6\0\0\3a.b"), HELLO_NAMED},
         {"a final dot", BYTES("\0\0\0\x09\0\7\0\0\4a.b."), HELLO_NAMED},
+        {"two final dots", BYTES("\0\0\0\x0a\0\x08\0\0\5a.b.."), HELLO_FOREIGN},
+        {"a dot", BYTES("\0\0\0\6\0\4\0\0\1."), HELLO_FOREIGN},
         {"GREASE around it", BYTES("\x0a\x0a\0\0\0\0\0\x08\0\6\0\0\3a.b\xfa\xfa\0\1\0"), HELLO_NAMED},
         {"an encrypted inner hello beside the outer name", BYTES("\xfe\x0d\0\3\0\1\2\0\0\0\x08\0\6\0\0\3a.b"),
          HELLO_NAMED},
