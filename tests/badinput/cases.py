@@ -271,15 +271,15 @@ def datagrams():
     original = b"\0" * 10 + b"\xff\xff\x01\x02\x03\x04"
     def hello(magic=0x4F4C4C48, version=2, size=656, cookie=7, group=b"g", project=b"p", executable=b"/x", directory=b"/y"):
         return struct.pack("<IHHQ", magic, version, size, cookie) + text(group, 64) + text(project, 64) + text(executable, 256) + text(directory, 256)
-    def redirect(magic=0x52444952, version=2, size=680, cookie=7, group=b"g", project=b"p", port=443, reserved=0, pid=5):
+    def redirect(magic=0x52444952, version=3, size=680, cookie=7, group=b"g", project=b"p", port=443, reserved=0, pid=5):
         return struct.pack("<IHHQ", magic, version, size, cookie) + original + struct.pack("<HHi", port, reserved, pid) + text(group, 64) + text(project, 64) + text(b"/x", 256) + text(b"/y", 256)
-    for kind, make, size in (("hello", hello, 656), ("redirect", redirect, 680)):
+    for kind, make, size, version in (("hello", hello, 656, 2), ("redirect", redirect, 680, 3)):
         case(kind, "plain", "accept", make())
         case(kind, "no names", "accept", make(group=b"", project=b""))
         case(kind, "names of 63 bytes", "accept", make(group=b"a" * 63, project=b"b" * 63))
         for bit in range(32): case(kind, f"bit {bit} of the magic", "refuse", make(magic=struct.unpack("<I", make()[:4])[0] ^ 1 << bit))
         for bit in range(16):
-            case(kind, f"bit {bit} of the version", "refuse", make(version=2 ^ 1 << bit))
+            case(kind, f"bit {bit} of the version", "refuse", make(version=version ^ 1 << bit))
             case(kind, f"bit {bit} of the size", "refuse", make(size=size ^ 1 << bit))
         for length in [0, 1, 4, 8, 15, 16, size - 64, size - 1]: case(kind, f"{length} bytes", "refuse", make()[:length])
         for more in [1, 4, 1000]: case(kind, f"{more} bytes too many", "refuse", make() + b"\0" * more)

@@ -20,8 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool is_mended = fuzz_choose(&input, 2) == 1;
     char *bytes = fuzz_copy(input);
     if (is_mended && input.length >= 8) { /* the head of one of them, by length */
-        uint32_t magic = input.length == sizeof hello ? TOLLGATE_HELLO_MAGIC : TOLLGATE_REDIRECT_MAGIC;
-        uint16_t version = 2, length = (uint16_t)input.length;
+        bool is_hello = input.length == sizeof hello;
+        uint32_t magic = is_hello ? TOLLGATE_HELLO_MAGIC : TOLLGATE_REDIRECT_MAGIC;
+        uint16_t version = is_hello ? TOLLGATE_HELLO_VERSION : TOLLGATE_REDIRECT_VERSION,
+                 length = (uint16_t)input.length;
         memcpy(bytes, &magic, sizeof magic);
         memcpy(bytes + 4, &version, sizeof version);
         memcpy(bytes + 6, &length, sizeof length);

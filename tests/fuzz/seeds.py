@@ -183,7 +183,7 @@ seed("elf", program((1, 5, 0, 0, 0, 4096, 4096, 4096)), program((3, 4, 64, 0, 0,
              extra=struct.pack("<QQQQQQ", 1, 1, 5, 280, 0, 0) + b"\0libasan.so.8\0" + b"\0" * 400))
 def padded(text, size): return text + b"\0" * (size - len(text))
 paths = padded(b"g", 64) + padded(b"p", 64) + padded(b"/usr/bin/x (deleted)", 256) + padded(b"/home/x", 256)
-seed("datagram", *choices(2, struct.pack("<IHHQ", 0x4F4C4C48, 2, 656, 7) + paths, struct.pack("<IHHQ", 0x52444952, 2, 680, 7) + one + struct.pack("<HHi", 443, 0, 99) + paths))
+seed("datagram", *choices(2, struct.pack("<IHHQ", 0x4F4C4C48, 2, 656, 7) + paths, struct.pack("<IHHQ", 0x52444952, 3, 680, 7) + one + struct.pack("<HHi", 443, 0, 99) + paths))
 
 # ---- what we keep ----
 event = dump({"id": "01HZX3Y6T0ABCDEFGHJKMNPQRS", "time": "2026-11-30T00:00:00Z", "environment": "dev", "group": "g", "model": "m", "attempts": [{"target": "t", "charge": "0.01", "usage": {"input": 3}}], "charge": "0.01"})
