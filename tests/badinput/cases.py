@@ -271,8 +271,8 @@ def datagrams():
     original = b"\0" * 10 + b"\xff\xff\x01\x02\x03\x04"
     def hello(magic=0x4F4C4C48, version=2, size=656, cookie=7, group=b"g", project=b"p", executable=b"/x", directory=b"/y"):
         return struct.pack("<IHHQ", magic, version, size, cookie) + text(group, 64) + text(project, 64) + text(executable, 256) + text(directory, 256)
-    def redirect(magic=0x52444952, version=3, size=680, cookie=7, group=b"g", project=b"p", port=443, reserved=0, pid=5):
-        return struct.pack("<IHHQ", magic, version, size, cookie) + original + struct.pack("<HHi", port, reserved, pid) + text(group, 64) + text(project, 64) + text(b"/x", 256) + text(b"/y", 256)
+    def redirect(magic=0x52444952, version=3, size=680, cookie=7, group=b"g", project=b"p", port=443, has_socket=0, pid=5):
+        return struct.pack("<IHHQ", magic, version, size, cookie) + original + struct.pack("<HHi", port, has_socket, pid) + text(group, 64) + text(project, 64) + text(b"/x", 256) + text(b"/y", 256)
     for kind, make, size, version in (("hello", hello, 656, 2), ("redirect", redirect, 680, 3)):
         case(kind, "plain", "accept", make())
         case(kind, "no names", "accept", make(group=b"", project=b""))
@@ -291,7 +291,8 @@ def datagrams():
                 if byte: case(kind, f"byte {byte:02x} in the {which}", "accept" if ok else "refuse", make(**{which: b"a" + bytes([byte]) + b"b"}))
     for byte in range(1, 32): case("hello", f"byte {byte:02x} in a path is left out", "accept", hello(executable=b"/a" + bytes([byte])))
     case("hello", "a path without end is left out", "accept", hello(directory=b"/" * 256))
-    case("redirect", "reserved is not 0", "refuse", redirect(reserved=1))
+    case("redirect", "with a socket", "accept", redirect(has_socket=1))
+    for number in (2, 3, 255, 256, 65535): case("redirect", f"has_socket {number}", "refuse", redirect(has_socket=number))
     case("redirect", "port 0, which who compares it with the map's refuses", "accept", redirect(port=0))
     case("redirect", "pid 0", "refuse", redirect(pid=0))
     case("redirect", "a negative pid", "refuse", redirect(pid=-1))
