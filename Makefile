@@ -4,6 +4,7 @@
 # make SAN=asan|tsan …    sanitizer builds, in their own directory
 # make SAN=fuzz fuzz-programs   the fuzz targets (scripts/fuzz): ASan, UBSan, and who was called from where
 # make BUILD=DIR …        another build directory
+# make install, uninstall, deb    see scripts/package/install.mk: PREFIX, DESTDIR, libdir
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -150,6 +151,8 @@ $(notdir $(BUILD))/%: $(BUILD)/% ;
 
 clean:
 	rm -rf $(BUILD)
+
+include scripts/package/install.mk
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

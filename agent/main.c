@@ -10,42 +10,49 @@
 #include <sysexits.h>
 
 static const char usage_text[] =
-    "usage: tollgated --environment dev|prod --policy FILE --state DIR --runtime DIR\n"
-    "                 [--providers FILE] [--prices FILE] [--log FILE] [--log-level error|warning|info|debug]\n"
-    "                 [--ready-fd N]\n"
+    "usage: tollgated --environment dev|prod --policy FILE --state DIR --runtime DIR [OPTIONS]\n"
     "       tollgated --tool check FILE… | reference | schema | audit --state DIR\n"
     "       tollgated --version | --help\n";
 
-enum option_id {
-    OPT_ENVIRONMENT = 256,
-    OPT_POLICY,
-    OPT_STATE,
-    OPT_RUNTIME,
-    OPT_PROVIDERS,
-    OPT_PRICES,
-    OPT_LOG,
-    OPT_LOG_LEVEL,
-    OPT_READY_FD,
-    OPT_TOOL,
-    OPT_VERSION,
-    OPT_HELP
-};
+/* OPTION(id, name, value (NULL: none), text); the manual page tollgated(8) has the same rows. */
+#define OPTIONS                                                                                                        \
+    OPTION(ENVIRONMENT, "environment", "dev|prod", "which environment this is; without it, the policy says so")        \
+    OPTION(POLICY, "policy", "FILE", "the policy, required")                                                           \
+    OPTION(STATE, "state", "DIR", "ledger, events, cache and keys, required; made when it is not there")               \
+    OPTION(RUNTIME, "runtime", "DIR", "sockets, map and certificates, required; made when it is not there")            \
+    OPTION(PROVIDERS, "providers", "FILE", "the catalogue of providers, instead of the installed one")                 \
+    OPTION(PRICES, "prices", "FILE", "the price list, instead of the installed one")                                   \
+    OPTION(LOG, "log", "FILE", "where the log is appended (standard error)")                                           \
+    OPTION(LOG_LEVEL, "log-level", "LEVEL", "error, warning, info (default) or debug")                                 \
+    OPTION(READY_FD, "ready-fd", "N", "a descriptor that gets a line once the agent serves")                           \
+    OPTION(TOOL, "tool", "NAME", "run a tool that needs no agent; what follows are its arguments")                     \
+    OPTION(VERSION, "version", NULL, "print the version")                                                              \
+    OPTION(HELP, "help", NULL, "this")
 
-static const struct option long_options[] = {
-    {"environment", required_argument, NULL, OPT_ENVIRONMENT},
-    {"policy", required_argument, NULL, OPT_POLICY},
-    {"state", required_argument, NULL, OPT_STATE},
-    {"runtime", required_argument, NULL, OPT_RUNTIME},
-    {"providers", required_argument, NULL, OPT_PROVIDERS},
-    {"prices", required_argument, NULL, OPT_PRICES},
-    {"log", required_argument, NULL, OPT_LOG},
-    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
-    {"ready-fd", required_argument, NULL, OPT_READY_FD},
-    {"tool", required_argument, NULL, OPT_TOOL},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
-};
+#define OPTION(id, name, value, text) OPT_##id,
+enum option_id { OPT_BEFORE_FIRST = 255, OPTIONS };
+#undef OPTION
+
+#define OPTION(id, name, value, text) {name, (value) ? required_argument : no_argument, NULL, OPT_##id},
+static const struct option long_options[] = {OPTIONS{NULL, 0, NULL, 0}};
+#undef OPTION
+
+static int print_help(void)
+{
+    static const struct {
+        const char *name, *value, *text;
+    } rows[] = {
+#define OPTION(id, name, value, text) {name, value, text},
+        OPTIONS
+#undef OPTION
+    };
+    printf("%s\n", usage_text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int width = printf("  --%s%s%s", rows[i].name, rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
+        printf("%*s%s\n", width < 26 ? 26 - width : 1, "", rows[i].text);
+    }
+    return ferror(stdout) ? EX_IOERR : EX_OK;
+}
 
 static int usage_error(const char *message)
 {
@@ -96,7 +103,7 @@ int main(int argc, char **argv)
         else if (id == OPT_VERSION)
             return printf("tollgated %s\n", TOLLGATE_VERSION) < 0;
         else if (id == OPT_HELP)
-            return fputs(usage_text, stdout) < 0;
+            return print_help();
         else if (id == OPT_READY_FD)
             options.ready_fd = atoi(optarg);
         else if (id == OPT_ENVIRONMENT && !parse_environment(optarg, &options.environment))

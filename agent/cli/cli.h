@@ -59,6 +59,18 @@ enum option_set {
     OPTIONS_EXPORT = 1 << 19,
     OPTIONS_DASHBOARD = 1 << 20,
 };
+enum { OPTIONS_ALL = 0xffffff }; /* every set */
+struct option_row {
+    const char *name;
+    unsigned set;
+    const char *value; /* what it is, for people: "FILE", "dev|prod"; NULL: a flag */
+    size_t offset;     /* into struct options: const char *, bool, or struct text_list */
+    const char *help;
+    bool is_list; /* may be given more than once */
+};
+/* The next option of these sets at or after row *at, which is moved behind it; NULL at the end. A name that several
+ * sets have comes once for each. */
+const struct option_row *options_next(unsigned sets, size_t *at);
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);
 void options_print_help(unsigned sets, FILE *to);
@@ -115,6 +127,8 @@ struct command {
     int argument_min, argument_max; /* -1: any number */
     bool is_hidden;
 };
+/* The table of commands, hidden ones included; NULL behind its end. */
+const struct command *command_at(size_t index);
 /* The row nearest to a mistyped name, NULL when none is near. */
 const char *cli_suggest(const char *typed, const char *const *names);
 
@@ -152,6 +166,7 @@ int hook_command(struct cli *cli);
 int hook_step_command(struct cli *cli);
 int jupyter_command(struct cli *cli);
 int dashboard_command(struct cli *cli);
+int completion_command(struct cli *cli);
 
 /* ---- http.c: HTTP/1.1 over a Unix socket, one request per connection ---- */
 

@@ -39,6 +39,10 @@ static const struct command commands[] = {
      "install writes a kernelspec that starts an existing kernel under tollgate run; doing it again brings it up to\n"
      "date. It holds no key.\n",
      OPTIONS_PLACE | OPTIONS_JUPYTER, 1, 1, false},
+    {"completion", "bash | zsh | fish", "print what completes commands and options in a shell", completion_command,
+     "bash, zsh:  eval \"$(tollgate completion bash)\"     fish:  tollgate completion fish | source\n"
+     "in the shell's start file, where the installation has not done it.\n",
+     0, 1, 1, false},
     {"wallet", "list | show NAME | history NAME | fund NAME AMOUNT | adjust NAME AMOUNT --note TEXT",
      "balances and their history; put money in, correct", wallet_command,
      "AMOUNT is in USD, at most nine decimals: 12.50; adjust takes -12.50 too. An order that is repeated with the "
@@ -124,6 +128,11 @@ static const struct command commands[] = {
     {"version", "", "print the version", version_command, NULL, 0, 0, 0, true},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+const struct command *command_at(size_t index)
+{
+    return index < COMMAND_COUNT ? &commands[index] : NULL;
+}
 
 static const struct command *command_find(const char *name)
 {

@@ -8,14 +8,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-static const struct option_row {
-    const char *name;
-    unsigned set;
-    const char *value; /* NULL: a flag */
-    size_t offset;     /* into struct options: const char *, bool, or struct text_list */
-    const char *help;
-    bool is_list; /* may be given more than once */
-} option_rows[] = {
+static const struct option_row option_rows[] = {
     {"env", OPTIONS_REPORT, "dev|prod|both", offsetof(struct options, environment), "whose; both: side by side (dev)",
      false},
     {"env", OPTIONS_DASHBOARD, "dev|prod|both", offsetof(struct options, environments), "whose evidence (both)", false},
@@ -30,17 +23,17 @@ static const struct option_row {
     {"group", OPTIONS_IDENTITY, "NAME", offsetof(struct options, group), "the consumer group that pays", false},
     {"group", OPTIONS_CACHE, "NAME", offsetof(struct options, group), "only what this consumer group asked", false},
     {"model", OPTIONS_CACHE, "NAME", offsetof(struct options, model), "only answers to requests for this model", false},
-    {"engine", OPTIONS_ENGINE, "NAME", offsetof(struct options, engine),
-     "auto (default), preload, or supervise: for static and Go programs", false},
+    {"engine", OPTIONS_ENGINE, "auto|preload|supervise", offsetof(struct options, engine),
+     "by the look of the program (auto), or supervise: for static and Go programs", false},
     {"project", OPTIONS_IDENTITY, "NAME", offsetof(struct options, project), "the project in reports", false},
     {"policy", OPTIONS_FILES, "FILE", offsetof(struct options, policy), "the policy file, if an agent is started",
      false},
     {"providers", OPTIONS_FILES, "FILE", offsetof(struct options, providers), "the provider catalogue, likewise",
      false},
     {"prices", OPTIONS_FILES, "FILE", offsetof(struct options, prices), "the price list, likewise", false},
-    {"log-level", OPTIONS_LOG_LEVEL, "LEVEL", offsetof(struct options, log_level), "error, warning, info or debug",
-     false},
-    {"shell", OPTIONS_SHELL, "NAME", offsetof(struct options, shell), "bash, zsh, fish or json ($SHELL)", false},
+    {"log-level", OPTIONS_LOG_LEVEL, "error|warning|info|debug", offsetof(struct options, log_level),
+     "how much the agent logs (info)", false},
+    {"shell", OPTIONS_SHELL, "bash|zsh|fish|json", offsetof(struct options, shell), "whose statements ($SHELL)", false},
     {"base-url", OPTIONS_BASE_URL, NULL, offsetof(struct options, base_url),
      "set *_BASE_URL, too: for programs with certificates of their own", false},
     {"off", OPTIONS_SHELL, NULL, offsetof(struct options, off), "print what undoes it", false},
@@ -50,8 +43,8 @@ static const struct option_row {
     {"count", OPTIONS_WALLET, "N", offsetof(struct options, count), "how much history (20)", false},
     {"all", OPTIONS_WALLET, NULL, offsetof(struct options, all), "what counted against budgets, too", false},
     {"amount", OPTIONS_BUDGET, "USD", offsetof(struct options, amount), "the limit of one window", false},
-    {"window", OPTIONS_BUDGET, "WINDOW", offsetof(struct options, window),
-     "hourly, daily, weekly, monthly (default) or rolling", false},
+    {"window", OPTIONS_BUDGET, "hourly|daily|weekly|monthly|rolling", offsetof(struct options, window),
+     "how long it counts (monthly)", false},
     {"length", OPTIONS_BUDGET, "TIME", offsetof(struct options, length), "of a rolling window: 24h, 30d", false},
     {"hard", OPTIONS_BUDGET, NULL, offsetof(struct options, hard), "calls that would pass it are refused", false},
     {"soft", OPTIONS_BUDGET, NULL, offsetof(struct options, soft), "it only warns (default)", false},
@@ -108,6 +101,16 @@ static const struct option_row {
     {"help", ~0u, NULL, offsetof(struct options, help), "this", false},
 };
 enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };
+
+const struct option_row *options_next(unsigned sets, size_t *at)
+{
+    while (*at < OPTION_COUNT) {
+        const struct option_row *row = &option_rows[(*at)++];
+        if (row->set & sets)
+            return row;
+    }
+    return NULL;
+}
 
 static const struct option_row *option_find(unsigned sets, const char *name, size_t length)
 {

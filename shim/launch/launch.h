@@ -76,8 +76,8 @@ const char *place_file(const struct launch_place *place, const char *name); /* i
 
 /* ---- locate.c: the files of the installation ---- */
 
-const char *locate_agent(void);   /* tollgated: $TOLLGATED, beside this program, PATH; NULL when nowhere */
-const char *locate_shim(void);    /* libtollgate.so: beside this program, ../lib/tollgate/; NULL when nowhere */
+const char *locate_agent(void);   /* tollgated: $TOLLGATED, beside this program, ../sbin, PATH; NULL when nowhere */
+const char *locate_shim(void);    /* libtollgate.so: beside this program, ../lib[64]/tollgate/; NULL when nowhere */
 const char *locate_program(void); /* this program */
 /* The environment's policy file by convention; NULL when there is none, and then *ret_tried lists the candidates. */
 const char *locate_policy(const struct launch_place *place, struct text_list *ret_tried);

@@ -10,6 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef LAUNCH_MULTIARCH /* Debian's name of the machine: the Makefile asks the compiler */
+#define LAUNCH_MULTIARCH ""
+#endif
+
 const char *locate_program(void)
 {
     char path[PATH_MAX];
@@ -50,19 +54,32 @@ static const char *locate_in_path(const char *name)
     return NULL;
 }
 
+/* Relative to this program's directory: a build directory, then what `make install` offers. */
+static const char *const locate_agent_places[] = {"tollgated", "../sbin/tollgated", NULL};
+static const char *const locate_shim_places[] = {LAUNCH_SHIM_NAME, "../lib/tollgate/" LAUNCH_SHIM_NAME,
+                                                 "../lib64/tollgate/" LAUNCH_SHIM_NAME,
+                                                 "../lib/" LAUNCH_MULTIARCH "/tollgate/" LAUNCH_SHIM_NAME, NULL};
+
+static const char *locate_at(const char *const *places, int mode)
+{
+    const char *found = NULL;
+    for (const char *const *place = places; *place && !found; place++)
+        found = locate_real(text_format("%s/%s", locate_directory(), *place), mode);
+    return found;
+}
+
 const char *locate_agent(void)
 {
     const char *chosen = getenv("TOLLGATED");
     if (chosen && chosen[0])
         return locate_real(chosen, X_OK);
-    const char *beside = locate_real(text_format("%s/tollgated", locate_directory()), X_OK);
-    return beside ? beside : locate_in_path("tollgated");
+    const char *found = locate_at(locate_agent_places, X_OK);
+    return found ? found : locate_in_path("tollgated");
 }
 
 const char *locate_shim(void)
 {
-    const char *beside = locate_real(text_format("%s/" LAUNCH_SHIM_NAME, locate_directory()), R_OK);
-    return beside ? beside : locate_real(text_format("%s/../lib/tollgate/" LAUNCH_SHIM_NAME, locate_directory()), R_OK);
+    return locate_at(locate_shim_places, R_OK);
 }
 
 const char *locate_policy(const struct launch_place *place, struct text_list *ret_tried)
@@ -73,8 +90,10 @@ const char *locate_policy(const struct launch_place *place, struct text_list *re
                                                   : text_format("%s/.config/tollgate/%s", place_home(), file);
     struct text_list tried = {0};
     text_append(&tried, user);
-    if (place->is_prod)
+    if (place->is_prod) {
         text_append(&tried, text_format("/etc/tollgate/%s", file));
+        text_append(&tried, text_format("%s/../etc/tollgate/%s", locate_directory(), file));
+    }
     text_append(&tried, text_format("%s/../policies/%s", locate_directory(), file));
     text_append(&tried, text_format("%s/../share/tollgate/policies/%s", locate_directory(), file));
     for (size_t i = 0; i < tried.count; i++) {

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# make install, make uninstall; included by the Makefile.
+#   PREFIX   /usr/local; the programs find their files relative to their own place, so that the tree may be moved
+#   DESTDIR  put before every path, for packages
+#   libdir   PREFIX/lib (default), PREFIX/lib64 or PREFIX/lib/MULTIARCH: where shim/launch/locate.c looks
+PREFIX ?= /usr/local
+DESTDIR ?=
+bindir := $(PREFIX)/bin
+sbindir := $(PREFIX)/sbin
+libdir ?= $(PREFIX)/lib
+datadir := $(PREFIX)/share
+mandir := $(datadir)/man
+docdir := $(datadir)/doc/tollgate
+# A prefix of its own keeps its configuration to itself; /usr and /usr/local share the machine's.
+sysconfdir ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+
+# systemd looks for its files in /usr/lib and /usr/local/lib, whatever libdir is.
+unitdir := $(PREFIX)/lib/systemd
+PACKAGE_UNITS := system/tollgated@.service system/tollgated@.socket user/tollgated.service
+PACKAGE_POLICIES := providers.yaml prices.yaml policy-config.dev.yaml policy-config.prod.yaml policy.schema.json
+PACKAGE_PAGES := tollgate.1 tollgate-policy.5 tollgated.8
+PACKAGE_COMPLETIONS := bash:$(datadir)/bash-completion/completions/tollgate zsh:$(datadir)/zsh/site-functions/_tollgate \
+                       fish:$(datadir)/fish/vendor_completions.d/tollgate.fish
+SCDOC := $(shell command -v scdoc)
+
+# What is generated for an installation: units that name its places, completions, pages.
+PACKAGE ?= $(BUILD)/package
+$(PACKAGE)/%: scripts/package/%.in FORCE
+	@mkdir -p $(@D)
+	sed -e 's|@bindir@|$(bindir)|g' -e 's|@sbindir@|$(sbindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' $< >$@
+$(PACKAGE)/completion.%: $(BUILD)/tollgate
+	@mkdir -p $(@D)
+	$(BUILD)/tollgate completion $* >$@
+$(PACKAGE)/%: scripts/package/man/%.scd
+	@mkdir -p $(@D)
+	$(SCDOC) <$< >$@
+
+INSTALLED_PROGRAMS := $(BUILD)/libtollgate.so $(BUILD)/tollgate $(BUILD)/tollgated
+.PHONY: install uninstall package-files deb FORCE
+package-files: $(PACKAGE_UNITS:%=$(PACKAGE)/systemd/%) $(PACKAGE)/systemd/sysusers.conf $(PACKAGE)/systemd/tmpfiles.conf \
+               $(foreach shell,bash zsh fish,$(PACKAGE)/completion.$(shell)) $(if $(SCDOC),$(PACKAGE_PAGES:%=$(PACKAGE)/%))
+	$(if $(SCDOC),,@echo 'SKIP: scdoc is not installed: no man pages')
+
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBDIRS := $(PREFIX)/lib $(PREFIX)/lib64 $(if $(MULTIARCH),$(PREFIX)/lib/$(MULTIARCH))
+$(BUILD)/shim/launch/locate.o: CPPFLAGS += -DLAUNCH_MULTIARCH='"$(MULTIARCH)"'
+
+INSTALL := install
+put = $(INSTALL) -D -m $(1) $(2) '$(DESTDIR)$(3)'
+define NEWLINE
+
+
+endef
+install: $(INSTALLED_PROGRAMS) package-files
+	$(if $(filter $(libdir),$(LIBDIRS)),,$(error libdir is one of $(LIBDIRS)))
+	$(call put,755,$(BUILD)/tollgate,$(bindir)/tollgate)
+	$(call put,755,$(BUILD)/tollgated,$(sbindir)/tollgated)
+	$(call put,644,$(BUILD)/libtollgate.so,$(libdir)/tollgate/libtollgate.so)
+	$(foreach file,$(PACKAGE_POLICIES),$(call put,644,policies/$(file),$(datadir)/tollgate/policies/$(file))$(NEWLINE))
+	test -e '$(DESTDIR)$(sysconfdir)/tollgate/policy-config.prod.yaml' || \
+	    $(call put,644,policies/policy-config.prod.yaml,$(sysconfdir)/tollgate/policy-config.prod.yaml)
+	$(foreach unit,$(PACKAGE_UNITS),$(call put,644,$(PACKAGE)/systemd/$(unit),$(unitdir)/$(unit))$(NEWLINE))
+	$(call put,644,$(PACKAGE)/systemd/sysusers.conf,$(PREFIX)/lib/sysusers.d/tollgate.conf)
+	$(call put,644,$(PACKAGE)/systemd/tmpfiles.conf,$(PREFIX)/lib/tmpfiles.d/tollgate.conf)
+	$(foreach row,$(PACKAGE_COMPLETIONS),$(call put,644,$(PACKAGE)/completion.$(word 1,$(subst :, ,$(row))),$(word 2,$(subst :, ,$(row))))$(NEWLINE))
+	$(if $(SCDOC),$(foreach page,$(PACKAGE_PAGES),$(call put,644,$(PACKAGE)/$(page),$(mandir)/man$(subst .,,$(suffix $(page)))/$(page))$(NEWLINE)))
+	$(foreach file,README.md LICENSE policies/REFERENCE.md,$(call put,644,$(file),$(docdir)/$(notdir $(file)))$(NEWLINE))
+	$(foreach file,$(wildcard policies/examples/*),$(call put,644,$(file),$(docdir)/examples/$(notdir $(file)))$(NEWLINE))
+
+# The machine's configuration and what agents have written stay.
+uninstall:
+	cd '$(DESTDIR)/' && rm -f '.$(bindir)/tollgate' '.$(sbindir)/tollgated' $(PACKAGE_UNITS:%='.$(unitdir)/%') \
+	    '.$(PREFIX)/lib/sysusers.d/tollgate.conf' '.$(PREFIX)/lib/tmpfiles.d/tollgate.conf' \
+	    $(foreach row,$(PACKAGE_COMPLETIONS),'.$(word 2,$(subst :, ,$(row)))') \
+	    $(foreach page,$(PACKAGE_PAGES),'.$(mandir)/man$(subst .,,$(suffix $(page)))/$(page)')
+	rm -rf '$(DESTDIR)$(libdir)/tollgate' '$(DESTDIR)$(datadir)/tollgate' '$(DESTDIR)$(docdir)'
