@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "manager.h"
 #include "notify.h"
 #include "refresh.h"
 #include "resolver.h"
@@ -175,6 +176,7 @@ static void stop_services(struct agent *agent)
     log_event(EVENT_AGENT_STOPPING, NULL,
               "running calls, and what is passed on, may go on for %u ms; a second signal ends them now",
               drain_timeout_ms);
+    manager_tell("STOPPING=1");
     control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
     agent->control = NULL;
     identity_unlisten(agent->identity);
@@ -182,6 +184,7 @@ static void stop_services(struct agent *agent)
     listener_stop(agent->base_url_listener);
     if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal))
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
+    manager_watch_stop(agent->manager_watch);
     loops_join(agent->loops);
 }
 
@@ -200,6 +203,7 @@ static int run_services(struct agent *agent)
               config_environment_name(settings->environment), (unsigned)listener_port(agent->listener), settings->file,
               agent->control_services.ready_ms, agent->recovered);
     config_release(settings);
+    agent->manager_watch = manager_watch_start(agent->loops);
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
     stop_services(agent);

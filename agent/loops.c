@@ -6,7 +6,9 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +19,8 @@ struct loop_thread {
     struct loop *loop;
     struct flow_worker *worker;
     pthread_t thread;
-    struct task drain, abort;
+    struct task drain, abort, question;
+    atomic_bool is_asked; /* and has not answered yet */
     bool is_running;
 };
 
@@ -33,6 +36,7 @@ struct loops {
 static void *run_loop(void *argument)
 {
     struct loop_thread *thread = argument;
+    prctl(PR_SET_NAME, "loop");
     loop_run(thread->loop);
     return NULL;
 }
@@ -55,6 +59,24 @@ static void drain_loop(struct task *task)
 static void abort_loop(struct task *task)
 {
     flow_worker_abort(list_entry(task, struct loop_thread, abort)->worker);
+}
+
+static void answer(struct task *task)
+{
+    atomic_store(&list_entry(task, struct loop_thread, question)->is_asked, false);
+}
+
+bool loops_answer(struct loops *loops)
+{
+    bool have_all_answered = true;
+    for (unsigned i = 0; i < loops->count; i++) {
+        struct loop_thread *thread = &loops->rows[i];
+        if (atomic_exchange(&thread->is_asked, true))
+            have_all_answered = false;
+        else
+            mailbox_post(loop_mailbox(thread->loop), &thread->question);
+    }
+    return have_all_answered;
 }
 
 static unsigned choose_count(const struct settings *settings)
@@ -83,6 +105,7 @@ struct loops *loops_new(const struct settings *settings, const struct flow_servi
         thread->worker = flow_worker_new(thread->loop, services);
         thread->drain.run = drain_loop;
         thread->abort.run = abort_loop;
+        thread->question.run = answer;
         loops->workers.rows[i] = thread->worker;
     }
     loops->workers.count = loops->count;

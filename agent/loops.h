@@ -16,6 +16,9 @@ struct loops *loops_new(const struct settings *settings, const struct flow_servi
 struct flow_workers *loops_workers(struct loops *loops);
 /* They join the listeners (the second may be NULL) and run. */
 void loops_start(struct loops *loops, struct listener *listener, struct listener *base_url_listener);
+/* Asks each running loop to answer, without waiting. False: one has not answered since it was asked the last time. One
+ * thread at a time. */
+bool loops_answer(struct loops *loops);
 /* Takes no more requests and waits at most timeout_ms until the open exchanges have ended, and what is passed
  * on as well; what is left then, or once
  * is_cut_short (asked ten times a second) says so, is ended now. False: not even that worked. */

@@ -46,6 +46,7 @@ struct agent {
     struct control_services control_services;
     struct flow_services flow_services;
     struct loops *loops;
+    struct manager_watch *manager_watch; /* NULL: nobody wants to know */
     struct listener_handler listener_handler;
 };
 

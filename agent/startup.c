@@ -3,6 +3,7 @@
 #include "startup.h"
 
 #include "base/check.h"
+#include "manager.h"
 #include "prices/prices.h"
 
 #include <errno.h>
@@ -11,9 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -238,20 +237,7 @@ void startup_announce(int ready_fd)
         (void)ignored;
         close(ready_fd);
     }
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
-        return;
-    memcpy(address.sun_path, path, strlen(path));
-    if (path[0] == '@') /* sd_notify(3): an abstract socket */
-        address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    static const char message[] = "READY=1";
-    sendto(fd, message, sizeof message - 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
-           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-    close(fd);
+    manager_tell("READY=1");
 }
 
 void startup_block_signals(sigset_t *ret_signals)

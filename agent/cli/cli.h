@@ -33,7 +33,7 @@ struct options {
     const char *environments, *port; /* dashboard */
     struct text_list runtimes;
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
-    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, help;
+    bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, foreground, help;
     bool breakdown, compact, no_open;
 };
 enum option_set {
@@ -44,7 +44,7 @@ enum option_set {
     OPTIONS_SHELL = 1 << 4,
     OPTIONS_WALLET = 1 << 5,
     OPTIONS_EVENTS = 1 << 6,
-    OPTIONS_LOG_LEVEL = 1 << 7,
+    OPTIONS_START = 1 << 7,            /* log-level, foreground */
     OPTIONS_STOP_AT_ARGUMENT = 1 << 8, /* what follows the first argument belongs to another program */
     OPTIONS_PASS = 1 << 9,             /* unknown options belong to another program */
     OPTIONS_BUDGET = 1 << 10,

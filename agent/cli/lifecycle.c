@@ -65,6 +65,8 @@ int start_command(struct cli *cli)
     bool is_ours = false;
     struct answer hello;
     int code = agent_find_options(cli, &agent);
+    if (code == EX_OK && cli->options.foreground)
+        return agent_become(&cli->place, &agent);
     if (code == EX_OK)
         code = agent_start(&cli->place, &agent, &is_ours);
     if (code == EX_OK)

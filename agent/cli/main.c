@@ -121,7 +121,7 @@ static const struct command commands[] = {
      "The agent must be stopped. The ledger that was there is kept beside it.\n", OPTIONS_PLACE, 1, 1, false},
     {"dump", "", "print the ledger of a stopped agent as JSON lines", dump_command, NULL, OPTIONS_PLACE, 0, 0, false},
     {"start", "", "start the agent", start_command, "The files are remembered for later starts, also those by run.\n",
-     OPTIONS_QUERY | OPTIONS_FILES | OPTIONS_LOG_LEVEL, 0, 0, false},
+     OPTIONS_QUERY | OPTIONS_FILES | OPTIONS_START, 0, 0, false},
     {"stop", "", "stop the agent", stop_command, NULL, OPTIONS_PLACE, 0, 0, false},
     {"status", "", "is the agent running, and with which policy", status_command, NULL, OPTIONS_QUERY, 0, 0, false},
     {"help", "[COMMAND]", "this, or more about a command", help_command, NULL, 0, 0, 1, false},

@@ -174,8 +174,9 @@ int bundle_merge(const struct launch_place *place, const char *user_value, const
 
 /* ---- scrub.c: the agent's environment ---- */
 
-/* `environ` without anything that governs: LD_PRELOAD, TOLLGATE_*, our CA variables and names, kt_cg_ values. */
-char **scrub_environment(const struct launch_place *place);
+/* `environ` without anything that governs: LD_PRELOAD, TOLLGATE_*, our CA variables and names, kt_cg_ values; and unless
+ * it is to be a service, without what a service manager said to us. */
+char **scrub_environment(const struct launch_place *place, bool is_service);
 
 /* ---- start.c: the agent process ---- */
 
@@ -189,6 +190,9 @@ struct launch_agent {
  * and did not become ready in time. *ret_started (may be NULL): this call started it.
  */
 int agent_start(const struct launch_place *place, const struct launch_agent *agent, bool *ret_started);
+/* The agent in this process's place, with the log on standard error: for service managers, whose sockets and variables
+ * (sd_notify(3), sd_listen_fds(3)) it keeps. Returns only when that fails. */
+int agent_become(const struct launch_place *place, const struct launch_agent *agent);
 /* What the agent that runs said while it started (warnings about its policy), to standard error. */
 void agent_show_words(const struct launch_place *place);
 /* A connected socket to RUNTIME/name (bounded wait when the agent is busy), or -errno. */

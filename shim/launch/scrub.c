@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The environment an agent starts with. The agent is never governed, never takes a placeholder for a provider's key,
- * and trusts what the user trusted before we came. It also must not answer for a service whose manager waits for
- * somebody else's word (sd_notify), nor take that service's sockets.
+ * and trusts what the user trusted before we came. Unless it is a service itself, it also must not answer for one whose
+ * manager waits for somebody else's word (sd_notify), nor take that service's sockets.
  */
 #include "shim/launch/launch.h"
 
@@ -10,21 +10,21 @@
 
 extern char **environ;
 
-static const char *const scrub_names[] = {"LD_PRELOAD",     "NOTIFY_SOCKET", "LISTEN_FDS",   "LISTEN_PID",
-                                          "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", NULL};
+static const char *const scrub_manager_names[] = {"NOTIFY_SOCKET",  "LISTEN_FDS",    "LISTEN_PID",
+                                                  "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID"};
 
-static bool scrub_drops(const char *name, const char *value)
+static bool scrub_is_of_manager(const char *name)
 {
-    for (const char *const *row = scrub_names; *row; row++)
-        if (strcmp(name, *row) == 0)
+    for (size_t i = 0; i < sizeof scrub_manager_names / sizeof *scrub_manager_names; i++)
+        if (strcmp(name, scrub_manager_names[i]) == 0)
             return true;
-    return text_starts(name, "TOLLGATE_") || owned_is_key(value);
+    return false;
 }
 
 /* What the agent gets of one variable; NULL: nothing. */
 static const char *scrub_value(const struct launch_place *place, const char *name, const char *value)
 {
-    if (scrub_drops(name, value))
+    if (strcmp(name, "LD_PRELOAD") == 0 || text_starts(name, "TOLLGATE_") || owned_is_key(value))
         return NULL;
     if (base_urls_is_ours(name, value))
         return NULL;
@@ -35,7 +35,7 @@ static const char *scrub_value(const struct launch_place *place, const char *nam
     return value;
 }
 
-char **scrub_environment(const struct launch_place *place)
+char **scrub_environment(const struct launch_place *place, bool is_service)
 {
     size_t count = 0;
     while (environ[count])
@@ -47,6 +47,8 @@ char **scrub_environment(const struct launch_place *place)
         if ((*entry)[length] != '=')
             continue;
         const char *name = text_format("%.*s", (int)length, *entry);
+        if (!is_service && scrub_is_of_manager(name))
+            continue;
         const char *value = scrub_value(place, name, *entry + length + 1);
         if (value)
             *at++ = text_format("%s=%s", name, value);

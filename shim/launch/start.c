@@ -102,7 +102,8 @@ static void start_detach(const struct launch_place *place, int ready_fd, int out
         fprintf(stderr, "tollgate: chdir to / for the agent of %s: %s\n", place->environment, strerror(errno));
 }
 
-static char **start_arguments(const struct launch_place *place, const struct launch_agent *agent, const char *program)
+static char **start_arguments(const struct launch_place *place, const struct launch_agent *agent, const char *program,
+                              bool is_detached)
 {
     const char *pairs[][2] = {
         {"--environment", place->environment},
@@ -111,9 +112,9 @@ static char **start_arguments(const struct launch_place *place, const struct lau
         {"--runtime", place->runtime},
         {"--providers", agent->providers},
         {"--prices", agent->prices},
-        {"--log", text_format("%s/agent.log", place->state)},
+        {"--log", is_detached ? text_format("%s/agent.log", place->state) : NULL},
         {"--log-level", agent->log_level},
-        {"--ready-fd", text_format("%d", START_READY_FD)},
+        {"--ready-fd", is_detached ? text_format("%d", START_READY_FD) : NULL},
     };
     struct text_list list = {0};
     text_append(&list, program);
@@ -311,14 +312,31 @@ static int start_loop(const struct launch_place *place, int lock, char **argumen
     return EX_TEMPFAIL;
 }
 
+static int start_prepare(const struct launch_place *place, const char **ret_program)
+{
+    *ret_program = locate_agent();
+    if (*ret_program)
+        return place_prepare(place);
+    text_complain("tollgated is neither beside %s nor in PATH", locate_program());
+    return EX_UNAVAILABLE;
+}
+
+int agent_become(const struct launch_place *place, const struct launch_agent *agent)
+{
+    const char *program;
+    int code = start_prepare(place, &program);
+    if (code != EX_OK)
+        return code;
+    fflush(NULL);
+    execve(program, start_arguments(place, agent, program, false), scrub_environment(place, true));
+    text_complain("cannot execute %s: %s", program, strerror(errno));
+    return EX_UNAVAILABLE;
+}
+
 int agent_start(const struct launch_place *place, const struct launch_agent *agent, bool *ret_started)
 {
-    const char *program = locate_agent();
-    if (!program) {
-        text_complain("tollgated is neither beside %s nor in PATH", locate_program());
-        return EX_UNAVAILABLE;
-    }
-    int code = place_prepare(place);
+    const char *program;
+    int code = start_prepare(place, &program);
     if (code != EX_OK)
         return code;
     const char *path = text_format("%s/start.lock", place->state);
@@ -328,7 +346,8 @@ int agent_start(const struct launch_place *place, const struct launch_agent *age
         return errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
     }
     bool is_ours = false;
-    code = start_loop(place, lock, start_arguments(place, agent, program), scrub_environment(place), &is_ours);
+    code = start_loop(place, lock, start_arguments(place, agent, program, true), scrub_environment(place, false),
+                      &is_ours);
     close(lock);
     if (code == EX_OK && ret_started)
         *ret_started = is_ours;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager.h"
+
+#include "base/check.h"
+#include "base/pulse.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void manager_tell(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    if (path[0] == '@') /* an abstract socket */
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    close(fd);
+}
+
+struct manager_watch {
+    struct loops *loops;
+    struct pulse *pulse;
+};
+
+static void watch_beat(void *context)
+{
+    const struct manager_watch *watch = context;
+    if (loops_answer(watch->loops))
+        manager_tell("WATCHDOG=1");
+}
+
+/* 0: nobody watches us. */
+static unsigned long watch_timeout_us(void)
+{
+    const char *timeout = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    if (!timeout || (pid && atoi(pid) != (int)getpid()))
+        return 0;
+    return strtoul(timeout, NULL, 10);
+}
+
+struct manager_watch *manager_watch_start(struct loops *loops)
+{
+    /* A loop that is busy for one beat is not dead yet: three chances. */
+    enum { BEATS = 4, PAUSE_MS_MIN = 10, PAUSE_MS_MAX = 60000 };
+    unsigned long pause_ms = watch_timeout_us() / 1000 / BEATS;
+    if (pause_ms == 0)
+        return NULL;
+    pause_ms = pause_ms < PAUSE_MS_MIN ? PAUSE_MS_MIN : pause_ms > PAUSE_MS_MAX ? PAUSE_MS_MAX : pause_ms;
+    struct manager_watch *watch = calloc(1, sizeof *watch);
+    check(watch != NULL);
+    watch->loops = loops;
+    watch->pulse = pulse_start(watch_beat, watch, (unsigned)pause_ms);
+    return watch;
+}
+
+void manager_watch_stop(struct manager_watch *watch)
+{
+    if (!watch)
+        return;
+    pulse_stop(watch->pulse);
+    free(watch);
+}
