@@ -33,6 +33,7 @@ struct options {
     const char *environments, *port; /* dashboard */
     struct text_list runtimes;
     const char *kernel, *name, *prefix, *display_name; /* jupyter */
+    const char *root;                                  /* systemd */
     bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, foreground, help;
     bool breakdown, compact, no_open;
 };
@@ -58,6 +59,7 @@ enum option_set {
     OPTIONS_STATUSLINE = 1 << 18,
     OPTIONS_EXPORT = 1 << 19,
     OPTIONS_DASHBOARD = 1 << 20,
+    OPTIONS_ROOT = 1 << 21,
 };
 enum { OPTIONS_ALL = 0xffffff }; /* every set */
 struct option_row {
@@ -167,6 +169,7 @@ int hook_step_command(struct cli *cli);
 int jupyter_command(struct cli *cli);
 int dashboard_command(struct cli *cli);
 int completion_command(struct cli *cli);
+int systemd_command(struct cli *cli);
 
 /* ---- http.c: HTTP/1.1 over a Unix socket, one request per connection ---- */
 

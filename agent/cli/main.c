@@ -39,6 +39,12 @@ static const struct command commands[] = {
      "install writes a kernelspec that starts an existing kernel under tollgate run; doing it again brings it up to\n"
      "date. It holds no key.\n",
      OPTIONS_PLACE | OPTIONS_JUPYTER, 1, 1, false},
+    {"systemd", "enable UNIT | disable UNIT | list", "let services of this machine be governed", systemd_command,
+     "enable writes /etc/systemd/system/UNIT.d/tollgate.conf, by which the unit's ExecStart runs under tollgate run; "
+     "it\n"
+     "wants --env. disable removes it. Neither starts anything. list says where ExecStart has changed since: exit code "
+     "1.\n",
+     OPTIONS_PLACE | OPTIONS_IDENTITY | OPTIONS_ENGINE | OPTIONS_ROOT, 1, 2, false},
     {"completion", "bash | zsh | fish", "print what completes commands and options in a shell", completion_command,
      "bash, zsh:  eval \"$(tollgate completion bash)\"     fish:  tollgate completion fish | source\n"
      "in the shell's start file, where the installation has not done it.\n",

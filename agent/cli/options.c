@@ -95,6 +95,7 @@ static const struct option_row option_rows[] = {
     {"user", OPTIONS_JUPYTER, NULL, offsetof(struct options, user), "for this user (default)", false},
     {"prefix", OPTIONS_JUPYTER, "DIR", offsetof(struct options, prefix), "for who uses DIR, e.g. a virtual environment",
      false},
+    {"root", OPTIONS_ROOT, "DIR", offsetof(struct options, root), "of the system whose units are meant (/)", false},
     {"limit", OPTIONS_EVENTS, "N", offsetof(struct options, limit), "how many (20)", false},
     {"filter", OPTIONS_EVENTS, "NAME=PATTERN,…", offsetof(struct options, filters),
      "only those with group, model, status, error … like that", true},
