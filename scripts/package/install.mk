@@ -11,6 +11,8 @@ libdir ?= $(PREFIX)/lib
 datadir := $(PREFIX)/share
 mandir := $(datadir)/man
 docdir := $(datadir)/doc/tollgate
+# Debian's zsh looks into vendor-completions instead.
+zshdir ?= $(datadir)/zsh/site-functions
 # A prefix of its own keeps its configuration to itself; /usr and /usr/local share the machine's.
 sysconfdir ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
@@ -19,7 +21,7 @@ unitdir := $(PREFIX)/lib/systemd
 PACKAGE_UNITS := system/tollgated@.service system/tollgated@.socket user/tollgated.service
 PACKAGE_POLICIES := providers.yaml prices.yaml policy-config.dev.yaml policy-config.prod.yaml policy.schema.json
 PACKAGE_PAGES := tollgate.1 tollgate-policy.5 tollgated.8
-PACKAGE_COMPLETIONS := bash:$(datadir)/bash-completion/completions/tollgate zsh:$(datadir)/zsh/site-functions/_tollgate \
+PACKAGE_COMPLETIONS := bash:$(datadir)/bash-completion/completions/tollgate zsh:$(zshdir)/_tollgate \
                        fish:$(datadir)/fish/vendor_completions.d/tollgate.fish
 SCDOC := $(shell command -v scdoc)
 
@@ -74,3 +76,7 @@ uninstall:
 	    $(foreach row,$(PACKAGE_COMPLETIONS),'.$(word 2,$(subst :, ,$(row)))') \
 	    $(foreach page,$(PACKAGE_PAGES),'.$(mandir)/man$(subst .,,$(suffix $(page)))/$(page)')
 	rm -rf '$(DESTDIR)$(libdir)/tollgate' '$(DESTDIR)$(datadir)/tollgate' '$(DESTDIR)$(docdir)'
+
+# DEB=FILE: somewhere else than BUILD/tollgate_VERSION_ARCH.deb
+deb: $(INSTALLED_PROGRAMS)
+	+DEB='$(DEB)' scripts/package/deb '$(VERSION)' '$(BUILD)' '$(CURDIR)'
