@@ -61,7 +61,6 @@ enum option_set {
     OPTIONS_DASHBOARD = 1 << 20,
     OPTIONS_ROOT = 1 << 21,
 };
-enum { OPTIONS_ALL = 0xffffff }; /* every set */
 struct option_row {
     const char *name;
     unsigned set;
@@ -70,8 +69,8 @@ struct option_row {
     const char *help;
     bool is_list; /* may be given more than once */
 };
-/* The next option of these sets at or after row *at, which is moved behind it; NULL at the end. A name that several
- * sets have comes once for each. */
+/* The next option of these sets at or after row *at, which is moved behind it; NULL at the end. Of a name that several
+ * sets have, the first row counts. */
 const struct option_row *options_next(unsigned sets, size_t *at);
 /* Arguments that are no options are moved to *ret_arguments. EX_USAGE after a message. */
 int options_parse(unsigned sets, int argc, char **argv, struct options *ret_options, struct text_list *ret_arguments);

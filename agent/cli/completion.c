@@ -108,6 +108,22 @@ static const char bash_rest[] = "    [[ $COMP_CWORD -eq 2 ]] || words=\n"
                                 "}\n"
                                 "complete -F _tollgate tollgate\n";
 
+/* A line for each option whose value is known. */
+static void bash_print_values(const struct command *command)
+{
+    const struct option_row *row;
+    for (size_t at = 0; (row = options_next(command->options, &at));) {
+        const char *choices = completion_choices(row->value);
+        const char *reply = !row->value                       ? NULL
+                            : choices                         ? text_format("-W '%s'", choices)
+                            : strcmp(row->value, "FILE") == 0 ? "-f"
+                            : strcmp(row->value, "DIR") == 0  ? "-d"
+                                                              : NULL;
+        if (reply)
+            printf("        %s--%s) COMPREPLY=($(compgen %s -- \"$current\")) ;;\n", command->name, row->name, reply);
+    }
+}
+
 static void bash_print_command(const struct command *command)
 {
     printf("    %s)\n        words='%s'\n        options='%s'\n        valued='%s'", command->name,
@@ -116,21 +132,9 @@ static void bash_print_command(const struct command *command)
            command->options & OPTIONS_STOP_AT_ARGUMENT ? " program=yes" : "");
 }
 
-static void bash_print_value(const struct option_row *row)
-{
-    const char *choices = completion_choices(row->value);
-    const char *reply = choices                           ? text_format("-W '%s'", choices)
-                        : strcmp(row->value, "FILE") == 0 ? "-f"
-                        : strcmp(row->value, "DIR") == 0  ? "-d"
-                                                          : NULL;
-    if (reply)
-        printf("        --%s) COMPREPLY=($(compgen %s -- \"$current\")) ;;\n", row->name, reply);
-}
-
 static void bash_print(void)
 {
     const struct command *command;
-    const struct option_row *row;
     printf("# bash completion for tollgate, printed by: tollgate completion bash\n"
            "_tollgate() {\n"
            "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
@@ -149,11 +153,10 @@ static void bash_print(void)
     fputs("    [[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}\n"
           "    [[ $current == = ]] && current=\n"
           "    if [[ \" $valued \" == *\" $previous \"* ]]; then\n"
-          "        case $previous in\n",
+          "        case ${COMP_WORDS[1]}$previous in\n",
           stdout);
-    for (size_t at = 0; (row = options_next(OPTIONS_ALL, &at));)
-        if (row->value)
-            bash_print_value(row);
+    for (size_t at = 0; (command = completion_next(&at));)
+        bash_print_values(command);
     fputs("        esac\n        return\n    fi\n", stdout);
     fputs(bash_rest, stdout);
 }

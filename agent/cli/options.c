@@ -105,21 +105,21 @@ static const struct option_row option_rows[] = {
 };
 enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };
 
-const struct option_row *options_next(unsigned sets, size_t *at)
-{
-    while (*at < OPTION_COUNT) {
-        const struct option_row *row = &option_rows[(*at)++];
-        if (row->set & sets)
-            return row;
-    }
-    return NULL;
-}
-
 static const struct option_row *option_find(unsigned sets, const char *name, size_t length)
 {
     for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++)
         if ((row->set & sets) && strlen(row->name) == length && memcmp(row->name, name, length) == 0)
             return row;
+    return NULL;
+}
+
+const struct option_row *options_next(unsigned sets, size_t *at)
+{
+    while (*at < OPTION_COUNT) {
+        const struct option_row *row = &option_rows[(*at)++];
+        if ((row->set & sets) && option_find(sets, row->name, strlen(row->name)) == row)
+            return row;
+    }
     return NULL;
 }
 
@@ -203,9 +203,8 @@ int options_parse(unsigned sets, int argc, char **argv, struct options *ret_opti
 
 void options_print_help(unsigned sets, FILE *to)
 {
-    for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
-        if (!(row->set & sets) || option_find(sets, row->name, strlen(row->name)) != row)
-            continue; /* of a name that several sets have, the first row counts */
+    const struct option_row *row;
+    for (size_t at = 0; (row = options_next(sets, &at));) {
         const char *name = row->value ? text_format("--%s %s", row->name, row->value) : text_format("--%s", row->name);
         fprintf(to, "  %-22s %s\n", name, row->help);
     }

@@ -25,7 +25,7 @@ static int tool_exec(const struct cli *cli, const char *tool, const struct text_
         all[3 + i] = text_format("%s", arguments->items[i]);
     fflush(NULL);
     /* A placeholder key of a governed shell is no provider's key. */
-    execve(program, all, scrub_environment(&cli->place, false));
+    execve(program, all, scrub_environment(&cli->place));
     text_complain("%s: %s", program, strerror(errno));
     return EX_UNAVAILABLE;
 }

@@ -175,8 +175,10 @@ int bundle_merge(const struct launch_place *place, const char *user_value, const
 /* ---- scrub.c: the agent's environment ---- */
 
 /* `environ` without anything that governs: LD_PRELOAD, TOLLGATE_*, our CA variables and names, kt_cg_ values; and
- * unless it is to be a service, without what a service manager said to us. */
-char **scrub_environment(const struct launch_place *place, bool is_service);
+ * without what a service manager said to us. */
+char **scrub_environment(const struct launch_place *place);
+/* The same, for an agent that is the service: with what its manager said. */
+char **scrub_environment_of_service(const struct launch_place *place);
 
 /* ---- start.c: the agent process ---- */
 

@@ -35,7 +35,7 @@ static const char *scrub_value(const struct launch_place *place, const char *nam
     return value;
 }
 
-char **scrub_environment(const struct launch_place *place, bool is_service)
+static char **scrub(const struct launch_place *place, bool is_service)
 {
     size_t count = 0;
     while (environ[count])
@@ -54,4 +54,14 @@ char **scrub_environment(const struct launch_place *place, bool is_service)
             *at++ = text_format("%s=%s", name, value);
     }
     return kept;
+}
+
+char **scrub_environment(const struct launch_place *place)
+{
+    return scrub(place, false);
+}
+
+char **scrub_environment_of_service(const struct launch_place *place)
+{
+    return scrub(place, true);
 }

@@ -328,7 +328,7 @@ int agent_become(const struct launch_place *place, const struct launch_agent *ag
     if (code != EX_OK)
         return code;
     fflush(NULL);
-    execve(program, start_arguments(place, agent, program, false), scrub_environment(place, true));
+    execve(program, start_arguments(place, agent, program, false), scrub_environment_of_service(place));
     text_complain("cannot execute %s: %s", program, strerror(errno));
     return EX_UNAVAILABLE;
 }
@@ -346,8 +346,7 @@ int agent_start(const struct launch_place *place, const struct launch_agent *age
         return errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
     }
     bool is_ours = false;
-    code = start_loop(place, lock, start_arguments(place, agent, program, true), scrub_environment(place, false),
-                      &is_ours);
+    code = start_loop(place, lock, start_arguments(place, agent, program, true), scrub_environment(place), &is_ours);
     close(lock);
     if (code == EX_OK && ret_started)
         *ret_started = is_ours;

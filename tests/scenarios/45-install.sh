@@ -9,6 +9,7 @@ tree() { (cd "$1" && find . -type f | sort | grep -v '/man/man'); }
 install_to() { make -s -C "$ROOT" BUILD="$BUILD" PACKAGE="$T/package" DESTDIR="$1" PREFIX="$2" "${@:3}" install; }
 
 check "it installs" install_to "$T/root" /usr
+[ "$FAILURES" = 0 ] || done_playing
 is "what is where" "$(tree "$T/root" | grep -v /doc/tollgate/examples/)" "./etc/tollgate/policy-config.prod.yaml
 ./usr/bin/tollgate
 ./usr/lib/systemd/system/tollgated@.service
