@@ -80,7 +80,7 @@ void doctor_check_agent(struct doctor *doctor)
     struct answer hello;
     if (agent_is_absent(cli)) {
         doctor_add(doctor, "agent", cli->place.is_prod ? FINDING_FAILURE : FINDING_WARNING,
-                   cli->place.is_prod ? "tollgate start --env prod, or systemctl start tollgated"
+                   cli->place.is_prod ? "tollgate start --env prod, or systemctl start tollgated@prod"
                                       : "tollgate start, or simply tollgate run",
                    "no agent of %s is running (%s)", cli->place.environment, cli->place.runtime);
         return;

@@ -174,6 +174,22 @@ int place_verify_own(const struct launch_place *place)
     return code;
 }
 
+/* The agent would refuse another user's directory; root's start would leave files in it that its user cannot open. */
+static int place_verify_owner(const struct launch_place *place, const char *path)
+{
+    struct stat facts;
+    if (lstat(path, &facts) != 0 || facts.st_uid == geteuid())
+        return EX_OK;
+    const struct passwd *owner = getpwuid(facts.st_uid);
+    const char *name = owner ? owner->pw_name : text_format("%u", (unsigned)facts.st_uid);
+    text_complain("%s belongs to %s: start the agent as that user%s", path, name,
+                  place->is_prod ? text_format(" (systemctl start tollgated@prod, or setpriv --reuid %s --regid %s "
+                                               "--init-groups tollgate start --env prod)",
+                                               name, name)
+                                 : "");
+    return EX_NOPERM;
+}
+
 int place_prepare(const struct launch_place *place)
 {
     int error = place_make_directory(place->state, 0700);
@@ -185,11 +201,14 @@ int place_prepare(const struct launch_place *place)
     if (error) {
         text_complain("cannot make %s: %s%s", failed, strerror(error),
                       place->is_prod && error == EACCES ? " (prod's agent is a system service: systemctl start "
-                                                          "tollgated, or run as its user)"
+                                                          "tollgated@prod, or run as its user)"
                                                         : "");
         return error == EACCES || error == EPERM ? EX_NOPERM : EX_CANTCREAT;
     }
-    return place_verify(place);
+    int code = place_verify_owner(place, place->state);
+    if (code == EX_OK)
+        code = place_verify_owner(place, place->runtime);
+    return code == EX_OK ? place_verify(place) : code;
 }
 
 const char *place_file(const struct launch_place *place, const char *name)

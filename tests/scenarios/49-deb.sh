@@ -93,6 +93,10 @@ ask() { # USER ENVIRONMENT: the status, as a program of that user
         -H 'content-type: application/json' -d "$(openai_body gpt-5.4-nano)" 2>&1
 }
 has "prod does not start by a run" "$(ask shop prod)" "no agent of prod is running"
+has "root does not start it in its user's directories" "$(inside root tollgate start --env prod 2>&1)" "belongs to tollgate: start the agent as that user"
+is "and leaves nothing there" "$(ls -A "$R/var/lib/tollgate/prod" "$R/run/tollgate/prod")" "$R/run/tollgate/prod:
+
+$R/var/lib/tollgate/prod:"
 check "prod starts by hand, as its user" inside tollgate tollgate start --env prod --providers /etc/tollgate/providers.yaml
 check "dev starts by hand" inside dev tollgate start --providers /etc/tollgate/providers.yaml
 is "the service's program is governed by prod" "$(ask shop prod)" 200
