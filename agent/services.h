@@ -17,8 +17,8 @@ struct agent {
     const struct agent_options *options;
     int64_t begun_ns;
     int64_t clock_offset_ns, steady_since_ns; /* of the wall clock against the monotonic one, for so long */
-    pthread_mutex_t reload_lock;   /* one reload at a time; settings_lock may be taken while holding it */
-    pthread_mutex_t settings_lock; /* leaf */
+    pthread_mutex_t reload_lock;              /* one reload at a time; settings_lock may be taken while holding it */
+    pthread_mutex_t settings_lock;            /* leaf */
     struct settings *settings;
     struct startup_names names;
     struct startup_map map;
