@@ -271,13 +271,8 @@ def datagrams():
     original = b"\0" * 10 + b"\xff\xff\x01\x02\x03\x04"
     def hello(magic=0x4F4C4C48, version=2, size=656, cookie=7, group=b"g", project=b"p", executable=b"/x", directory=b"/y"):
         return struct.pack("<IHHQ", magic, version, size, cookie) + text(group, 64) + text(project, 64) + text(executable, 256) + text(directory, 256)
-<<<<<<< HEAD
     def redirect(magic=0x52444952, version=3, size=680, cookie=7, group=b"g", project=b"p", port=443, has_socket=0, pid=5):
         return struct.pack("<IHHQ", magic, version, size, cookie) + original + struct.pack("<HHi", port, has_socket, pid) + text(group, 64) + text(project, 64) + text(b"/x", 256) + text(b"/y", 256)
-=======
-    def redirect(magic=0x52444952, version=3, size=680, cookie=7, group=b"g", project=b"p", port=443, reserved=0, pid=5):
-        return struct.pack("<IHHQ", magic, version, size, cookie) + original + struct.pack("<HHi", port, reserved, pid) + text(group, 64) + text(project, 64) + text(b"/x", 256) + text(b"/y", 256)
->>>>>>> b010d38 (tests: announcements are of version 3)
     for kind, make, size, version in (("hello", hello, 656, 2), ("redirect", redirect, 680, 3)):
         case(kind, "plain", "accept", make())
         case(kind, "no names", "accept", make(group=b"", project=b""))
