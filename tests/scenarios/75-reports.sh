@@ -185,7 +185,7 @@ done
 # ---- dev and prod side by side ----
 add() { python3 -c 'import decimal, sys; print(format(sum(map(decimal.Decimal, sys.argv[1:])).normalize(), "f"))' "$@"; }
 dev_spent=$(add "$(wallet_json rich | json 'd["spent"]')" "$(wallet_json poor | json 'd["spent"]')")
-sed -e 's/credit: "0.0003"/credit: "1"/' "$T/policy-config.dev.yaml" >"$T/policy-config.prod.yaml"
+sed -e 's/credit: "0.0003"/credit: "1"/' -e '$a evidence: {events_file: /dev/full}' "$T/policy-config.dev.yaml" >"$T/policy-config.prod.yaml"
 mkdir -m 700 "$T/ps" && mkdir -m 755 "$T/pr"
 prod() { TOLLGATE_STATE_DIR=$T/ps TOLLGATE_RUNTIME_DIR=$T/pr "$TOLLGATE" "$@" --env prod; }
 end_prod() { prod stop >/dev/null 2>&1; }
@@ -199,6 +199,8 @@ prod_spent=$(prod wallet show rich --json | json 'd["spent"]')
 is "both documents are there" "$(both all --json | json '[(e["environment"], e["total"]["cost"]) for e in d["environments"]]')" \
     "[('dev', '$dev_spent'), ('prod', '$prod_spent')]"
 is "side by side they come to the sum, in whole nano-dollars" "$(both daily --window all | awk '$1 == "total" { print $NF }')" "$(add "$dev_spent" "$prod_spent")"
+is "events that the file has no room for are a finding of the doctor" \
+    "$(prod doctor --json | json '[(f["status"], "missing in the events file" in f["text"]) for f in d["checks"] if f["name"] == "events"]')" "[('warning', True)]"
 check "prod stops" prod stop
 has "what does not answer is said" "$(both daily 2>&1)" "no agent of prod"
 is "and the other one is shown" "$(both daily --window all 2>/dev/null | awk '$1 == "total" { print $NF }')" "$dev_spent"
