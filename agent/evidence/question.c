@@ -144,7 +144,7 @@ static const char *say_volume(const struct answering *answering)
 /* The provider whose share of the cost moved most. */
 static const char *say_mix(const struct answering *answering)
 {
-    const struct pair *most = NULL;
+    const struct pair *most = &answering->pairs[0];
     int64_t most_moved = -1, most_now = 0, most_before = 0;
     uint64_t now_cost = answering->now->total.of[MEASURE_cost], before_cost = answering->before->total.of[MEASURE_cost];
     if (!now_cost || !before_cost)
