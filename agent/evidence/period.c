@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LAST_S INT64_C(9214646400) /* 2262-01-01: nanoseconds fit in 64 bits */
-enum { DAY_S = 86400, HOUR_S = 3600, YEAR_MIN = 1970 };
+#define LAST_S INT64_C(9214646400) /* 2262-01-01 */
+enum { DAY_S = 86400, HOUR_S = 3600, YEAR_MIN = 1970, YEAR_MAX = 2261 /* nanoseconds fit in 64 bits */ };
 
 static int64_t floor_to(int64_t value, int64_t unit)
 {
@@ -190,7 +190,7 @@ static bool parse_date(const char *text, size_t length, const struct zone *zone,
         return false;
     unsigned year = digits(text, 4), month = digits(text + 5, 2), day = is_month ? 1 : digits(text + 8, 2);
     unsigned hour = is_time ? digits(text + 11, 2) : 0, minute = is_time ? digits(text + 14, 2) : 0;
-    if (year < YEAR_MIN || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59)
+    if (year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59)
         return false;
     int64_t first = zone_days_from_civil(year, month, day), next = first_of_month(first, 1);
     if (first_of_month(first, 0) != zone_days_from_civil(year, month, 1) || (is_time && minute % 15))
