@@ -30,6 +30,7 @@ struct replay {
     unsigned rows; /* in the transaction */
     enum section section;
     uint64_t line, accounts, words, jobs;
+    __int128 pending, posted; /* all debits */
     struct head head;
     enum error error;
     char *why;
@@ -240,6 +241,8 @@ static bool read_account(struct replay *replay, struct slice line)
         !get_number(replay, &last, "last", INT64_MAX, &balance.last))
         return false;
     text[0] = (char)('0' + index);
+    replay->pending += balance.debits_pending;
+    replay->posted += balance.debits_posted;
     balance_format(&balance, row);
     replay->accounts++;
     return put_book(replay, 'n', (uint32_t)value, slice_of(text)) &&
@@ -401,22 +404,32 @@ static bool read_job(struct replay *replay, struct slice line)
     return put(replay, replay->tables->jobs, row_slice(key.bytes, sizeof key.bytes), row_slice(id.bytes, sizeof id));
 }
 
+/* Sums that do not fit in 64 bits are not looked at. */
+static bool is_sum(struct replay *replay, const struct json_value *value, const char *name, __int128 wanted)
+{
+    int64_t nano;
+    return wanted > INT64_MAX || (get_money(replay, value, name, &nano) && nano == wanted);
+}
+
 static bool read_sums(struct replay *replay, struct slice line)
 {
-    struct json_value accounts, transfers, jobs, hash_value;
-    const struct json_query queries[] = {
-        {"sums.accounts", &accounts}, {"sums.transfers", &transfers}, {"sums.jobs", &jobs}, {"sums.hash", &hash_value}};
+    struct json_value accounts, transfers, jobs, pending, posted, hash_value;
+    const struct json_query queries[] = {{"sums.accounts", &accounts}, {"sums.transfers", &transfers},
+                                         {"sums.jobs", &jobs},         {"sums.pending", &pending},
+                                         {"sums.posted", &posted},     {"sums.hash", &hash_value}};
     unsigned char hash[HASH_BYTES], row[HEAD_ROW_BYTES];
     uint64_t account_count, transfer_count, job_count = 0; /* schemas 1 and 2 have no jobs */
     size_t hash_bytes;
-    if (json_scan(line, 4, queries, 4, NULL) || !enter(replay, SECTION_SUMS, SECTION_ACCOUNTS) ||
+    if (json_scan(line, 4, queries, sizeof queries / sizeof *queries, NULL) ||
+        !enter(replay, SECTION_SUMS, SECTION_ACCOUNTS) ||
         !get_number(replay, &accounts, "accounts", INT64_MAX, &account_count) ||
         !get_number(replay, &transfers, "transfers", INT64_MAX, &transfer_count) ||
         (jobs.kind != JSON_KIND_ABSENT && !get_number(replay, &jobs, "jobs", INT64_MAX, &job_count)) ||
         !get_hex(replay, &hash_value, "hash", hash, sizeof hash, &hash_bytes))
         return FAULT(replay, "the sums are unreadable");
     if (account_count != replay->accounts || job_count != replay->jobs || transfer_count != replay->head.sequence ||
-        hash_bytes != HASH_BYTES || memcmp(hash, replay->head.hash, HASH_BYTES) != 0)
+        hash_bytes != HASH_BYTES || memcmp(hash, replay->head.hash, HASH_BYTES) != 0 ||
+        !is_sum(replay, &pending, "pending", replay->pending) || !is_sum(replay, &posted, "posted", replay->posted))
         return FAULT(replay, "the sums are of another ledger: lines are missing");
     head_format(&replay->head, row);
     return put_book(replay, 'h', 0, row_slice(row, sizeof row));

@@ -70,7 +70,7 @@ TEST(labels_hold_anything)
 TEST(long_labels_are_cut_between_characters)
 {
     char value[400];
-    for (size_t i = 0; i + 1 < sizeof value; i += 2)
+    for (size_t i = 0; i + 2 < sizeof value; i += 2)
         memcpy(value + i, "\xc3\xa9", 3);
     value[0] = 'a'; /* the cut would fall into a character: its first byte becomes a '?' */
     memmove(value + 1, value + 2, sizeof value - 2);
