@@ -76,7 +76,7 @@ static void forget_paid(struct reconcile *reconcile)
     struct paid *paid, *next;
     HASH_ITER(hh, reconcile->paid, paid, next)
     {
-        HASH_DEL(reconcile->paid, paid);
+        HASH_DEL(reconcile->paid, paid); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         free(paid);
     }
 }

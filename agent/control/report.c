@@ -25,6 +25,7 @@ static int fail(struct call *call, const char *detail, const char *hint)
 int control_read_period(struct call *call, struct period *ret_period)
 {
     const char *text = control_find_parameter(call, "period"), *name = control_find_parameter(call, "timezone"), *why;
+    *ret_period = (struct period){0};
     name = name ? name : "UTC";
     const struct zone *zone = zone_load(call->arena, name);
     if (!zone)

@@ -158,7 +158,7 @@ void series_free(struct journal *journal)
     struct newcomers *newcomers, *next;
     HASH_ITER(hh, journal->newcomers, newcomers, next)
     {
-        HASH_DEL(journal->newcomers, newcomers);
+        HASH_DEL(journal->newcomers, newcomers); /* NOLINT(clang-analyzer-unix.Malloc): uthash keeps no freed element */
         free(newcomers);
     }
     HASH_CLEAR(hh, journal->by_names);
