@@ -29,11 +29,9 @@ static void child_become(const char *const *arguments, const struct launch_chang
 static bool child_collect(int from, char output[CHILD_OUTPUT_BYTES], int timeout_ms)
 {
     size_t used = 0;
-    struct timespec begin, now;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    const long long deadline_ms = launch_now_ms() + timeout_ms;
     for (;;) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        long left = timeout_ms - (now.tv_sec - begin.tv_sec) * 1000 - (now.tv_nsec - begin.tv_nsec) / 1000000;
+        long long left = deadline_ms - launch_now_ms();
         struct pollfd wait = {.fd = from, .events = POLLIN};
         if (left <= 0)
             return false;

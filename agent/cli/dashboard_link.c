@@ -16,7 +16,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum link_state { LINK_FREE, LINK_READING, LINK_ASKING, LINK_RELAYING, LINK_WRITING, LINK_DRAINING };
@@ -32,13 +31,6 @@ struct dashboard_link {
     char in[DASHBOARD_HEAD_BYTES_MAX + 1]; /* the browser's head, then the agent's */
     char out[DASHBOARD_OUT_BYTES_MAX];
 };
-
-static long long link_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 struct dashboard_link *links_new(void)
 {
@@ -66,7 +58,7 @@ static void link_finish(struct dashboard_link *link)
     link->is_stream = false;
     shutdown(link->fd, SHUT_WR);
     link->state = LINK_DRAINING;
-    link->deadline_ms = link_now_ms() + DASHBOARD_DRAIN_MS;
+    link->deadline_ms = launch_now_ms() + DASHBOARD_DRAIN_MS;
 }
 
 /* ---- answers ---- */
@@ -96,7 +88,7 @@ static void link_answer(struct dashboard_link *link, const struct dashboard_answ
         link_put_text(link, answer->text);
     }
     link->state = LINK_WRITING;
-    link->deadline_ms = link_now_ms() + DASHBOARD_WRITE_MS;
+    link->deadline_ms = launch_now_ms() + DASHBOARD_WRITE_MS;
 }
 
 /* The agent could not be asked, or broke off before its answer began. */
@@ -131,7 +123,7 @@ static void link_ask(struct dashboard_link *link, const struct dashboard_answer 
     }
     link->in_used = 0;
     link->state = LINK_ASKING;
-    link->deadline_ms = link_now_ms() + DASHBOARD_AGENT_MS;
+    link->deadline_ms = launch_now_ms() + DASHBOARD_AGENT_MS;
 }
 
 static bool links_have_room_for_stream(const struct dashboard *dashboard)
@@ -230,7 +222,7 @@ static void link_read_answer(struct dashboard_link *link)
     if (!link->is_head_only)
         link_put(link, body, link->in_used - (size_t)(body - link->in));
     link->state = link->is_head_only ? LINK_WRITING : LINK_RELAYING;
-    link->deadline_ms = link_now_ms() + DASHBOARD_WRITE_MS;
+    link->deadline_ms = launch_now_ms() + DASHBOARD_WRITE_MS;
 }
 
 static void link_read_body(struct dashboard_link *link)
@@ -244,7 +236,7 @@ static void link_read_body(struct dashboard_link *link)
     }
     link->out_start = 0;
     link->out_end = (size_t)got;
-    link->deadline_ms = link_now_ms() + DASHBOARD_WRITE_MS;
+    link->deadline_ms = launch_now_ms() + DASHBOARD_WRITE_MS;
 }
 
 /* ---- writing ---- */
@@ -277,7 +269,7 @@ static void link_write(struct dashboard_link *link)
     }
     bool is_idle_stream = link->is_stream && link->state == LINK_RELAYING && link_left(link) == 0;
     long long wait_ms = link->state == LINK_RELAYING && link_left(link) == 0 ? DASHBOARD_AGENT_MS : DASHBOARD_WRITE_MS;
-    link->deadline_ms = is_idle_stream ? 0 : link_now_ms() + wait_ms;
+    link->deadline_ms = is_idle_stream ? 0 : launch_now_ms() + wait_ms;
     if (link->state == LINK_WRITING && link_left(link) == 0)
         link_finish(link);
 }
@@ -324,13 +316,13 @@ void links_accept(struct dashboard *dashboard, int listener)
     link->state = LINK_READING;
     link->fd = fd;
     link->agent_fd = -1;
-    link->deadline_ms = link_now_ms() + DASHBOARD_HEAD_MS;
+    link->deadline_ms = launch_now_ms() + DASHBOARD_HEAD_MS;
 }
 
 size_t links_prepare(struct dashboard *dashboard, struct pollfd *rows, int *ret_timeout_ms)
 {
     size_t count = 0;
-    long long now_ms = link_now_ms(), nearest_ms = 0;
+    long long now_ms = launch_now_ms(), nearest_ms = 0;
     for (size_t i = 0; i < DASHBOARD_LINKS_MAX; i++) {
         struct dashboard_link *link = &dashboard->links[i];
         if (link->state != LINK_FREE && link->deadline_ms && link->deadline_ms <= now_ms)

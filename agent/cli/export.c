@@ -13,7 +13,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EXPORT_TRAILER     "tollgate-manifest: "
@@ -166,16 +165,9 @@ static int draft_publish_both(struct draft *file, struct draft *manifest)
 
 /* ---- the bytes ---- */
 
-static long long export_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static void export_show_progress(struct download *download)
 {
-    long long now_ms = export_now_ms();
+    long long now_ms = launch_now_ms();
     if (!download->has_terminal || now_ms < download->due_ms)
         return;
     fprintf(stderr, "\r%.1f MB", (double)download->bytes / 1e6);
@@ -195,7 +187,7 @@ static int export_copy(const struct cli *cli, struct download *download)
     char bytes[16384];
     long got;
     download->has_terminal = isatty(STDERR_FILENO) && !(isatty(STDOUT_FILENO) && download->file.fd < 0);
-    download->due_ms = export_now_ms() + EXPORT_SHORT_MS;
+    download->due_ms = launch_now_ms() + EXPORT_SHORT_MS;
     while ((got = http_read(download->stream, bytes, sizeof bytes)) > 0) {
         if (!export_put(download, bytes, (size_t)got))
             return draft_complain(download->file.path ? download->file.path : "standard output");

@@ -12,15 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-static long long http_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 static int http_send(int fd, const char *bytes, size_t count)
 {
@@ -47,7 +39,7 @@ static long http_fill(struct http_stream *stream)
     if (stream->end == sizeof stream->buffer)
         return -EPROTO;
     for (;;) {
-        long long left = stream->deadline_ms ? stream->deadline_ms - http_now_ms() : -1;
+        long long left = stream->deadline_ms ? stream->deadline_ms - launch_now_ms() : -1;
         if (stream->deadline_ms && left <= 0)
             return -ETIMEDOUT;
         struct pollfd wait = {.fd = stream->fd, .events = POLLIN};
@@ -120,7 +112,7 @@ int http_open(const struct launch_place *place, const struct http_request *reque
     memset(stream, 0, offsetof(struct http_stream, buffer));
     stream->fd = fd;
     stream->start = stream->end = 0;
-    stream->deadline_ms = request->timeout_ms > 0 ? http_now_ms() + request->timeout_ms : 0;
+    stream->deadline_ms = request->timeout_ms > 0 ? launch_now_ms() + request->timeout_ms : 0;
     int error = http_send(fd, head, strlen(head));
     if (error == 0 && request->body_bytes > 0)
         error = http_send(fd, request->body, request->body_bytes);

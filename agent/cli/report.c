@@ -114,27 +114,12 @@ enum { PART_COUNT = sizeof parts / sizeof *parts, SPAN_COUNT = 3 };
 
 static void print_spans(const struct answer answers[PART_COUNT])
 {
-    static const struct table_column columns[] = {
-        {"", 0},
-        {"CALLS", TABLE_RIGHT},
-        {"DENIED", TABLE_RIGHT},
-        {"FAILED", TABLE_RIGHT | TABLE_WIDE},
-        {"IN", TABLE_RIGHT},
-        {"CACHED", TABLE_RIGHT | TABLE_WIDE},
-        {"OUT", TABLE_RIGHT},
-        {"COST", TABLE_RIGHT | TABLE_POINT},
-        {"SAVED", TABLE_RIGHT | TABLE_POINT},
-    };
+    struct table_column columns[1 + REPORT_FIGURE_COLUMNS] = {{"", 0}};
+    memcpy(columns + 1, report_figure_columns, sizeof report_figure_columns);
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
     for (size_t i = 0; i < SPAN_COUNT; i++) {
-        struct figures figures;
-        figures_read(json_object_get(answers[i].json, "total"), &figures);
         table_add(&table, parts[i].title);
-        for (size_t j = 0; j < 6; j++)
-            table_add(&table, figures_count((const long long[]){figures.calls, figures.refused, figures.failed,
-                                                                figures.input, figures.cached, figures.output}[j]));
-        table_add(&table, nano_format(figures.cost));
-        table_add(&table, nano_format(figures.avoided));
+        report_add_figures(&table, json_object_get(answers[i].json, "total"));
     }
     table_print(&table, stdout);
 }

@@ -21,6 +21,8 @@ void figures_read(const json_t *measures, struct figures *ret_figures); /* NULL:
 void figures_add(struct figures *sum, const struct figures *more);
 /* Exact; in compact tables "1.2M". */
 const char *figures_count(long long count);
+/* CALLS, DENIED, IN (from the provider's cache, too), OUT, COST, SAVED: where there is room for no more. */
+void figures_add_short(struct table *table, const struct figures *figures);
 
 /* ---- report_ask.c: what is asked for ---- */
 
@@ -58,10 +60,18 @@ struct report_shape {
     const char *step; /* NULL: one step is all */
     const char *by;   /* "executable,model"; NULL: none */
 };
+/* CALLS … SAVED, and their cells of a row's measures. */
+enum { REPORT_FIGURE_COLUMNS = 8 };
+extern const struct table_column report_figure_columns[REPORT_FIGURE_COLUMNS];
+void report_add_figures(struct table *table, const json_t *measures);
 size_t report_key_columns(const struct report_shape *shape, struct table_column *ret_columns);
 void report_key_cells(const struct report_shape *shape, const json_t *row, struct text_list *ret_cells);
 void report_print(const struct report_shape *shape, const json_t *document);
 void report_print_both(const struct report_shape *shape, const struct report_sides *sides);
+/* "2026-11-29 10:15" of an answer's time; "-": it is none. */
+const char *report_moment(const char *time);
+/* A wallet's cells: name, left, held, burn per day, days left, this month. */
+void report_add_wallet(struct table *table, const json_t *wallet);
 /* Beneath: what wallets have left, burn, and come to. Quiet about an agent that does not answer. */
 void report_print_wallets(const struct cli *cli);
 void report_print_foot(const struct cli *cli, const json_t *document);

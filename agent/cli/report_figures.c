@@ -78,3 +78,12 @@ const char *figures_count(long long count)
             return text_format("%lld%s", count / rows[i].unit, rows[i].name);
     return text_format("%lld", count);
 }
+
+void figures_add_short(struct table *table, const struct figures *figures)
+{
+    const long long counts[] = {figures->calls, figures->refused, figures->input + figures->cached, figures->output};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        table_add(table, figures_count(counts[i]));
+    table_add(table, nano_format(figures->cost));
+    table_add(table, nano_format(figures->avoided));
+}

@@ -100,7 +100,7 @@ void report_key_cells(const struct report_shape *shape, const json_t *row, struc
 
 /* ---- the table ---- */
 
-static const struct table_column figure_columns[] = {
+const struct table_column report_figure_columns[REPORT_FIGURE_COLUMNS] = {
     {"CALLS", TABLE_RIGHT},
     {"DENIED", TABLE_RIGHT},
     {"FAILED", TABLE_RIGHT | TABLE_WIDE},
@@ -110,17 +110,16 @@ static const struct table_column figure_columns[] = {
     {"COST", TABLE_RIGHT | TABLE_POINT},
     {"SAVED", TABLE_RIGHT | TABLE_POINT},
 };
-enum { FIGURE_COLUMNS = sizeof figure_columns / sizeof figure_columns[0] };
 
-static void add_figures(struct table *table, const json_t *measures)
+void report_add_figures(struct table *table, const json_t *measures)
 {
     struct figures figures;
     figures_read(measures, &figures);
-    const char *const cells[FIGURE_COLUMNS] = {figures_count(figures.calls),  figures_count(figures.refused),
-                                               figures_count(figures.failed), figures_count(figures.input),
-                                               figures_count(figures.cached), figures_count(figures.output),
-                                               nano_format(figures.cost),     nano_format(figures.avoided)};
-    for (size_t i = 0; i < FIGURE_COLUMNS; i++)
+    const char *const cells[REPORT_FIGURE_COLUMNS] = {figures_count(figures.calls),  figures_count(figures.refused),
+                                                      figures_count(figures.failed), figures_count(figures.input),
+                                                      figures_count(figures.cached), figures_count(figures.output),
+                                                      nano_format(figures.cost),     nano_format(figures.avoided)};
+    for (size_t i = 0; i < REPORT_FIGURE_COLUMNS; i++)
         table_add(table, cells[i]);
 }
 
@@ -131,30 +130,30 @@ void report_print(const struct report_shape *shape, const json_t *document)
     size_t keys = report_key_columns(shape, columns);
     if (keys == 0) /* the total needs a place for its word */
         columns[keys++] = (struct table_column){"", 0};
-    memcpy(columns + keys, figure_columns, sizeof figure_columns);
-    struct table table = {.columns = columns, .column_count = keys + FIGURE_COLUMNS};
+    memcpy(columns + keys, report_figure_columns, sizeof report_figure_columns);
+    struct table table = {.columns = columns, .column_count = keys + REPORT_FIGURE_COLUMNS};
     for (size_t i = 0; i < json_array_size(rows); i++) {
         struct text_list cells = {0};
         report_key_cells(shape, json_array_get(rows, i), &cells);
         for (size_t cell = 0; cell < keys; cell++)
             table_add(&table, cell < cells.count ? cells.items[cell] : "");
-        add_figures(&table, json_array_get(rows, i));
+        report_add_figures(&table, json_array_get(rows, i));
     }
     for (size_t cell = 0; cell < keys; cell++)
         table_add(&table, cell == 0 ? "total" : "");
-    add_figures(&table, json_object_get(document, "total"));
+    report_add_figures(&table, json_object_get(document, "total"));
     table_print(&table, stdout);
 }
 
-static const char *moment_of(const json_t *document, const char *member)
+const char *report_moment(const char *time)
 {
-    const char *time = api_text(document, member, "");
     return strlen(time) < 16 ? "-" : text_format("%.10s %.5s", time, time + 11);
 }
 
 void report_print_foot(const struct cli *cli, const json_t *document)
 {
-    const char *since = moment_of(document, "since"), *until = moment_of(document, "until");
+    const char *since = report_moment(api_text(document, "since", "")),
+               *until = report_moment(api_text(document, "until", ""));
     const bool is_all = text_starts(since, "1970"); /* from the first event on */
     puts(terminal_paint(stdout, COLOR_DIM,
                         text_format("USD, %s, %s%s%s, %s", cli->is_both ? "dev and prod" : cli->place.environment,
@@ -173,6 +172,16 @@ static const struct table_column wallet_columns[] = {
     {"THIS MONTH", TABLE_RIGHT | TABLE_POINT},
 };
 
+void report_add_wallet(struct table *table, const json_t *wallet)
+{
+    static const char *const amounts[] = {"available", "held", "burn_24h"};
+    table_add(table, api_text(wallet, "wallet", "-"));
+    for (size_t i = 0; i < sizeof amounts / sizeof *amounts; i++)
+        table_add(table, terminal_money(api_text(wallet, amounts[i], "-")));
+    table_add(table, wallet_days_left(wallet));
+    table_add(table, terminal_money(api_text(wallet, "projection_month", "-")));
+}
+
 void report_print_wallets(const struct cli *cli)
 {
     struct answer answer = {0};
@@ -183,15 +192,9 @@ void report_print_wallets(const struct cli *cli)
     const json_t *wallets = json_object_get(answer.json, "wallets");
     for (size_t i = 0; i < json_array_size(wallets); i++) {
         const json_t *wallet = json_array_get(wallets, i);
-        const char *name = api_text(wallet, "wallet", "-");
-        if (cli->options.wallet && fnmatch(cli->options.wallet, name, 0) != 0)
-            continue;
-        table_add(&table, name);
-        table_add(&table, terminal_money(api_text(wallet, "available", "-")));
-        table_add(&table, terminal_money(api_text(wallet, "held", "-")));
-        table_add(&table, terminal_money(api_text(wallet, "burn_24h", "-")));
-        table_add(&table, wallet_days_left(wallet));
-        table_add(&table, terminal_money(api_text(wallet, "projection_month", "-")));
+        const char *wanted = cli->options.wallet;
+        if (!wanted || fnmatch(wanted, api_text(wallet, "wallet", "-"), 0) == 0)
+            report_add_wallet(&table, wallet);
     }
     if (table.cells.count) {
         putchar('\n');

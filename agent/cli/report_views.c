@@ -35,16 +35,12 @@ static void add_session(struct table *table, const json_t *session)
     const char *first = api_text(session, "first", "-");
     struct figures figures;
     figures_read(session, &figures);
-    table_add(table, strlen(first) >= 16 ? text_format("%.10s %.5s", first, first + 11) : first);
+    table_add(table, report_moment(first));
     table_add(table, minutes_between(first, api_text(session, "last", "-")));
     table_add(table, terminal_base(api_text(session, "executable", "-")));
     for (const char *const *name = (const char *const[]){"directory", "project", NULL}; *name; name++)
         table_add(table, api_text(session, *name, "-"));
-    for (size_t i = 0; i < 4; i++)
-        table_add(table, figures_count((const long long[]){figures.calls, figures.refused,
-                                                           figures.input + figures.cached, figures.output}[i]));
-    table_add(table, nano_format(figures.cost));
-    table_add(table, nano_format(figures.avoided));
+    figures_add_short(table, &figures);
 }
 
 static void print_sessions(const struct report_side *side, bool with_name)

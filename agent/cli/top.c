@@ -53,16 +53,9 @@ static void draw_wallets(const json_t *wallets, FILE *to)
                                                   {"BURN/DAY", TABLE_RIGHT | TABLE_POINT},
                                                   {"DAYS LEFT", TABLE_RIGHT},
                                                   {"THIS MONTH", TABLE_RIGHT | TABLE_POINT | TABLE_WIDE}};
-    static const char *const members[] = {"available", "held", "burn_24h"};
     struct table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
-    for (size_t i = 0; i < json_array_size(wallets); i++) {
-        const json_t *wallet = json_array_get(wallets, i);
-        table_add(&table, api_text(wallet, "wallet", "-"));
-        for (size_t j = 0; j < sizeof members / sizeof *members; j++)
-            table_add(&table, terminal_money(api_text(wallet, members[j], "-")));
-        table_add(&table, wallet_days_left(wallet));
-        table_add(&table, terminal_money(api_text(wallet, "projection_month", "-")));
-    }
+    for (size_t i = 0; i < json_array_size(wallets); i++)
+        report_add_wallet(&table, json_array_get(wallets, i));
     fputc('\n', to);
     table_print(&table, to);
 }
@@ -116,11 +109,7 @@ static void draw_spenders(const json_t *today, FILE *to)
         figures_read(json_array_get(rows, i), &figures);
         for (size_t j = 0; j < 2; j++)
             table_add(&table, j < names.count ? names.items[j] : "-");
-        for (size_t j = 0; j < 4; j++)
-            table_add(&table, figures_count((const long long[]){figures.calls, figures.refused,
-                                                                figures.input + figures.cached, figures.output}[j]));
-        table_add(&table, nano_format(figures.cost));
-        table_add(&table, nano_format(figures.avoided));
+        figures_add_short(&table, &figures);
     }
     if (table.cells.count == 0)
         return;

@@ -56,7 +56,7 @@ void gate_refresh(struct gate *gate, const char *path)
 {
     struct stat now;
     const struct stat *known = &gate->file;
-    long long now_us = supervise_now_us();
+    long long now_us = launch_now_us();
     if (now_us - gate->looked_us < GATE_LOOK_US)
         return;
     gate->looked_us = now_us;

@@ -48,6 +48,12 @@ char *text_join(const struct text_list *list, const char *separator);
 /* One problem line on standard error: "tollgate: …". */
 void text_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* ---- clock.c ---- */
+
+/* Monotonic, since some point of the past. */
+long long launch_now_us(void);
+long long launch_now_ms(void);
+
 /* ---- place.c: the directories of one environment ---- */
 
 struct launch_place {

@@ -8,20 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-long long supervise_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
-}
-
-long long supervise_now_ms(void)
-{
-    return supervise_now_us() / 1000;
-}
 
 /* ---- the link ---- */
 

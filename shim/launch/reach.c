@@ -191,14 +191,14 @@ static void reach_park(struct serve *serve, int index, int error)
     close(pending->fd);
     pending->fd = -1;
     pending->state = PENDING_PARKED;
-    pending->deadline_ms = supervise_now_ms() + REACH_PARK_MS;
+    pending->deadline_ms = launch_now_ms() + REACH_PARK_MS;
     memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
 }
 
 void reach_begin(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
-    long long now = supervise_now_ms();
+    long long now = launch_now_ms();
     if (announce_find(&serve->announce) == ANNOUNCE_NOBODY) {
         serve_go_on(serve, index);
         return;

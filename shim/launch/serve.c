@@ -115,7 +115,7 @@ static void serve_drop_agent(struct serve *serve)
 {
     int askers[SUPERVISE_NOTICES_MAX];
     size_t count = announce_drop(&serve->announce, askers);
-    long long now = supervise_now_ms();
+    long long now = launch_now_ms();
     for (size_t i = 0; i < count; i++) {
         struct pending *pending = &serve->pendings[askers[i]];
         if (pending->deadline_ms > now && pending->hangups++ < SERVE_HANGUPS_MAX)
@@ -134,7 +134,7 @@ static void serve_connect(struct serve *serve, int index)
     int error = socket_dial(pending);
     if (pending->is_blocking && (error == EINPROGRESS || error == EALREADY)) {
         if (!is_again)
-            pending->deadline_ms = supervise_now_ms() + SERVE_CONNECT_MS;
+            pending->deadline_ms = launch_now_ms() + SERVE_CONNECT_MS;
         pending->state = PENDING_CONNECTING;
         return;
     }
@@ -186,8 +186,8 @@ static void serve_read_agent(struct serve *serve)
  */
 static void serve_look_for_answer(struct serve *serve)
 {
-    long long until_us = supervise_now_us() + SERVE_LOOK_US;
-    for (serve_read_agent(serve); serve->announce.count == 1 && supervise_now_us() < until_us; serve_read_agent(serve))
+    long long until_us = launch_now_us() + SERVE_LOOK_US;
+    for (serve_read_agent(serve); serve->announce.count == 1 && launch_now_us() < until_us; serve_read_agent(serve))
         sched_yield();
 }
 
@@ -210,7 +210,7 @@ static void serve_announce(struct serve *serve, int index)
 
 void serve_begin_announcing(struct serve *serve, int index)
 {
-    serve->pendings[index].deadline_ms = supervise_now_ms() + SERVE_AGENT_MS;
+    serve->pendings[index].deadline_ms = launch_now_ms() + SERVE_AGENT_MS;
     serve_announce(serve, index);
 }
 
@@ -324,7 +324,7 @@ static long long serve_next_ms(const struct pending *pending)
 size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
 {
     size_t count = 0;
-    long long now = supervise_now_ms();
+    long long now = launch_now_ms();
     fds[count++] =
         (struct pollfd){.fd = serve->pending_count < SUPERVISE_NOTICES_MAX ? serve->listener : -1, .events = POLLIN};
     fds[count++] = (struct pollfd){.fd = serve->announce.fd, .events = POLLIN};
@@ -348,7 +348,7 @@ size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
 
 static void serve_check_deadlines(struct serve *serve)
 {
-    long long now = supervise_now_ms();
+    long long now = launch_now_ms();
     bool is_agent_late = false;
     for (int i = 0; i < SUPERVISE_NOTICES_MAX && serve->pending_count > 0; i++) {
         struct pending *pending = &serve->pendings[i];

@@ -30,13 +30,6 @@
 #define START_OUTPUT_BYTES 65536
 #define START_READY_FD     3
 
-static long long start_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static void start_sleep_ms(long milliseconds)
 {
     nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
@@ -135,9 +128,9 @@ static bool start_wait_ready(int fd)
 {
     char line[16] = "";
     size_t used = 0;
-    long long deadline = start_now_ms() + START_READY_MS;
+    long long deadline = launch_now_ms() + START_READY_MS;
     while (used < sizeof line - 1) {
-        long long left = deadline - start_now_ms();
+        long long left = deadline - launch_now_ms();
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         if (left <= 0 || (poll(&wait, 1, (int)left) < 0 && errno != EINTR))
             return false;
@@ -291,7 +284,7 @@ static int start_try(const struct launch_place *place, int lock, char **argument
 
 static int start_loop(const struct launch_place *place, int lock, char **arguments, char **environment, bool *is_ours)
 {
-    long long deadline = start_now_ms() + START_WAIT_MS;
+    long long deadline = launch_now_ms() + START_WAIT_MS;
     long pause_ms = 5;
     do {
         int error;
@@ -306,7 +299,7 @@ static int start_loop(const struct launch_place *place, int lock, char **argumen
             return code;
         start_sleep_ms(pause_ms);
         pause_ms = pause_ms < 50 ? pause_ms * 2 : 100;
-    } while (start_now_ms() < deadline);
+    } while (launch_now_ms() < deadline);
     text_complain("another agent owns the %s environment but does not answer on %s", place->environment,
                   place_file(place, TOLLGATE_FILE_REPORT));
     return EX_TEMPFAIL;

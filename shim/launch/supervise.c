@@ -154,7 +154,7 @@ static bool server_finds_front_stopped(const struct server *server)
  */
 static void server_follow_front(struct server *server)
 {
-    long long now = supervise_now_ms();
+    long long now = launch_now_ms();
     if (server->link < 0 || server->program <= 0 || now < server->look_ms)
         return;
     server->look_ms = now + SUPERVISE_LOOK_MS;

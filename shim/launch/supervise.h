@@ -172,8 +172,6 @@ bool link_send(int link, struct link_message message, const int *fds, size_t fd_
 /* False: the other side is gone (or nothing is there, for a link that does not block). */
 bool link_receive(int link, struct link_message *ret_message, int *ret_fds, size_t fd_count);
 int link_raise(int fd); /* away from the standard streams, which may be closed */
-long long supervise_now_us(void);
-long long supervise_now_ms(void);
 /* Leaves everything of the program's that was inherited: descriptors, working directory. */
 void supervise_detach(const int *kept, size_t count);
 
