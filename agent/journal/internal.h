@@ -123,7 +123,25 @@ struct journal {
     struct list followers;
 };
 
+/* Numbers in keys: big endian, so that their order is the rows'. */
+static inline void number_write(uint64_t number, char *bytes, size_t count)
+{
+    for (size_t i = count; i-- > 0; number >>= 8)
+        bytes[i] = (char)number;
+}
+static inline uint64_t number_read(const void *bytes, size_t count)
+{
+    const unsigned char *at = bytes;
+    uint64_t number = 0;
+    for (size_t i = 0; i < count; i++)
+        number = number << 8 | at[i];
+    return number;
+}
+
 /* keep.c */
+/* Runs `body` in a transaction and commits it; all again when a deadlock was lost. STORE_IO: nothing is kept. */
+typedef enum error journal_body(struct journal *journal, struct store_transaction *transaction, void *context);
+enum error journal_transact(struct journal *journal, journal_body *body, void *context) MUST_USE;
 /* ENVIRONMENT_BUSY; all else only marks the journal as failed. */
 enum error journal_keep_open(struct journal *journal, const char *directory) MUST_USE;
 /* Writes a chain of chunks, and from time to time a checkpoint. A failure marks the journal. */
@@ -170,8 +188,6 @@ enum error journal_scan_rows(struct journal *journal, const struct id *from, jou
 void rebuild_run(struct journal *journal, struct rebuild *rebuild);
 enum error rebuild_if_interrupted(struct journal *journal) MUST_USE;
 enum error marks_get(struct journal *journal, const char *name, uint64_t *ret_value) MUST_USE; /* 0 when absent */
-enum error marks_put(struct journal *journal, struct store_transaction *transaction, const char *name,
-                     uint64_t value) MUST_USE;
 
 /* pack.c */
 struct slice chunk_events(const struct chunk *chunk);

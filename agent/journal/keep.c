@@ -86,6 +86,27 @@ enum error journal_keep_open(struct journal *journal, const char *directory)
     return ERROR_OK;
 }
 
+static enum error transact_once(struct journal *journal, journal_body *body, void *context)
+{
+    struct store_transaction *transaction;
+    enum error error = store_begin(journal->store, &transaction);
+    if (error)
+        return error;
+    error = body(journal, transaction, context);
+    if (!error)
+        return store_commit(transaction);
+    store_abort(transaction);
+    return error;
+}
+
+enum error journal_transact(struct journal *journal, journal_body *body, void *context)
+{
+    enum error error = journal->store ? ERROR_OVERLOADED : ERROR_STORE_IO;
+    for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++)
+        error = transact_once(journal, body, context);
+    return error;
+}
+
 static enum error put_alone(struct journal *journal, struct store_transaction *transaction, struct id id,
                             struct slice json)
 {
@@ -128,19 +149,17 @@ static enum error put_chunk(struct journal *journal, struct store_transaction *t
     return error || pack.count == 1 ? error : put_packed(journal, transaction, chunk, &pack);
 }
 
-static enum error put_batch(struct journal *journal, const struct chunk *first, const struct chunk *end)
+struct chunks {
+    const struct chunk *first, *end;
+};
+
+static enum error put_chunks(struct journal *journal, struct store_transaction *transaction, void *context)
 {
-    struct store_transaction *transaction;
-    enum error error = store_begin(journal->store, &transaction);
-    if (error)
-        return error;
-    for (const struct chunk *chunk = first; chunk != end && !error; chunk = chunk->next)
+    const struct chunks *chunks = context;
+    enum error error = ERROR_OK;
+    for (const struct chunk *chunk = chunks->first; chunk != chunks->end && !error; chunk = chunk->next)
         error = put_chunk(journal, transaction, chunk);
-    error = error ? error : sums_put(journal, transaction);
-    if (!error)
-        return store_commit(transaction);
-    store_abort(transaction);
-    return error;
+    return error ? error : sums_put(journal, transaction);
 }
 
 static void checkpoint(struct journal *journal, unsigned count)
@@ -156,22 +175,21 @@ static void checkpoint(struct journal *journal, unsigned count)
 void journal_keep_events(struct journal *journal, const struct chunk *first)
 {
     while (first && !atomic_load(&journal->is_failed)) {
-        const struct chunk *end = first;
+        struct chunks chunks = {first, first};
         unsigned count = 0;
         enum error error = ERROR_OK;
-        for (; end && (count == 0 || count + end->count <= BATCH_MAX) && !error; end = end->next) {
-            count += end->count;
-            error = sums_add_chunk(journal, end);
+        for (; chunks.end && (count == 0 || count + chunks.end->count <= BATCH_MAX) && !error;
+             chunks.end = chunks.end->next) {
+            count += chunks.end->count;
+            error = sums_add_chunk(journal, chunks.end);
         }
-        error = error ? error : ERROR_OVERLOADED;
-        for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++)
-            error = put_batch(journal, first, end);
+        error = error ? error : journal_transact(journal, put_chunks, &chunks);
         sums_settle(journal);
         if (error)
             atomic_store(&journal->is_failed, true);
         else
             checkpoint(journal, count);
-        first = end;
+        first = chunks.end;
     }
 }
 

@@ -17,23 +17,9 @@ bool line_is_late(const struct id *id, int64_t time_ms)
     return time_ms > begun_ms + LATE_MS || time_ms < begun_ms - LATE_MS;
 }
 
-static void write_number(uint64_t number, char bytes[8])
-{
-    for (int i = 8; i-- > 0; number >>= 8)
-        bytes[i] = (char)number;
-}
-
-static int64_t read_number(const char bytes[8])
-{
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++)
-        number = number << 8 | (unsigned char)bytes[i];
-    return (int64_t)number;
-}
-
 void late_make_key(const struct late *late, char key[LATE_KEY_BYTES])
 {
-    write_number(late->time_ms < 0 ? 0 : (uint64_t)late->time_ms, key);
+    number_write(late->time_ms < 0 ? 0 : (uint64_t)late->time_ms, key, 8);
     memcpy(key + 8, late->id.bytes, sizeof late->id.bytes);
 }
 
@@ -130,7 +116,7 @@ static bool visit_late(void *context, struct slice key, struct slice value)
     (void)value;
     if (key.length != LATE_KEY_BYTES)
         return true;
-    scan->late_ms = read_number(key.data);
+    scan->late_ms = (int64_t)number_read(key.data, 8);
     memcpy(id.bytes, key.data + 8, sizeof id.bytes);
     char *json = malloc(EVENT_BYTES_MAX);
     check(json != NULL);
@@ -146,9 +132,7 @@ static bool visit_late(void *context, struct slice key, struct slice value)
 static struct id first_id(int64_t ms)
 {
     struct id id = {{0}};
-    char bytes[8];
-    write_number(ms < 0 ? 0 : (uint64_t)ms << 16, bytes);
-    memcpy(id.bytes, bytes, 6);
+    number_write(ms < 0 ? 0 : (uint64_t)ms, (char *)id.bytes, 6);
     return id;
 }
 
@@ -165,8 +149,8 @@ enum error journal_scan_lines(struct journal *journal, int64_t from_ms, int64_t 
     if (error || scan.is_over)
         return error;
     scan.wants_late = true;
-    write_number(from_ms < 0 ? 0 : (uint64_t)from_ms, first);
-    write_number((uint64_t)until_ms, last); /* shorter than any key of that time */
+    number_write(from_ms < 0 ? 0 : (uint64_t)from_ms, first, sizeof first);
+    number_write((uint64_t)until_ms, last, sizeof last); /* shorter than any key of that time */
     error = store_scan(journal->late, NULL, (struct slice){first, sizeof first}, (struct slice){last, sizeof last},
                        false, visit_late, &scan);
     return error ? error : scan.error;

@@ -39,10 +39,7 @@ bool events_next(struct slice *events, struct id *ret_id, struct slice *ret_json
 
 uint64_t id_milliseconds(const struct id *id)
 {
-    uint64_t milliseconds = 0;
-    for (int i = 0; i < 6; i++)
-        milliseconds = milliseconds << 8 | id->bytes[i];
-    return milliseconds;
+    return number_read(id->bytes, 6);
 }
 
 static int compare(const struct id *a, const struct id *b)

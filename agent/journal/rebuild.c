@@ -12,8 +12,7 @@
 
 enum {
     DELETE_MAX = 500, /* rows in one transaction */
-    ADDED_MAX = 4096, /* sums that wait to be put */
-    TRIES_MAX = 20,
+    ADDED_MAX = 4096, /* events whose sums wait to be put */
 };
 
 struct rebuild {
@@ -34,26 +33,22 @@ enum error marks_get(struct journal *journal, const char *name, uint64_t *ret_va
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
-enum error marks_put(struct journal *journal, struct store_transaction *transaction, const char *name, uint64_t value)
+struct mark {
+    const char *name;
+    uint64_t value;
+};
+
+static enum error put_mark_row(struct journal *journal, struct store_transaction *transaction, void *context)
 {
-    return store_put(journal->marks, transaction, slice_of(name), (struct slice){(const char *)&value, sizeof value});
+    const struct mark *mark = context;
+    return store_put(journal->marks, transaction, slice_of(mark->name),
+                     (struct slice){(const char *)&mark->value, sizeof mark->value});
 }
 
 static enum error put_mark(struct journal *journal, const char *name, uint64_t value)
 {
-    enum error error = journal->store ? ERROR_OVERLOADED : ERROR_STORE_IO;
-    for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++) {
-        struct store_transaction *transaction;
-        error = store_begin(journal->store, &transaction);
-        if (error)
-            continue;
-        error = marks_put(journal, transaction, name, value);
-        if (error)
-            store_abort(transaction);
-        else
-            error = store_commit(transaction);
-    }
-    return error;
+    struct mark mark = {name, value};
+    return journal_transact(journal, put_mark_row, &mark);
 }
 
 uint64_t journal_get_mark(struct journal *journal)
@@ -98,19 +93,15 @@ static bool collect(void *context, struct slice key, struct slice value)
     return ++batch->count < DELETE_MAX;
 }
 
-static enum error delete_batch(struct journal *journal, const struct batch *batch)
+static enum error delete_batch(struct journal *journal, struct store_transaction *transaction, void *context)
 {
-    struct store_transaction *transaction;
-    enum error error = store_begin(journal->store, &transaction);
-    if (error)
-        return error;
+    const struct batch *batch = context;
+    enum error error = ERROR_OK;
+    (void)journal;
     for (unsigned i = 0; i < batch->count && !error; i++) {
         error = store_delete(batch->table, transaction, (struct slice){batch->keys[i].bytes, batch->keys[i].length});
         error = error == ERROR_NOT_FOUND ? ERROR_OK : error;
     }
-    if (!error)
-        return store_commit(transaction);
-    store_abort(transaction);
     return error;
 }
 
@@ -121,39 +112,27 @@ static enum error remove_rows(struct journal *journal, struct batch *batch, stru
     batch->count = 0;
     enum error error = store_scan(batch->table, NULL, first, none, false, collect, batch);
     *ret_is_full = batch->count == DELETE_MAX;
-    if (error || !batch->count)
-        return error;
-    error = ERROR_OVERLOADED;
-    for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++)
-        error = delete_batch(journal, batch);
-    return error;
+    return error || !batch->count ? error : journal_transact(journal, delete_batch, batch);
 }
 
 /* ---- sums made anew ---- */
 
 struct reading {
     struct journal *journal;
-    struct arena *arena;
     uint64_t events;
     uint32_t first_slot;
-    unsigned added;
     enum error error;
 };
 
+static enum error put_sum_rows(struct journal *journal, struct store_transaction *transaction, void *context)
+{
+    (void)context;
+    return sums_put(journal, transaction);
+}
+
 static enum error put_sums(struct journal *journal)
 {
-    enum error error = ERROR_OVERLOADED;
-    for (unsigned i = 0; i < TRIES_MAX && error == ERROR_OVERLOADED; i++) {
-        struct store_transaction *transaction;
-        error = store_begin(journal->store, &transaction);
-        if (error)
-            continue;
-        error = sums_put(journal, transaction);
-        if (error)
-            store_abort(transaction);
-        else
-            error = store_commit(transaction);
-    }
+    enum error error = journal_transact(journal, put_sum_rows, NULL);
     sums_settle(journal);
     return error;
 }
@@ -169,11 +148,8 @@ static void add_event(struct reading *reading, struct id id, struct slice json)
         reading->error = sums_add_line(reading->journal, id, &lines[i]);
     }
     arena_free(arena);
-    reading->events++;
-    if (++reading->added >= ADDED_MAX && !reading->error) {
-        reading->added = 0;
+    if (++reading->events % ADDED_MAX == 0 && !reading->error)
         reading->error = put_sums(reading->journal);
-    }
 }
 
 static bool add_events(void *context, struct slice key, struct slice events)
@@ -339,11 +315,7 @@ static bool is_sum_old(void *context, struct slice key)
 
 static bool is_late_old(void *context, struct slice key)
 {
-    char before[8];
-    uint64_t ms = *(const uint64_t *)context;
-    for (int i = 8; i-- > 0; ms >>= 8)
-        before[i] = (char)ms;
-    return memcmp(key.data, before, sizeof before) < 0;
+    return number_read(key.data, sizeof(uint64_t)) < *(const uint64_t *)context;
 }
 
 bool journal_trim(struct journal *journal, int64_t events_before_ms, int64_t sums_before_s)

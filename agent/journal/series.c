@@ -102,18 +102,12 @@ uint32_t series_find(struct journal *journal, struct slice names, uint32_t slot,
 
 enum { KEY_BYTES = 4 };
 
-static void make_key(uint32_t number, char key[KEY_BYTES])
-{
-    for (int i = KEY_BYTES; i-- > 0; number >>= 8)
-        key[i] = (char)number;
-}
-
 enum error series_put(struct journal *journal, struct store_transaction *transaction)
 {
     enum error error = ERROR_OK;
     for (uint32_t i = journal->series_put; i < journal->series_count && !error; i++) {
         char key[KEY_BYTES];
-        make_key(i, key);
+        number_write(i, key, sizeof key);
         error = store_put(journal->names, transaction, (struct slice){key, sizeof key},
                           (struct slice){journal->series[i]->names, journal->series[i]->names_bytes});
     }
@@ -125,7 +119,7 @@ static bool load_row(void *context, struct slice key, struct slice names)
 {
     struct journal *journal = context;
     char wanted[KEY_BYTES];
-    make_key(journal->series_count, wanted);
+    number_write(journal->series_count, wanted, sizeof wanted);
     size_t texts = 0;
     for (size_t i = 0; i < names.length; i++)
         texts += names.data[i] == '\0';

@@ -19,18 +19,14 @@ enum {
 
 void sum_make_key(struct sum_key key, char bytes[SUM_KEY_BYTES])
 {
-    uint64_t both = (uint64_t)key.slot << 32 | key.series;
-    for (int i = SUM_KEY_BYTES; i-- > 0; both >>= 8)
-        bytes[i] = (char)both;
+    number_write((uint64_t)key.slot << 32 | key.series, bytes, SUM_KEY_BYTES);
 }
 
 bool sum_read_key(struct slice key, struct sum_key *ret_key)
 {
-    uint64_t both = 0;
     if (key.length != SUM_KEY_BYTES)
         return false;
-    for (int i = 0; i < SUM_KEY_BYTES; i++)
-        both = both << 8 | (unsigned char)key.data[i];
+    uint64_t both = number_read(key.data, SUM_KEY_BYTES);
     *ret_key = (struct sum_key){(uint32_t)(both >> 32), (uint32_t)both};
     return true;
 }
