@@ -145,20 +145,15 @@ static void *run_call(void *argument)
     return NULL;
 }
 
-static bool is_owner(uid_t uid)
-{
-    return uid == geteuid() || uid == 0;
-}
-
 /* With the lock held: may this user have one more of the report socket's? */
 static bool has_share(const struct control *control, uid_t uid)
 {
     int own = 0, others = 0;
     for (int i = ADMIN_SLOTS; i < ADMIN_SLOTS + REPORT_SLOTS; i++) {
         own += control->call_fds[i] >= 0 && control->call_uids[i] == uid;
-        others += control->call_fds[i] >= 0 && !is_owner(control->call_uids[i]);
+        others += control->call_fds[i] >= 0 && !control_is_owner(control->call_uids[i]);
     }
-    return is_owner(uid) || (own < REPORT_SLOTS_PER_USER && others < REPORT_SLOTS_OF_OTHERS);
+    return control_is_owner(uid) || (own < REPORT_SLOTS_PER_USER && others < REPORT_SLOTS_OF_OTHERS);
 }
 
 /* -1 when there is none for this caller: it is closed, and may try again. */

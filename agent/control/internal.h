@@ -33,6 +33,8 @@ struct call {
 
 /* ---- routes.c ---- */
 int control_dispatch(struct call *call);
+/* The agent's own user, and root. */
+bool control_is_owner(uid_t uid);
 /* Handlers return the HTTP status. These make the error document of `error`; detail and hint NULL: those of its row. */
 int control_fail(struct call *call, enum error error, const char *detail);
 int control_fail_with(struct call *call, enum error error, const char *detail, const char *hint);

@@ -101,9 +101,14 @@ static const struct route_row {
     {"POST", "/v1/stop", AUDIENCE_OWNER, control_stop},
 };
 
+bool control_is_owner(uid_t uid)
+{
+    return uid == geteuid() || uid == 0;
+}
+
 static bool is_in_audience(const struct call *call, enum audience audience)
 {
-    if (call->uid == geteuid() || call->uid == 0)
+    if (control_is_owner(call->uid))
         return audience != AUDIENCE_OWNER || call->is_admin_socket;
     if (audience == AUDIENCE_OWNER)
         return false;

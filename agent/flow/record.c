@@ -215,13 +215,18 @@ static bool is_clamped(const struct exchange *exchange)
 }
 
 /* Refused: by us, for policy or money. Failed: any other error, or an error of the provider's. */
-static const char *outcome_name(const struct exchange *exchange)
+enum call_outcome { CALL_ANSWERED, CALL_REFUSED, CALL_FAILED };
+
+static enum call_outcome outcome_of(const struct exchange *exchange)
 {
     enum fault fault = error_row(exchange->error)->fault;
     if (fault == FAULT_POLICY || fault == FAULT_WALLET)
-        return "refused";
-    return exchange->error || exchange->status_sent >= 400 ? "failed" : "answered";
+        return CALL_REFUSED;
+    return exchange->error || exchange->status_sent >= 400 ? CALL_FAILED : CALL_ANSWERED;
 }
+
+static const char *const outcome_names[] = {
+    [CALL_ANSWERED] = "answered", [CALL_REFUSED] = "refused", [CALL_FAILED] = "failed"};
 
 static void write_result(struct buffer *out, const struct exchange *exchange, uint32_t iteration, int64_t duration_us)
 {
@@ -231,7 +236,7 @@ static void write_result(struct buffer *out, const struct exchange *exchange, ui
     if (exchange->job.id)
         json_write_member_string(out, "job", exchange->job.id);
     json_write_member_integer(out, "status", exchange->status_sent);
-    json_write_member_string(out, "outcome", outcome_name(exchange));
+    json_write_member_string(out, "outcome", outcome_names[outcome_of(exchange)]);
     json_write_member_string(out, "error", exchange->error ? error_row(exchange->error)->code : NULL);
     json_write_member_string(out, "error_detail", exchange->error_detail);
     if (iteration)
@@ -348,11 +353,11 @@ static void fill_attempt(const struct attempt *attempt, struct journal_line *lin
 
 static void fill_call(const struct exchange *exchange, uint32_t iteration, int64_t duration_us, uint64_t of[])
 {
-    const char *outcome = outcome_name(exchange);
+    const enum call_outcome outcome = outcome_of(exchange);
     of[MEASURE_calls] = 1;
-    of[MEASURE_refused] = outcome[0] == 'r';
-    of[MEASURE_failed] = outcome[0] == 'f';
-    of[MEASURE_hits] = exchange->recall.status && exchange->recall.is_answer && outcome[0] == 'a';
+    of[MEASURE_refused] = outcome == CALL_REFUSED;
+    of[MEASURE_failed] = outcome == CALL_FAILED;
+    of[MEASURE_hits] = exchange->recall.status && exchange->recall.is_answer && outcome == CALL_ANSWERED;
     of[MEASURE_misses] =
         exchange->recall.status && !exchange->recall.is_answer && strstr(exchange->recall.status, "fwd=miss");
     of[MEASURE_streams] = exchange->rendition.facts.is_streaming;

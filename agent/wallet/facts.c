@@ -132,7 +132,7 @@ struct history {
     uint64_t previous; /* of the transfer visited last */
 };
 
-static bool copy_account(struct wallet_ledger *ledger, uint32_t number, struct published *ret_published)
+bool ledger_copy_account(struct wallet_ledger *ledger, uint32_t number, struct published *ret_published)
 {
     pthread_mutex_lock(&ledger->publish_lock);
     bool is_known = number < ledger->published_count;
@@ -146,7 +146,8 @@ static enum error describe(struct wallet_ledger *ledger, const struct transfer *
                            struct wallet_transfer *ret_transfer)
 {
     struct published debit, credit;
-    if (!copy_account(ledger, transfer->debit, &debit) || !copy_account(ledger, transfer->credit, &credit))
+    if (!ledger_copy_account(ledger, transfer->debit, &debit) ||
+        !ledger_copy_account(ledger, transfer->credit, &credit))
         return ERROR_STORE_CORRUPT;
     bool is_credit = debit.kind != ACCOUNT_WALLET && credit.kind == ACCOUNT_WALLET;
     const struct published *wallet = is_credit ? &credit : &debit, *other = is_credit ? &debit : &credit;

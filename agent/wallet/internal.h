@@ -286,6 +286,8 @@ enum error ledger_settle(struct wallet_ledger *ledger, struct wallet_operation *
 enum error ledger_void(struct wallet_ledger *ledger, struct wallet_operation *operation) MUST_USE;
 
 /* facts.c: the copy for other threads, of the accounts that this batch changed or made */
+/* A copy of an account as published; false: there is none of that number. Any thread. */
+bool ledger_copy_account(struct wallet_ledger *ledger, uint32_t number, struct published *ret_published);
 void ledger_publish(struct wallet_ledger *ledger);
 void ledger_unpublish(struct wallet_ledger *ledger);
 

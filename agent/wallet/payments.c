@@ -57,16 +57,6 @@ static enum error read_memo(struct wallet_ledger *ledger, uint64_t hold, struct 
     return error;
 }
 
-static bool find_name(struct wallet_ledger *ledger, uint32_t number, char name[WALLET_NAME_MAX])
-{
-    pthread_mutex_lock(&ledger->publish_lock);
-    bool is_known = number < ledger->published_count;
-    if (is_known)
-        snprintf(name, WALLET_NAME_MAX, "%.63s", ledger->published[number]->name);
-    pthread_mutex_unlock(&ledger->publish_lock);
-    return is_known;
-}
-
 static void give(struct payments *payments)
 {
     if (payments->next.sequence && !payments->is_over)
@@ -77,6 +67,10 @@ static void give(struct payments *payments)
 static enum error take_post(struct payments *payments, const struct transfer *transfer)
 {
     struct wallet_payment *next = &payments->next;
+    struct published wallet, provider;
+    if (!ledger_copy_account(payments->ledger, transfer->debit, &wallet) ||
+        !ledger_copy_account(payments->ledger, transfer->credit, &provider))
+        return ERROR_STORE_CORRUPT;
     *next = (struct wallet_payment){
         .sequence = transfer->sequence,
         .hold = transfer->id,
@@ -84,9 +78,8 @@ static enum error take_post(struct payments *payments, const struct transfer *tr
         .paid = {transfer->amount},
         .basis = transfer->basis,
     };
-    if (!find_name(payments->ledger, transfer->debit, next->wallet) ||
-        !find_name(payments->ledger, transfer->credit, next->provider))
-        return ERROR_STORE_CORRUPT;
+    snprintf(next->wallet, sizeof next->wallet, "%.63s", wallet.name);
+    snprintf(next->provider, sizeof next->provider, "%.63s", provider.name);
     return payments->with_memo ? read_memo(payments->ledger, transfer->related, &next->memo) : ERROR_OK;
 }
 
