@@ -140,7 +140,7 @@ $(BUILD)/fuzz/shim/%.o: %.c tests/fuzz/shim_names.h
 	$(CC) -D_GNU_SOURCE -I. -include tests/fuzz/shim_names.h -std=c11 $(OPT) $(filter-out -Wmissing-prototypes,$(WARNINGS)) \
 	    $(SANFLAGS) -fPIE -MMD -MP -c $< -o $@
 $(BUILD)/fuzz/map $(BUILD)/fuzz/elf $(BUILD)/unit/test_badinput_sides: $(FUZZ_SHIM) $(FUZZ_LAUNCH)
-$(BUILD)/fuzz/cli_http: $(BUILD)/agent/cli/http.o $(BUILD)/shim/launch/text.o
+$(BUILD)/fuzz/cli_http: $(BUILD)/agent/cli/http.o $(BUILD)/shim/launch/clock.o $(BUILD)/shim/launch/text.o
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_DRIVER) $(AGENT_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter-out $(AGENT_LIB),$^) $(AGENT_LIB) $(AGENT_LIBS)
