@@ -392,6 +392,7 @@ TEST(restore_refuses_bad_dumps)
         {"1s/\"schema\":[0-9]*/\"schema\":99/", "schema is 99", ERROR_STORE_SCHEMA},
         {"5s/\"credits_posted\":\"[^\"]*\"/\"credits_posted\":\"5\"/", "audit", ERROR_STORE_CORRUPT},
         {"$s/$/\\n{}/", "follows the sums", ERROR_STORE_CORRUPT},
+        {"20s/\"id\":/\"note\":\"another\",\"id\":/", "line 20: the ledger made of it", ERROR_STORE_CORRUPT},
         {"$s/\"hash\":\"./\"hash\":\"x/", "hash", ERROR_STORE_CORRUPT},
     };
     make_directory();
