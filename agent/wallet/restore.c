@@ -81,7 +81,8 @@ static ssize_t compare(void *cookie, const char *bytes, size_t length)
     return (ssize_t)length;
 }
 
-/* What a dump says for readers only (a note, a job's key), and no hash covers, must be what the ledger made of it says, too. */
+/* What a dump says for readers only (a note, a job's key), and no hash covers, must be what the ledger made of it says,
+ * too. */
 static enum error compare_dumps(struct restore *restore, const struct tables *tables)
 {
     static struct comparison comparison;
@@ -98,7 +99,8 @@ static enum error compare_dumps(struct restore *restore, const struct tables *ta
     if (comparison.read)
         fclose(comparison.read);
     if (!error && comparison.is_other) {
-        snprintf(why, sizeof why, "line %llu: the ledger made of it says otherwise", (unsigned long long)comparison.line);
+        snprintf(why, sizeof why, "line %llu: the ledger made of it says otherwise",
+                 (unsigned long long)comparison.line);
         error = refuse(restore, ERROR_STORE_CORRUPT, restore->from, why);
     }
     return error;

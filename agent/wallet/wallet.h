@@ -242,8 +242,8 @@ enum error wallet_audit(const char *directory, char *report, size_t report_bytes
 enum error wallet_backup(struct wallet_ledger *ledger, const char *directory, char *why, size_t why_bytes) MUST_USE;
 /* Puts a backup in the place of the ledger in STATE/ledger; what was there is moved to STATE/ledger.before-TIME, never
  * deleted. `from`: a directory of wallet_backup, or a dump file, which is replayed and must come to the same chain of
- * hashes and, written again, to the same text (of schemas 1 and 2: but for the sums). ENVIRONMENT_BUSY while an agent runs, NOT_FOUND, STORE_CORRUPT (the backup fails its audit; nothing was
- * changed). */
+ * hashes and, written again, to the same text (of schemas 1 and 2: but for the sums). ENVIRONMENT_BUSY while an agent
+ * runs, NOT_FOUND, STORE_CORRUPT (the backup fails its audit; nothing was changed). */
 enum error wallet_restore(const char *from, const char *directory, char *why, size_t why_bytes) MUST_USE;
 /* The logical dump of a closed ledger: JSON lines, one per account, then one per transfer in order, one per open
  * job, then the sums. */
