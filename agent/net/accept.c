@@ -7,6 +7,7 @@
 #include "net/listener.h"
 
 #include "base/check.h"
+#include "base/descriptors.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -234,17 +235,15 @@ static bool member_is_full(const struct member *member)
 void member_pause_expired(struct timer *timer)
 {
     struct member *member = list_entry(timer, struct member, pause);
-    if (member_is_full(member))
+    if (member_is_full(member) || descriptors_are_short(DESCRIPTOR_PROGRAM))
         timer_arm(member->loop, timer, LISTENER_PAUSE_MS);
     else
         member_watch(member);
 }
 
-static void member_accept_failed(struct member *member, int error)
+static void member_exhausted(struct member *member)
 {
     struct listener *listener = member->listener;
-    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM)
-        return; /* another loop was faster, or the program has gone again */
     if (!atomic_exchange(&listener->fds_are_exhausted, true))
         listener->handler.fds_exhausted(listener->handler.context);
     member_pause(member);
@@ -267,12 +266,14 @@ void member_ready(struct watch *watch, uint32_t events)
     struct sockaddr_in remote = {0};
     socklen_t length = sizeof remote;
     int fd = accept4(listener->fd, (struct sockaddr *)&remote, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) {
-        member_accept_failed(member, errno);
-        return;
-    }
-    atomic_store(&listener->fds_are_exhausted, false);
-    accept_place(member, fd, &remote);
+    if (fd < 0 && errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+        return; /* another loop was faster, or the program has gone again */
+    if (fd < 0 || descriptor_is_kept(fd, DESCRIPTOR_PROGRAM))
+        member_exhausted(member);
+    else
+        atomic_store(&listener->fds_are_exhausted, false);
+    if (fd >= 0)
+        accept_place(member, fd, &remote);
 }
 
 bool listener_established(struct connection *connection)
@@ -303,7 +304,7 @@ void listener_released(struct connection *connection)
         handler->released(handler->context, connection->owner);
     atomic_fetch_sub(&member->connection_count, 1);
     atomic_fetch_sub(member->listener->connection_count, 1);
-    if (member->pause.heap_index && !member_is_full(member)) {
+    if (member->pause.heap_index && !member_is_full(member) && !atomic_load(&member->listener->fds_are_exhausted)) {
         timer_disarm(member->loop, &member->pause);
         member_watch(member);
     }

@@ -8,6 +8,7 @@
 #include "net/listener.h"
 
 #include "base/check.h"
+#include "base/descriptors.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -188,7 +189,7 @@ static int splice_connect(const struct splice *splice)
     int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    bool ok = splice_prepare(fd);
+    bool ok = !descriptor_is_kept(fd, DESCRIPTOR_PROVIDER) && splice_prepare(fd);
     if (ok)
         ok = (is_v4 ? connect(fd, (const struct sockaddr *)&v4, sizeof v4)
                     : connect(fd, (const struct sockaddr *)to, sizeof *to)) == 0 ||

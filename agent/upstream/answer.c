@@ -8,9 +8,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 curl_socket_t request_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -23,6 +25,12 @@ curl_socket_t request_open_socket(void *context, curlsocktype purpose, struct cu
         return CURL_SOCKET_BAD;
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    if (descriptor_is_kept(fd, DESCRIPTOR_PROVIDER)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
     sockets_add(transfer->upstream, fd);
     return fd;
 }

@@ -36,6 +36,45 @@ case "$status $arrived" in
 *) not_ok "a dropped keep-alive connection: the POST arrives once" "status $status, $arrived requests arrived" ;;
 esac
 
+answer=$(ask 'half closed [[tokens=40]] [[fault=half_close]] [[cut=5]]' ',"stream":true' -N --max-time 20 2>/dev/null)
+has "a provider that closes its half: an error event" "$answer" '"error"'
+settled
+is "partial, too" "$(last_event '["basis"]')" partial
+cat >"$T/half.py" <<'P'
+import os, socket, ssl
+body = b'{"model":"gpt-5.4-mini-mini","messages":[{"role":"user","content":"[[tokens=5]] half"}]}'
+context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+plain = socket.create_connection(("api.openai.com", 443), 20)
+wire = context.wrap_socket(plain, server_hostname="api.openai.com")
+wire.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\nauthorization: Bearer " + os.environ["OPENAI_API_KEY"].encode()
+             + b"\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+socket.socket(fileno=os.dup(wire.fileno())).shutdown(socket.SHUT_WR)
+print(wire.recv(100).split(b"\r\n")[0].decode())
+P
+is "a program that closes its half has its answer" "$(governed /usr/bin/python3 "$T/half.py" 2>&1)" "HTTP/1.1 200 OK"
+settled
+
+# Nobody vouches for the provider, or its name leads nowhere: no byte of the request leaves, now and at the next try.
+failing() { # WHAT, PART OF THE EVENT'S ERROR
+    "$TOLLGATE" stop >/dev/null && agent
+    paid=$(money | cut -d' ' -f3)
+    is "$1: 502" "$(ask again '' -o "$T/answer" -w '%{http_code}')" 502
+    settled
+    is "$1: the event says so" "$(last_event '["error"]')" "$2"
+    is "$1: no byte was sent, the hold went back" "$(last_event '["attempts"][0]["bytes_sent"]') $(money | cut -d' ' -f2,3)" "False 0 $paid"
+    is "$1: nor at another try" "$(ask again '' -o "$T/answer" -w '%{http_code}')" 502
+}
+cp "$T/providers.yaml" "$T/providers.good"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out "$T/other-ca.pem" -subj /CN=another -days 2 2>/dev/null
+arrived=$(standin /_bill | json 'len(d)')
+sed -i "s|ca_file: .*|ca_file: $T/other-ca.pem|" "$T/providers.yaml"
+failing "another authority" upstream_tls
+sed "s|https://127.0.0.1:|https://no-such-name.invalid:|" "$T/providers.good" >"$T/providers.yaml"
+failing "a name that is none" upstream_resolve
+is "the provider saw nothing of it" "$(standin /_bill | json 'len(d)')" "$arrived"
+cp "$T/providers.good" "$T/providers.yaml"
+"$TOLLGATE" stop >/dev/null && agent
+
 kill "$PROVIDER_PID" && wait "$PROVIDER_PID" 2>/dev/null
 PROVIDER_PID=
 answer=$(ask 'nobody there' '' -w '\n%{http_code}')

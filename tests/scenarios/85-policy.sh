@@ -47,6 +47,16 @@ check "a good reload is taken" "$TOLLGATE" reload
 openai "$(openai_body)" >/dev/null
 is "and drives the next call" "$(last_event '["group"]')" renamed
 
+# The price list likewise.
+"$TOLLGATE" stop >/dev/null
+cp "$ROOT/policies/prices.yaml" "$T/prices.yaml"
+agent --prices "$T/prices.yaml"
+sed '0,/input: [0-9.]*/s//input: cheap/' "$ROOT/policies/prices.yaml" >"$T/prices.yaml"
+"$TOLLGATE" reload >"$T/out" 2>&1
+check "a bad price list is refused ($?)" grep -q 'prices.yaml:[0-9]*:[0-9]*: error' "$T/out"
+price=$(openai "$(openai_body)" >/dev/null; last_event '["charge"]')
+check "the old prices stay in force" python3 -c "import sys; sys.exit(not float('$price') > 0)"
+
 cp "$T/bad.dev.yaml" "$T/policy-config.dev.yaml"
 "$TOLLGATE" stop >/dev/null
 "$TOLLGATE" start --policy "$T/bad.dev.yaml" >"$T/out" 2>&1
