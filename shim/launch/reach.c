@@ -6,7 +6,8 @@
  *
  *   begin ── at once, or when the socket says so ──▶ refused, unreachable: the program's errno; connected: announced
  *     ├─ a program that does not want to wait, after REACH_HOLD_MS ──▶ announced, still connecting
- *     └─ interrupted, or its own time is over ──▶ parked: what it had begun is there when the call comes again
+ *     └─ interrupted, or its own time is over ──▶ announced, still connecting, and the call is left; ours is parked for
+ *        a while, for a call that comes again
  */
 #include "shim/launch/supervise.h"
 
@@ -24,6 +25,7 @@
 /* So long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
  * interrupted call may take to come again. */
 enum { REACH_HOLD_MS = 50, REACH_ASK_MS = 50, REACH_PARK_MS = 2000 };
+enum { REACH_PARKED_MAX = 32 };
 /* The kernel's own: it calls the handler, and then EINTR or the call again (signal(7), SA_RESTART). */
 enum { REACH_ERESTARTSYS = 512 };
 /* UNFIT: no socket of ours can stand for the program's, or the program's cannot come to the agent. */
@@ -166,28 +168,24 @@ static bool reach_is_interrupted(pid_t thread)
 
 /* ---- the call ---- */
 
-/* Our connection of an interrupted call to the same address; -1: there is none. */
-static int reach_unpark(struct serve *serve, const struct pending *pending)
+static size_t reach_count(const struct serve *serve, enum pending_state state)
 {
-    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++) {
-        struct pending *parked = &serve->pendings[i];
-        if (parked->state != PENDING_PARKED || parked->cookie != pending->cookie ||
-            parked->destination.port != pending->destination.port ||
-            memcmp(parked->destination.original, pending->destination.original, 16) != 0)
-            continue;
-        int upstream = parked->upstream;
-        parked->upstream = -1;
-        serve_finish(serve, i);
-        return upstream;
-    }
-    return -1;
+    size_t count = 0;
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++)
+        count += serve->pendings[i].state == state;
+    return count;
 }
 
-/* The call ends for now; what it has begun is kept, as the kernel keeps a connect that was interrupted. */
-static void reach_park(struct serve *serve, int index, int error)
+/* Ours is kept for a while: a handler that restarts the call (SA_RESTART), or a program that asks once more, waits for
+ * the truth as it would have done. */
+void reach_park(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
-    serve_send(serve, index, error, 0);
+    if (pending->upstream < 0 || reach_count(serve, PENDING_PARKED) >= REACH_PARKED_MAX) {
+        serve_answer(serve, index, pending->leave_error, 0);
+        return;
+    }
+    serve_send(serve, index, pending->leave_error, 0);
     close(pending->fd);
     pending->fd = -1;
     pending->state = PENDING_PARKED;
@@ -195,38 +193,84 @@ static void reach_park(struct serve *serve, int index, int error)
     memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);
 }
 
+/* The program leaves the call, not the connection: poll, or another connect, will ask what has come of it. So its
+ * socket goes to the agent, with ours that is still under way. */
+static void reach_leave(struct serve *serve, int index, int error)
+{
+    struct pending *pending = &serve->pendings[index];
+    pending->leave_error = error;
+    if (pending->is_handed)
+        reach_park(serve, index);
+    else
+        serve_begin_announcing(serve, index);
+}
+
+static void reach_wait(struct pending *pending)
+{
+    long long now = launch_now_ms();
+    pending->state = PENDING_REACHING;
+    pending->deadline_ms = now + (pending->is_blocking ? reach_patience_ms(pending->fd) : REACH_HOLD_MS);
+    pending->look_ms = now + REACH_ASK_MS;
+}
+
+bool reach_resume(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    for (int i = 0; i < SUPERVISE_NOTICES_MAX; i++) {
+        struct pending *parked = &serve->pendings[i];
+        if (parked->state != PENDING_PARKED || parked->cookie != pending->cookie)
+            continue;
+        pending->upstream = parked->upstream;
+        parked->upstream = -1;
+        serve_finish(serve, i);
+        pending->is_handed = true;
+        reach_wait(pending);
+        return true;
+    }
+    return false;
+}
+
 void reach_begin(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
-    long long now = launch_now_ms();
     if (announce_find(&serve->announce) == ANNOUNCE_NOBODY) {
         serve_go_on(serve, index);
         return;
     }
-    pending->upstream = reach_unpark(serve, pending);
-    int error = pending->upstream >= 0 ? EINPROGRESS : reach_start(pending);
-    if (error == EINPROGRESS) {
-        pending->state = PENDING_REACHING;
-        pending->deadline_ms = now + (pending->is_blocking ? reach_patience_ms(pending->fd) : REACH_HOLD_MS);
-        pending->look_ms = now + REACH_ASK_MS;
-    } else if (error == REACH_UNFIT) {
+    int error = reach_start(pending);
+    if (error == EINPROGRESS)
+        reach_wait(pending);
+    else if (error == REACH_UNFIT)
         serve_go_on(serve, index);
-    } else if (error != 0) {
+    else if (error != 0)
         serve_answer(serve, index, error, 0);
-    } else {
+    else
         serve_begin_announcing(serve, index);
-    }
+}
+
+/* The agent has a handed socket, too, and may have asked first: then its error is gone. */
+static int reach_find_error(int upstream)
+{
+    int error = socket_option(upstream, SOL_SOCKET, SO_ERROR);
+    return error == 0 && socket_tcp_state(upstream) == TCP_CLOSE ? ECONNREFUSED : error;
 }
 
 void reach_end(struct serve *serve, int index)
 {
-    int error = socket_option(serve->pendings[index].upstream, SOL_SOCKET, SO_ERROR);
-    if (error != 0)
-        serve_answer(serve, index, error, 0);
-    else if (serve_is_waiting(serve, index))
-        serve_begin_announcing(serve, index);
-    else
+    struct pending *pending = &serve->pendings[index];
+    int error = reach_find_error(pending->upstream);
+    if (!serve_is_waiting(serve, index)) {
         serve_finish(serve, index);
+    } else if (error != 0) {
+        if (pending->is_handed)
+            socket_forget(pending->fd);
+        serve_answer(serve, index, error, 0);
+    } else if (pending->is_handed) {
+        pending->is_second_hand = true;
+        serve_repeat(serve, index);
+    } else {
+        serve_begin_announcing(serve, index);
+    }
 }
 
 void reach_check(struct serve *serve, int index, long long now_ms)
@@ -238,10 +282,10 @@ void reach_check(struct serve *serve, int index, long long now_ms)
     pending->look_ms = now_ms + REACH_ASK_MS;
     if (!serve_is_waiting(serve, index))
         serve_finish(serve, index);
-    else if (is_late && !pending->is_blocking)
+    else if (is_late && !pending->is_blocking && !pending->is_handed)
         serve_begin_announcing(serve, index);
     else if (is_late)
-        reach_park(serve, index, EINPROGRESS);
+        reach_leave(serve, index, pending->is_blocking ? EINPROGRESS : EALREADY);
     else if (reach_is_interrupted((pid_t)serve->shared->notices[index].call.pid))
-        reach_park(serve, index, REACH_ERESTARTSYS);
+        reach_leave(serve, index, REACH_ERESTARTSYS);
 }

@@ -131,6 +131,11 @@ static void serve_connect(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
     bool is_again = pending->state == PENDING_CONNECTING;
+    if (pending->leave_error != 0) {
+        socket_begin(pending);
+        reach_park(serve, index);
+        return;
+    }
     int error = socket_dial(pending);
     if (pending->is_blocking && (error == EINPROGRESS || error == EALREADY)) {
         if (!is_again)
@@ -217,7 +222,7 @@ void serve_begin_announcing(struct serve *serve, int index)
 /* ---- a call's socket ---- */
 
 /* Connected already, or on the way: whatever address is named, the kernel's answer is the same. */
-static void serve_repeat(struct serve *serve, int index)
+void serve_repeat(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
     pending->agent = (struct sockaddr_in){.sin_family = AF_INET,
@@ -265,7 +270,8 @@ static void serve_judge_socket(struct serve *serve, int index)
     } else if (socket_option(fd, SOL_SOCKET, SO_DOMAIN) != pending->destination.family) {
         serve_go_on(serve, index);
     } else if (state != TCP_CLOSE) {
-        serve_repeat(serve, index);
+        if (!reach_resume(serve, index))
+            serve_repeat(serve, index);
     } else if (kind == DESTINATION_ANY) {
         reach_begin(serve, index);
     } else {

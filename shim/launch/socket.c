@@ -101,14 +101,24 @@ bool socket_can_be_mapped(int fd)
            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
 }
 
-static int socket_connect(int fd, sa_family_t family, const struct sockaddr_in *agent)
+union socket_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* The agent's, in the socket's family. */
+static socklen_t socket_find_agent(const struct pending *pending, union socket_address *ret_address)
 {
-    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = agent->sin_port};
-    if (family == AF_INET)
-        return connect(fd, (const struct sockaddr *)agent, sizeof *agent) == 0 ? 0 : errno;
-    memset(mapped.sin6_addr.s6_addr + 10, 0xff, 2);
-    memcpy(mapped.sin6_addr.s6_addr + 12, &agent->sin_addr, 4);
-    return connect(fd, (const struct sockaddr *)&mapped, sizeof mapped) == 0 ? 0 : errno;
+    const struct sockaddr_in *agent = &pending->agent;
+    if (pending->destination.family == AF_INET) {
+        ret_address->v4 = *agent;
+        return sizeof ret_address->v4;
+    }
+    ret_address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = agent->sin_port};
+    memset(ret_address->v6.sin6_addr.s6_addr + 10, 0xff, 2);
+    memcpy(ret_address->v6.sin6_addr.s6_addr + 12, &agent->sin_addr, 4);
+    return sizeof ret_address->v6;
 }
 
 /*
@@ -123,8 +133,27 @@ int socket_dial(const struct pending *pending)
         getsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, &size);
         setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
     }
-    int error = socket_connect(pending->fd, pending->destination.family, &pending->agent);
+    union socket_address agent;
+    socklen_t length = socket_find_agent(pending, &agent);
+    int error = connect(pending->fd, &agent.any, length) == 0 ? 0 : errno;
     if (pending->is_blocking)
         setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
     return error;
+}
+
+/* connect has no flag that says so, a send that opens has (tcp(7), MSG_FASTOPEN). Nothing is sent. */
+int socket_begin(const struct pending *pending)
+{
+    union socket_address agent;
+    socklen_t length = socket_find_agent(pending, &agent);
+    if (sendto(pending->fd, "", 0, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &agent.any, length) >= 0)
+        return 0;
+    return errno == EOPNOTSUPP ? socket_dial(pending) : errno; /* net.ipv4.tcp_fastopen is off */
+}
+
+void socket_forget(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (connect(fd, &nobody, sizeof nobody) == 0)
+        socket_option(fd, SOL_SOCKET, SO_ERROR); /* that it was cut off is our doing */
 }

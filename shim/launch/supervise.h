@@ -95,7 +95,7 @@ size_t announce_drop(struct announce *announce, int ret_askers[SUPERVISE_NOTICES
 enum pending_state {
     PENDING_NONE,
     PENDING_REACHING,   /* our own connection to the original address is under way */
-    PENDING_PARKED,     /* so it is, for a call that was interrupted and may come again */
+    PENDING_PARKED,     /* so it is, the agent has it, too, and the program left a call that may come again */
     PENDING_WAITING,    /* to be announced */
     PENDING_ANNOUNCED,  /* the agent's answer is to come */
     PENDING_CONNECTING, /* the program's socket to the agent */
@@ -107,6 +107,8 @@ struct pending {
     uint64_t cookie; /* of the program's */
     pid_t pid;       /* the program */
     bool is_second_hand, is_blocking;
+    bool is_handed;   /* REACHING again: the program's socket is with the agent already */
+    int leave_error;  /* the program leaves the call with it once its socket is with the agent; 0: it waits */
     unsigned hangups; /* of agents that had not answered */
     struct destination destination;
     struct sockaddr_in agent;
@@ -141,6 +143,10 @@ int socket_tcp_state(int fd);
 bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
 /* Connects it to pending->agent. 0 or an errno; of a blocking socket EINPROGRESS and EALREADY mean: ask again. */
 int socket_dial(const struct pending *pending);
+/* Begins to, without waiting, also on a blocking socket: its next connect waits, and says what has come of it. */
+int socket_begin(const struct pending *pending);
+/* As before its first connect, but for what it is bound to. */
+void socket_forget(int fd);
 
 /* For reach.c. Nothing is done to a program before it was found waiting; an answer to one that is gone goes nowhere by
  * itself. */
@@ -151,10 +157,15 @@ void serve_send(struct serve *serve, int index, int error, uint32_t flags);
 void serve_answer(struct serve *serve, int index, int error, uint32_t flags); /* sends, and finishes */
 void serve_go_on(struct serve *serve, int index);                             /* … in the kernel */
 void serve_begin_announcing(struct serve *serve, int index);
+void serve_repeat(struct serve *serve, int index); /* one that is with the agent */
 
 /* ---- reach.c: our own connection to where the program wants to go ---- */
 
 void reach_begin(struct serve *serve, int index);
+/* The call was left, and comes again: false, nothing is known of it (any more). */
+bool reach_resume(struct serve *serve, int index);
+/* The program's socket is with the agent, or on the way: leaves the call with leave_error. */
+void reach_park(struct serve *serve, int index);
 /* The socket of one that is REACHING has something to say; or time has passed. */
 void reach_end(struct serve *serve, int index);
 void reach_check(struct serve *serve, int index, long long now_ms);

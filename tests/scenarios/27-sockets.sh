@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Sockets of supervised programs that do not go as they usually do, with the agent itself behind the supervisor: calls that
+# are left, shut or many at once; splices that nobody holds any more; ways that do not lead to the agent.
+here=$(cd "$(dirname "$0")" && pwd)
+# A network of our own, where addresses are silent, late or somebody else's as the play wants it.
+if [ -z "${OWN_NETWORK:-}" ]; then
+    unshare -n true 2>/dev/null || { echo "skip sockets: no network namespace here"; exit 77; }
+    OWN_NETWORK=1 exec unshare -n bash "$here/27-sockets.sh" "$@"
+fi
+. "$here/lib.sh"
+play "sockets of supervised programs"
+KEEPER=198.51.100.7 SLOW=198.51.100.8 SILENT=198.51.100.65 PROVIDER=203.0.113.9
+LATE=(198.51.100.{20..27})
+PLACES=60
+servers=()
+end_servers() { kill "${servers[@]}" 2>/dev/null; }
+ON_END=end_servers
+ip link set lo up
+for address in $KEEPER $SLOW "${LATE[@]}"; do ip addr add "$address/32" dev lo; done
+ip link add silent0 type veth peer name silent1 && ip link set silent0 up && ip link set silent1 up &&
+    ip route add $SILENT/32 dev silent0 && ip neigh add $SILENT lladdr 02:00:00:00:00:01 dev silent0 nud permanent || exit 1
+serve() { # NAME COMMAND…: until it says ready
+    local name=$1
+    shift
+    "$@" >"$T/$name.out" 2>"$T/$name.err" &
+    servers+=($!)
+    wait_for 20 grep -q ready "$T/$name.out" || die "$name: $(cat "$T/$name.err")"
+}
+serve keeper python3 "$here/27-sockets.py" $KEEPER $SLOW
+serve late python3 "$ROOT/tests/clients/other_servers.py" 127.0.0.1 "$(IFS=,; echo "${LATE[*]}")" "$T/late"
+gcc -D_GNU_SOURCE -O1 -static -pthread -o "$T/sockets" "$ROOT/tests/clients/sockets.c" || exit 1
+provider
+policy <<P
+$(sed '/^cache:/,/^[^ ]/s/enabled: true/enabled: false/' "$ROOT/policies/policy-config.dev.yaml")
+capture: {addresses: ["$PROVIDER"], refresh_seconds: 0}
+limits: {connections_per_uid_max: $PLACES}
+P
+agent
+supervised() { timeout 60 "$TOLLGATE" run -- "$T/sockets" "$@" 2>&1; }
+# late N ORDER: the address that answers half a second from now, as ORDER says.
+late() { echo "$2" >"$T/late.${LATE[$1]}"; }
+
+check_left() {
+    late 0 accept
+    is "a signal ends the call, not the connection: poll waits for its outcome" "$(supervised signal "${LATE[0]}")" \
+        "Interrupted system call, poll 1 out, error 0, then other ${LATE[0]}"
+    late 1 accept
+    is "nor does a timeout of the socket" "$(supervised timeout "${LATE[1]}")" \
+        "Operation now in progress, poll 1 out, error 0, then other ${LATE[1]}"
+    late 2 refuse
+    has "one that is refused then ends so" "$(supervised signal "${LATE[2]}")" "Connection reset by peer"
+    late 3 accept
+    is "the same call again is told the outcome" "$(supervised again "${LATE[3]}" 0)" \
+        "Operation now in progress, again connected, once more Transport endpoint is already connected"
+    late 4 refuse
+    is "also a bad one, and then the socket is free" "$(supervised again "${LATE[4]}" 0)" \
+        "Operation now in progress, again Connection refused, once more Connection refused"
+    late 5 accept
+    is "the same call after a long while" "$(supervised again "${LATE[5]}" 3)" \
+        "Operation now in progress, again connected, once more Transport endpoint is already connected"
+}
+
+for part in ${PARTS:-left}; do "check_$part"; done
+stop_agent
+done_playing
