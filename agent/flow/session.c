@@ -294,6 +294,14 @@ static void flow_passed_on(void *context, struct connection *connection, const s
         services->passed_on(services->context, &peer, original, server_name);
 }
 
+static bool flow_is_held(void *context, struct connection *connection)
+{
+    (void)context;
+    const struct connection_peer *ends = connection_peer(connection);
+    struct identity_peer peer;
+    return identity_find_peer(&ends->remote, &ends->local, &peer) != ERROR_PEER_UNKNOWN;
+}
+
 static bool flow_established(void *context, struct connection *connection, const char *name)
 {
     struct flow_worker *worker = find_worker(context, connection_loop(connection));
@@ -335,6 +343,7 @@ struct listener_handler flow_listener_handler(struct flow_workers *workers)
     return (struct listener_handler){.accepted = flow_accepted,
                                      .redirected = flow_redirected,
                                      .passed_on = flow_passed_on,
+                                     .is_held = flow_is_held,
                                      .established = flow_established,
                                      .released = flow_released,
                                      .failed = flow_failed,

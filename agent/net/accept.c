@@ -295,6 +295,12 @@ void listener_passed_on(struct connection *connection, const struct sockaddr_in6
         handler->passed_on(handler->context, connection, original, server_name);
 }
 
+bool listener_is_held(struct connection *connection)
+{
+    const struct listener_handler *handler = &connection->member->listener->handler;
+    return !handler->is_held || handler->is_held(handler->context, connection);
+}
+
 /* A place has become free: no need to wait for the timer. */
 void listener_released(struct connection *connection)
 {

@@ -132,6 +132,10 @@ static void connection_expired(struct timer *timer)
         peek_expired(connection);
         return;
     }
+    if (connection->state == CONNECTION_SPLICED) {
+        splice_expired(connection->splice);
+        return;
+    }
     if (connection->state == CONNECTION_HANDSHAKE)
         listener_failed(connection, "timeout");
     connection_close(connection, connection->state == CONNECTION_FINISHING);

@@ -27,7 +27,8 @@ enum connection_state {
     CONNECTION_OPEN,
     CONNECTION_FINISHING, /* writing what is queued, then close_notify; timer: FINISH_MS */
     CONNECTION_LINGERING, /* our side is shut; what still comes is thrown away, so that no RST hurts our last bytes */
-    CONNECTION_SPLICED,   /* passed on to where the program wanted to go; its watches are the splice's, see splice.c */
+    CONNECTION_SPLICED,   /* passed on to where the program wanted to go; its watches are the splice's; timer: who holds
+                             the program's end? see splice.c */
     CONNECTION_CLOSED,
 };
 
@@ -159,6 +160,7 @@ bool splice_is_started(const struct splice *splice);
 const struct sockaddr_in6 *splice_original(const struct splice *splice);
 /* Passes bytes on, started or not; the program's socket may be watched by nobody else. */
 void splice_take(struct splice *splice);
+void splice_expired(struct splice *splice);
 /* Lets go of both sockets and closes the original one. */
 void splice_close(struct splice *splice, bool abort);
 void splice_free(struct splice *splice); /* closed, or never started; NULL is fine */
@@ -171,6 +173,7 @@ void listener_secure(struct connection *connection, const char *name);
 bool listener_established(struct connection *connection);
 void listener_failed(struct connection *connection, const char *why);
 void listener_passed_on(struct connection *connection, const struct sockaddr_in6 *original, const char *server_name);
+bool listener_is_held(struct connection *connection);
 void listener_released(struct connection *connection);
 
 #endif

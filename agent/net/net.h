@@ -147,6 +147,9 @@ struct listener_handler {
      * flight named, lower case; "": nothing that could be read. May be NULL. */
     void (*passed_on)(void *context, struct connection *connection, const struct sockaddr_in6 *original,
                       const char *server_name);
+    /* Does any process still hold the other end of a connection that is passed on, and whose end has come? May be NULL:
+     * always. */
+    bool (*is_held)(void *context, struct connection *connection);
     /* The TLS handshake is complete (or there is none): set the handler here. False: close. */
     bool (*established)(void *context, struct connection *connection, const char *name);
     /* For the log only: why a handshake failed ("tls alert unknown ca", "timeout"). */

@@ -4,6 +4,11 @@
  * in both directions, unread. What one side does not take is kept, one read at most, and the other side is left alone
  * until it is gone: that is the back-pressure. Runs on the connection's loop and lives as long as both ends do. A
  * socket that was handed to us is called already, and its flags are not ours alone: no call relies on O_NONBLOCK.
+ *
+ * A program that has closed looks like one that has closed its half: FIN is all that comes. Without us the server would
+ * hear a reset when it sends on; one that is silent would keep us, and the program's user's place, for as long as it
+ * likes. So the kernel is asked whether anybody still holds the program's end, from its FIN on, and while the server
+ * has not answered yet. Who holds it may wait for as long as he likes: it is his place.
  */
 #include "net/listener.h"
 
@@ -19,6 +24,8 @@
 
 /* Reads of one side before the others have their turn. */
 enum { READS_PER_TURN = 4 };
+/* Pauses between looks at who holds the program's end: doubled from the first to the last. */
+enum { LOOK_FIRST_MS = 10, LOOK_LAST_MS = 1000 };
 
 struct splice_side {
     struct watch watch;
@@ -37,6 +44,7 @@ struct splice {
     bool is_started, is_connecting; /* started without a descriptor: nobody answers */
     bool is_taken;                  /* the program's side is ours, no longer peek.c's */
     bool is_handed;                 /* the server's socket is the supervisor's, who may still hold it */
+    unsigned look_ms;               /* the pause before the next look; 0: there was none */
     struct splice_side program, server;
 };
 
@@ -166,16 +174,48 @@ static void splice_pass_end(struct splice_side *side)
     (void)ignored;
 }
 
+/* Nobody will read an answer, nor is anything left that the server should get. */
+static bool splice_is_abandoned(const struct splice *splice)
+{
+    char byte;
+    bool has_bytes = splice->is_connecting && recv(splice->program.watch.fd, &byte, sizeof byte,
+                                                   MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof byte;
+    return !has_bytes && !listener_is_held(splice->connection);
+}
+
+static void splice_look_again(struct splice *splice)
+{
+    unsigned next_ms = splice->look_ms ? 2 * splice->look_ms : LOOK_FIRST_MS;
+    splice->look_ms = next_ms < LOOK_LAST_MS ? next_ms : LOOK_LAST_MS;
+    timer_arm(splice->connection->loop, &splice->connection->timer, splice->look_ms);
+}
+
+void splice_expired(struct splice *splice)
+{
+    if (!splice->is_connecting && !splice->program.is_ended)
+        return;
+    if (splice_is_abandoned(splice))
+        connection_close(splice->connection, false);
+    else
+        splice_look_again(splice);
+}
+
 static void splice_go_on(struct splice *splice)
 {
+    bool has_just_ended = splice->program.is_ended && !splice->server.is_shut;
     splice_pass_end(&splice->program);
     splice_pass_end(&splice->server);
-    if (splice->program.is_shut && splice->server.is_shut) {
+    bool is_over = splice->program.is_shut && splice->server.is_shut;
+    if (is_over || (has_just_ended && splice_is_abandoned(splice))) {
         connection_close(splice->connection, false);
         return;
     }
     splice_watch(&splice->program, splice_wanted_events(&splice->program));
     splice_watch(&splice->server, splice_wanted_events(&splice->server));
+    if (has_just_ended) {
+        splice->look_ms = 0;
+        splice_look_again(splice);
+    }
 }
 
 /* ---- the server's side ---- */
@@ -241,13 +281,19 @@ void splice_take(struct splice *splice)
         splice_fail(splice);
     else if (!splice->is_connecting)
         splice_go_on(splice);
+    if (splice->is_taken && splice->is_connecting)
+        splice_look_again(splice);
 }
 
 static bool splice_is_connected(const struct splice *splice)
 {
     int error = 0;
     socklen_t length = sizeof error;
-    return getsockopt(splice->server.watch.fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+    struct sockaddr_in6 peer;
+    socklen_t peer_length = sizeof peer;
+    /* A supervisor that has it, too, may have asked first: then its error is gone. */
+    return getsockopt(splice->server.watch.fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0 &&
+           getpeername(splice->server.watch.fd, (struct sockaddr *)&peer, &peer_length) == 0;
 }
 
 /* The server's side, as long as peek.c has the program's. */

@@ -19,9 +19,9 @@ def keep(peer):
     try:
         while peer.recv(1000):
             pass
-        print("end", flush=True)
+        sys.stdout.write("end\n")
     except OSError:
-        print("reset", flush=True)
+        sys.stdout.write("reset\n")
 
 
 def send_slowly(peer):
@@ -39,5 +39,6 @@ for address, stay in zip(sys.argv[1:], (keep, send_slowly)):
     server.bind((address, 443))
     server.listen(1000)
     threading.Thread(target=greet, args=(server, stay), daemon=True).start()
-print("ready", flush=True)
+sys.stdout.reconfigure(line_buffering=True)
+print("ready")
 time.sleep(600)

@@ -61,6 +61,19 @@ check_left() {
         "Operation now in progress, again connected, once more Transport endpoint is already connected"
 }
 
-for part in ${PARTS:-left}; do "check_$part"; done
+# A server that keeps its connections for ever keeps no places of a user whose programs have gone.
+ends_are() { [ "$(grep -c . "$T/keeper.out")" = "$1" ]; }
+check_orphans() {
+    local before
+    before=$(grep -c . "$T/keeper.out")
+    is "opened and closed, more than there are places" "$(supervised many $KEEPER $((PLACES * 3)) close)" "greeted $((PLACES * 3))"
+    is "half-closed, and gone" "$(supervised many $KEEPER $((PLACES - 10)) shut)" "greeted $((PLACES - 10))"
+    wait_for 10 ends_are $((before + PLACES * 4 - 10))
+    is "the server has heard of every end" "$(($(grep -c . "$T/keeper.out") - before))" $((PLACES * 4 - 10))
+    is "and the places are free again" "$(supervised many $KEEPER $((PLACES - 10)) keep)" "greeted $((PLACES - 10))"
+    is "half-closed, and held: the server sends on" "$(supervised half $SLOW)" "connected, other $SLOW, 48 bytes more"
+}
+
+for part in ${PARTS:-left orphans}; do "check_$part"; done
 stop_agent
 done_playing

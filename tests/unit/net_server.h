@@ -42,6 +42,7 @@ struct server {
     unsigned loop_count;
     const struct connection_handler *behaviour;
     bool refuse, wait;
+    atomic_bool is_abandoned;     /* nobody holds the other end of what is passed on */
     struct sockaddr_in6 original; /* of redirected connections; family 0: unknown */
     atomic_int upstream;          /* handed over for the next of them; -1: none */
     atomic_uint accepted, opened, closed, failed, fds_exhausted, ended, full, writable, served[2];
@@ -130,6 +131,13 @@ static inline bool server_accepted(void *context, struct connection *connection,
     return !server.refuse;
 }
 
+static inline bool server_is_held(void *context, struct connection *connection)
+{
+    (void)context;
+    (void)connection;
+    return !atomic_load(&server.is_abandoned);
+}
+
 static inline bool server_redirected(void *context, struct connection *connection, struct sockaddr_in6 *ret_original,
                                      int *ret_upstream_fd)
 {
@@ -179,6 +187,7 @@ static inline void *server_run(void *loop)
 
 static const struct listener_handler server_handler = {.accepted = server_accepted,
                                                        .redirected = server_redirected,
+                                                       .is_held = server_is_held,
                                                        .established = server_established,
                                                        .failed = server_failed,
                                                        .fds_exhausted = server_fds_exhausted};

@@ -710,6 +710,43 @@ TEST(unknown_originals_and_our_own_are_closed)
     stop();
 }
 
+/* Of a program that has gone, its server, which is silent, keeps nothing. */
+TEST(whom_nobody_holds_any_more_is_let_go)
+{
+    start(PATIENT_MS);
+    int fd = client_socket(STAND_IN);
+    send_text(fd, "the last words");
+    int original = take();
+    atomic_store(&server.is_abandoned, true);
+    close(fd);
+    expect_text(original, "the last words");
+    expect_end(original);
+    WAIT_FOR(listener_connection_count(server.listener) == 0);
+    close(original);
+    stop();
+}
+
+/* The end says that there is an end, not of what: whoever holds it may be answered later, and may go later. */
+TEST(a_half_that_is_held_is_passed_on_until_it_is_not)
+{
+    start(PATIENT_MS);
+    int fd = client_socket(STAND_IN);
+    send_text(fd, "a question");
+    int original = take();
+    shutdown(fd, SHUT_WR);
+    expect_text(original, "a question");
+    expect_end(original);
+    poll(NULL, 0, 100); /* some looks */
+    send_text(original, "an answer");
+    expect_text(fd, "an answer");
+    EXPECT_INTEGER(listener_connection_count(server.listener), 1);
+    atomic_store(&server.is_abandoned, true);
+    WAIT_FOR(listener_connection_count(server.listener) == 0);
+    close(fd);
+    close(original);
+    stop();
+}
+
 TEST(a_refused_peer_is_not_passed_on)
 {
     start(PATIENT_MS);
