@@ -25,7 +25,10 @@
 /* So long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
  * interrupted call may take to come again. */
 enum { REACH_HOLD_MS = 50, REACH_ASK_MS = 50, REACH_PARK_MS = 2000 };
-enum { REACH_PARKED_MAX = 32 };
+/* So many rows of `pendings` may wait for addresses that do not answer, or keep what was left: the others are for calls
+ * that the agent answers within moments. */
+enum { REACH_MAX = 192, REACH_PARKED_MAX = 32 };
+_Static_assert(REACH_MAX + REACH_PARKED_MAX < SUPERVISE_NOTICES_MAX, "rows are left for whoever has an agent's answer");
 /* The kernel's own: it calls the handler, and then EINTR or the call again (signal(7), SA_RESTART). */
 enum { REACH_ERESTARTSYS = 512 };
 /* UNFIT: no socket of ours can stand for the program's, or the program's cannot come to the agent. */
@@ -233,7 +236,7 @@ bool reach_resume(struct serve *serve, int index)
 void reach_begin(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
-    if (announce_find(&serve->announce) == ANNOUNCE_NOBODY) {
+    if (announce_find(&serve->announce) == ANNOUNCE_NOBODY || reach_count(serve, PENDING_REACHING) >= REACH_MAX) {
         serve_go_on(serve, index);
         return;
     }

@@ -12,7 +12,7 @@
  *              │               │              │  (no room: again, soon)
  *              │               │              └─ no agent: a provider's address ECONNREFUSED, any other goes on
  *              │               └─ refused, unreachable, timed out ──▶ that errno
- *              └─ no socket of ours can stand for it: goes on
+ *              └─ no socket of ours can stand for it, or too many wait already: goes on
  *
  * An address that nobody knows is called by a socket of ours first, so that the program hears of it what it would have
  * heard without us; the agent gets that socket, and passes the connection on to it or closes it. A program that does

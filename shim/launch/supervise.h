@@ -18,7 +18,8 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-/* Connects that wait for the agent or for the network at one time; further ones wait in the kernel. */
+/* Connects that wait for the agent or for the network at one time; further ones wait in the kernel: reach.c sees to it
+ * that it is not for long. */
 #define SUPERVISE_NOTICES_MAX 256
 #define SUPERVISE_POLL_MAX    (SUPERVISE_NOTICES_MAX + 4)
 

@@ -74,6 +74,11 @@ check_orphans() {
     is "half-closed, and held: the server sends on" "$(supervised half $SLOW)" "connected, other $SLOW, 48 bytes more"
 }
 
-for part in ${PARTS:-left orphans}; do "check_$part"; done
+check_crowd() {
+    is "300 wait for a silent address: others do not" "$(SECOND=$KEEPER supervised crowd $SILENT 300)" "connected, other $KEEPER"
+    has "and who is governed is" "$(SECOND=$PROVIDER supervised crowd $SILENT 300)" "connected, "
+}
+
+for part in ${PARTS:-left orphans crowd}; do "check_$part"; done
 stop_agent
 done_playing
