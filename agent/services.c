@@ -69,6 +69,22 @@ static bool may_call(void *context, const uint8_t original[16])
     return is_dev || redirects_has(agent->redirects, &address);
 }
 
+static bool has_place(void *context, uid_t uid, unsigned coming)
+{
+    struct settings *settings = agent_retain_settings(context);
+    bool has_place = flow_has_places(settings, uid, coming + 1);
+    config_release(settings);
+    return has_place;
+}
+
+static enum error open_announcements(const struct agent_options *options, struct agent *agent)
+{
+    const struct identity_redirects asked = {
+        .admits = admits, .may_call = may_call, .has_place = has_place, .context = agent};
+    return startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
+                                      &asked);
+}
+
 static void open_refresh(struct agent *agent)
 {
     const struct refresh_options options = {.resolver = agent->resolver,
@@ -176,8 +192,7 @@ enum error services_open(struct agent *agent)
     if (!error)
         error = startup_publish(options, agent->settings, &agent->map);
     if (!error)
-        error = startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
-                                           admits, may_call, agent);
+        error = open_announcements(options, agent);
     if (!error)
         open_refresh(agent);
     if (!error)

@@ -181,9 +181,7 @@ enum error startup_open_identity(const struct agent_options *options, const stru
 }
 
 enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
-                                      struct identity *identity, uint16_t port,
-                                      bool (*admits)(void *context, uid_t uid),
-                                      bool (*may_call)(void *context, const uint8_t original[16]), void *context)
+                                      struct identity *identity, uint16_t port, const struct identity_redirects *asked)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", options->runtime, TOLLGATE_FILE_REDIRECT);
@@ -194,9 +192,10 @@ enum error startup_open_announcements(const struct agent_options *options, const
                                                  .network_mask = 0xffff0000,
                                                  .port = STARTUP_GOVERNED_PORT,
                                                  .agent_port = port,
-                                                 .admits = admits,
-                                                 .may_call = may_call,
-                                                 .context = context};
+                                                 .admits = asked->admits,
+                                                 .may_call = asked->may_call,
+                                                 .has_place = asked->has_place,
+                                                 .context = asked->context};
     return identity_listen(identity, &redirects);
 }
 

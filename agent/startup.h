@@ -59,12 +59,10 @@ enum error startup_open_certificates(const struct agent_options *options, const 
                                      struct startup_names *names, struct certificates **ret_certificates) MUST_USE;
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
                                  struct identity **ret_identity) MUST_USE;
-/* Answers supervisors; `port` is the agent's. `admits` runs on a thread of identity. */
+/* Answers supervisors; `port` is the agent's. Of `asked` only the functions and their context count. */
 enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
                                       struct identity *identity, uint16_t port,
-                                      bool (*admits)(void *context, uid_t uid),
-                                      bool (*may_call)(void *context, const uint8_t original[16]),
-                                      void *context) MUST_USE;
+                                      const struct identity_redirects *asked) MUST_USE;
 /* map.c: the addresses of providers as the policy and the last run knew them. */
 struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings);
 /* map.c: opens the listener on the environment's port. */

@@ -110,6 +110,15 @@ static bool take_place(uid_t uid, unsigned places_max)
     return is_placed;
 }
 
+bool flow_has_places(const struct settings *settings, uid_t uid, unsigned more)
+{
+    pthread_mutex_lock(&users_lock);
+    const struct user *user = find_user(uid);
+    bool has_places = user && user->count + more <= settings->limits.connections_per_uid_max;
+    pthread_mutex_unlock(&users_lock);
+    return has_places;
+}
+
 bool admit_connection(struct flow_worker *worker, struct connection *connection)
 {
     struct identity_peer peer;

@@ -61,6 +61,8 @@ void flow_write_live(const struct flow_workers *workers, struct buffer *out);
 
 /* Whether programs of that user may use the agent. */
 bool flow_is_admitted(const struct settings *settings, uid_t uid);
+/* Would limits.connections_per_uid_max let that user have `more` connections? Any thread. */
+bool flow_has_places(const struct settings *settings, uid_t uid, unsigned more);
 
 /* Stops taking requests: idle connections close, open exchanges go on. `drained` runs on the worker's loop once none is
  * open. Call on the worker's loop (post a task). */

@@ -14,11 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* Further ones take the place of whoever was silent longest, of the same user first: it connects again when needed. */
 enum { ANNOUNCERS_MAX = 512, ANNOUNCERS_PER_UID_MAX = 128, NEWCOMERS_MAX = 64, PAUSE_MS = 100, TIDY_MS = 1000 };
+/* Of our descriptors, the part that is not for sockets of supervisors: 1/N. */
+enum { DESCRIPTORS_SPARED = 8 };
 
 struct announcer {
     int fd;
@@ -68,16 +71,34 @@ static uint32_t choose_address(const struct identity_redirects *options, const u
     return is_ours(options, original, &address) ? address : options->redirect_network + 1;
 }
 
-/* An errno; 0: what was brought, or that nothing was, is in order. Nobody is called who is in our own networks. */
+/* The kernel gives the lowest number that is free: a high one means that few are, and those are for the connections
+ * that were announced before, and for calls. */
+static bool is_scarce(int fd)
+{
+    struct rlimit files;
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)fd >= files.rlim_cur - files.rlim_cur / DESCRIPTORS_SPARED;
+}
+
+static bool has_room(const struct announcements *announcements, uid_t uid, int upstream)
+{
+    const struct identity_redirects *options = &announcements->options;
+    return upstream >= 0 && !is_scarce(upstream) &&
+           options->has_place(options->context, uid, identity_count_sockets(announcements->identity, uid));
+}
+
+/* An errno; 0: what was brought, or that nothing was, is in order; ENOBUFS: there is no room for it. Nobody is called
+ * who is in our own networks. */
 static int judge_socket(const struct announcements *announcements, const struct announcer *announcer,
                         const struct tollgate_redirect *redirect, int upstream)
 {
     const struct identity_redirects *options = &announcements->options;
     uint32_t address;
     bool is_own = is_ours(options, redirect->original, &address);
-    if (redirect->has_socket != (upstream >= 0))
+    if (upstream >= 0 && !redirect->has_socket)
         return EPROTO;
-    if (upstream < 0)
+    if (redirect->has_socket && !has_room(announcements, announcer->uid, upstream))
+        return ENOBUFS; /* also where the kernel had no descriptor for it */
+    if (!redirect->has_socket)
         return is_own || options->may_call(options->context, redirect->original) ? 0 : ECONNREFUSED;
     bool is_sound = !is_own && handed_is_sound(upstream, announcer->uid, redirect->original, redirect->port);
     return is_sound ? 0 : EPROTO;

@@ -65,12 +65,17 @@ static void remove_row(struct handed *handed, unsigned index)
     handed->rows[index] = handed->rows[--handed->count];
 }
 
+unsigned handed_count(const struct handed *handed, uid_t uid)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < handed->count; i++)
+        count += handed->rows[i].uid == uid;
+    return count;
+}
+
 bool handed_put(struct handed *handed, const struct handed_row *row)
 {
-    unsigned of_uid = 0;
-    for (unsigned i = 0; i < handed->count; i++)
-        of_uid += handed->rows[i].uid == row->uid;
-    if (of_uid >= HANDED_PER_UID_MAX || handed->count == HANDED_MAX)
+    if (handed_count(handed, row->uid) >= HANDED_PER_UID_MAX || handed->count == HANDED_MAX)
         return false;
     handed->rows[handed->count++] = *row;
     return true;

@@ -211,6 +211,14 @@ bool identity_put_announcement(struct identity *identity, const struct claim_row
     return is_put;
 }
 
+unsigned identity_count_sockets(struct identity *identity, uid_t uid)
+{
+    pthread_mutex_lock(&identity->lock);
+    unsigned count = handed_count(&identity->handed, uid);
+    pthread_mutex_unlock(&identity->lock);
+    return count;
+}
+
 bool identity_tidy_sockets(struct identity *identity)
 {
     pthread_mutex_lock(&identity->lock);

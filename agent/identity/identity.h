@@ -44,6 +44,8 @@ struct identity_redirects {
     bool (*admits)(void *context, uid_t uid);         /* on a thread of its own, as the next */
     /* May the agent itself call that address (IPv4 as ::ffff:a.b.c.d), for who brings no socket that leads there? */
     bool (*may_call)(void *context, const uint8_t original[16]);
+    /* May the user have one more connection, when so many are coming already? */
+    bool (*has_place)(void *context, uid_t uid, unsigned coming);
     void *context;
 };
 /* Starts the thread that answers; once. An announcement is acknowledged when a connection that follows will find it. */

@@ -80,6 +80,7 @@ bool handed_is_sound(int fd, uid_t uid, const uint8_t original[16], uint16_t por
 void handed_close(int fd); /* without waiting for anything */
 /* Takes row->fd. False: no room, it is still the caller's. Assumes that none is there for the same socket and uid. */
 bool handed_put(struct handed *handed, const struct handed_row *row);
+unsigned handed_count(const struct handed *handed, uid_t uid);
 int handed_take(struct handed *handed, uint64_t cookie, uid_t uid); /* the caller's from now on; -1: none is there */
 void handed_expire(struct handed *handed, int64_t now_ns);          /* closes what nobody came for */
 
@@ -87,6 +88,8 @@ void handed_expire(struct handed *handed, int64_t now_ns);          /* closes wh
 /* An announcement and its socket (-1: none), in place of an earlier one. False: there are too many that nobody took;
  * the socket is still the caller's. */
 bool identity_put_announcement(struct identity *identity, const struct claim_row *row, int upstream);
+/* Of that user's connections that are announced with a socket, those that have not come yet. */
+unsigned identity_count_sockets(struct identity *identity, uid_t uid);
 /* True while there are sockets that wait for their connections; closes those that have waited for too long. */
 bool identity_tidy_sockets(struct identity *identity);
 

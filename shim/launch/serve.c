@@ -10,6 +10,7 @@
  *        ├─ a provider's ───────────────────┐
  *        └─ any other ── reached by us ── announced ── acknowledged ── our connect ──▶ its result
  *              │               │              │  (no room: again, soon)
+ *              │               │              ├─ refused: a provider's address that errno, any other goes on
  *              │               │              └─ no agent: a provider's address ECONNREFUSED, any other goes on
  *              │               └─ refused, unreachable, timed out ──▶ that errno
  *              └─ no socket of ours can stand for it, or too many wait already: goes on
@@ -152,6 +153,10 @@ static void serve_connect(struct serve *serve, int index)
 static void serve_take_answer(struct serve *serve, int index, const struct tollgate_redirect_answer *answer)
 {
     struct pending *pending = &serve->pendings[index];
+    if (answer->refused != 0 && pending->destination.kind == DESTINATION_ANY) {
+        serve_go_on(serve, index); /* an agent that has no room is none */
+        return;
+    }
     if (answer->refused != 0) {
         serve_answer(serve, index, answer->refused < 4096 ? answer->refused : ECONNREFUSED, 0);
         return;

@@ -151,6 +151,10 @@ static void run_crowd(int count)
 {
     pthread_attr_t small;
     pthread_t thread;
+    if (getenv("DESCRIPTORS")) { /* of the supervisor, which is our parent */
+        struct rlimit few = {(rlim_t)atoi(getenv("DESCRIPTORS")), 4096};
+        prlimit(getppid(), RLIMIT_NOFILE, &few, NULL);
+    }
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 65536);
     for (int i = 0; i < count; i++)

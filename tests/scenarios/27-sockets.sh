@@ -79,6 +79,19 @@ check_crowd() {
     has "and who is governed is" "$(SECOND=$PROVIDER supervised crowd $SILENT 300)" "connected, "
 }
 
-for part in ${PARTS:-left orphans crowd}; do "check_$part"; done
+# Where there is no room for them, connections to nobody's addresses go as without us.
+check_room() {
+    local pid
+    is "a supervisor without descriptors" "$(SECOND=$KEEPER DESCRIPTORS=20 supervised crowd $SILENT 20)" "connected, other $KEEPER"
+    is "is closed to a provider's address" "$(SECOND=$PROVIDER DESCRIPTORS=20 supervised crowd $SILENT 20)" \
+        "Connection refused, Transport endpoint is not connected"
+    is "more than the user has places" "$(supervised many $KEEPER $((PLACES * 2)) keep)" "greeted $((PLACES * 2))"
+    pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+    prlimit --pid "$pid" --nofile=$(($(find "/proc/$pid/fd" | wc -l) + 40)):
+    is "more than the agent has descriptors" "$(supervised many $KEEPER $((PLACES - 5)) keep)" "greeted $((PLACES - 5))"
+    prlimit --pid "$pid" --nofile=1024:
+}
+
+for part in ${PARTS:-left orphans crowd room}; do "check_$part"; done
 stop_agent
 done_playing

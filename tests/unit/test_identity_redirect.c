@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,14 @@ static bool may_call(void *context, const uint8_t original[16])
     return !prod || memcmp(&known, original, sizeof known) == 0;
 }
 
+static unsigned places = 100000;
+
+static bool has_place(void *context, uid_t uid, unsigned coming)
+{
+    (void)context;
+    return uid == geteuid() && coming < places;
+}
+
 static void open_all(void)
 {
     snprintf(hello_path, sizeof hello_path, "/tmp/test-redirect-%d.hello", (int)getpid());
@@ -50,7 +59,8 @@ static void open_all(void)
                                                .port = 443,
                                                .agent_port = AGENT_PORT,
                                                .admits = admits,
-                                               .may_call = may_call};
+                                               .may_call = may_call,
+                                               .has_place = has_place};
     check(identity_open(hello_path, 0600, &identity) == ERROR_OK);
     check(identity_listen(identity, &options) == ERROR_OK);
 }
@@ -248,7 +258,7 @@ TEST(what_is_refused)
     WRONG(magic = 1, EPROTO);
     WRONG(version = 9, EPROTO);
     WRONG(size = 9, EPROTO);
-    WRONG(has_socket = 1, EPROTO); /* none is there */
+    WRONG(has_socket = 1, ENOBUFS); /* none has come */
     WRONG(has_socket = 2, EPROTO);
     WRONG(cookie = 0, EPROTO);
     WRONG(pid = 0, EPROTO);
@@ -310,9 +320,9 @@ static uint16_t hand_over(int fd, const struct tollgate_redirect *redirect, cons
     }
     struct tollgate_redirect_answer answer = {0};
     EXPECT_INTEGER(sendmsg(fd, &header, MSG_NOSIGNAL), sizeof *redirect);
+    EXPECT_INTEGER(recv(fd, &answer, sizeof answer, 0), sizeof answer);
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
-    EXPECT_INTEGER(recv(fd, &answer, sizeof answer, 0), sizeof answer);
     return answer.refused;
 }
 
@@ -396,7 +406,7 @@ TEST(what_is_handed_over_is_looked_at)
     HAND(stranger, EPROTO);
     two[0] = call_server(AF_INET, 0x7f000058);
     two[1] = call_server(AF_INET, 0x7f000058);
-    expect_no_socket(fd, &wrong, NULL, 0, EPROTO);
+    expect_no_socket(fd, &wrong, NULL, 0, ENOBUFS);
     wrong.has_socket = 0;
     HAND(call_server(AF_INET, 0x7f000058), EPROTO);
     expect_no_socket(fd, &wrong, NULL, 0, ECONNREFUSED); /* prod calls nobody unknown by itself */
@@ -405,7 +415,7 @@ TEST(what_is_handed_over_is_looked_at)
     HAND(call_server(AF_INET, 0x7f4d0001), EPROTO);       /* ourselves */
     EXPECT_INTEGER(hand_over(fd, &to_server, two, 2), 0); /* the kernel throws the second away */
     EXPECT_INTEGER(count_fds(), before + 1);
-    EXPECT_INTEGER(hand_over(fd, &to_server, NULL, 0), EPROTO);
+    EXPECT_INTEGER(hand_over(fd, &to_server, NULL, 0), ENOBUFS);
     prod = false;
     wrong = to_server;
     wrong.has_socket = 0;
@@ -436,6 +446,39 @@ TEST(sockets_that_nobody_takes_are_bounded)
     close_all();
     EXPECT(count_fds() < before, "all are closed with the rest");
     close(server_fd);
+}
+
+/* Who could not be served is told so before he comes. */
+TEST(a_socket_without_room_is_not_taken)
+{
+    struct rlimit files;
+    if (geteuid() != 0) {
+        puts("skipped: needs root");
+        return;
+    }
+    open_all();
+    start_server();
+    getrlimit(RLIMIT_NOFILE, &files);
+    int fd = dial_and_be_heard(), socket_fd = call_server(AF_INET, 0x7f000058);
+    to_server.cookie = COOKIE;
+    places = 1;
+    EXPECT_INTEGER(hand_over(fd, &to_server, &socket_fd, 1), 0);
+    socket_fd = call_server(AF_INET, 0x7f000058);
+    to_server.cookie = COOKIE + 1;
+    EXPECT_INTEGER(hand_over(fd, &to_server, &socket_fd, 1), ENOBUFS);
+    places = 100000;
+    for (int spare = 1; spare < 3; spare++) { /* no descriptor for it; one, but no other */
+        socket_fd = call_server(AF_INET, 0x7f000058);
+        struct rlimit tight = {(rlim_t)(socket_fd + spare), files.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &tight);
+        EXPECT_INTEGER(hand_over(fd, &to_server, &socket_fd, 1), ENOBUFS);
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    socket_fd = call_server(AF_INET, 0x7f000058);
+    EXPECT_INTEGER(hand_over(fd, &to_server, &socket_fd, 1), 0);
+    close(fd);
+    close(server_fd);
+    close_all();
 }
 
 TEST(sockets_that_nobody_takes_are_closed_in_time)
