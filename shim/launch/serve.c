@@ -20,6 +20,9 @@
  * not want to wait is held for REACH_HOLD_MS, then its connect goes on while ours is still open: if that fails, its
  * connection is reset.
  *
+ * MPTCP sockets do not come to the agent: the kernel names the owner of a plain one alone. To a provider's address they
+ * are EPROTONOSUPPORT, what a kernel without MPTCP says of them.
+ *
  * A call for a provider's address is never let go on in the kernel, which would read the address again from memory that
  * the program's other threads may write. TCP Fast Open to governed ports is EOPNOTSUPP, what tcp(7) says of kernels
  * that have it switched off: a connect before a send that goes on would turn that into EISCONN.
@@ -102,13 +105,19 @@ void serve_go_on(struct serve *serve, int index)
     serve_answer(serve, index, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
-/* Nobody there to govern it: what certainly belongs to a provider is refused, the rest goes its way. */
-static void serve_without_agent(struct serve *serve, int index)
+/* It cannot be governed: what certainly belongs to a provider is refused, the rest goes its way. */
+static void serve_without_us(struct serve *serve, int index, int error)
 {
     if (serve->pendings[index].destination.kind == DESTINATION_ANY)
         serve_go_on(serve, index);
     else
-        serve_answer(serve, index, ECONNREFUSED, 0);
+        serve_answer(serve, index, error, 0);
+}
+
+/* Nobody there to govern it. */
+static void serve_without_agent(struct serve *serve, int index)
+{
+    serve_without_us(serve, index, ECONNREFUSED);
 }
 
 /* It was too slow, or hung up: it makes room so for others, and whoever waited in time may ask again. */
@@ -153,12 +162,8 @@ static void serve_connect(struct serve *serve, int index)
 static void serve_take_answer(struct serve *serve, int index, const struct tollgate_redirect_answer *answer)
 {
     struct pending *pending = &serve->pendings[index];
-    if (answer->refused != 0 && pending->destination.kind == DESTINATION_ANY) {
-        serve_go_on(serve, index); /* an agent that has no room is none */
-        return;
-    }
     if (answer->refused != 0) {
-        serve_answer(serve, index, answer->refused < 4096 ? answer->refused : ECONNREFUSED, 0);
+        serve_without_us(serve, index, answer->refused < 4096 ? answer->refused : ECONNREFUSED);
         return;
     }
     /* The acknowledgement may have come too late for this call. */
@@ -270,6 +275,8 @@ static void serve_judge_socket(struct serve *serve, int index)
             serve_go_on(serve, index);
     } else if (kind == DESTINATION_CLOSED) {
         serve_answer(serve, index, ECONNREFUSED, 0);
+    } else if (socket_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_MPTCP) {
+        serve_without_us(serve, index, EPROTONOSUPPORT);
     } else if (call->data.nr != SYS_connect) {
         serve_answer(serve, index, EOPNOTSUPP, 0);
     } else if (socket_option(fd, SOL_SOCKET, SO_DOMAIN) != pending->destination.family) {

@@ -92,6 +92,13 @@ check_room() {
     prlimit --pid "$pid" --nofile=1024:
 }
 
-for part in ${PARTS:-left orphans crowd room}; do "check_$part"; done
+check_mptcp() {
+    [ "$(cat /proc/sys/net/mptcp/enabled 2>/dev/null)" = 1 ] || { skip "this kernel has no MPTCP"; return; }
+    is "MPTCP to nobody's address goes its way" "$(supervised mptcp $KEEPER)" "connected, other $KEEPER"
+    is "and to a provider's not" "$(supervised mptcp $PROVIDER)" "Protocol not supported, Transport endpoint is not connected"
+    is "nor to a governed name's" "$(supervised mptcp 127.77.0.1)" "Protocol not supported, Transport endpoint is not connected"
+}
+
+for part in ${PARTS:-left orphans crowd room mptcp}; do "check_$part"; done
 stop_agent
 done_playing
