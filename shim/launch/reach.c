@@ -6,6 +6,7 @@
  *
  *   begin ── at once, or when the socket says so ──▶ refused, unreachable: the program's errno; connected: announced
  *     ├─ a program that does not want to wait, after REACH_HOLD_MS ──▶ announced, still connecting
+ *     ├─ shut by another thread: ECONNABORTED
  *     └─ interrupted, or its own time is over ──▶ announced, still connecting, and the call is left; ours is parked for
  *        a while, for a call that comes again
  */
@@ -145,28 +146,45 @@ static long long reach_patience_ms(int fd)
     return ms > 0 ? ms : REACH_FOREVER_MS;
 }
 
-/*
- * A thread that waits for us can be killed, but hears of no other signal before it has our answer. Of those that came
- * to the whole process the kernel gives the first thread its share, unless it blocks them; another thread's share
- * cannot be seen from here.
- */
-static bool reach_is_interrupted(pid_t thread)
+/* proc(5), /proc/PID/status */
+struct reach_status {
+    char state;
+    int process;
+    uint64_t own, shared, blocked, ignored; /* signals */
+};
+
+static struct reach_status reach_read_status(pid_t thread)
 {
     char path[40], line[160];
-    uint64_t own = 0, shared = 0, blocked = 0, ignored = 0;
-    int process = 0;
+    struct reach_status status = {0};
     snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file)) {
-        sscanf(line, "Tgid: %d", &process);
-        sscanf(line, "SigPnd: %" SCNx64, &own);
-        sscanf(line, "ShdPnd: %" SCNx64, &shared);
-        sscanf(line, "SigBlk: %" SCNx64, &blocked);
-        sscanf(line, "SigIgn: %" SCNx64, &ignored);
+        sscanf(line, "State: %c", &status.state);
+        sscanf(line, "Tgid: %d", &status.process);
+        sscanf(line, "SigPnd: %" SCNx64, &status.own);
+        sscanf(line, "ShdPnd: %" SCNx64, &status.shared);
+        sscanf(line, "SigBlk: %" SCNx64, &status.blocked);
+        sscanf(line, "SigIgn: %" SCNx64, &status.ignored);
     }
     if (file)
         fclose(file);
-    return ((own | (process == thread ? shared : 0)) & ~blocked & ~ignored) != 0;
+    return status;
+}
+
+/*
+ * A thread that waits for us can be killed, but hears of no other signal before it has our answer. Of those that came
+ * to the whole process the kernel gives the first thread its share, unless it blocks them; another thread's share
+ * cannot be seen from here. Nor can a stop of the whole process (^Z), which waits for every thread: but the first
+ * thread, whose signal that was, has stopped by then.
+ */
+static bool reach_is_interrupted(pid_t thread)
+{
+    const struct reach_status status = reach_read_status(thread);
+    bool is_first = status.process == thread;
+    if ((status.own | (is_first ? status.shared : 0)) & ~status.blocked & ~status.ignored)
+        return true;
+    return !is_first && reach_read_status(status.process).state == 'T';
 }
 
 /* ---- the call ---- */
@@ -276,6 +294,13 @@ void reach_end(struct serve *serve, int index)
     }
 }
 
+/* Another thread has shut the socket, which ends a connect that waits. */
+static void reach_abort(struct serve *serve, int index)
+{
+    socket_forget(serve->pendings[index].fd);
+    serve_answer(serve, index, ECONNABORTED, 0);
+}
+
 void reach_check(struct serve *serve, int index, long long now_ms)
 {
     struct pending *pending = &serve->pendings[index];
@@ -289,6 +314,8 @@ void reach_check(struct serve *serve, int index, long long now_ms)
         serve_begin_announcing(serve, index);
     else if (is_late)
         reach_leave(serve, index, pending->is_blocking ? EINPROGRESS : EALREADY);
+    else if (!pending->is_handed && socket_is_shut(pending->fd))
+        reach_abort(serve, index);
     else if (reach_is_interrupted((pid_t)serve->shared->notices[index].call.pid))
         reach_leave(serve, index, REACH_ERESTARTSYS);
 }

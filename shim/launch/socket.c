@@ -151,6 +151,12 @@ int socket_begin(const struct pending *pending)
     return errno == EOPNOTSUPP ? socket_dial(pending) : errno; /* net.ipv4.tcp_fastopen is off */
 }
 
+bool socket_is_shut(int fd)
+{
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
+    return poll(&end, 1, 0) == 1 && (end.revents & POLLRDHUP);
+}
+
 void socket_forget(int fd)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};

@@ -146,6 +146,7 @@ bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
 int socket_dial(const struct pending *pending);
 /* Begins to, without waiting, also on a blocking socket: its next connect waits, and says what has come of it. */
 int socket_begin(const struct pending *pending);
+bool socket_is_shut(int fd); /* for reading, by either side */
 /* As before its first connect, but for what it is bound to. */
 void socket_forget(int fd);
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Servers of port 443 that stay: 27-sockets.py KEEPER SLOW. Both greet with "other ADDRESS". The keeper never closes; the slow
-one, told the end, sends 16 bytes a second three times, and closes. Standard output has a line for each connection that ended."""
-import socket, sys, threading, time
+one, told the end, sends 16 bytes a second three times, and closes. Standard output has a line for each connection that ended.
+27-sockets.py stop COMMAND…: once it says ready, stops it as ^Z does, and lets it go on; says what its parent saw within 8 s."""
+import os, signal, socket, subprocess, sys, threading, time
 
 
 def greet(server, stay):
@@ -33,6 +34,30 @@ def send_slowly(peer):
     peer.close()
 
 
+def see(pid, flag):
+    """Did the child do so?"""
+    for _ in range(400):
+        seen, status = os.waitpid(pid, flag | os.WNOHANG)
+        if seen:
+            return os.WIFSTOPPED(status) if flag == os.WUNTRACED else os.WIFCONTINUED(status)
+        time.sleep(0.02)
+    return False
+
+
+def stop(command):
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=os.setpgrp)
+    child.stdout.readline()
+    os.killpg(child.pid, signal.SIGTSTP)
+    stopped = see(child.pid, os.WUNTRACED)
+    os.killpg(child.pid, signal.SIGCONT)
+    continued = see(child.pid, os.WCONTINUED)
+    os.killpg(child.pid, signal.SIGKILL)
+    print("stopped" if stopped else "not stopped", "continued" if continued else "not continued")
+
+
+if sys.argv[1] == "stop":
+    stop(sys.argv[2:])
+    sys.exit()
 for address, stay in zip(sys.argv[1:], (keep, send_slowly)):
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

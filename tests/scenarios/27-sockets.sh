@@ -99,6 +99,14 @@ check_mptcp() {
     is "nor to a governed name's" "$(supervised mptcp 127.77.0.1)" "Protocol not supported, Transport endpoint is not connected"
 }
 
-for part in ${PARTS:-left orphans crowd room mptcp}; do "check_$part"; done
+check_threads() {
+    is "shut by another thread: the call ends, and the socket is free" "$(SECOND=$KEEPER supervised shut $SILENT)" \
+        "Software caused connection abort, then connected"
+    # A job of its own, as a shell would have it; what waitpid tells is what the shell would see.
+    is "a stop does not wait for another thread's connect, and that goes on" "$(timeout 60 python3 "$here/27-sockets.py" stop "$TOLLGATE" run -- "$T/sockets" stopped $SILENT)" \
+        "stopped continued"
+}
+
+for part in ${PARTS:-left orphans crowd room mptcp threads}; do "check_$part"; done
 stop_agent
 done_playing
