@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of claims: a set-associative hash of fixed size, so that no number of datagrams can make it grow, and one
- * user's claims never replace another's answer for the same socket. Called by identity.c under its lock.
+ * The table of claims: for each user a set-associative hash of fixed size, so that no number of datagrams can make it
+ * grow, and one user's claims never take another's place. Called by identity.c under its lock.
  */
 #include "identity/internal.h"
 
+#include "base/check.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 static const int64_t claim_lifetime_ns = 30ll * 1000 * 1000 * 1000;
@@ -66,28 +69,78 @@ bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_red
     return true;
 }
 
-static struct claim_row *claims_set(struct claims *claims, uint64_t cookie)
+/* ---- users ---- */
+
+static struct claims_user *claims_find_user(struct claims *claims, uid_t uid)
+{
+    for (struct claims_user *user = claims->users; user < claims->users + CLAIMS_USERS_MAX; user++)
+        if (user->sets && user->uid == uid)
+            return user;
+    return NULL;
+}
+
+/* A place that is free, whose claims have all expired, or of who never proved that he may use us, in that order:
+ * anybody can send datagrams, and have many uids (subuid(5)). NULL: there is none. */
+static struct claims_user *claims_find_place(struct claims *claims, int64_t now_ns)
+{
+    struct claims_user *place = NULL;
+    for (struct claims_user *user = claims->users; user < claims->users + CLAIMS_USERS_MAX; user++) {
+        if (!user->sets || now_ns - user->put_ns >= claim_lifetime_ns)
+            return user;
+        if (!user->is_proven && (!place || user->put_ns < place->put_ns))
+            place = user;
+    }
+    return place;
+}
+
+static struct claims_user *claims_welcome(struct claims *claims, uid_t uid, int64_t now_ns)
+{
+    struct claims_user *user = claims_find_user(claims, uid);
+    if (!user) {
+        user = claims_find_place(claims, now_ns);
+        if (!user)
+            return NULL;
+        free(user->sets);
+        *user = (struct claims_user){.uid = uid, .sets = calloc(CLAIMS_SETS, sizeof *user->sets)};
+        check(user->sets != NULL);
+    }
+    user->put_ns = now_ns;
+    return user;
+}
+
+void claims_done(struct claims *claims)
+{
+    for (unsigned i = 0; i < CLAIMS_USERS_MAX; i++)
+        free(claims->users[i].sets);
+}
+
+/* ---- rows ---- */
+
+static struct claim_row *claims_set(const struct claims_user *user, uint64_t cookie)
 {
     /* Cookies count up: the multiplication spreads neighbours (Fibonacci hashing). */
-    return claims->rows[(cookie * 0x9e3779b97f4a7c15ull) >> 54];
+    return user->sets[(cookie * 0x9e3779b97f4a7c15ull) >> 54];
 }
 _Static_assert(CLAIMS_SETS == 1 << (64 - 54), "the shift of claims_set yields a set's number");
 
-static struct claim_row *claims_find(struct claims *claims, uint64_t cookie, uid_t uid)
+static struct claim_row *claims_find(const struct claims_user *user, uint64_t cookie)
 {
-    struct claim_row *set = claims_set(claims, cookie);
-    for (unsigned i = 0; i < CLAIMS_WAYS; i++)
-        if (set[i].cookie == cookie && set[i].uid == uid)
+    struct claim_row *set = user ? claims_set(user, cookie) : NULL;
+    for (unsigned i = 0; set && i < CLAIMS_WAYS; i++)
+        if (set[i].cookie == cookie)
             return &set[i];
     return NULL;
 }
 
 void claims_put(struct claims *claims, const struct claim_row *row)
 {
-    struct claim_row *place = claims_find(claims, row->cookie, row->uid);
+    const struct claims_user *user = claims_welcome(claims, row->uid, row->arrived_ns);
+    if (!user)
+        return;
+    struct claim_row *place = claims_find(user, row->cookie);
     if (!place) {
         /* Empty rows have arrived_ns 0: the oldest row is also the emptiest. */
-        place = claims_set(claims, row->cookie);
+        place = claims_set(user, row->cookie);
         for (struct claim_row *other = place + 1, *end = place + CLAIMS_WAYS; other < end; other++)
             if (other->arrived_ns < place->arrived_ns)
                 place = other;
@@ -95,7 +148,7 @@ void claims_put(struct claims *claims, const struct claim_row *row)
     struct claim_row before = *place;
     *place = *row;
     /* A hello may have waited in its queue while the announcement of the same socket overtook it. */
-    if (row->port == 0 && before.cookie == row->cookie && before.uid == row->uid) {
+    if (row->port == 0 && before.cookie == row->cookie) {
         place->port = before.port;
         place->has_socket = before.has_socket;
         memcpy(place->original, before.original, sizeof place->original);
@@ -109,7 +162,7 @@ static bool claim_is_living(const struct claim_row *row, int64_t now_ns)
 
 bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row)
 {
-    const struct claim_row *row = claims_find(claims, cookie, uid);
+    const struct claim_row *row = claims_find(claims_find_user(claims, uid), cookie);
     if (!row || row->port == 0 || !claim_is_living(row, now_ns))
         return false;
     *ret_row = *row;
@@ -118,9 +171,11 @@ bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int
 
 bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row)
 {
-    struct claim_row *row = claims_find(claims, cookie, uid);
+    struct claims_user *user = claims_find_user(claims, uid);
+    struct claim_row *row = claims_find(user, cookie);
     if (!row)
         return false;
+    user->is_proven = true;
     bool is_living = claim_is_living(row, now_ns);
     if (is_living)
         *ret_row = *row;

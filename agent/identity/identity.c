@@ -143,6 +143,7 @@ static void release(struct identity *identity)
     endpoint_close(&identity->endpoint);
     close(identity->stop_fd);
     mailbox_done(&identity->lookups);
+    claims_done(&identity->claims);
     pthread_mutex_destroy(&identity->lock);
     free(identity);
 }

@@ -38,11 +38,17 @@ struct claim_row {
     char executable[TOLLGATE_PATH_MAX], directory[TOLLGATE_PATH_MAX]; /* what it said of itself */
 };
 
-/* Rows lie in sets of four: a burst evicts the oldest row of its set, never more than that. */
-enum { CLAIMS_WAYS = 4, CLAIMS_SETS = 1024 };
+/* Rows lie in sets of four: a burst evicts the oldest row of its set, never more than that. Each user has a table of
+ * his own, so that it is his. */
+enum { CLAIMS_WAYS = 4, CLAIMS_SETS = 1024, CLAIMS_USERS_MAX = 32 };
 
 struct claims {
-    struct claim_row rows[CLAIMS_SETS][CLAIMS_WAYS];
+    struct claims_user {
+        uid_t uid;
+        int64_t put_ns;                        /* when he claimed something last */
+        bool is_proven;                        /* a connection took one: he may use this agent */
+        struct claim_row (*sets)[CLAIMS_WAYS]; /* NULL: nobody's */
+    } users[CLAIMS_USERS_MAX];
 };
 
 /* A group's or project's: with an end, no space, no control character. */
@@ -52,7 +58,9 @@ bool claims_has_valid_name(const char name[TOLLGATE_NAME_MAX]) MUST_USE;
 bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello *ret_hello);
 /* The same of an announcement; who sent it is still to be asked for. */
 bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_redirect *ret_redirect);
-/* A later claim of the same socket and uid replaces the earlier one; a hello leaves an announcement's destination. */
+void claims_done(struct claims *claims);
+/* A later claim of the same socket and uid replaces the earlier one; a hello leaves an announcement's destination.
+ * Without effect when there are too many users at once: nobody whose claims were ever taken makes room for another. */
 void claims_put(struct claims *claims, const struct claim_row *row);
 /* Copies the living announcement of that socket by that uid, and leaves it to claims_take. */
 bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row);

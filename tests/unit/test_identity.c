@@ -410,6 +410,31 @@ static void *send_burst(void *argument)
 }
 
 /* Every datagram that the kernel accepted is found, at once, whatever the drain thread is doing. */
+/* A flood of one user, or of many who were never let in, takes nothing from another. */
+TEST(claims_of_others_are_safe)
+{
+    static struct claims claims;
+    const int64_t second = 1000000000;
+    struct claim_row row = {.cookie = 1, .arrived_ns = 100 * second, .uid = 7}, out;
+    claims_put(&claims, &row);
+    EXPECT(claims_take(&claims, 1, 7, 100 * second, &out), "let in");
+    for (row.cookie = 2; row.cookie <= 101; row.cookie++)
+        claims_put(&claims, &row);
+    for (uint64_t i = 0; i < 4ull * CLAIMS_SETS * CLAIMS_WAYS; i++) {
+        row = (struct claim_row){.cookie = i + 1, .arrived_ns = 101 * second, .uid = 8};
+        claims_put(&claims, &row);
+        row.uid = (uid_t)(100 + i % 1000);
+        claims_put(&claims, &row);
+    }
+    for (uint64_t cookie = 2; cookie <= 101; cookie++)
+        EXPECT(claims_take(&claims, cookie, 7, 102 * second, &out) && out.arrived_ns == 100 * second, "%llu",
+               (unsigned long long)cookie);
+    row = (struct claim_row){.cookie = 5, .arrived_ns = 102 * second, .uid = 9};
+    claims_put(&claims, &row);
+    EXPECT(claims_take(&claims, 5, 9, 102 * second, &out), "a newcomer finds a place");
+    claims_done(&claims);
+}
+
 TEST(claims_of_a_burst_are_all_found)
 {
     struct identity *identity = open_identity();
