@@ -19,10 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
-#endif
-
 /* So long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
  * interrupted call may take to come again. */
 enum { REACH_HOLD_MS = 50, REACH_ASK_MS = 50, REACH_PARK_MS = 2000 };
@@ -49,13 +45,6 @@ union reach_address {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
-
-static uint64_t reach_network(int fd)
-{
-    uint64_t cookie = 0;
-    socklen_t size = sizeof cookie;
-    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
 
 static bool reach_copy_options(int from, int to)
 {
@@ -111,7 +100,7 @@ static bool reach_is_fit(const struct pending *pending)
     bool is_mapped = IN6_IS_ADDR_V4MAPPED(&original);
     if (pending->destination.family == AF_INET6 &&
         ((is_mapped && socket_option(pending->fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0) ||
-         !socket_can_be_mapped(pending->fd)))
+         !socket_can_be_mapped(socket_to_connect(pending))))
         return false;
     return socket_option(pending->fd, SOL_SOCKET, SO_BINDTOIFINDEX) <= 0;
 }
@@ -126,7 +115,7 @@ static int reach_start(struct pending *pending)
     if (fd < 0)
         return REACH_UNFIT;
     int error = REACH_UNFIT;
-    if (reach_network(fd) == reach_network(pending->fd) && reach_copy_options(pending->fd, fd) &&
+    if (socket_network(fd) == socket_network(pending->fd) && reach_copy_options(pending->fd, fd) &&
         reach_bind(pending->fd, fd))
         error = reach_connect(fd, &pending->destination);
     if (error == 0 || error == EINPROGRESS)
@@ -202,13 +191,19 @@ static size_t reach_count(const struct serve *serve, enum pending_state state)
 void reach_park(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
-    if (pending->upstream < 0 || reach_count(serve, PENDING_PARKED) >= REACH_PARKED_MAX) {
+    int error = standin_put(serve->listener, &serve->shared->notices[index].call, pending);
+    if (error != 0)
+        pending->leave_error = error;
+    if (error != 0 || pending->upstream < 0 || reach_count(serve, PENDING_PARKED) >= REACH_PARKED_MAX) {
         serve_answer(serve, index, pending->leave_error, 0);
         return;
     }
     serve_send(serve, index, pending->leave_error, 0);
     close(pending->fd);
     pending->fd = -1;
+    if (pending->standin >= 0)
+        close(pending->standin);
+    pending->standin = -1;
     pending->state = PENDING_PARKED;
     pending->deadline_ms = launch_now_ms() + REACH_PARK_MS;
     memset(&serve->shared->notices[index], 0, sizeof serve->shared->notices[index]);

@@ -74,6 +74,8 @@ void serve_finish(struct serve *serve, int index)
     struct pending *pending = &serve->pendings[index];
     if (pending->fd >= 0)
         close(pending->fd);
+    if (pending->standin >= 0)
+        close(pending->standin);
     if (pending->upstream >= 0)
         close(pending->upstream);
     pending->state = PENDING_NONE;
@@ -156,6 +158,10 @@ static void serve_connect(struct serve *serve, int index)
     /* This very call was connected before, by us. */
     if (error == EISCONN && (is_again || pending->is_second_hand))
         error = 0;
+    if (error == 0 || error == EINPROGRESS) {
+        int put = standin_put(serve->listener, serve_call(serve, index), pending);
+        error = put != 0 ? put : error;
+    }
     serve_answer(serve, index, error, 0);
 }
 
@@ -171,7 +177,7 @@ static void serve_take_answer(struct serve *serve, int index, const struct tollg
         serve_finish(serve, index);
         return;
     }
-    bool is_reachable = pending->destination.family == AF_INET || socket_can_be_mapped(pending->fd);
+    bool is_reachable = pending->destination.family == AF_INET || socket_can_be_mapped(socket_to_connect(pending));
     if (answer->address >> 24 != 127 || !is_reachable) {
         serve_without_agent(serve, index);
         return;
@@ -284,6 +290,8 @@ static void serve_judge_socket(struct serve *serve, int index)
     } else if (state != TCP_CLOSE) {
         if (!reach_resume(serve, index))
             serve_repeat(serve, index);
+    } else if (!standin_make(pending)) {
+        serve_without_agent(serve, index);
     } else if (kind == DESTINATION_ANY) {
         reach_begin(serve, index);
     } else {
@@ -295,7 +303,8 @@ static void serve_call_at(struct serve *serve, int index, bool is_second_hand)
 {
     struct pending *pending = &serve->pendings[index];
     struct seccomp_notif *call = serve_call(serve, index);
-    *pending = (struct pending){.state = PENDING_ANNOUNCED, .fd = -1, .upstream = -1, .is_second_hand = is_second_hand};
+    *pending = (struct pending){
+        .state = PENDING_ANNOUNCED, .fd = -1, .standin = -1, .upstream = -1, .is_second_hand = is_second_hand};
     serve->pending_count++;
     bool is_read = destination_read(call, &pending->destination);
     if (is_read) {
@@ -358,8 +367,8 @@ size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
         if (pending->state != PENDING_CONNECTING && pending->state != PENDING_REACHING)
             continue;
         serve->polled[count - 2] = i;
-        fds[count++] = (struct pollfd){.fd = pending->state == PENDING_REACHING ? pending->upstream : pending->fd,
-                                       .events = POLLOUT};
+        int fd = pending->state == PENDING_REACHING ? pending->upstream : socket_to_connect(pending);
+        fds[count++] = (struct pollfd){.fd = fd, .events = POLLOUT};
     }
     return count;
 }

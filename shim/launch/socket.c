@@ -13,6 +13,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
+#endif
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL /* Linux 6.9 */
 #endif
@@ -43,8 +46,8 @@ static int socket_copy(int process, int number)
     return fd >= 0 ? fd : -error;
 }
 
-/* Is `fd` what the thread knows by this number? Its table of descriptors may be one of its own. */
-static bool socket_is_of(int fd, pid_t thread, int number)
+/* Its table of descriptors may be one of its own. */
+bool socket_is_of(int fd, pid_t thread, int number)
 {
     char path[60];
     struct stat ours, theirs;
@@ -101,6 +104,18 @@ bool socket_can_be_mapped(int fd)
            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
 }
 
+uint64_t socket_network(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+int socket_to_connect(const struct pending *pending)
+{
+    return pending->standin >= 0 ? pending->standin : pending->fd;
+}
+
 union socket_address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -129,15 +144,16 @@ int socket_dial(const struct pending *pending)
 {
     struct timeval own = {0, 0}, brief = {0, SOCKET_DIAL_US};
     socklen_t size = sizeof own;
+    int fd = socket_to_connect(pending);
     if (pending->is_blocking) {
-        getsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, &size);
-        setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
+        getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &own, &size);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
     }
     union socket_address agent;
     socklen_t length = socket_find_agent(pending, &agent);
-    int error = connect(pending->fd, &agent.any, length) == 0 ? 0 : errno;
+    int error = connect(fd, &agent.any, length) == 0 ? 0 : errno;
     if (pending->is_blocking)
-        setsockopt(pending->fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &own, sizeof own);
     return error;
 }
 
@@ -146,7 +162,7 @@ int socket_begin(const struct pending *pending)
 {
     union socket_address agent;
     socklen_t length = socket_find_agent(pending, &agent);
-    if (sendto(pending->fd, "", 0, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &agent.any, length) >= 0)
+    if (sendto(socket_to_connect(pending), "", 0, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &agent.any, length) >= 0)
         return 0;
     return errno == EOPNOTSUPP ? socket_dial(pending) : errno; /* net.ipv4.tcp_fastopen is off */
 }

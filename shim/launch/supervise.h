@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the supervisor share (supervise.c, front.c, link.c, serve.c, socket.c, reach.c, destination.c,
- * announce.c, filter.c); the rest of the launcher uses launch.h. supervise.c begins with how it all works.
+ * What the files of the supervisor share (supervise.c, front.c, link.c, serve.c, socket.c, standin.c, reach.c,
+ * destination.c, announce.c, filter.c); the rest of the launcher uses launch.h. supervise.c begins with how it all
+ * works.
  */
 #ifndef TOLLGATE_SUPERVISE_H
 #define TOLLGATE_SUPERVISE_H
@@ -104,8 +105,9 @@ enum pending_state {
 struct pending {
     enum pending_state state;
     int fd;          /* the program's own socket */
+    int standin;     /* what is connected in its place, and then put there; -1: itself */
     int upstream;    /* ours, to the original address; -1: none */
-    uint64_t cookie; /* of the program's */
+    uint64_t cookie; /* of what is connected to the agent */
     pid_t pid;       /* the program */
     bool is_second_hand, is_blocking;
     bool is_handed;   /* REACHING again: the program's socket is with the agent already */
@@ -141,7 +143,10 @@ int socket_option(int fd, int level, int name); /* -1: it has none */
 /* TCP_CLOSE: it is free. Else connected, connecting or listening: the kernel alone knows the answer, and where it leads
  * is settled. -1: no TCP socket. */
 int socket_tcp_state(int fd);
-bool socket_can_be_mapped(int fd); /* to IPv4; makes it so */
+bool socket_can_be_mapped(int fd);                   /* to IPv4; makes it so */
+uint64_t socket_network(int fd);                     /* the cookie of its network namespace; 0: unknown */
+bool socket_is_of(int fd, pid_t thread, int number); /* is it what the thread knows by that number? */
+int socket_to_connect(const struct pending *pending);
 /* Connects it to pending->agent. 0 or an errno; of a blocking socket EINPROGRESS and EALREADY mean: ask again. */
 int socket_dial(const struct pending *pending);
 /* Begins to, without waiting, also on a blocking socket: its next connect waits, and says what has come of it. */
@@ -149,6 +154,12 @@ int socket_begin(const struct pending *pending);
 bool socket_is_shut(int fd); /* for reading, by either side */
 /* As before its first connect, but for what it is bound to. */
 void socket_forget(int fd);
+
+/* ---- standin.c: instead of a socket that cannot come to the agent ---- */
+
+bool standin_make(struct pending *pending); /* where it is needed. False: it cannot be */
+/* Puts it in the place of the program's socket, before the answer. 0 or an errno; without a stand-in 0. */
+int standin_put(int listener, const struct seccomp_notif *call, const struct pending *pending);
 
 /* For reach.c. Nothing is done to a program before it was found waiting; an answer to one that is gone goes nowhere by
  * itself. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -217,14 +218,25 @@ static void run_half(int fd)
     printf("%d bytes more\n", got);
 }
 
-static void run_bound(int fd, const char *source)
+/* What the program had said of its socket is still true of it. */
+static void run_bound(int fd, const char *source, int is_later)
 {
     union address own;
-    socklen_t length = parse(source, 0, &own);
+    char peer[INET6_ADDRSTRLEN] = "nobody";
+    int on = 1, nodelay = 0;
+    socklen_t length = parse(source, 0, &own), size = sizeof nodelay;
     if (bind(fd, &own.any, length) != 0)
         exit(3);
-    printf("%s, ", connect_it(fd));
-    printf("%s\n", greeting(fd));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_NOATIME | (is_later ? O_NONBLOCK : 0));
+    printf("%s", connect_it(fd));
+    poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000);
+    if (getpeername(fd, &own.any, &(socklen_t){sizeof own}) == 0)
+        inet_ntop(AF_INET6, &own.v6.sin6_addr, peer, sizeof peer);
+    getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &size);
+    printf(" to %s, flags %o %d, nodelay %d, %s\n", peer, (unsigned)fcntl(fd, F_GETFL) & ~(unsigned)O_ACCMODE,
+           fcntl(fd, F_GETFD), nodelay, greeting(fd));
 }
 
 int main(int argc, char **argv)
@@ -250,7 +262,7 @@ int main(int argc, char **argv)
     else if (strcmp(what, "half") == 0)
         run_half(fd);
     else if (strcmp(what, "bound") == 0 && argc > 3)
-        run_bound(fd, argv[3]);
+        run_bound(fd, argv[3], argc > 4);
     else if (strcmp(what, "connect") == 0 || strcmp(what, "mptcp") == 0)
         printf("%s, ", connect_it(fd)), printf("%s\n", greeting(fd));
     else

@@ -11,6 +11,7 @@ fi
 . "$here/lib.sh"
 play "sockets of supervised programs"
 KEEPER=198.51.100.7 SLOW=198.51.100.8 SILENT=198.51.100.65 PROVIDER=203.0.113.9
+KEEPER6=2001:db8::7 QUIET6=2001:db8::8 SOURCE6=2001:db8::1
 LATE=(198.51.100.{20..27})
 PLACES=60
 servers=()
@@ -18,6 +19,7 @@ end_servers() { kill "${servers[@]}" 2>/dev/null; }
 ON_END=end_servers
 ip link set lo up
 for address in $KEEPER $SLOW "${LATE[@]}"; do ip addr add "$address/32" dev lo; done
+for address in $KEEPER6 $QUIET6 $SOURCE6; do ip -6 addr add "$address/128" dev lo nodad; done
 ip link add silent0 type veth peer name silent1 && ip link set silent0 up && ip link set silent1 up &&
     ip route add $SILENT/32 dev silent0 && ip neigh add $SILENT lladdr 02:00:00:00:00:01 dev silent0 nud permanent || exit 1
 serve() { # NAME COMMAND…: until it says ready
@@ -27,7 +29,7 @@ serve() { # NAME COMMAND…: until it says ready
     servers+=($!)
     wait_for 20 grep -q ready "$T/$name.out" || die "$name: $(cat "$T/$name.err")"
 }
-serve keeper python3 "$here/27-sockets.py" $KEEPER $SLOW
+serve keeper python3 "$here/27-sockets.py" $KEEPER $SLOW $KEEPER6 $QUIET6
 serve late python3 "$ROOT/tests/clients/other_servers.py" 127.0.0.1 "$(IFS=,; echo "${LATE[*]}")" "$T/late"
 gcc -D_GNU_SOURCE -O1 -static -pthread -o "$T/sockets" "$ROOT/tests/clients/sockets.c" || exit 1
 provider
@@ -107,6 +109,17 @@ check_threads() {
         "stopped continued"
 }
 
-for part in ${PARTS:-left orphans crowd room mptcp threads}; do "check_$part"; done
+check_bound() {
+    is "bound to an IPv6 source: comes to the agent all the same" "$(supervised bound $KEEPER6 $SOURCE6)" \
+        "connected to ::ffff:127.78.0.1, flags 1000000 1, nodelay 1, other $KEEPER6"
+    has "and the server sees that source" "$(cat "$T/keeper.out")" "from $SOURCE6"
+    is "so does one that does not wait" "$(supervised bound $KEEPER6 $SOURCE6 later)" \
+        "Operation now in progress to ::ffff:127.78.0.1, flags 1004000 1, nodelay 1, other $KEEPER6"
+    has "and refusals are told" "$(supervised bound 2001:db8::1 $SOURCE6)" "Connection refused"
+    has "so that a governed name is governed" "$(timeout 60 "$TOLLGATE" run --engine supervise -- python3 "$here/27-sockets.py" call $QUIET6 $SOURCE6 2>&1)" \
+        "HTTP/1.1 200"
+}
+
+for part in ${PARTS:-left orphans crowd room mptcp bound threads}; do "check_$part"; done
 stop_agent
 done_playing
