@@ -19,6 +19,7 @@ end_servers() { kill "${servers[@]}" 2>/dev/null; }
 ON_END=end_servers
 ip link set lo up
 for address in $KEEPER $SLOW "${LATE[@]}"; do ip addr add "$address/32" dev lo; done
+[ -e /proc/net/if_inet6 ] || { skip "no IPv6 here"; exit 77; }
 for address in $KEEPER6 $QUIET6 $SOURCE6; do ip -6 addr add "$address/128" dev lo nodad; done
 ip link add silent0 type veth peer name silent1 && ip link set silent0 up && ip link set silent1 up &&
     ip route add $SILENT/32 dev silent0 && ip neigh add $SILENT lladdr 02:00:00:00:00:01 dev silent0 nud permanent || exit 1
