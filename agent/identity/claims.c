@@ -100,9 +100,13 @@ static struct claims_user *claims_welcome(struct claims *claims, uid_t uid, int6
         user = claims_find_place(claims, now_ns);
         if (!user)
             return NULL;
-        free(user->sets);
-        *user = (struct claims_user){.uid = uid, .sets = calloc(CLAIMS_SETS, sizeof *user->sets)};
-        check(user->sets != NULL);
+        struct claim_row(*sets)[CLAIMS_WAYS] = user->sets;
+        if (sets)
+            memset(sets, 0, CLAIMS_SETS * sizeof *sets);
+        else
+            sets = calloc(CLAIMS_SETS, sizeof *sets); /* whose pages come as they are used */
+        check(sets != NULL);
+        *user = (struct claims_user){.uid = uid, .sets = sets};
     }
     user->put_ns = now_ns;
     return user;
