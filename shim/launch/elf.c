@@ -91,7 +91,8 @@ static void elf_judge(int fd, const char *head, size_t bytes, struct launch_prog
     const char *slash = strrchr(program->path, '/');
     /* The loader itself, run as a program, has no interpreter and honours LD_PRELOAD for what it loads. */
     bool is_loader = text_starts(slash ? slash + 1 : program->path, "ld-");
-    if (elf_is_go(&file))
+    program->is_go = elf_is_go(&file);
+    if (program->is_go)
         program->ungoverned = "a Go program";
     else if (!elf_find_segment(&file, PT_INTERP, NULL) && !is_loader)
         program->ungoverned = "static";

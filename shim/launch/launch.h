@@ -108,8 +108,9 @@ struct launch_program {
     int missing;            /* 0, or 126 / 127: it cannot be executed at all */
     const char *ungoverned; /* NULL, or why not: "static", "a Go program", "setuid", … */
     bool is_supervisable;   /* ungoverned, but the supervisor can */
-    bool has_asan;          /* links libasan first, which wants to be told about preloads */
-    const char *path;       /* what would be executed */
+    bool is_go;
+    bool has_asan;    /* links libasan first, which wants to be told about preloads */
+    const char *path; /* what would be executed */
 };
 struct launch_program elf_look(const char *name);
 

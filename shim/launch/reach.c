@@ -19,9 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* So long a program waits that did not want to; so often we ask whether a signal wants the others; so long an
- * interrupted call may take to come again. */
-enum { REACH_HOLD_MS = 50, REACH_ASK_MS = 50, REACH_PARK_MS = 2000 };
+/* So long a program waits that did not want to, and one of Go, whose other goroutines go on meanwhile: longer than the
+ * 300 ms after which it tries a name's other addresses (net.Dialer, FallbackDelay), since the first that looks
+ * connected wins; so often we ask whether a signal wants the others; so long an interrupted call may take to come
+ * again. */
+enum { REACH_HOLD_MS = 50, REACH_HOLD_GO_MS = 400, REACH_ASK_MS = 50, REACH_PARK_MS = 2000 };
 /* So many rows of `pendings` may wait for addresses that do not answer, or keep what was left: the others are for calls
  * that the agent answers within moments. */
 enum { REACH_MAX = 192, REACH_PARKED_MAX = 32 };
@@ -229,6 +231,26 @@ static void reach_wait(struct pending *pending)
     pending->look_ms = now + REACH_ASK_MS;
 }
 
+static bool reach_is_go(pid_t process)
+{
+    struct text_block *mark = text_mark();
+    bool is_go = elf_look(text_format("/proc/%d/exe", (int)process)).is_go;
+    text_release(mark);
+    return is_go;
+}
+
+/* A program that did not want to wait, and has waited. */
+static void reach_hurry(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    if (!pending->is_held && reach_is_go(pending->pid)) {
+        pending->is_held = true;
+        pending->deadline_ms += REACH_HOLD_GO_MS - REACH_HOLD_MS;
+    } else {
+        serve_begin_announcing(serve, index);
+    }
+}
+
 bool reach_resume(struct serve *serve, int index)
 {
     struct pending *pending = &serve->pendings[index];
@@ -306,7 +328,7 @@ void reach_check(struct serve *serve, int index, long long now_ms)
     if (!serve_is_waiting(serve, index))
         serve_finish(serve, index);
     else if (is_late && !pending->is_blocking && !pending->is_handed)
-        serve_begin_announcing(serve, index);
+        reach_hurry(serve, index);
     else if (is_late)
         reach_leave(serve, index, pending->is_blocking ? EINPROGRESS : EALREADY);
     else if (!pending->is_handed && socket_is_shut(pending->fd))

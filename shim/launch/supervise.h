@@ -110,6 +110,7 @@ struct pending {
     uint64_t cookie; /* of what is connected to the agent */
     pid_t pid;       /* the program */
     bool is_second_hand, is_blocking;
+    bool is_held;     /* longer than others, see reach.c */
     bool is_handed;   /* REACHING again: the program's socket is with the agent already */
     int leave_error;  /* the program leaves the call with it once its socket is with the agent; 0: it waits */
     unsigned hangups; /* of agents that had not answered */

@@ -43,7 +43,7 @@ become() { exec env -i PATH="$PATH" HOME="$DIR" "${FAMILY[@]}" "${ASAN[@]}" sh -
 PORT=$(free_port)
 PROVIDER=203.0.113.9 PROVIDER6=2001:db8::9 # documentation addresses: nobody is there
 OTHER=198.51.100.7 OTHER6=2001:db8::77     # a server, "other ADDRESS"
-REFUSED=198.51.100.8 REFUSED6=2001:db8::78 UNREACHABLE=198.51.100.9 SILENT=198.51.100.65
+REFUSED=198.51.100.8 REFUSED6=2001:db8::78 SILENT6=2001:db8:1::65 UNREACHABLE=198.51.100.9 SILENT=198.51.100.65
 LATE=198.51.100.10 LATE_TOO=198.51.100.11 LATE_REFUSED=198.51.100.12 LATE_LAST=198.51.100.13 # silent until they are told
 OTHERS=
 make_network() {
@@ -51,6 +51,7 @@ make_network() {
         ip addr add $LATE/32 dev lo && ip addr add $LATE_TOO/32 dev lo && ip addr add $LATE_LAST/32 dev lo && ip route add unreachable $UNREACHABLE && ip link add silent0 type veth peer name silent1 &&
         ip link set silent0 up && ip link set silent1 up && ip route add $SILENT/32 dev silent0 &&
         ip neigh add $SILENT lladdr 02:00:00:00:00:01 dev silent0 nud permanent || return
+    ip -6 addr add 2001:db8:1::1/64 dev silent0 nodad && ip -6 neigh add $SILENT6 lladdr 02:00:00:00:00:01 dev silent0 nud permanent
     ip -6 addr add $OTHER6/128 dev lo nodad && ip -6 addr add $REFUSED6/128 dev lo nodad
     python3 tests/clients/other_servers.py $OTHER,$OTHER6 $LATE,$LATE_TOO,$LATE_REFUSED,$LATE_LAST "$DIR/late" >"$DIR/others.out" 2>"$DIR/others.err" &
     OTHERS=$!
@@ -167,11 +168,14 @@ check_truth() {
     if unshare -m true 2>/dev/null && [ -x "$DIR/go" ]; then
         printf '%s two.test\n' $REFUSED $OTHER >"$DIR/hosts"
         printf '%s both.test\n' $REFUSED6 $OTHER >>"$DIR/hosts"
-        for program in two both; do
+        printf '%s eyes.test\n' $SILENT6 $OTHER >>"$DIR/hosts"
+        before=$(grep -c "^handed $OTHER 443 connected" "$DIR/agent.log")
+        for program in two both eyes; do
             is "go, $program.test: the first address refuses, the second is taken" "$(unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh \
                 "$DIR/hosts" env -i PATH="$PATH" "${FAMILY[@]}" "${ASAN[@]}" sh -c '"$0" connect "$1" 443; exit' "$DIR/go" $program.test 2>&1)" \
                 "connected: agent 127.78.0.1"
         done
+        is "and so each time, also when the first is silent" "$(($(grep -c "^handed $OTHER 443 connected" "$DIR/agent.log") - before))" 3
     else skip "fail-over in Go" "no private mount namespace here, or no go"; fi
 }
 
