@@ -47,7 +47,7 @@ LLHTTP_OBJ := $(LLHTTP_SRC:/usr/share/llhttp/%.c=$(BUILD)/llhttp/%.o)
 # What tests link besides their own files.
 AGENT_LIB := $(BUILD)/libagent.a
 
-AGENT_LIBS := -lcurl -lssl -lcrypto -lyaml -ljansson -lpcre2-8 -ldb-5.3 -lzstd -lm
+AGENT_LIBS := -lcurl -lssl -lcrypto -lyaml -ljansson -lpcre2-8 -ldb-5.3 -lzstd -lseccomp -lm
 CLI_LIBS := -ljansson
 PROVIDER_LIBS := -lssl -lcrypto -ljansson
 

@@ -5,15 +5,18 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "harden.h"
 #include "manager.h"
 #include "notify.h"
 #include "refresh.h"
 #include "resolver.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
@@ -35,6 +38,25 @@ static bool has_same_base_url(const struct settings *a, const struct settings *b
     return a->capture.base_urls == b->capture.base_urls && a->capture.base_url_port == b->capture.base_url_port;
 }
 
+/* What the process gave up at its start it cannot take back. */
+static enum error check_writable(const struct agent *agent, const struct settings *fresh, struct buffer *text)
+{
+    const char *directory = fresh->evidence.exports.directory;
+    if (fresh->agent.hardening != agent->settings->agent.hardening &&
+        !buffer_append(text, SLICE_LITERAL("agent.hardening changed: it takes effect when the agent restarts\n")))
+        return ERROR_NO_MEMORY;
+    if (!directory || harden_may_write(agent->harden, directory))
+        return ERROR_OK;
+    char line[PATH_MAX + 128];
+    int length =
+        snprintf(line, sizeof line,
+                 "evidence.exports.directory: the running agent may not write to %s (agent.hardening): restart "
+                 "it to use this directory\n",
+                 directory);
+    bool is_said = buffer_append(text, (struct slice){line, (size_t)length < sizeof line ? (size_t)length : 0});
+    return is_said ? ERROR_SETTINGS_INVALID : ERROR_NO_MEMORY;
+}
+
 static enum error reload_settings(struct agent *agent, struct buffer *text)
 {
     struct settings *fresh = NULL;
@@ -47,6 +69,8 @@ static enum error reload_settings(struct agent *agent, struct buffer *text)
     if (!error && !has_same_base_url(agent->settings, fresh) &&
         !buffer_append(text, SLICE_LITERAL("capture.base_urls changed: it takes effect when the agent restarts\n")))
         error = ERROR_NO_MEMORY;
+    if (!error)
+        error = check_writable(agent, fresh, text);
     if (error) {
         config_release(fresh);
         log_event(EVENT_SETTINGS_REFUSED, NULL, "%s", agent->options->policy_file);
@@ -147,12 +171,14 @@ static void serve_until_stopped(struct agent *agent)
     static const struct timespec minute = {60, 0};
     sigset_t signals;
     startup_block_signals(&signals);
-    while (!atomic_load(&agent->is_ledger_stopped)) {
+    while (!atomic_load(&agent->is_ledger_stopped) && !agent->is_signer_gone) {
         int number = sigtimedwait(&signals, NULL, &minute);
         if (number < 0 && errno == EAGAIN) {
             startup_save_ratelimit(agent->options, agent->ratelimit);
             if (is_clock_steady(agent))
                 trim_journal(agent);
+            if (!helper_is_alive(&agent->signer) || !certificates_can_sign(agent->certificates))
+                agent->is_signer_gone = true;
         }
         if (number < 0)
             continue;
@@ -206,8 +232,32 @@ static int run_services(struct agent *agent)
     agent->manager_watch = manager_watch_start(agent->loops);
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
+    if (agent->is_signer_gone)
+        log_event(EVENT_AGENT_FAILED, NULL, "the process that signs certificates is gone: the agent must start again");
     stop_services(agent);
+    if (agent->is_signer_gone)
+        return EX_SOFTWARE;
     return atomic_load(&agent->is_ledger_stopped) ? EX_IOERR : EX_OK;
+}
+
+/* In this order: the signer forks while there is one thread and no key of a CA, and the process gives up what it can
+ * before it opens a service. */
+static int run_guarded(struct agent *agent)
+{
+    const struct agent_options *options = agent->options;
+    if (!startup_open_signer(options, agent->settings, &agent->names, &agent->signer)) {
+        log_event(EVENT_AGENT_FAILED, NULL, "the process that signs certificates cannot be started");
+        startup_free_names(&agent->names);
+        config_release(agent->settings);
+        return EX_OSERR;
+    }
+    const struct harden_options hardening = {options->state, options->runtime, agent->settings};
+    agent->harden = harden_process(&hardening);
+    int code = run_services(agent);
+    services_close(agent);
+    helper_close(&agent->signer);
+    harden_free(agent->harden);
+    return code;
 }
 
 int agent_run(const struct agent_options *options)
@@ -225,8 +275,7 @@ int agent_run(const struct agent_options *options)
     startup_block_signals(&signals);
     int code = startup_prepare(options, &agent->settings);
     if (code == EX_OK) {
-        code = run_services(agent);
-        services_close(agent);
+        code = run_guarded(agent);
         log_event(EVENT_AGENT_STOPPED, NULL, "exit %d", code);
     }
     notify_close(agent->notify);

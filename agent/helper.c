@@ -66,7 +66,7 @@ static void forget_agent(const char *name, int fd)
         signal(ignored[i], SIG_IGN);
 }
 
-bool helper_open(struct helper *helper, const char *name, void (*run)(void))
+bool helper_open(struct helper *helper, const char *name, void (*run)(const void *context), const void *context)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -75,7 +75,7 @@ bool helper_open(struct helper *helper, const char *name, void (*run)(void))
     if (pid == 0) {
         forget_environment();
         forget_agent(name, ends[1]);
-        run();
+        run(context);
         _exit(0);
     }
     close(ends[1]);
@@ -90,6 +90,14 @@ bool helper_open(struct helper *helper, const char *name, void (*run)(void))
 void helper_close(struct helper *helper)
 {
     close(helper->fd);
-    while (waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
+    while (helper->pid > 0 && waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+/* 0 when it was waited for: helper_close must not wait for whoever has its number now. */
+bool helper_is_alive(struct helper *helper)
+{
+    if (helper->pid > 0 && waitpid(helper->pid, NULL, WNOHANG) == helper->pid)
+        helper->pid = 0;
+    return helper->pid > 0;
 }

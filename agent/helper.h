@@ -2,7 +2,7 @@
 /*
  * Processes that do for the agent what may hang or needs to know nothing of it: forked before it reads a secret, starts
  * a thread or locks itself down. Orders and answers pass over a pair of sockets that keeps the messages' bounds. The
- * alert commands' (notify.c) and the one that asks DNS (resolver.c).
+ * alert commands' (notify.c), the one that asks DNS (resolver.c), and the one that has the CA's keys (names.c).
  */
 #ifndef HELPER_H
 #define HELPER_H
@@ -20,7 +20,9 @@ struct helper {
 
 /* Forks: call it first of all. The child keeps nothing of the agent but the pair and an environment of a few harmless
  * names, is called `name`, outlives the signals that stop a service, and runs `run` to its end. */
-bool helper_open(struct helper *helper, const char *name, void (*run)(void));
+bool helper_open(struct helper *helper, const char *name, void (*run)(const void *context), const void *context);
+/* False once it has ended; the caller's own, of one thread. */
+bool helper_is_alive(struct helper *helper);
 /* Closes the pair and waits for the helper's end. */
 void helper_close(struct helper *helper);
 

@@ -6,10 +6,13 @@
 #include "startup.h"
 
 #include "base/check.h"
+#include "harden.h"
+#include "helper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAMES_MAX = 20000, NETWORK_MASK_BITS = 16 };
@@ -138,17 +141,50 @@ static enum error assign_addresses(const struct agent_options *options, const st
     return error;
 }
 
-enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
-                                     struct startup_names *names, struct certificates **ret_certificates)
-{
+/* ---- the signer ---- */
+
+struct signer_work {
     char directory[600];
+    const char *const *names;
+    size_t name_count;
+    bool is_hardened;
+};
+
+static void find_authority(const struct agent_options *options, char directory[600])
+{
+    snprintf(directory, 600, "%s/ca", options->state);
+}
+
+static void run_signer(const void *context)
+{
+    const struct signer_work *work = context;
+    (void)!mkdir(work->directory, 0700); /* before its place is all that may be written to */
+    if (work->is_hardened)
+        harden_helper(work->directory);
+    certificates_sign(HELPER_FD, work->directory, work->names, work->name_count);
+}
+
+bool startup_open_signer(const struct agent_options *options, const struct settings *settings,
+                         struct startup_names *names, struct helper *ret_signer)
+{
     names->names = collect_names(settings, &names->count);
     own_names(names);
+    struct signer_work work = {
+        .names = names->names, .name_count = names->count, .is_hardened = settings->agent.hardening};
+    find_authority(options, work.directory);
+    return helper_open(ret_signer, "tollgate-signer", run_signer, &work);
+}
+
+enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
+                                     const struct helper *signer, struct startup_names *names,
+                                     struct certificates **ret_certificates)
+{
+    char directory[600];
     enum error error = names->count > NAMES_MAX ? ERROR_SETTINGS_INVALID : assign_addresses(options, settings, names);
     if (error)
         return error;
-    snprintf(directory, sizeof directory, "%s/ca", options->state);
-    error = certificates_open(directory, names->names, names->count, ret_certificates);
+    find_authority(options, directory);
+    error = certificates_open(directory, signer->fd, ret_certificates);
     if (error)
         return error;
     return certificates_publish(*ret_certificates, options->runtime,

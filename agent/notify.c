@@ -19,7 +19,7 @@ struct notify {
 struct notify *notify_open(void)
 {
     struct notify *notify = calloc(1, sizeof *notify);
-    if (notify && helper_open(&notify->helper, "tollgate-alerts", notify_helper_run))
+    if (notify && helper_open(&notify->helper, "tollgate-alerts", notify_helper_run, NULL))
         return notify;
     free(notify);
     return NULL;

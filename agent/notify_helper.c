@@ -146,8 +146,9 @@ done:
         close(input);
 }
 
-void notify_helper_run(void)
+void notify_helper_run(const void *context)
 {
+    (void)context;
     static struct notify_order order;
     while (recv(HELPER_FD, &order, sizeof order, 0) == (ssize_t)sizeof order) {
         struct notify_outcome outcome = {0};

@@ -20,6 +20,6 @@ struct notify_outcome {
 };
 
 /* The helper's life: orders one by one until the other end closes. */
-void notify_helper_run(void);
+void notify_helper_run(const void *context);
 
 #endif

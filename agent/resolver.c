@@ -2,6 +2,7 @@
 /* See resolver.h: both sides, the agent's below. */
 #include "resolver.h"
 
+#include "harden.h"
 #include "helper.h"
 
 #include <errno.h>
@@ -41,8 +42,10 @@ static void look_up(const char *name, struct resolver_answer *ret_answer)
     freeaddrinfo(list);
 }
 
-static void resolver_run(void)
+static void resolver_run(const void *context)
 {
+    (void)context;
+    harden_helper(NULL);
     char name[NAME_BYTES_MAX];
     struct resolver_answer answer;
     ssize_t length;
@@ -63,7 +66,7 @@ struct resolver {
 struct resolver *resolver_open(void)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
-    if (resolver && helper_open(&resolver->helper, "tollgate-names", resolver_run))
+    if (resolver && helper_open(&resolver->helper, "tollgate-names", resolver_run, NULL))
         return resolver;
     free(resolver);
     return NULL;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "events_file.h"
 #include "evidence/evidence.h"
+#include "harden.h"
 #include "leaks.h"
 #include "reconcile.h"
 #include "refresh.h"
@@ -169,7 +170,8 @@ enum error services_open(struct agent *agent)
     if (!error)
         agent->cache = startup_open_cache(options, agent->settings); /* forks, too: before there are threads */
     if (!error)
-        error = startup_open_certificates(options, agent->settings, &agent->names, &agent->certificates);
+        error =
+            startup_open_certificates(options, agent->settings, &agent->signer, &agent->names, &agent->certificates);
     if (!error)
         error = startup_open_identity(options, agent->settings, &agent->identity);
     if (error)
@@ -228,6 +230,24 @@ static void write_exports(void *context, struct buffer *out)
     export_schedule_write(agent->exports, out);
 }
 
+static void write_hardening(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    harden_write(agent->harden, out);
+}
+
+static const char *missing_hardening(void *context)
+{
+    struct agent *agent = context;
+    return harden_missing(agent->harden);
+}
+
+static bool may_write(void *context, const char *path)
+{
+    struct agent *agent = context;
+    return harden_may_write(agent->harden, path);
+}
+
 static bool is_export_failing(void *context, char text[EXPORT_FAILURE_MAX])
 {
     struct agent *agent = context;
@@ -269,6 +289,9 @@ enum error services_open_control(struct agent *agent)
                                   .write_leaks = write_leaks,
                                   .write_live = write_live,
                                   .write_exports = write_exports,
+                                  .write_hardening = write_hardening,
+                                  .missing_hardening = missing_hardening,
+                                  .may_write = may_write,
                                   .is_export_failing = is_export_failing,
                                   .count_addresses = count_addresses,
                                   .count_missing_events = count_missing_events,

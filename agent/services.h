@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "control/control.h"
 #include "flow/flow.h"
+#include "helper.h"
 #include "loops.h"
 #include "startup.h"
 
@@ -22,6 +23,9 @@ struct agent {
     struct settings *settings;
     struct startup_names names;
     struct startup_map map;
+    struct harden *harden;
+    struct helper signer; /* has the CA's keys */
+    bool is_signer_gone;  /* the agent ends: nothing could be renewed */
     struct notify *notify;
     struct resolver *resolver;
     struct redirects *redirects;

@@ -9,6 +9,7 @@
 #include "agent.h"
 #include "base/buffer.h"
 #include "cache/cache.h"
+#include "helper.h"
 #include "identity/identity.h"
 #include "journal/journal.h"
 #include "net/net.h"
@@ -54,9 +55,14 @@ enum error startup_open_ledger(const struct agent_options *options, const struct
                                void (*stopped)(void *context, const char *why), void *context,
                                struct wallet_ledger **ret_ledger, unsigned *ret_recovered) MUST_USE;
 enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal) MUST_USE;
-/* Also decides the names and their addresses. */
+/* Decides the names and forks the process that has the CA's keys: while there is one thread, before strangers are
+ * heard. False: it could not be forked. */
+bool startup_open_signer(const struct agent_options *options, const struct settings *settings,
+                         struct startup_names *names, struct helper *ret_signer) MUST_USE;
+/* Also decides the names' addresses. */
 enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
-                                     struct startup_names *names, struct certificates **ret_certificates) MUST_USE;
+                                     const struct helper *signer, struct startup_names *names,
+                                     struct certificates **ret_certificates) MUST_USE;
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
                                  struct identity **ret_identity) MUST_USE;
 /* Answers supervisors; `port` is the agent's. Of `asked` only the functions and their context count. */

@@ -34,6 +34,9 @@ static void lifecycle_print_hello(const struct cli *cli, const struct answer *he
     printf("%-14s %s\n", "runtime", cli->place.runtime);
     printf("%-14s %s, ready after %s ms\n", "running since", terminal_time(api_text(hello->json, "started", "-"), true),
            api_text(hello->json, "ready_ms", "?"));
+    const json_t *hardening = json_object_get(hello->json, "hardening");
+    const char *missing = api_text(hardening, "missing", "");
+    printf("%-14s %s%s\n", "hardening", *missing ? "not in force: " : "in force", terminal_clean(missing));
     if (api_integer(hello->json, "recovered", 0) > 0)
         printf("%-14s %s open holds were settled at that start\n", "recovered",
                api_text(hello->json, "recovered", "?"));

@@ -368,6 +368,9 @@ struct settings {
         const char *directory; /* NULL: STATE/backups */
         uint32_t every_hours, kept;
     } backups;
+    struct {
+        bool hardening; /* harden.h */
+    } agent;
     struct { /* evidence.metrics */
         bool enabled;
         uint32_t port;         /* of 127.0.0.1 */

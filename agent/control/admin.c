@@ -76,7 +76,8 @@ static const char *choose_directory(struct call *call, const char *ordered)
                         time_text + 14, time_text + 17);
 }
 
-/* POST /v1/backup {"directory"?} → {"directory"}; absolute, must not exist. */
+/* POST /v1/backup {"directory"?} → {"directory"}; absolute, must not exist. Another one than ordered: the agent may not
+ * write there (harden.h), and the client moves it. */
 int control_backup(struct call *call)
 {
     char ordered[512] = "", why[512] = "";
@@ -87,6 +88,13 @@ int control_backup(struct call *call)
         (directory.kind != JSON_KIND_ABSENT && !json_get_string(&directory, ordered, sizeof ordered)) ||
         (ordered[0] && ordered[0] != '/'))
         return control_fail(call, ERROR_REQUEST_INVALID, "the order is an object; its directory an absolute path");
+    struct stat status;
+    if (ordered[0] && lstat(ordered, &status) == 0)
+        return control_fail_with(call, ERROR_REQUEST_INVALID,
+                                 arena_printf(call->arena, "%s: it exists already", ordered),
+                                 "nothing is left of it; the ledger goes on");
+    if (ordered[0] && !call->services->may_write(call->services->context, ordered))
+        ordered[0] = 0; /* the client moves it */
     const char *chosen = choose_directory(call, ordered);
     enum error error = wallet_backup(call->services->ledger, chosen, why, sizeof why);
     if (error)

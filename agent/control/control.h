@@ -38,7 +38,7 @@
  *   admin  POST /v1/wallets/NAME/adjust      {amount, note, id?} → likewise
  *   admin  POST /v1/budgets                  a row of budgets[] → {} or 422 with "problems"
  *   admin  POST /v1/budgets/unset            {id} → {}
- *   admin  POST /v1/backup                   {directory?} → {directory}
+ *   admin  POST /v1/backup                   {directory?} → {directory}: where it is
  *   admin  POST /v1/reload                   {policy_digest, warnings} or 422 with "problems"
  *   admin  POST /v1/secrets/NAME             the secret's bytes (≤ 8 KiB, one trailing newline dropped) → {}
  *   admin  POST /v1/stop                     {} and the agent drains and exits
@@ -87,6 +87,11 @@ struct control_services {
     void (*write_live)(void *context, struct buffer *out);
     /* Appends a JSON array of the exports that were written by schedule, the newest first. */
     void (*write_exports)(void *context, struct buffer *out);
+    /* What the process has given up (harden.h): as a JSON object; what is not in force, in words; whether the agent can
+     * make a file at the path. */
+    void (*write_hardening)(void *context, struct buffer *out);
+    const char *(*missing_hardening)(void *context);
+    bool (*may_write)(void *context, const char *path);
     /* One that is due cannot be written: why, in words. */
     bool (*is_export_failing)(void *context, char text[EXPORT_FAILURE_MAX]);
     size_t (*count_addresses)(void *context); /* of providers, that are known now */

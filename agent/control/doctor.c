@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/secret.h"
 
 #include <dirent.h>
 #include <sys/statvfs.h>
@@ -181,6 +182,22 @@ static void check_exports(struct call *call, const struct settings *settings)
         write_check(&call->body, "exports", "ok", "what is due is written", "");
 }
 
+static void check_hardening(struct call *call)
+{
+    const char *missing = call->services->missing_hardening(call->services->context);
+    const unsigned swappable = secret_count_swappable();
+    if (*missing)
+        write_check(&call->body, "hardening", "warning", arena_printf(call->arena, "not in force: %s", missing),
+                    "a newer kernel has it; agent.hardening in the policy says whether it is wanted");
+    else if (swappable)
+        write_check(&call->body, "hardening", "warning",
+                    arena_printf(call->arena, "%u keys may be swapped out to disk", swappable),
+                    "raise the limit of locked memory (ulimit -l, LimitMEMLOCK=) and start the agent again");
+    else
+        write_check(&call->body, "hardening", "ok", "the agent executes nothing, and writes in its directories alone",
+                    "");
+}
+
 static void check_base_url(struct call *call, const struct settings *settings)
 {
     const unsigned port = call->services->base_url_port;
@@ -229,8 +246,11 @@ int control_doctor(struct call *call)
 {
     struct settings *settings = call->services->retain_settings(call->services->context);
     json_write_raw(&call->body, "{\"checks\":[");
-    write_check(&call->body, "certificates", "ok", certificates_describe(call->services->certificates, call->arena),
-                "");
+    bool can_sign = certificates_can_sign(call->services->certificates);
+    write_check(&call->body, "certificates", can_sign ? "ok" : "failure",
+                certificates_describe(call->services->certificates, call->arena),
+                can_sign ? "" : "the process that signs certificates is gone: start the agent again");
+    check_hardening(call);
     check_base_url(call, settings);
     check_targets(call, settings);
     check_wallets(call, settings);

@@ -27,6 +27,8 @@ int control_get_hello(struct call *call)
     json_write_member_string(&call->body, "state", services->state);
     json_write_member_integer(&call->body, "ready_ms", services->ready_ms);
     json_write_member_integer(&call->body, "recovered", services->recovered);
+    json_write_member(&call->body, "hardening");
+    services->write_hardening(services->context, &call->body);
     json_write_raw(&call->body, "}");
     config_release(settings);
     return 200;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The parts of the private CA that only net/ sees: a pair (root certificate, intermediate with its key), the
- * certificates built from it, and the TLS contexts that show them. Not for other folders.
+ * certificates built from it, the signer that alone has keys, and the TLS contexts that show leaves. Not for other
+ * folders.
  */
 #ifndef NET_AUTHORITY_H
 #define NET_AUTHORITY_H
 
 #include "base/buffer.h"
+#include "base/secret.h"
 #include "net/net.h"
 
 #include <openssl/err.h>
@@ -23,13 +25,15 @@ enum {
      * about 4 KB. More names make more pairs. */
     PAIR_NAMES_MAX = 128,
     CONTEXT_BUCKETS = 1024, /* 10,000 names: ten to a bucket */
+    TICKET_KEY_BYTES = 80,  /* as OpenSSL wants them */
+    SIGNER_PAIRS_MAX = 4096,
 };
 
 /* One root and its intermediate. Immutable once loaded. */
 struct pair {
     unsigned number; /* of directory pair-NNN; ascending = older first */
     X509 *root, *intermediate;
-    EVP_PKEY *key; /* the intermediate's; the root's is gone */
+    EVP_PKEY *key; /* the intermediate's, NULL but in the signer; the root's is gone */
     int64_t not_before_s, not_after_s;
     char **names; /* permitted, sorted */
     size_t name_count;
@@ -51,8 +55,10 @@ struct certificates {
     unsigned pair_count;
     unsigned number_last; /* highest in use on disk, damaged ones included */
     unsigned damaged_count;
+    int signer_fd;       /* -1 in the signer itself */
+    bool is_signer_gone; /* nothing new can be signed */
     struct context *contexts[CONTEXT_BUCKETS];
-    unsigned char ticket_keys[80]; /* shared by all contexts, so that a ticket works on every loop */
+    struct secret *ticket_keys; /* TICKET_KEY_BYTES, shared by all contexts, so that a ticket works on every loop */
 };
 
 int64_t authority_now_s(void);
@@ -79,12 +85,35 @@ bool x509_get_validity(const X509 *certificate, int64_t *ret_not_before_s, int64
 /* pair.c: pairs and their directories. */
 enum error pair_create(const char *directory, const char *owner, unsigned number, const char *const *names,
                        size_t name_count, struct pair **ret_pair) MUST_USE;
-/* FILE_UNREADABLE when anything about it is missing, damaged or does not belong together. */
-enum error pair_load(const char *directory, unsigned number, struct pair **ret_pair) MUST_USE;
+/* With its key in the signer, without in the agent. FILE_UNREADABLE when anything about it is missing, damaged or does
+ * not belong together. */
+enum error pair_load(const char *directory, unsigned number, bool has_key, struct pair **ret_pair) MUST_USE;
 void pair_free(struct pair *pair);
 bool pair_is_living(const struct pair *pair, int64_t now_s);
 /* As name constraints count (RFC 5280 4.2.1.10): the name itself, or a subdomain of a permitted one. */
 bool pair_permits(const struct pair *pair, const char *name);
+
+/* certificates.c, in the signer: loads the pairs with their keys, adds one for names that no living pair permits. */
+enum error certificates_prepare(const char *directory, const char *const *names, size_t name_count,
+                                struct certificates **ret_certificates) MUST_USE;
+
+/* signer.c, in the agent. The signer's first message: how it went, and the pairs that it can sign with. */
+struct signer_pairs {
+    int32_t error; /* enum error */
+    uint32_t count, damaged_count;
+    uint32_t numbers[SIGNER_PAIRS_MAX];
+};
+bool signer_read_pairs(int fd, struct signer_pairs *ret_pairs) MUST_USE;
+/* From here on a question waits some seconds at most. */
+void signer_limit_patience(int fd);
+struct signer_leaf {
+    X509 *certificate; /* the caller's */
+    unsigned pair_number;
+    int64_t not_before_s, renew_s;
+};
+/* A leaf for the name and the public half of the key. NOT_FOUND when no living pair permits it. Under the lock. */
+enum error signer_make_leaf(struct certificates *certificates, const char *name, EVP_PKEY *key,
+                            struct signer_leaf *ret_leaf) MUST_USE;
 
 /* contexts.c: the context for a name, with one reference for the caller. NOT_FOUND when no living pair permits it.
  * *ret_name lives as long as the certificates. Any thread. */
@@ -93,7 +122,7 @@ enum error contexts_find(struct certificates *certificates, const char *name, SS
 void contexts_done(struct certificates *certificates);
 /* tls.c: a server context that shows leaf and intermediate. */
 SSL_CTX *tls_new_context(const char *name, X509 *leaf, EVP_PKEY *key, X509 *intermediate,
-                         const unsigned char ticket_keys[80]);
+                         const struct secret *ticket_keys);
 
 /* keystore.c: appends a Java key store (JKS 2) of trusted certificates. */
 struct keystore_entry {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The private CA as a whole: which pairs exist, which one signs a name, when one more is needed. Called by main at
- * start and at reload. Pairs are only ever added while the agent lives: programs trust what they read when they
- * started.
+ * The private CA as a whole: which pairs exist, when one more is needed. The signer loads and adds pairs, with their
+ * keys, at its start; the agent loads what the signer can sign with, without keys. Called by main and signer.c.
  */
 #include "net/authority.h"
 
@@ -90,7 +89,8 @@ static enum error certificates_load(struct certificates *certificates)
         if (number > certificates->number_last)
             certificates->number_last = number;
         struct pair *pair;
-        if (pair_load(certificates->directory, number, &pair) == ERROR_OK)
+        if (certificates->pair_count < SIGNER_PAIRS_MAX &&
+            pair_load(certificates->directory, number, true, &pair) == ERROR_OK)
             certificates_add(certificates, pair);
         else
             certificates->damaged_count++; /* never reused, never deleted: somebody may want to look */
@@ -135,13 +135,12 @@ static enum error certificates_create_pair(struct certificates *certificates, co
     return ERROR_OK;
 }
 
-enum error certificates_add_names(struct certificates *certificates, const char *const *names, size_t name_count)
+static enum error certificates_add_names(struct certificates *certificates, const char *const *names, size_t name_count)
 {
     enum error error = ERROR_OK;
     int64_t now_s = authority_now_s();
     const char *missing[PAIR_NAMES_MAX];
     size_t count = 0;
-    pthread_mutex_lock(&certificates->lock);
     for (size_t i = 0; i < name_count && error == ERROR_OK; i++) {
         if (!certificates_is_name(names[i]))
             error = ERROR_SETTINGS_INVALID;
@@ -154,7 +153,6 @@ enum error certificates_add_names(struct certificates *certificates, const char 
     }
     if (error == ERROR_OK && count > 0)
         error = certificates_create_pair(certificates, missing, count);
-    pthread_mutex_unlock(&certificates->lock);
     return error;
 }
 
@@ -165,21 +163,20 @@ static struct certificates *certificates_new(const char *directory)
     certificates->directory = strdup(directory);
     check(certificates->directory != NULL);
     check(pthread_mutex_init(&certificates->lock, NULL) == 0);
+    certificates->signer_fd = -1;
     certificates_set_owner(certificates);
     return certificates;
 }
 
-enum error certificates_open(const char *directory, const char *const *names, size_t name_count,
-                             struct certificates **ret_certificates)
+enum error certificates_prepare(const char *directory, const char *const *names, size_t name_count,
+                                struct certificates **ret_certificates)
 {
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
         return ERROR_FILE_UNWRITABLE;
     if (chmod(directory, 0700) != 0)
         return ERROR_FILE_UNWRITABLE;
     struct certificates *certificates = certificates_new(directory);
-    enum error error = ERROR_INTERNAL;
-    if (RAND_bytes(certificates->ticket_keys, sizeof certificates->ticket_keys) == 1)
-        error = certificates_load(certificates);
+    enum error error = certificates_load(certificates);
     if (error == ERROR_OK)
         error = certificates_add_names(certificates, names, name_count);
     if (error != ERROR_OK)
@@ -187,6 +184,48 @@ enum error certificates_open(const char *directory, const char *const *names, si
     else
         *ret_certificates = certificates;
     return error;
+}
+
+static enum error certificates_load_from_signer(struct certificates *certificates)
+{
+    struct signer_pairs pairs;
+    if (!signer_read_pairs(certificates->signer_fd, &pairs))
+        return ERROR_SYSTEM;
+    enum error error = (enum error)pairs.error;
+    certificates->damaged_count = pairs.damaged_count;
+    for (unsigned i = 0; error == ERROR_OK && i < pairs.count; i++) {
+        struct pair *pair;
+        error = pair_load(certificates->directory, pairs.numbers[i], false, &pair);
+        if (error == ERROR_OK)
+            certificates_add(certificates, pair);
+    }
+    signer_limit_patience(certificates->signer_fd);
+    return error;
+}
+
+enum error certificates_open(const char *directory, int signer_fd, struct certificates **ret_certificates)
+{
+    struct certificates *certificates = certificates_new(directory);
+    unsigned char keys[TICKET_KEY_BYTES];
+    enum error error = RAND_bytes(keys, sizeof keys) == 1 ? ERROR_OK : ERROR_INTERNAL;
+    certificates->ticket_keys = secret_new((struct slice){(const char *)keys, sizeof keys});
+    certificates->signer_fd = signer_fd;
+    OPENSSL_cleanse(keys, sizeof keys);
+    if (error == ERROR_OK)
+        error = certificates_load_from_signer(certificates);
+    if (error != ERROR_OK)
+        certificates_free(certificates);
+    else
+        *ret_certificates = certificates;
+    return error;
+}
+
+bool certificates_can_sign(struct certificates *certificates)
+{
+    pthread_mutex_lock(&certificates->lock);
+    bool can_sign = !certificates->is_signer_gone;
+    pthread_mutex_unlock(&certificates->lock);
+    return can_sign;
 }
 
 void certificates_free(struct certificates *certificates)
@@ -197,7 +236,7 @@ void certificates_free(struct certificates *certificates)
     for (unsigned i = 0; i < certificates->pair_count; i++)
         pair_free(certificates->pairs[i]);
     free(certificates->pairs);
-    OPENSSL_cleanse(certificates->ticket_keys, sizeof certificates->ticket_keys);
+    secret_free(certificates->ticket_keys);
     pthread_mutex_destroy(&certificates->lock);
     free(certificates->directory);
     free(certificates);

@@ -48,17 +48,20 @@ void timer_disarm(struct loop *loop, struct timer *timer);                /* har
 /* ---- certificates: the private CA ---- */
 struct certificates;
 
-/* Loads or creates the CA in `directory` (0700; keys 0600). Roots carry critical name constraints for exactly the names
- * (permitted) and exclude every IP address; the root's key never touches the disk and is destroyed after it signed the
- * intermediate (same constraints, pathlen 0, serverAuth, 400 days, P-256). When `names` has one that no living pair
- * permits, a pair is added. `names` are lower-case host names. */
-enum error certificates_open(const char *directory, const char *const *names, size_t name_count,
-                             struct certificates **ret_certificates) MUST_USE;
+/* The signer's life, in a process of its own that has forked before there were threads: loads or creates the CA in
+ * `directory` (0700; keys 0600), says on `fd` (a pair of SOCK_SEQPACKET) how that went, and signs leaves until the
+ * other end closes. Roots carry critical name constraints for exactly the names (permitted) and exclude every IP
+ * address; the root's key never touches the disk and is destroyed after it signed the intermediate (same constraints,
+ * pathlen 0, serverAuth, 400 days, P-256). When `names` has one that no living pair permits, a pair is added. `names`
+ * are lower-case host names. */
+void certificates_sign(int fd, const char *directory, const char *const *names, size_t name_count);
+/* What the signer at the other end of `signer_fd` has, without its keys; waits for it. The descriptor stays the
+ * caller's, and open until certificates_free. Errors: the signer's, SETTINGS_INVALID: not a lower-case host name;
+ * SYSTEM: it is gone. */
+enum error certificates_open(const char *directory, int signer_fd, struct certificates **ret_certificates) MUST_USE;
 void certificates_free(struct certificates *certificates);
-/* More governed names (reload): adds a pair for those that no living pair permits. Any thread; publish afterwards.
- * SETTINGS_INVALID: not a lower-case host name. */
-enum error certificates_add_names(struct certificates *certificates, const char *const *names,
-                                  size_t name_count) MUST_USE;
+/* False: the signer is gone; what was signed serves until it expires, no new name and no renewal does. Any thread. */
+bool certificates_can_sign(struct certificates *certificates);
 /* Writes ca.pem (our living roots), bundle.pem (system roots + ours), cacerts.jks (the same for Java, password
  * "changeit") into `directory`, each by temporary file, fsync and rename, with `mode` (0600 or 0644). */
 enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode) MUST_USE;

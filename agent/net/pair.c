@@ -162,9 +162,7 @@ static bool pair_is_sound(struct pair *pair)
 {
     char **root_names = NULL;
     size_t root_name_count = 0;
-    if (!pair->root || !pair->intermediate || !pair->key ||
-        X509_check_private_key(pair->intermediate, pair->key) != 1 ||
-        X509_verify(pair->root, X509_get0_pubkey(pair->root)) != 1 ||
+    if (!pair->root || !pair->intermediate || X509_verify(pair->root, X509_get0_pubkey(pair->root)) != 1 ||
         X509_verify(pair->intermediate, X509_get0_pubkey(pair->root)) != 1 ||
         !x509_get_validity(pair->intermediate, &pair->not_before_s, &pair->not_after_s) ||
         !x509_read_constraints(pair->intermediate, &pair->names, &pair->name_count) ||
@@ -179,7 +177,13 @@ static bool pair_is_sound(struct pair *pair)
     return is_same;
 }
 
-enum error pair_load(const char *directory, unsigned number, struct pair **ret_pair)
+static bool pair_load_key(struct pair *pair, const char *directory)
+{
+    pair->key = pair_read_file(directory, pair->number, pair_files[2], true);
+    return pair->key && X509_check_private_key(pair->intermediate, pair->key) == 1;
+}
+
+enum error pair_load(const char *directory, unsigned number, bool has_key, struct pair **ret_pair)
 {
     struct pair *pair = calloc(1, sizeof *pair);
     if (!pair)
@@ -187,15 +191,15 @@ enum error pair_load(const char *directory, unsigned number, struct pair **ret_p
     pair->number = number;
     pair->root = pair_read_file(directory, number, pair_files[0], false);
     pair->intermediate = pair_read_file(directory, number, pair_files[1], false);
-    pair->key = pair_read_file(directory, number, pair_files[2], true);
-    bool is_sound = pair_is_sound(pair);
+    bool is_sound = pair_is_sound(pair) && (!has_key || pair_load_key(pair, directory));
     ERR_clear_error();
     if (!is_sound) {
         pair_free(pair);
         return ERROR_FILE_UNREADABLE;
     }
     char path[PAIR_PATH_MAX];
-    if (chmod(pair_path(path, directory, number, pair_files[2]), 0600) != 0) { /* a restored backup may be wider */
+    if (has_key &&
+        chmod(pair_path(path, directory, number, pair_files[2]), 0600) != 0) { /* a restored backup may be wider */
         pair_free(pair);
         return ERROR_FILE_UNWRITABLE;
     }

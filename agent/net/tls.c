@@ -69,12 +69,12 @@ static bool tls_set_identity(SSL_CTX *context, X509 *leaf, EVP_PKEY *key, X509 *
 /* Tickets are stateless and their keys shared, so a session resumes on any loop; the session id context binds it to its
  * name. One ticket, not two: programs that open several connections at once are rare, and each costs a signature of
  * time in the first handshake. */
-static bool tls_set_tickets(SSL_CTX *context, const char *name, const unsigned char ticket_keys[80])
+static bool tls_set_tickets(SSL_CTX *context, const char *name, const struct secret *ticket_keys)
 {
     unsigned char digest[SSL_MAX_SID_CTX_LENGTH];
     digest_sha256(slice_of(name), digest);
-    unsigned char keys[80];
-    memcpy(keys, ticket_keys, sizeof keys);
+    unsigned char keys[TICKET_KEY_BYTES]; /* it takes no const; copies of it are OpenSSL's, in each context */
+    memcpy(keys, secret_reveal(ticket_keys).data, sizeof keys);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     bool ok = SSL_CTX_set_tlsext_ticket_keys(context, keys, sizeof keys) == 1 &&
               SSL_CTX_set_session_id_context(context, digest, sizeof digest) == 1 &&
@@ -95,7 +95,7 @@ static void tls_set_behaviour(SSL_CTX *context)
 }
 
 SSL_CTX *tls_new_context(const char *name, X509 *leaf, EVP_PKEY *key, X509 *intermediate,
-                         const unsigned char ticket_keys[80])
+                         const struct secret *ticket_keys)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (!context)

@@ -279,11 +279,18 @@ is_beside() { ls "$exports"/*-daily-2.csv >/dev/null 2>&1; }
 check "a day of another zone has a file beside the other" wait_for 30 is_beside
 check "and no file was replaced" sha256sum --quiet -c "$T/hashes"
 is "no two rows of the list share a file" "$("$TOLLGATE" export --list --json | json 'len(d["exports"]) - len({e["file"] for e in d["exports"]})')" 0
-sed -i "s|exports: {|exports: {directory: $T/all.csv, |; s/timezone: Europe.Berlin/timezone: Asia\/Kolkata/" "$T/policy-config.dev.yaml"
+# Where the running agent may not write (agent.hardening), a reload is refused; where it may, and cannot, the doctor says so.
+cp "$T/policy-config.dev.yaml" "$T/before.yaml"
+sed -i "s|exports: {|exports: {directory: $T/elsewhere, |" "$T/policy-config.dev.yaml"
+"$TOLLGATE" reload >"$T/out.txt" 2>&1
+has "a directory that the running agent may not write to is refused" "$(cat "$T/out.txt")" "may not write to $T/elsewhere"
+cp "$T/before.yaml" "$T/policy-config.dev.yaml"
+: >"$T/s/tollgate/dev/no-directory"
+sed -i "s|exports: {|exports: {directory: $T/s/tollgate/dev/no-directory, |; s/timezone: Europe.Berlin/timezone: Asia\/Kolkata/" "$T/policy-config.dev.yaml"
 "$TOLLGATE" reload >/dev/null
 is_told() { [ "$(doctor_says)" = "['warning']" ]; }
 check "doctor tells what cannot be written" wait_for 30 is_told
-has "and where" "$("$TOLLGATE" doctor)" "$T/all.csv/tollgate-dev-"
+has "and where" "$("$TOLLGATE" doctor)" "$T/s/tollgate/dev/no-directory/tollgate-dev-"
 sed -i 's/exports: {/keep_events_days: 7\n  exports: {/' "$T/policy-config.dev.yaml"
 has "events must be kept until they are exported" "$("$TOLLGATE" check --policy "$T/policy-config.dev.yaml" 2>&1)" '"keep_events_days" is too few for daily exports'
 stop_agent

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "net/listener.h"
+#include "tests/unit/net_signer.h"
 #include "tests/unit/suite.h"
 
 #include <arpa/inet.h>
@@ -209,7 +210,7 @@ static inline void server_start_with(const struct connection_handler *behaviour,
     if (directory)
         snprintf(server.directory, sizeof server.directory, "%s", directory);
     EXPECT(directory || mkdtemp(server.directory) != NULL, "mkdtemp");
-    EXPECT_INTEGER(certificates_open(server.directory, name_list, 2, &server.certificates), ERROR_OK);
+    EXPECT_INTEGER(signed_open(server.directory, name_list, 2, &server.certificates), ERROR_OK);
     EXPECT_INTEGER(listener_open(options, &server_handler, server.certificates, &names, &server.listener), ERROR_OK);
     for (unsigned i = 0; i < loop_count; i++) {
         server.loops[i] = loop_new();
@@ -232,7 +233,7 @@ static inline void server_stop(void)
     listener_close(server.listener);
     for (unsigned i = 0; i < server.loop_count; i++)
         loop_free(server.loops[i]);
-    certificates_free(server.certificates);
+    signed_close(server.certificates);
     EXPECT_INTEGER(atomic_load(&server.opened), atomic_load(&server.closed));
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", server.directory);

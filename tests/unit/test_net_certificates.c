@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "net/authority.h"
+#include "tests/unit/net_signer.h"
 #include "tests/unit/suite.h"
 
 #include <dirent.h>
@@ -12,6 +13,8 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,7 +23,15 @@
 /* ---- a scripted wall clock in place of clock.c ---- */
 
 enum { DAY_S = 86400 };
-static _Atomic int64_t wall_offset_s;
+static _Atomic int64_t *wall_offset_s; /* shared with the signer, which is a process of its own */
+
+__attribute__((constructor)) static void share_clock(void)
+{
+    void *page = mmap(NULL, sizeof *wall_offset_s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        abort();
+    wall_offset_s = page;
+}
 
 static int64_t clock_read(clockid_t clock)
 {
@@ -36,7 +47,7 @@ int64_t clock_monotonic_ns(void)
 
 int64_t clock_wall_ns(void)
 {
-    return clock_read(CLOCK_REALTIME) + atomic_load(&wall_offset_s) * 1000000000;
+    return clock_read(CLOCK_REALTIME) + atomic_load(wall_offset_s) * 1000000000;
 }
 
 char *clock_format(int64_t wall_ns, char text[CLOCK_TEXT_MAX])
@@ -60,7 +71,7 @@ static const char *path_of(const char *file)
 
 static void directory_open(void)
 {
-    atomic_store(&wall_offset_s, 0);
+    atomic_store(wall_offset_s, 0);
     strcpy(directory, "/tmp/test-net-XXXXXX");
     EXPECT(mkdtemp(directory) != NULL, "mkdtemp");
     snprintf(ca_directory, sizeof ca_directory, "%s/ca", directory);
@@ -71,7 +82,7 @@ static void directory_close(void)
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", directory);
     EXPECT_INTEGER(system(command), 0);
-    atomic_store(&wall_offset_s, 0);
+    atomic_store(wall_offset_s, 0);
 }
 
 static const char *const provider_names[] = {"api.openai.com", "api.anthropic.com"};
@@ -79,7 +90,7 @@ static const char *const provider_names[] = {"api.openai.com", "api.anthropic.co
 static struct certificates *open_names(const char *const *names, size_t count)
 {
     struct certificates *certificates = NULL;
-    EXPECT_INTEGER(certificates_open(ca_directory, names, count, &certificates), ERROR_OK);
+    EXPECT_INTEGER(signed_open(ca_directory, names, count, &certificates), ERROR_OK);
     return certificates;
 }
 
@@ -107,7 +118,7 @@ static unsigned signer_of(struct certificates *certificates, const char *name)
     unsigned number = 0;
     for (unsigned i = 0; leaf && i < certificates->pair_count; i++) {
         const struct pair *pair = certificates->pairs[i];
-        if (X509_verify(leaf, pair->key) == 1)
+        if (X509_verify(leaf, X509_get0_pubkey(pair->intermediate)) == 1)
             number = pair->number;
     }
     X509_free(leaf);
@@ -188,15 +199,44 @@ TEST(leaf_is_good_for_its_name_only)
     X509 *other = leaf_of(certificates, "example.com");
     EXPECT(other == NULL, "a leaf for a name that no pair permits");
     X509_free(leaf);
-    certificates_free(certificates);
+    signed_close(certificates);
+    directory_close();
+}
+
+TEST(agent_has_certificates_and_no_key)
+{
+    directory_open();
+    for (int start = 0; start < 2; start++) { /* the one that makes the pair, and one that finds it */
+        struct certificates *certificates = open_providers();
+        EXPECT(certificates->pair_count == 1 && !certificates->pairs[0]->key, "a key in the agent");
+        signed_close(certificates);
+    }
+    directory_close();
+}
+
+TEST(signer_that_is_gone_is_said_and_what_was_signed_serves_on)
+{
+    directory_open();
+    struct certificates *certificates = open_providers();
+    X509 *before = leaf_of(certificates, "api.openai.com");
+    EXPECT(certificates_can_sign(certificates), "the signer is there");
+    kill(signer.pid, SIGKILL);
+    EXPECT(leaf_of(certificates, "api.anthropic.com") == NULL, "a leaf without a signer");
+    EXPECT(!certificates_can_sign(certificates), "nobody was told");
+    X509 *after = leaf_of(certificates, "api.openai.com");
+    EXPECT(before && after && X509_cmp(before, after) == 0, "what was signed before");
+    X509_free(before);
+    X509_free(after);
+    signed_close(certificates);
     directory_close();
 }
 
 TEST(stolen_intermediate_key_is_worth_nothing_elsewhere)
 {
     directory_open();
-    struct certificates *certificates = open_providers();
-    const struct pair *pair = certificates->pairs[0];
+    signed_close(open_providers());
+    struct pair *pair = NULL;
+    EXPECT_INTEGER(pair_load(ca_directory, 1, true, &pair), ERROR_OK);
     EVP_PKEY *key = x509_new_key();
     static const struct {
         const char *names;
@@ -225,7 +265,7 @@ TEST(stolen_intermediate_key_is_worth_nothing_elsewhere)
     X509_free(forged);
     X509_free(authority);
     EVP_PKEY_free(key);
-    certificates_free(certificates);
+    pair_free(pair);
     directory_close();
 }
 
@@ -250,7 +290,7 @@ TEST(constraints_of_root_and_intermediate_are_critical_and_equal)
     EXPECT(X509_get_extension_flags(pair->intermediate) & EXFLAG_CA, "an authority");
     EXPECT_INTEGER(X509_get_extended_key_usage(pair->intermediate), XKU_SSL_SERVER);
     EXPECT_INTEGER((pair->not_after_s - authority_now_s() + 60) / DAY_S, 400);
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
@@ -258,7 +298,7 @@ TEST(constraints_of_root_and_intermediate_are_critical_and_equal)
 TEST(files_of_a_pair_are_private_and_hold_no_root_key)
 {
     directory_open();
-    certificates_free(open_providers());
+    signed_close(open_providers());
     struct stat file_stat;
     EXPECT(stat(ca_directory, &file_stat) == 0 && (file_stat.st_mode & 07777) == 0700, "directory mode");
     EXPECT(stat(path_of("ca/pair-001/intermediate.key"), &file_stat) == 0 && (file_stat.st_mode & 07777) == 0600,
@@ -278,19 +318,19 @@ TEST(second_start_uses_the_same_pair)
     struct certificates *certificates = open_providers();
     X509 *root = certificates->pairs[0]->root;
     X509_up_ref(root);
-    certificates_free(certificates);
+    signed_close(certificates);
     certificates = open_providers();
     EXPECT_INTEGER(certificates->pair_count, 1);
     EXPECT_INTEGER(X509_cmp(root, certificates->pairs[0]->root), 0);
     X509_free(root);
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
 TEST(new_names_get_a_further_pair_and_old_names_keep_theirs)
 {
     directory_open();
-    certificates_free(open_providers());
+    signed_close(open_providers());
     static const char *const names[] = {"api.openai.com", "beta.api.openai.com", "api.mistral.ai"};
     struct certificates *certificates = open_names(names, 3);
     EXPECT_INTEGER(certificates->pair_count, 2);
@@ -298,18 +338,22 @@ TEST(new_names_get_a_further_pair_and_old_names_keep_theirs)
     EXPECT_INTEGER(signer_of(certificates, "beta.api.openai.com"), 1); /* permitted as a subdomain */
     EXPECT_INTEGER(signer_of(certificates, "api.mistral.ai"), 2);
     static const char *const later[] = {"api.groq.com"};
-    EXPECT_INTEGER(certificates_add_names(certificates, later, 1), ERROR_OK);
-    EXPECT_INTEGER(certificates_add_names(certificates, later, 1), ERROR_OK);
+    for (int i = 0; i < 2; i++) {
+        signed_close(certificates);
+        certificates = open_names(later, 1);
+    }
     EXPECT_INTEGER(certificates->pair_count, 3);
     EXPECT_INTEGER(signer_of(certificates, "api.groq.com"), 3);
     static const char *const bad[] = {"API.openai.com", "", "a b", "*.com", ".com", "com."};
-    for (size_t i = 0; i < 6; i++)
-        EXPECT(certificates_add_names(certificates, &bad[i], 1) == ERROR_SETTINGS_INVALID, "\"%s\"", bad[i]);
     struct arena *arena = arena_new(4096);
     const char *text = certificates_describe(certificates, arena);
     EXPECT(strstr(text, "pair 1: 2 names, expires 20") && strstr(text, "\npair 3: 1 name, expires 20"), "%s", text);
     arena_free(arena);
-    certificates_free(certificates);
+    signed_close(certificates);
+    for (size_t i = 0; i < 6; i++) {
+        EXPECT(signed_open(ca_directory, &bad[i], 1, &certificates) == ERROR_SETTINGS_INVALID, "\"%s\"", bad[i]);
+        signed_close(NULL);
+    }
     directory_close();
 }
 
@@ -327,32 +371,32 @@ TEST(many_names_are_spread_over_pairs)
     EXPECT_INTEGER(certificates->pair_count, 3);
     EXPECT_INTEGER(signer_of(certificates, names[0]), 1);
     EXPECT_INTEGER(signer_of(certificates, names[NAMES - 1]), 3);
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
 TEST(pair_is_renewed_in_time_and_the_old_one_signs_to_its_end)
 {
     directory_open();
-    certificates_free(open_providers());
-    atomic_store(&wall_offset_s, (int64_t)369 * DAY_S);
+    signed_close(open_providers());
+    atomic_store(wall_offset_s, (int64_t)369 * DAY_S);
     struct certificates *certificates = open_providers();
     EXPECT_INTEGER(certificates->pair_count, 1);
-    certificates_free(certificates);
-    atomic_store(&wall_offset_s, (int64_t)371 * DAY_S);
+    signed_close(certificates);
+    atomic_store(wall_offset_s, (int64_t)371 * DAY_S);
     certificates = open_providers();
     EXPECT_INTEGER(certificates->pair_count, 2);
     EXPECT_INTEGER(signer_of(certificates, "api.openai.com"), 1);
-    atomic_store(&wall_offset_s, (int64_t)400 * DAY_S - 3600);
+    atomic_store(wall_offset_s, (int64_t)400 * DAY_S - 3600);
     EXPECT_INTEGER(signer_of(certificates, "api.openai.com"), 1);
     X509 *leaf = leaf_of(certificates, "api.openai.com");
     int64_t not_before_s = 0, not_after_s = 0;
     EXPECT(x509_get_validity(leaf, &not_before_s, &not_after_s), "validity");
     EXPECT(not_after_s <= certificates->pairs[0]->not_after_s, "a leaf outlives its authority");
     X509_free(leaf);
-    atomic_store(&wall_offset_s, (int64_t)401 * DAY_S);
+    atomic_store(wall_offset_s, (int64_t)401 * DAY_S);
     EXPECT_INTEGER(signer_of(certificates, "api.openai.com"), 2);
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
@@ -366,14 +410,14 @@ TEST(leaf_is_renewed_before_it_expires_and_after_clock_jumps)
     } rows[] = {{0, true}, {17 * 3600, true}, {19 * 3600, false}, {20 * 3600, true}, {-5 * 3600, false}};
     X509 *last = leaf_of(certificates, "api.openai.com");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        atomic_store(&wall_offset_s, rows[i].offset_s);
+        atomic_store(wall_offset_s, rows[i].offset_s);
         X509 *leaf = leaf_of(certificates, "api.openai.com");
         EXPECT((X509_cmp(leaf, last) == 0) == rows[i].is_same, "after %lld s", (long long)rows[i].offset_s);
         X509_free(last);
         last = leaf;
     }
     X509_free(last);
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
@@ -398,7 +442,7 @@ TEST(damaged_pair_is_ignored_and_replaced)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         directory_open();
-        certificates_free(open_providers());
+        signed_close(open_providers());
         damage(rows[i].file, rows[i].how);
         struct certificates *certificates = open_providers();
         EXPECT(certificates->pair_count == 1 && certificates->pairs[0]->number == 2, "%s: %s", rows[i].file,
@@ -407,7 +451,7 @@ TEST(damaged_pair_is_ignored_and_replaced)
         struct arena *arena = arena_new(4096);
         EXPECT(strstr(certificates_describe(certificates, arena), "1 damaged pair ignored"), "not described");
         arena_free(arena);
-        certificates_free(certificates);
+        signed_close(certificates);
         directory_close();
     }
 }
@@ -421,14 +465,15 @@ TEST(crash_while_a_pair_was_made_leaves_nothing)
     struct certificates *certificates = open_providers();
     EXPECT_INTEGER(certificates->pair_count, 1);
     EXPECT(access(path_of("ca/new-Ab12Cd"), F_OK) != 0, "it is still there");
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
 TEST(unwritable_directory_is_an_error)
 {
     struct certificates *certificates;
-    EXPECT_INTEGER(certificates_open("/proc/nowhere/ca", provider_names, 2, &certificates), ERROR_FILE_UNWRITABLE);
+    EXPECT_INTEGER(signed_open("/proc/nowhere/ca", provider_names, 2, &certificates), ERROR_FILE_UNWRITABLE);
+    signed_close(NULL);
 }
 
 static unsigned count_certificates(const char *file)
@@ -457,7 +502,7 @@ TEST(published_files_hold_the_roots)
     unsigned system_roots = count_certificates("/etc/ssl/certs/ca-certificates.crt");
     EXPECT(count_certificates(path_of("bundle.pem")) == system_roots + 1 || system_roots == 0, "%u of %u",
            count_certificates(path_of("bundle.pem")), system_roots + 1);
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
@@ -481,16 +526,17 @@ TEST(files_are_written_again_only_when_something_changed)
     EXPECT(inode_of("bundle.pem") != inode && count_certificates(path_of("bundle.pem")) > 0, "not repaired");
     inode = inode_of("ca.pem");
     static const char *const more[] = {"api.mistral.ai"};
-    EXPECT_INTEGER(certificates_add_names(certificates, more, 1), ERROR_OK);
+    signed_close(certificates);
+    certificates = open_names(more, 1);
     EXPECT_INTEGER(certificates_publish(certificates, directory, 0644), ERROR_OK);
     EXPECT(inode_of("ca.pem") != inode, "a new root was not published");
     EXPECT_INTEGER(count_certificates(path_of("ca.pem")), 2);
-    atomic_store(&wall_offset_s, (int64_t)402 * DAY_S);
+    atomic_store(wall_offset_s, (int64_t)402 * DAY_S);
     EXPECT_INTEGER(certificates_publish(certificates, directory, 0600), ERROR_OK);
     EXPECT_INTEGER(count_certificates(path_of("ca.pem")), 0); /* expired roots are withdrawn */
     struct stat file_stat;
     EXPECT(stat(path_of("cacerts.jks"), &file_stat) == 0 && (file_stat.st_mode & 07777) == 0600, "new mode");
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }
 
@@ -517,6 +563,6 @@ TEST(java_reads_the_key_store)
     snprintf(command, sizeof command, "keytool -list -keystore %s/cacerts.jks -storepass changeme >/dev/null 2>&1",
              directory);
     EXPECT(system(command) != 0, "the digest is not checked");
-    certificates_free(certificates);
+    signed_close(certificates);
     directory_close();
 }

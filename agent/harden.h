@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent's process gives up once it knows its settings, before it opens a service, starts a thread or reads a
+ * byte of a stranger: new privileges, writing outside of its directories, executing anything (Landlock), and the system
+ * calls that it has no use for (seccomp). Threads and processes that come later inherit it; nothing gives it back.
+ * Called by agent.c and, for the helpers, helper.c. harden_paths.c: Landlock; harden_calls.c and .def: system calls.
+ */
+#ifndef HARDEN_H
+#define HARDEN_H
+
+#include "base/buffer.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+
+struct harden;
+
+struct harden_options {
+    const char *state, *runtime;     /* directories */
+    const struct settings *settings; /* where else it writes; whether it is wanted at all (agent.hardening) */
+};
+
+/* On a process of one thread. What the kernel lacks is left out and said by harden_write; it is no failure. Free it
+ * with harden_free when the agent ends. */
+struct harden *harden_process(const struct harden_options *options);
+void harden_free(struct harden *harden);
+
+/* Whether the agent may make and change files at the absolute path; true where nothing restricts it. Any thread. */
+bool harden_may_write(const struct harden *harden, const char *path);
+/* A JSON object: {"wanted", "no_new_privileges", "landlock" (ABI, 0: none), "seccomp", "no_executable_memory",
+ * "keys_locked", "writable": [directories], "missing": [what is not in force, and why]}. Any thread. */
+void harden_write(const struct harden *harden, struct buffer *out);
+/* What is not in force, and why, in words: "" when all is. */
+const char *harden_missing(const struct harden *harden);
+
+/* For a helper that executes nothing: no new privileges, no writing but below `writable` (NULL: nowhere), no
+ * executing, and none of the system calls that no process of ours may make. What the kernel lacks is left out. */
+void harden_helper(const char *writable);
+
+#endif
