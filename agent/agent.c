@@ -177,15 +177,15 @@ static void serve_until_stopped(struct agent *agent)
             startup_save_ratelimit(agent->options, agent->ratelimit);
             if (is_clock_steady(agent))
                 trim_journal(agent);
-            if (!helper_is_alive(&agent->signer) || !certificates_can_sign(agent->certificates))
-                agent->is_signer_gone = true;
         }
+        if (number < 0 || number == SIGCHLD)
+            agent->is_signer_gone = !helper_is_alive(&agent->signer) || !certificates_can_sign(agent->certificates);
         if (number < 0)
             continue;
         if (number == SIGTERM || number == SIGINT)
             break;
         if (number != SIGHUP)
-            continue; /* STARTUP_SIGNAL_LEDGER: the flag says whether it was ours */
+            continue; /* STARTUP_SIGNAL_LEDGER and SIGCHLD: the flags say whether it was ours */
         struct buffer text;
         buffer_init(&text, 1 << 20);
         enum error ignored = agent_reload(agent, &text); /* logged there */

@@ -246,6 +246,7 @@ void startup_block_signals(sigset_t *ret_signals)
     sigaddset(ret_signals, SIGINT);
     sigaddset(ret_signals, SIGHUP);
     sigaddset(ret_signals, STARTUP_SIGNAL_LEDGER);
+    sigaddset(ret_signals, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 

@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the agent has given up once it serves: it executes nothing, writes in its places alone, knows no CA's key and
+# forgets a provider's key with the policy that named it; certificates are renewed all the same. Attempts from inside are
+# tests/unit/test_harden.c; here they come through a debugger, which root alone can attach.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || { skip "needs root, to look into the agent"; exit 77; }
+play "the agent is hard to hurt"
+provider
+mkdir -p "$T/s/tollgate/dev/secrets"
+chmod 700 "$T/s/tollgate/dev" "$T/s/tollgate/dev/secrets"
+printf 'sk-first-0123456789-abcdefghijkl' >"$T/first.key"
+printf 'sk-second-9876543210-zyxwvutsrqp' >"$T/second.key"
+unset OPENAI_API_KEY ANTHROPIC_API_KEY
+policy <<'Y'
+providers:
+  targets:
+    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {store: first}}
+consumer_groups:
+  - {name: product-dev, api_key: kt_cg_product_dev, wallet_team_id: team_product_dev}
+Y
+STATE=$T/s/tollgate/dev RUNTIME=$T/r/tollgate/dev LOG=$T/s/tollgate/dev/agent.log
+agent
+key() { "$TOLLGATE" secret set "$1" <"$T/$1.key" >/dev/null && "$TOLLGATE" reload >/dev/null; }
+field() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
+hardening() { "$TOLLGATE" status --json | json "d['hardening']$1"; }
+helper() { pgrep -P "$PID" -f . | while read -r pid; do [ "$(cat "/proc/$pid/comm")" = "$1" ] && echo "$pid"; done; }
+scan() { python3 "$ROOT/tests/scenarios/58-scan.py" "$@"; }
+pid_of_agent() { "$TOLLGATE" status --json | json 'd["pid"]'; }
+PID=$(pid_of_agent)
+SIGNER=$(helper tollgate-signer)
+has_landlock=$([ "$(hardening '["landlock"]')" -gt 0 ] && echo 1)
+is_sanitized=$(grep -q -a __asan_init "$BUILD/tollgated" || grep -q -a __tsan_init "$BUILD/tollgated" && echo 1)
+
+# ---- the kernel's word ----
+is "no new privileges" "$(field "$PID" NoNewPrivs)" 1
+is "no core dump" "$(awk '/^Max core file size/{print $5, $6}' "/proc/$PID/limits")" "0 0"
+is "every thread" "$(cat /proc/"$PID"/task/*/status | grep -c '^NoNewPrivs:.*1')" "$(find /proc/"$PID"/task -mindepth 1 -maxdepth 1 | wc -l)"
+for name in tollgate-signer tollgate-names; do
+    is "$name: no new privileges" "$(field "$(helper $name)" NoNewPrivs)" 1
+done
+if [ -z "$is_sanitized" ]; then
+    is "system calls are filtered, in every thread" "$(cat /proc/"$PID"/task/*/status | grep '^Seccomp:' | sort -u | tr -d '\t')" "Seccomp:2"
+    is "in the signer, too" "$(field "$SIGNER" Seccomp)" 2
+    is "not dumpable: what is its own is root's" "$(stat -c %U "/proc/$PID/mem")" root
+    is "status: all is in force" "$(hardening '["missing"]')" ""
+    has "and says so to people" "$("$TOLLGATE" status)" "hardening      in force"
+fi
+has "doctor: keys and process" "$("$TOLLGATE" doctor)" "hardening"
+
+# ---- keys of providers ----
+key first
+has "a call with the key" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
+found=$(scan "$PID" "$T/first.key")
+check "the scan finds a key that is in force" [ "$found" -ge 1 ]
+has "its page is locked, in no dump and in no child" "$(python3 - "$PID" "$T/first.key" <<'P'
+import re, sys
+pid, key = sys.argv[1], open(sys.argv[2], "rb").read()
+flags, region = {}, None
+for line in open(f"/proc/{pid}/smaps"):
+    match = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+    if match:
+        region = int(match[1], 16), int(match[2], 16)
+    elif line.startswith("VmFlags:"):
+        flags[region] = line.split()[1:]
+with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    for (begin, end), words in flags.items():
+        if "lo" in words and "io" not in words and end - begin <= 65536:
+            memory.seek(begin)
+            if key in memory.read(end - begin):
+                print(*words)
+P
+)" " lo "
+sed -i 's/store: first/store: second/' "$T/policy-config.dev.yaml"
+key second
+rm -f "$STATE/secrets/first"
+has "a call with another key" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
+is "the first one is nowhere in memory any more" "$(scan "$PID" "$T/first.key")" 0
+check "the second one is" [ "$(scan "$PID" "$T/second.key")" -ge 1 ]
+
+# ---- the CA's key ----
+CA_KEY=$STATE/ca/pair-001/intermediate.key
+check "the signer has the CA's key" [ "$(scan "$SIGNER" "$CA_KEY")" -ge 1 ]
+is "the agent that had it made does not" "$(scan "$PID" "$CA_KEY")" 0
+is "nor has the signer any key of a provider" "$(scan "$SIGNER" "$T/first.key" "$T/second.key")" "0 0"
+stop_agent
+agent
+PID=$(pid_of_agent)
+has "a call of the next run" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
+is "the agent that found it has not" "$(scan "$PID" "$CA_KEY")" 0
+
+# ---- through a debugger ----
+# Calls a function of the agent's libc; prints what it returned.
+inside() { gdb -p "$PID" -batch -nx -ex 'set print thread-events off' -ex "print (int)$1" 2>&1 | sed -n 's/^\$1 = //p'; }
+if command -v gdb >/dev/null && [ -z "$is_sanitized" ]; then
+    check "a debugger gets an answer" [ "$(inside 'getpid()')" = "$PID" ]
+    [ -z "$has_landlock" ] || is "the agent cannot write what its user may" "$(inside 'open("/etc/shadow", 1)')" -1
+    [ -z "$has_landlock" ] || is "nor make a file" "$(inside "open(\"$T/planted\", 0101, 0600)")" -1
+    check "but where it belongs" [ "$(inside "open(\"$STATE/planted\", 0101, 0600)")" -ge 0 ]
+    is "and there is no file but that one" "$(find "$T" -name planted)" "$STATE/planted"
+    inside 'execl("/bin/sh", "sh", "-c", "touch '"$T"'/executed", 0)' >/dev/null
+    check "who makes it execute a program ends it" wait_for 10 sh -c '! kill -0 "$1" 2>/dev/null' sh "$PID"
+    check "and nothing was executed" [ ! -e "$T/executed" ]
+    agent
+    has "the next one serves" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
+else
+    skip "no gdb, or a build with sanitizers: attempts from inside are tests/unit/test_harden.c's"
+fi
+stop_agent
+
+# ---- an agent of this script's own: its clock, its limits, its end ----
+begin() { # WRAPPER…
+    (exec "$@" "$BUILD/tollgated" --environment dev --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" \
+        --state "$STATE" --runtime "$RUNTIME" --log "$LOG" 2>>"$STATE/agent.stderr") &
+    PID=$!
+    wait_for 20 "$TOLLGATE" status || die "the agent does not start: $(cat "$STATE/agent.stderr" "$LOG")"
+}
+leaf() {
+    local address
+    address=$(awk '$1 == "api.openai.com" {print "127.77." int($2 / 256) "." $2 % 256}' "$STATE/addresses")
+    openssl s_client -connect "$address:$("$TOLLGATE" status --json | json 'd["port"]')" -servername api.openai.com </dev/null 2>/dev/null |
+        openssl x509 -noout -serial
+}
+faketime=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -1)
+if [ -n "$faketime" ] && [ -z "$is_sanitized" ]; then
+    echo +0 >"$T/clock"
+    begin env LD_PRELOAD="$faketime" FAKETIME_TIMESTAMP_FILE="$T/clock" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+    first=$(leaf)
+    has "a leaf is shown" "$first" serial=
+    is "the same one again" "$(leaf)" "$first"
+    echo +19h >"$T/clock"
+    second=$(leaf)
+    check "19 hours later it is another" [ -n "$second" -a "$second" != "$first" ]
+    is "and the CA's key is not in the agent" "$(scan "$PID" "$CA_KEY")" 0
+    stop_agent
+    wait "$PID" 2>/dev/null
+else
+    skip "no libfaketime: renewal is tests/unit/test_net_certificates.c's"
+fi
+
+begin env
+SIGNER=$(helper tollgate-signer)
+kill -9 "$SIGNER"
+wait_for 30 sh -c '! kill -0 "$1" 2>/dev/null' sh "$PID"
+wait "$PID"
+is "an agent whose signer is gone ends, to be started again" $? 70
+has "and says why" "$(tail -n 5 "$LOG")" "the process that signs certificates is gone"
+
+begin setpriv --bounding-set=-ipc_lock prlimit --memlock=0:0
+has "keys that may be swapped out are said" "$("$TOLLGATE" doctor)" "may be swapped out"
+is "in the status, too" "$(hardening '["keys_locked"]')" False
+stop_agent
+wait "$PID" 2>/dev/null
+
+# ---- the switch ----
+echo 'agent: {hardening: false}' >>"$T/policy-config.dev.yaml"
+agent
+PID=$(pid_of_agent)
+is "switched off: nothing is filtered" "$(field "$PID" Seccomp)" 0
+is "and the status says so" "$(hardening '["wanted"]')" False
+has "and the log" "$(cat "$LOG")" "agent.hardening is false"
+has "and the doctor" "$("$TOLLGATE" doctor)" "agent.hardening is false"
+sed -i 's/hardening: false/hardening: true/' "$T/policy-config.dev.yaml"
+has "switching it on wants a restart" "$("$TOLLGATE" reload 2>&1)" "agent.hardening changed"
+stop_agent
+done_playing
