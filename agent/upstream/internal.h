@@ -131,6 +131,9 @@ enum error fields_build(struct upstream_transfer *transfer, const struct upstrea
                         struct curl_slist **ret_first) MUST_USE;
 void fields_wipe(struct upstream_transfer *transfer);
 
+/* memory.c: curl_global_init with an allocator that wipes. */
+bool memory_init_library(void) MUST_USE;
+
 /* ---- answer.c: libcurl's callbacks while a transfer runs ---- */
 size_t answer_take_line(char *bytes, size_t size, size_t count, void *context);
 size_t answer_take_body(char *bytes, size_t size, size_t count, void *context);

@@ -155,7 +155,7 @@ static const char *system_ca_file;
 
 static void init_library(void)
 {
-    check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    check(memory_init_library());
     const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
     system_ca_file = version->cainfo ? version->cainfo : "/etc/ssl/certs/ca-certificates.crt";
 }
