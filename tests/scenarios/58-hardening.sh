@@ -48,6 +48,26 @@ if [ -z "$is_sanitized" ]; then
 fi
 has "doctor: keys and process" "$("$TOLLGATE" doctor)" "hardening"
 
+# ---- the unit: what systemd forbids must not be what the agent needs to forbid itself more, or to work ----
+if command -v systemd-analyze >/dev/null; then
+    cat >"$T/unit.py" <<'P'
+import re, subprocess, sys
+unit, own = open(sys.argv[1]).read(), open(sys.argv[2]).read()
+def expand(word):
+    if not word.startswith("@"):
+        return {word}
+    lines = subprocess.run(["systemd-analyze", "syscall-filter", word], capture_output=True, text=True).stdout.splitlines()[1:]
+    return set().union(*(expand(line.strip()) for line in lines if line.strip() and not line.strip().startswith("#")))
+allowed = set()
+for line in re.findall(r"^SystemCallFilter=(.*)$", unit, re.M):
+    words = set().union(*(expand(word) for word in line.lstrip("~").split()))
+    allowed = allowed - words if line.startswith("~") else allowed | words
+wanted = set(re.findall(r"\bALLOW(?:_IF)?\((\w+)", re.sub(r"/\*.*?\*/", "", own, flags=re.S)))
+print(*sorted((wanted | {"seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}) - allowed), len(wanted) > 100)
+P
+    is "the unit allows what the agent needs" "$(python3 "$T/unit.py" "$ROOT/scripts/package/systemd/system/tollgated@.service.in" "$ROOT/agent/harden_calls.def")" True
+fi
+
 # ---- keys of providers ----
 key first
 has "a call with the key" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
