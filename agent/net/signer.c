@@ -137,9 +137,10 @@ static bool write_question(const char *name, EVP_PKEY *key, struct question *que
 {
     unsigned char *point = NULL;
     const size_t length = EVP_PKEY_get1_encoded_public_key(key, &point);
-    bool ok = length == POINT_BYTES && strlen(name) < NAME_BYTES_MAX;
+    const size_t name_bytes = strlen(name) + 1;
+    bool ok = length == POINT_BYTES && name_bytes <= NAME_BYTES_MAX;
     if (ok) {
-        strcpy(question->name, name);
+        memcpy(question->name, name, name_bytes);
         memcpy(question->point, point, POINT_BYTES);
     }
     OPENSSL_free(point);
