@@ -139,21 +139,23 @@ leaf() {
     local address
     address=$(awk '$1 == "api.openai.com" {print "127.77." int($2 / 256) "." $2 % 256}' "$STATE/addresses")
     openssl s_client -connect "$address:$("$TOLLGATE" status --json | json 'd["port"]')" -servername api.openai.com </dev/null 2>/dev/null |
-        openssl x509 -noout -serial
+        openssl x509 -noout "${1:--serial}" | if [ "${1:-}" = -enddate ]; then date +%s -d "$(cut -d= -f2)"; else cat; fi
 }
 faketime=$(find /usr/lib -name libfaketimeMT.so.1 2>/dev/null | head -1)
 if [ -n "$faketime" ] && [ -z "$is_sanitized" ]; then
-    echo +0 >"$T/clock"
-    begin env LD_PRELOAD="$faketime" FAKETIME_TIMESTAMP_FILE="$T/clock" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+    echo +0 >"$HOME/.faketimerc" # helpers keep HOME, and no variable of faketime's
+    begin env LD_PRELOAD="$faketime" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
     first=$(leaf)
     has "a leaf is shown" "$first" serial=
     is "the same one again" "$(leaf)" "$first"
-    echo +19h >"$T/clock"
+    echo +19h >"$HOME/.faketimerc"
     second=$(leaf)
     check "19 hours later it is another" [ -n "$second" -a "$second" != "$first" ]
+    check "that lives for another day" [ "$(leaf -enddate)" -gt $(($(date +%s) + 42 * 3600)) ]
     is "and the CA's key is not in the agent" "$(scan "$PID" "$CA_KEY")" 0
     stop_agent
     wait "$PID" 2>/dev/null
+    rm "$HOME/.faketimerc"
 else
     skip "no libfaketime: renewal is tests/unit/test_net_certificates.c's"
 fi

@@ -38,11 +38,11 @@ clock() {
     faketime=$(find /usr/lib /usr/local/lib -name libfaketimeMT.so.1 2>/dev/null | head -1)
     case $BUILD in *-asan | *-tsan) faketime= ;; esac # a sanitizer's library must come first
     [ -n "$faketime" ] || { skip "libfaketime is not here, or this is a sanitizer's build: clocks that step are played by tests/unit alone"; return; }
-    step() { echo "$1" >"$T/clock"; }
+    step() { echo "$1" >"$HOME/.faketimerc"; } # not by a variable: helpers of the agent keep none but HOME and a few
     step +0d
     mkdir -p "$STATE"
     # Programs have the machine's clock, too: certificates are of its time.
-    export FAKETIME_TIMESTAMP_FILE=$T/clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
+    export FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
     governed() { LD_PRELOAD=$faketime "$TOLLGATE" run --group dev -- "$@"; }
     LD_PRELOAD=$faketime "$BUILD/tollgated" --environment dev --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" \
         --state "$STATE" --runtime "$T/r/tollgate/dev" --log "$LOG" 2>>"$T/agent.stderr" &
