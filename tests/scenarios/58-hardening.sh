@@ -68,12 +68,19 @@ P
     is "the unit allows what the agent needs" "$(python3 "$T/unit.py" "$ROOT/scripts/package/systemd/system/tollgated@.service.in" "$ROOT/agent/harden_calls.def")" True
 fi
 
+# ---- memory: not of a build with sanitizers, which keep copies of their own, and lock nothing ----
+# scanned NAME COUNTS PID FILE…: what the scan must find: 0, or + for at least once, one a file
+scanned() {
+    local name=$1 wanted=$2
+    shift 2
+    [ -n "$is_sanitized" ] || is "$name" "$(scan "$@" | sed 's/[1-9][0-9]*/+/g')" "$wanted"
+}
+
 # ---- keys of providers ----
 key first
 has "a call with the key" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
-found=$(scan "$PID" "$T/first.key")
-check "the scan finds a key that is in force" [ "$found" -ge 1 ]
-has "its page is locked, in no dump and in no child" "$(python3 - "$PID" "$T/first.key" <<'P'
+scanned "the scan finds a key that is in force" + "$PID" "$T/first.key"
+[ -n "$is_sanitized" ] || has "its page is locked, in no dump and in no child" "$(python3 - "$PID" "$T/first.key" <<'P'
 import re, sys
 pid, key = sys.argv[1], open(sys.argv[2], "rb").read()
 flags, region = {}, None
@@ -95,19 +102,19 @@ sed -i 's/store: first/store: second/' "$T/policy-config.dev.yaml"
 key second
 rm -f "$STATE/secrets/first"
 has "a call with another key" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
-is "the first one is nowhere in memory any more" "$(scan "$PID" "$T/first.key")" 0
-check "the second one is" [ "$(scan "$PID" "$T/second.key")" -ge 1 ]
+scanned "the first one is nowhere in memory any more" 0 "$PID" "$T/first.key"
+scanned "the second one is" + "$PID" "$T/second.key"
 
 # ---- the CA's key ----
 CA_KEY=$STATE/ca/pair-001/intermediate.key
-check "the signer has the CA's key" [ "$(scan "$SIGNER" "$CA_KEY")" -ge 1 ]
-is "the agent that had it made does not" "$(scan "$PID" "$CA_KEY")" 0
-is "nor has the signer any key of a provider" "$(scan "$SIGNER" "$T/first.key" "$T/second.key")" "0 0"
+scanned "the signer has the CA's key" + "$SIGNER" "$CA_KEY"
+scanned "the agent that had it made does not" 0 "$PID" "$CA_KEY"
+scanned "nor has the signer any key of a provider" "0 0" "$SIGNER" "$T/first.key" "$T/second.key"
 stop_agent
 agent
 PID=$(pid_of_agent)
 has "a call of the next run" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
-is "the agent that found it has not" "$(scan "$PID" "$CA_KEY")" 0
+scanned "the agent that found it has not" 0 "$PID" "$CA_KEY"
 
 # ---- through a debugger ----
 # Calls a function of the agent's libc; prints what it returned.
@@ -152,7 +159,7 @@ if [ -n "$faketime" ] && [ -z "$is_sanitized" ]; then
     second=$(leaf)
     check "19 hours later it is another" [ -n "$second" -a "$second" != "$first" ]
     check "that lives for another day" [ "$(leaf -enddate)" -gt $(($(date +%s) + 42 * 3600)) ]
-    is "and the CA's key is not in the agent" "$(scan "$PID" "$CA_KEY")" 0
+    scanned "and the CA's key is not in the agent" 0 "$PID" "$CA_KEY"
     stop_agent
     wait "$PID" 2>/dev/null
     rm "$HOME/.faketimerc"
@@ -168,11 +175,13 @@ wait "$PID"
 is "an agent whose signer is gone ends, to be started again" $? 70
 has "and says why" "$(tail -n 5 "$LOG")" "the process that signs certificates is gone"
 
-begin setpriv --bounding-set=-ipc_lock prlimit --memlock=0:0
-has "keys that may be swapped out are said" "$("$TOLLGATE" doctor)" "may be swapped out"
-is "in the status, too" "$(hardening '["keys_locked"]')" False
-stop_agent
-wait "$PID" 2>/dev/null
+if [ -z "$is_sanitized" ]; then
+    begin setpriv --bounding-set=-ipc_lock prlimit --memlock=0:0
+    has "keys that may be swapped out are said" "$("$TOLLGATE" doctor)" "may be swapped out"
+    is "in the status, too" "$(hardening '["keys_locked"]')" False
+    stop_agent
+    wait "$PID" 2>/dev/null
+fi
 
 # ---- the switch ----
 echo 'agent: {hardening: false}' >>"$T/policy-config.dev.yaml"
