@@ -118,6 +118,7 @@ scanned "the agent that found it has not" 0 "$PID" "$CA_KEY"
 
 # ---- through a debugger ----
 # Calls a function of the agent's libc; prints what it returned.
+ulimit -c 0 # gdb does not always survive the death of what it debugs
 inside() { gdb -p "$PID" -batch -nx -ex 'set print thread-events off' -ex "print (int)$1" 2>&1 | sed -n 's/^\$1 = //p'; }
 if command -v gdb >/dev/null && [ -z "$is_sanitized" ]; then
     check "a debugger gets an answer" [ "$(inside 'getpid()')" = "$PID" ]
