@@ -208,6 +208,8 @@ static void stop_services(struct agent *agent)
     identity_unlisten(agent->identity);
     listener_stop(agent->listener);
     listener_stop(agent->base_url_listener);
+    if (atomic_load(&agent->is_handed_over))
+        loops_settle(agent->listener);
     if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal))
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
     manager_watch_stop(agent->manager_watch);

@@ -12,7 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOPS_MAX = 16, LOOPS_DEFAULT_MAX = 4, DRAIN_SLICE_MS = 100, SPLICES_SILENT_MS = 3000, ABORT_MS = 10000 };
+enum {
+    LOOPS_MAX = 16,
+    LOOPS_DEFAULT_MAX = 4,
+    DRAIN_SLICE_MS = 100,
+    SPLICES_SILENT_MS = 3000,
+    ABORT_MS = 10000,
+    SETTLE_MS = 500
+};
 
 struct loop_thread {
     struct loops *loops;
@@ -166,6 +173,13 @@ static bool wait_calm(struct loops *loops, const struct listener *listener, stru
     calm->silent_ms = reads == calm->reads ? calm->silent_ms + DRAIN_SLICE_MS : 0;
     calm->reads = reads;
     return listener_splice_count(listener) == 0 || calm->silent_ms >= SPLICES_SILENT_MS;
+}
+
+/* Who was accepted just before the listeners stopped, and has not asked yet, asks within this. */
+void loops_settle(const struct listener *listener)
+{
+    for (unsigned waited_ms = 0; waited_ms < SETTLE_MS && listener_connection_count(listener) > 0; waited_ms += 10)
+        poll(NULL, 0, 10);
 }
 
 bool loops_drain(struct loops *loops, const struct listener *listener, uint32_t timeout_ms, bool (*is_cut_short)(void))

@@ -19,6 +19,8 @@ void loops_start(struct loops *loops, struct listener *listener, struct listener
 /* Asks each running loop to answer, without waiting. False: one has not answered since it was asked the last time. One
  * thread at a time. */
 bool loops_answer(struct loops *loops);
+/* After listener_stop, of a listener that others keep: a moment for what it has accepted before. */
+void loops_settle(const struct listener *listener);
 /* Takes no more requests and waits at most timeout_ms until the open exchanges have ended, and what is passed
  * on as well; what is left then, or once
  * is_cut_short (asked ten times a second) says so, is ended now. False: not even that worked. */

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "inherited.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,12 +55,6 @@ enum error startup_open_port(struct listener_options *listener, const struct lis
         error = listener_open(listener, handler, certificates, names, ret_listener);
     }
     return error;
-}
-
-static int inherited_socket(void)
-{
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"); /* sd_listen_fds(3) */
-    return pid && count && atoi(pid) == (int)getpid() && atoi(count) >= 1 ? 3 : -1;
 }
 
 /* ---- the map ---- */
@@ -160,8 +155,11 @@ enum error startup_open_listener(const struct agent_options *options, const stru
 {
     char path[600];
     snprintf(path, sizeof path, "%s/port", options->state);
+    bool is_handed = false;
+    const int inherited_fd = inherited_take(INHERITED_TLS, &is_handed);
     struct listener_options listener = {.port = startup_read_port(path),
-                                        .inherited_fd = inherited_socket(),
+                                        .inherited_fd = inherited_fd,
+                                        .is_handed = is_handed,
                                         .network = settings->capture.network,
                                         .network_mask = NETWORK_MASK,
                                         .redirect_network = settings->capture.redirect_network,

@@ -7,6 +7,7 @@
 #include "events_file.h"
 #include "evidence/evidence.h"
 #include "harden.h"
+#include "inherited.h"
 #include "leaks.h"
 #include "reconcile.h"
 #include "refresh.h"
@@ -191,6 +192,7 @@ enum error services_open(struct agent *agent)
         error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
                                       &agent->base_url_listener);
     agent->map.base_url_port = listener_port(agent->base_url_listener);
+    inherited_close_rest();
     if (!error)
         error = startup_publish(options, agent->settings, &agent->map);
     if (!error)
@@ -266,6 +268,24 @@ static uint64_t count_missing_events(void *context)
     return events_file_count_missing(agent->events_file);
 }
 
+static size_t hand_over(void *context, bool is_over, int ret_fds[TOLLGATE_HANDED_MAX],
+                        const char *ret_names[TOLLGATE_HANDED_MAX])
+{
+    struct agent *agent = context;
+    struct listener *const listeners[INHERITED_COUNT] = {
+        [INHERITED_TLS] = agent->listener, [INHERITED_BASE_URL] = agent->base_url_listener};
+    size_t count = 0;
+    for (unsigned i = 0; i < INHERITED_COUNT; i++) {
+        int fd = listener_share(listeners[i], is_over);
+        if (fd < 0)
+            continue;
+        ret_fds[count] = fd;
+        ret_names[count++] = inherited_name((enum inherited)i);
+    }
+    atomic_store(&agent->is_handed_over, is_over);
+    return count;
+}
+
 enum error services_open_control(struct agent *agent)
 {
     agent->control_services =
@@ -296,6 +316,8 @@ enum error services_open_control(struct agent *agent)
                                   .count_addresses = count_addresses,
                                   .count_missing_events = count_missing_events,
                                   .stop = agent_stop,
+                                  .hand_over = hand_over,
+                                  .manager = inherited_manager(agent->options->ready_fd >= 0),
                                   .context = agent};
     return control_open(&agent->control_services, &agent->control);
 }

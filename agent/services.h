@@ -35,6 +35,7 @@ struct agent {
     struct reconcile *reconcile;
     struct events_file *events_file;
     atomic_bool is_ledger_stopped;
+    atomic_bool is_handed_over; /* the next agent has our sockets */
     struct journal *journal;
     struct metrics *metrics;
     struct identity *identity;

@@ -146,7 +146,7 @@ static const struct tool {
     int (*run)(int argc, char **argv);
 } tools[] = {{"check", run_check},      {"reference", run_reference}, {"schema", run_schema},
              {"audit", run_audit},      {"restore", run_restore},     {"dump", run_dump},
-             {"explain", tool_explain}, {"project", tool_project}};
+             {"explain", tool_explain}, {"project", tool_project},    {"ready", tool_ready}};
 
 int tools_run(const char *name, int argc, char **argv)
 {

@@ -8,6 +8,8 @@ int tools_run(const char *name, int argc, char **argv);
 
 /* tool_explain.c */
 int tool_explain(int argc, char **argv);
+/* tool_ready.c */
+int tool_ready(int argc, char **argv);
 /* tool_project.c */
 int tool_project(int argc, char **argv);
 

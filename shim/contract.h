@@ -41,6 +41,12 @@
 #define TOLLGATE_FILE_ADMIN    "admin.sock"    /* SOCK_STREAM, HTTP/1.1: the owner's control API */
 #define TOLLGATE_FILE_REPORT   "report.sock"   /* SOCK_STREAM, HTTP/1.1: launch facts and read-only reports */
 
+/* What an agent hands to the next one (LISTEN_FDNAMES of sd_listen_fds(3)): its listening sockets. */
+#define TOLLGATE_HANDED_TLS      "tollgate-tls"
+#define TOLLGATE_HANDED_BASE_URL "tollgate-base-url"
+#define TOLLGATE_HANDED_PROGRAM  "program" /* in an answer only: the executable that runs */
+#define TOLLGATE_HANDED_MAX      3
+
 /* Consumer-group keys begin so; such a value is never a provider secret. */
 #define TOLLGATE_KEY_PREFIX "kt_cg_"
 

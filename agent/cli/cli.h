@@ -60,6 +60,7 @@ enum option_set {
     OPTIONS_EXPORT = 1 << 19,
     OPTIONS_DASHBOARD = 1 << 20,
     OPTIONS_ROOT = 1 << 21,
+    OPTIONS_RESTART = 1 << 22, /* log-level */
 };
 struct option_row {
     const char *name;
@@ -142,6 +143,7 @@ int start_command(struct cli *cli);
 int stop_command(struct cli *cli);
 int status_command(struct cli *cli);
 int reload_command(struct cli *cli);
+int restart_command(struct cli *cli);
 int wallet_command(struct cli *cli);
 int why_command(struct cli *cli);
 int events_command(struct cli *cli);
@@ -233,6 +235,10 @@ void wallet_print(const struct cli *cli, const struct answer *answer); /* one wa
 const char *wallet_days_left(const json_t *wallet);
 int wallet_fund(struct cli *cli);
 int wallet_adjust(struct cli *cli);
+
+/* ---- lifecycle.c ---- */
+
+void lifecycle_print_hello(const struct cli *cli, const struct answer *hello);
 
 /* ---- agent.c: the agent of the place ---- */
 

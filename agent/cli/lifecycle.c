@@ -12,7 +12,7 @@
 
 #define STOP_WAIT_MS 60000 /* the agent lets running answers end first: limits.drain_timeout_ms */
 
-static void lifecycle_print_hello(const struct cli *cli, const struct answer *hello)
+void lifecycle_print_hello(const struct cli *cli, const struct answer *hello)
 {
     static const char *const rows[][2] = {{"environment", "environment"},
                                           {"policy", "policy"},

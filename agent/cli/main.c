@@ -129,6 +129,11 @@ static const struct command commands[] = {
     {"start", "", "start the agent", start_command, "The files are remembered for later starts, also those by run.\n",
      OPTIONS_QUERY | OPTIONS_FILES | OPTIONS_START, 0, 0, false},
     {"stop", "", "stop the agent", stop_command, NULL, OPTIONS_PLACE, 0, 0, false},
+    {"restart", "", "put another agent in the place of the one that runs", restart_command,
+     "No connection is refused meanwhile: the sockets go from one agent to the next, running answers end first, new\n"
+     "calls wait. Also how another version takes over. When the new agent would not start, the old one goes on.\n"
+     "An agent that systemd started is restarted by systemctl.\n",
+     OPTIONS_QUERY | OPTIONS_FILES | OPTIONS_RESTART, 0, 0, false},
     {"status", "", "is the agent running, and with which policy", status_command, NULL, OPTIONS_QUERY, 0, 0, false},
     {"help", "[COMMAND]", "this, or more about a command", help_command, NULL, 0, 0, 1, false},
     {"version", "", "print the version", version_command, NULL, 0, 0, 0, true},

@@ -31,7 +31,7 @@ static const struct option_row option_rows[] = {
     {"providers", OPTIONS_FILES, "FILE", offsetof(struct options, providers), "the provider catalogue, likewise",
      false},
     {"prices", OPTIONS_FILES, "FILE", offsetof(struct options, prices), "the price list, likewise", false},
-    {"log-level", OPTIONS_START, "error|warning|info|debug", offsetof(struct options, log_level),
+    {"log-level", OPTIONS_START | OPTIONS_RESTART, "error|warning|info|debug", offsetof(struct options, log_level),
      "how much the agent logs (info)", false},
     {"foreground", OPTIONS_START, NULL, offsetof(struct options, foreground),
      "become the agent, log to standard error: for service managers", false},

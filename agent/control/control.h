@@ -42,7 +42,9 @@
  *   admin  POST /v1/reload                   {policy_digest, warnings} or 422 with "problems"
  *   admin  POST /v1/secrets/NAME             the secret's bytes (≤ 8 KiB, one trailing newline dropped) → {}
  *   admin  POST /v1/stop                     {} and the agent drains and exits
- * Amounts are decimal strings, USD. Errors: status + {"error": {code, message, hint}}.
+ *   admin  POST /v1/handover                 {"descriptors": [names]} with copies of the listening sockets
+ * (SCM_RIGHTS), and the agent drains and exits, while these collect connections Amounts are decimal strings, USD.
+ * Errors: status + {"error": {code, message, hint}}.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -56,6 +58,8 @@
 #include "net/net.h"
 #include "routing/routing.h"
 #include "wallet/wallet.h"
+
+#include "shim/contract.h"
 
 struct control;
 
@@ -98,6 +102,11 @@ struct control_services {
     /* In evidence.events_file, since the start. */
     uint64_t (*count_missing_events)(void *context);
     void (*stop)(void *context); /* begins the drain, returns at once */
+    /* The listening sockets, as they stand in `ret_fds` (still the listeners'), with their names; from now on they are
+     * somebody else's, too. Returns how many. `is_over` false: that somebody has gone, all is as it was. */
+    size_t (*hand_over)(void *context, bool is_over, int ret_fds[TOLLGATE_HANDED_MAX],
+                        const char *ret_names[TOLLGATE_HANDED_MAX]);
+    const char *manager; /* who started the agent: inherited.h */
     void *context;
 };
 

@@ -99,6 +99,7 @@ static const struct route_row {
     {"POST", "/v1/backup", AUDIENCE_OWNER, control_backup},
     {"POST", "/v1/secrets/", AUDIENCE_OWNER, control_store_secret},
     {"POST", "/v1/stop", AUDIENCE_OWNER, control_stop},
+    {"POST", "/v1/handover", AUDIENCE_OWNER, control_hand_over},
 };
 
 bool control_is_owner(uid_t uid)

@@ -20,6 +20,7 @@ static void write_target(struct call *call, const struct settings *settings, con
     json_write_member_string(out, "breaker", routing_breaker_name(is_known ? state.breaker : BREAKER_CLOSED));
     json_write_member_integer(out, "rests_for_s", state.rests_for_s);
     json_write_member_integer(out, "failures", state.failures);
+    json_write_member_boolean(out, "has_key", target->secret != NULL);
     json_write_member_boolean(out, "model_missing", state.is_model_missing);
     json_write_member_integer(out, "in_flight", (int64_t)state.in_flight);
     json_write_member_integer(out, "requests_60s", (int64_t)state.requests);

@@ -167,7 +167,9 @@ struct transfer {
 static void accept_transferred(struct task *task)
 {
     struct transfer *transfer = list_entry(task, struct transfer, task);
-    if (atomic_load(&transfer->member->listener->is_stopped))
+    const struct listener *listener = transfer->member->listener;
+    /* Who goes on with the socket has no part of what was accepted before. */
+    if (atomic_load(&listener->is_stopped) && !atomic_load(&listener->is_shared))
         close(transfer->fd);
     else
         accept_connection(transfer->member, transfer->fd, &transfer->remote);

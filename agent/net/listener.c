@@ -82,7 +82,7 @@ enum error listener_open(const struct listener_options *options, const struct li
     struct listener *listener = calloc(1, sizeof *listener);
     check(listener != NULL);
     listener->fd = fd;
-    listener->is_inherited = is_inherited;
+    atomic_init(&listener->is_shared, is_inherited && !options->is_handed);
     listener->options = *options;
     listener->handler = *handler;
     listener->port = listener_read_port(fd);
@@ -112,15 +112,23 @@ void listener_join(struct listener *listener, struct loop *loop)
     atomic_store(&listener->member_count, index + 1);
 }
 
-/* Our own socket stops listening at once: programs are refused instead of waiting. An inherited one goes on collecting
- * connections for the next agent; each loop lets go of it when it next looks. */
+/* Our own socket stops listening at once: programs are refused instead of waiting. One that others keep goes on
+ * collecting connections for the next agent; each loop lets go of it when it next looks. */
 void listener_stop(struct listener *listener)
 {
     if (!listener)
         return;
     atomic_store(&listener->is_stopped, true);
-    if (!listener->is_inherited)
+    if (!atomic_load(&listener->is_shared))
         shutdown(listener->fd, SHUT_RD);
+}
+
+int listener_share(struct listener *listener, bool is_shared)
+{
+    if (!listener)
+        return -1;
+    atomic_store(&listener->is_shared, is_shared);
+    return listener->fd;
 }
 
 void listener_set_names(struct listener *listener, const struct listener_names *names)

@@ -27,7 +27,7 @@ struct member {
 
 struct listener {
     int fd;
-    bool is_inherited;
+    atomic_bool is_shared; /* others keep the socket: it outlives us */
     struct listener_options options;
     struct listener_handler handler;
     uint16_t port;

@@ -125,6 +125,7 @@ struct listener;
 struct listener_options {
     uint16_t port;                  /* 0: any, see listener_port */
     int inherited_fd;               /* socket activation; -1: none */
+    bool is_handed;                 /* inherited_fd is ours alone: the agent before us has handed it over */
     uint32_t address;               /* to bind, host order; 0: all of 127/8 */
     uint32_t network, network_mask; /* only local addresses in it are served: host order */
     bool is_plain;                  /* no TLS: connections are open when they are accepted */
@@ -185,9 +186,12 @@ void listener_join(struct listener *listener, struct loop *loop);
 /* After accepted() with *ret_wait: go on with TLS, or close. On the connection's loop; exactly once, soon: until then
  * the connection is not watched and has no timeout. */
 void listener_admit(struct connection *connection, bool admitted);
-/* No more accepts; connections live on. Our own socket refuses from now on; an inherited one stays with systemd and
- * collects connections for the next agent. Any thread. NULL is fine. */
+/* No more accepts; connections live on. Our own socket refuses from now on; one that others keep collects connections
+ * for the next agent. Any thread. NULL is fine. */
 void listener_stop(struct listener *listener);
+/* Before listener_stop: somebody else has the socket, too, and keeps it (or, false, does not). Returns the listener's
+ * descriptor, to be copied; -1: there is no listener. Any thread. */
+int listener_share(struct listener *listener, bool is_shared);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
 unsigned listener_connection_count(const struct listener *listener);

@@ -202,6 +202,23 @@ int agent_start(const struct launch_place *place, const struct launch_agent *age
 /* The agent in this process's place, with the log on standard error: for service managers, whose sockets and variables
  * (sd_notify(3), sd_listen_fds(3)) it keeps. Returns only when that fails. */
 int agent_become(const struct launch_place *place, const struct launch_agent *agent);
+/* What an agent that ends leaves to the next one. */
+struct launch_estate {
+    int descriptors[TOLLGATE_HANDED_MAX]; /* listening sockets */
+    const char *names[TOLLGATE_HANDED_MAX];
+    size_t count;
+    int program;       /* its executable, -1: unknown */
+    int process;       /* its pidfd, -1: unknown */
+    long long wait_ms; /* for its end, before it is told to end at once */
+    int pid;
+};
+/*
+ * Another agent in the place of the one that runs, whose sockets stay open all the time. `take` asks for them, once no
+ * other start can come between (EX_OK, or nothing has happened). An agent that does not get ready is replaced by the
+ * executable of the one before, which is said; the code is that of the new one's failure.
+ */
+int agent_take_over(const struct launch_place *place, const struct launch_agent *agent,
+                    int (*take)(void *context, struct launch_estate *ret_estate), void *context);
 /* What the agent that runs said while it started (warnings about its policy), to standard error. */
 void agent_show_words(const struct launch_place *place);
 /* A connected socket to RUNTIME/name (bounded wait when the agent is busy), or -errno. */

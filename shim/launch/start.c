@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,17 +19,22 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-#define START_WAIT_MS      10000 /* for an agent that somebody else starts */
+#define START_WAIT_MS      30000 /* for an agent that somebody else starts */
 #define START_READY_MS     60000 /* for ours: recovery of a large ledger takes its time */
 #define START_CONNECT_MS   5000
 #define START_OUTPUT_BYTES 65536
-#define START_READY_FD     3
+#define START_FIRST_FD     3
+#define START_ASIDE_FD     (START_FIRST_FD + TOLLGATE_HANDED_MAX + 1)
+#define START_PROGRAM_FD   16
+#define START_END_MS       15000 /* of an agent that was told twice */
+#define START_WAIT_LOCK_MS 10000
 
 static void start_sleep_ms(long milliseconds)
 {
@@ -73,8 +79,23 @@ static const char *start_output_path(const struct launch_place *place)
     return text_format("%s/start-%d.err", place->state, (int)getpid());
 }
 
+/* From START_FIRST_FD on: the estate's sockets, as sd_listen_fds(3) wants them, then the pipe for "ready". All are
+ * moved out of the way first: each may stand where another belongs. */
+static void start_arrange(const struct launch_estate *estate, int ready_fd)
+{
+    int moved[TOLLGATE_HANDED_MAX + 1];
+    size_t count = estate ? estate->count : 0;
+    for (size_t i = 0; i <= count; i++)
+        moved[i] = fcntl(i < count ? estate->descriptors[i] : ready_fd, F_DUPFD_CLOEXEC, START_ASIDE_FD);
+    for (size_t i = 0; i <= count; i++)
+        dup2(moved[i], START_FIRST_FD + (int)i);
+    close_range(START_FIRST_FD + (unsigned)count + 1, START_PROGRAM_FD - 1, 0);
+    close_range(START_PROGRAM_FD, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
 /* In the agent-to-be. Dispositions and mask are the caller's, e.g. nohup's: the agent starts with the defaults. */
-static void start_detach(const struct launch_place *place, int ready_fd, int output_fd)
+static void start_detach(const struct launch_place *place, const struct launch_estate *estate, int ready_fd,
+                         int output_fd)
 {
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
@@ -85,18 +106,15 @@ static void start_detach(const struct launch_place *place, int ready_fd, int out
     dup2(null, STDIN_FILENO);
     dup2(output_fd, STDOUT_FILENO);
     dup2(output_fd, STDERR_FILENO);
-    if (ready_fd != START_READY_FD)
-        dup2(ready_fd, START_READY_FD);
-    else
-        fcntl(START_READY_FD, F_SETFD, 0);
-    close_range(START_READY_FD + 1, ~0u, 0);
+    start_arrange(estate, ready_fd);
     umask(077);
     if (chdir("/") != 0)
         fprintf(stderr, "tollgate: chdir to / for the agent of %s: %s\n", place->environment, strerror(errno));
 }
 
+/* ready_fd: -1: none, and the log is standard error. */
 static char **start_arguments(const struct launch_place *place, const struct launch_agent *agent, const char *program,
-                              bool is_detached)
+                              int ready_fd)
 {
     const char *pairs[][2] = {
         {"--environment", place->environment},
@@ -105,9 +123,9 @@ static char **start_arguments(const struct launch_place *place, const struct lau
         {"--runtime", place->runtime},
         {"--providers", agent->providers},
         {"--prices", agent->prices},
-        {"--log", is_detached ? text_format("%s/agent.log", place->state) : NULL},
+        {"--log", ready_fd >= 0 ? text_format("%s/agent.log", place->state) : NULL},
         {"--log-level", agent->log_level},
-        {"--ready-fd", is_detached ? text_format("%d", START_READY_FD) : NULL},
+        {"--ready-fd", ready_fd >= 0 ? text_format("%d", ready_fd) : NULL},
     };
     struct text_list list = {0};
     text_append(&list, program);
@@ -163,27 +181,83 @@ static int start_reap(pid_t agent)
     return EX_SOFTWARE;
 }
 
+/* What is to be started. */
+struct start_order {
+    const struct launch_place *place;
+    char **arguments, **environment;
+    const struct launch_estate *estate; /* NULL: no agent ran before */
+};
+
+/* In the agent-to-be: LISTEN_PID is its own. */
+static char **start_name_sockets(const struct launch_estate *estate, char **environment)
+{
+    size_t count = 0;
+    struct text_list names = {0};
+    while (environment[count])
+        count++;
+    char **all = text_allocate((count + 4) * sizeof *all);
+    memcpy(all, environment, count * sizeof *all);
+    for (size_t i = 0; i < estate->count; i++)
+        text_append(&names, estate->names[i]);
+    all[count] = text_format("LISTEN_FDS=%zu", estate->count);
+    all[count + 1] = text_format("LISTEN_PID=%d", (int)getpid());
+    all[count + 2] = text_format("LISTEN_FDNAMES=%s", text_join(&names, ":"));
+    return all;
+}
+
+/* program: an executable that is open; -1: what the arguments name. */
+static int start_agent(const struct start_order *order, int program, int output_fd)
+{
+    int ready[2];
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        return EX_OSERR;
+    pid_t agent = fork();
+    if (agent < 0)
+        return EX_OSERR;
+    if (agent == 0) {
+        char **environment = order->estate ? start_name_sockets(order->estate, order->environment) : order->environment;
+        if (program >= 0) /* kept where nothing else comes; the agent has no use for it */
+            program = fcntl(program, F_DUPFD_CLOEXEC, START_PROGRAM_FD);
+        start_detach(order->place, order->estate, ready[1], output_fd);
+        if (program >= 0)
+            fexecve(program, order->arguments, environment);
+        else
+            execve(order->arguments[0], order->arguments, environment);
+        fprintf(stderr, "tollgate: cannot execute %s: %s\n", order->arguments[0], strerror(errno));
+        _exit(EX_UNAVAILABLE);
+    }
+    close(ready[1]);
+    int code = start_wait_ready(ready[0]) ? EX_OK : start_reap(agent);
+    close(ready[0]);
+    return code;
+}
+
+/* The agent before may still be ending its calls: it owns the ledger until it has gone. */
+static void start_wait_end(const struct launch_estate *estate)
+{
+    struct pollfd wait = {.fd = estate->process, .events = POLLIN};
+    if (estate->process < 0 || poll(&wait, 1, (int)estate->wait_ms) > 0)
+        return;
+    fprintf(stderr, "tollgate: the agent before (pid %d) takes too long: its last calls are ended now\n", estate->pid);
+    syscall(SYS_pidfd_send_signal, estate->process, SIGTERM, NULL, 0);
+    poll(&wait, 1, START_END_MS);
+}
+
 /* The go-between. Its own words go to the same file as the agent's. */
-static _Noreturn void start_go_between(const struct launch_place *place, char **arguments, char **environment,
-                                       int output_fd)
+static _Noreturn void start_go_between(const struct start_order *order, int output_fd)
 {
     setsid();
     signal(SIGCHLD, SIG_DFL);
     dup2(output_fd, STDERR_FILENO);
-    int ready[2];
-    if (pipe2(ready, O_CLOEXEC) != 0)
-        _exit(EX_OSERR);
-    pid_t agent = fork();
-    if (agent < 0)
-        _exit(EX_OSERR);
-    if (agent == 0) {
-        start_detach(place, ready[1], output_fd);
-        execve(arguments[0], arguments, environment);
-        fprintf(stderr, "tollgate: cannot execute %s: %s\n", arguments[0], strerror(errno));
-        _exit(EX_UNAVAILABLE);
+    if (order->estate)
+        start_wait_end(order->estate);
+    int code = start_agent(order, -1, output_fd);
+    if (code != EX_OK && order->estate && order->estate->program >= 0) {
+        bool is_back = start_agent(order, order->estate->program, output_fd) == EX_OK;
+        fprintf(stderr, "tollgate: the program of the agent before %s\n",
+                is_back ? "was started again, and serves" : "does not start either: nothing serves now");
     }
-    close(ready[1]);
-    _exit(start_wait_ready(ready[0]) ? EX_OK : start_reap(agent));
+    _exit(code);
 }
 
 static void start_show_output(const char *path)
@@ -221,8 +295,9 @@ static int start_wait_go_between(pid_t go_between)
 }
 
 /* One attempt. The agent's later words (a panic, a sanitizer's report) stay readable in STATE/agent.stderr. */
-static int start_once(const struct launch_place *place, char **arguments, char **environment)
+static int start_once(const struct start_order *order)
 {
+    const struct launch_place *place = order->place;
     const char *output = start_output_path(place);
     int output_fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (output_fd < 0) {
@@ -234,7 +309,7 @@ static int start_once(const struct launch_place *place, char **arguments, char *
     sigaction(SIGCHLD, &own, &before);
     pid_t go_between = fork();
     if (go_between == 0)
-        start_go_between(place, arguments, environment, output_fd);
+        start_go_between(order, output_fd);
     int code = go_between > 0 ? start_wait_go_between(go_between) : EX_OSERR;
     sigaction(SIGCHLD, &before, NULL);
     close(output_fd);
@@ -267,7 +342,7 @@ static bool start_is_hopeless(int error)
 }
 
 /* Only the holder of the lock starts an agent; the others watch the socket. */
-static int start_try(const struct launch_place *place, int lock, char **arguments, char **environment, bool *is_ours)
+static int start_try(const struct launch_place *place, int lock, const struct start_order *order, bool *is_ours)
 {
     int error, code = EX_TEMPFAIL;
     if (flock(lock, LOCK_EX | LOCK_NB) != 0)
@@ -275,14 +350,14 @@ static int start_try(const struct launch_place *place, int lock, char **argument
     if (start_is_answered(place, &error)) {
         code = EX_OK;
     } else {
-        code = start_once(place, arguments, environment);
+        code = start_once(order);
         *is_ours = code == EX_OK;
     }
     flock(lock, LOCK_UN);
     return code;
 }
 
-static int start_loop(const struct launch_place *place, int lock, char **arguments, char **environment, bool *is_ours)
+static int start_loop(const struct launch_place *place, int lock, const struct start_order *order, bool *is_ours)
 {
     long long deadline = launch_now_ms() + START_WAIT_MS;
     long pause_ms = 5;
@@ -294,7 +369,7 @@ static int start_loop(const struct launch_place *place, int lock, char **argumen
             text_complain("%s: %s", place_file(place, TOLLGATE_FILE_REPORT), strerror(error));
             return error == EACCES || error == EPERM ? EX_NOPERM : EX_OSERR;
         }
-        int code = start_try(place, lock, arguments, environment, is_ours);
+        int code = start_try(place, lock, order, is_ours);
         if (code != EX_TEMPFAIL)
             return code;
         start_sleep_ms(pause_ms);
@@ -321,9 +396,21 @@ int agent_become(const struct launch_place *place, const struct launch_agent *ag
     if (code != EX_OK)
         return code;
     fflush(NULL);
-    execve(program, start_arguments(place, agent, program, false), scrub_environment_of_service(place));
+    execve(program, start_arguments(place, agent, program, -1), scrub_environment_of_service(place));
     text_complain("cannot execute %s: %s", program, strerror(errno));
     return EX_UNAVAILABLE;
+}
+
+static int start_open_lock(const struct launch_place *place, int *ret_lock)
+{
+    const char *path = text_format("%s/start.lock", place->state);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0) {
+        text_complain("%s: %s", path, strerror(errno));
+        return errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+    }
+    *ret_lock = lock;
+    return EX_OK;
 }
 
 int agent_start(const struct launch_place *place, const struct launch_agent *agent, bool *ret_started)
@@ -332,16 +419,57 @@ int agent_start(const struct launch_place *place, const struct launch_agent *age
     int code = start_prepare(place, &program);
     if (code != EX_OK)
         return code;
-    const char *path = text_format("%s/start.lock", place->state);
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (lock < 0) {
-        text_complain("%s: %s", path, strerror(errno));
-        return errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
-    }
+    int lock;
+    code = start_open_lock(place, &lock);
+    if (code != EX_OK)
+        return code;
     bool is_ours = false;
-    code = start_loop(place, lock, start_arguments(place, agent, program, true), scrub_environment(place), &is_ours);
+    const struct start_order order = {place, start_arguments(place, agent, program, START_FIRST_FD),
+                                      scrub_environment(place), NULL};
+    code = start_loop(place, lock, &order, &is_ours);
     close(lock);
     if (code == EX_OK && ret_started)
         *ret_started = is_ours;
+    return code;
+}
+
+/* No start may come between: it would find nobody on the sockets, and a ledger that is free. */
+static bool start_wait_lock(int lock)
+{
+    for (long long deadline = launch_now_ms() + START_WAIT_LOCK_MS; flock(lock, LOCK_EX | LOCK_NB) != 0;) {
+        if (launch_now_ms() > deadline)
+            return false;
+        start_sleep_ms(20);
+    }
+    return true;
+}
+
+int agent_take_over(const struct launch_place *place, const struct launch_agent *agent,
+                    int (*take)(void *context, struct launch_estate *ret_estate), void *context)
+{
+    const char *program;
+    struct launch_estate estate = {.program = -1, .process = -1};
+    int lock, code = start_prepare(place, &program);
+    if (code == EX_OK)
+        code = start_open_lock(place, &lock);
+    if (code != EX_OK)
+        return code;
+    /* Whoever asks for this may not leave before somebody else holds the sockets. */
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    if (!start_wait_lock(lock)) {
+        text_complain("another agent of %s is being started", place->environment);
+        code = EX_TEMPFAIL;
+    }
+    code = code == EX_OK ? take(context, &estate) : code;
+    const struct start_order order = {place, start_arguments(place, agent, program, START_FIRST_FD + (int)estate.count),
+                                      scrub_environment(place), &estate};
+    if (code == EX_OK)
+        code = start_once(&order);
+    for (size_t i = 0; i < estate.count; i++)
+        close(estate.descriptors[i]);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(lock);
     return code;
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `tollgated --tool ready`: would an agent of this version start with these files, on this state directory, from this
+ * environment? Asked by `tollgate restart` before the agent that runs is stopped. Opens no store, changes nothing.
+ */
+#include "startup.h"
+#include "tools.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { PROBLEMS_BYTES_MAX = 4 << 20 };
+
+struct question {
+    struct agent_options options;
+    const char *environment;
+    const char *keys; /* targets that must have theirs, by commas; NULL: none */
+};
+
+static bool read_arguments(int argc, char **argv, struct question *question)
+{
+    const struct {
+        const char *name, **value;
+    } rows[] = {{"--environment", &question->environment},
+                {"--policy", &question->options.policy_file},
+                {"--state", &question->options.state},
+                {"--runtime", &question->options.runtime},
+                {"--providers", &question->options.providers_file},
+                {"--prices", &question->options.prices_file},
+                {"--keys", &question->keys}};
+    for (int i = 0; i + 1 < argc; i += 2) {
+        size_t row = 0;
+        while (row < sizeof rows / sizeof *rows && strcmp(argv[i], rows[row].name) != 0)
+            row++;
+        if (row == sizeof rows / sizeof *rows)
+            return false;
+        *rows[row].value = argv[i + 1];
+    }
+    return argc % 2 == 0 && question->environment && question->options.policy_file && question->options.state;
+}
+
+static bool is_listed(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = list; at && (at = strstr(at, name)); at += length)
+        if ((at == list || at[-1] == ',') && (at[length] == ',' || !at[length]))
+            return true;
+    return false;
+}
+
+/* Keys come from variables of whoever starts the agent: another shell may have others. */
+static int check_keys(const struct settings *settings, const char *keys)
+{
+    int code = EX_OK;
+    for (size_t i = 0; i < settings->target_count; i++) {
+        const struct target *target = &settings->targets[i];
+        if (target->secret || !is_listed(keys, target->id))
+            continue;
+        fprintf(stderr, "tollgate: target %s has its key in the agent that runs, and would not here: %s\n", target->id,
+                target->secret_problem ? target->secret_problem : "no API key");
+        code = EX_CONFIG;
+    }
+    return code;
+}
+
+int tool_ready(int argc, char **argv)
+{
+    struct question question = {.options = {.environment = -1}};
+    if (!read_arguments(argc, argv, &question)) {
+        fputs("usage: tollgated --tool ready --environment E --policy FILE --state DIR [--providers FILE] "
+              "[--prices FILE] [--keys TARGETS]\n",
+              stderr);
+        return EX_USAGE;
+    }
+    for (int i = 0; i < ENVIRONMENT_COUNT; i++)
+        if (!strcmp(question.environment, config_environment_name((enum environment)i)))
+            question.options.environment = i;
+    struct settings *settings = NULL;
+    struct buffer text;
+    buffer_init(&text, PROBLEMS_BYTES_MAX);
+    enum error error = startup_load_settings(&question.options, &settings, &text);
+    struct slice problems = buffer_contents(&text);
+    if (problems.length)
+        fwrite(problems.data, 1, problems.length, stderr);
+    buffer_done(&text);
+    if (error)
+        return startup_exit_code(error);
+    int code = check_keys(settings, question.keys);
+    config_release(settings);
+    return code;
+}
