@@ -64,29 +64,48 @@ static int check_keys(const struct settings *settings, const char *keys)
     return code;
 }
 
-int tool_ready(int argc, char **argv)
+/* The settings that the arguments lead to; EX_OK, or what is wrong is said. */
+static int load(int argc, char **argv, const char *name, struct question *question, struct settings **ret_settings)
 {
-    struct question question = {.options = {.environment = -1}};
-    if (!read_arguments(argc, argv, &question)) {
-        fputs("usage: tollgated --tool ready --environment E --policy FILE --state DIR [--providers FILE] "
-              "[--prices FILE] [--keys TARGETS]\n",
-              stderr);
+    if (!read_arguments(argc, argv, question)) {
+        fprintf(stderr,
+                "usage: tollgated --tool %s --environment E --policy FILE --state DIR [--providers FILE] "
+                "[--prices FILE] [--keys TARGETS]\n",
+                name);
         return EX_USAGE;
     }
     for (int i = 0; i < ENVIRONMENT_COUNT; i++)
-        if (!strcmp(question.environment, config_environment_name((enum environment)i)))
-            question.options.environment = i;
-    struct settings *settings = NULL;
+        if (!strcmp(question->environment, config_environment_name((enum environment)i)))
+            question->options.environment = i;
     struct buffer text;
     buffer_init(&text, PROBLEMS_BYTES_MAX);
-    enum error error = startup_load_settings(&question.options, &settings, &text);
+    enum error error = startup_load_settings(&question->options, ret_settings, &text);
     struct slice problems = buffer_contents(&text);
     if (problems.length)
         fwrite(problems.data, 1, problems.length, stderr);
     buffer_done(&text);
-    if (error)
-        return startup_exit_code(error);
-    int code = check_keys(settings, question.keys);
+    return error ? startup_exit_code(error) : EX_OK;
+}
+
+int tool_ready(int argc, char **argv)
+{
+    struct question question = {.options = {.environment = -1}};
+    struct settings *settings = NULL;
+    int code = load(argc, argv, "ready", &question, &settings);
+    if (code == EX_OK)
+        code = check_keys(settings, question.keys);
+    config_release(settings);
+    return code;
+}
+
+/* For support bundles: what is in force, without anything secret. */
+int tool_settings(int argc, char **argv)
+{
+    struct question question = {.options = {.environment = -1}};
+    struct settings *settings = NULL;
+    int code = load(argc, argv, "settings", &question, &settings);
+    if (code == EX_OK)
+        config_print_effective(settings, stdout);
     config_release(settings);
     return code;
 }

@@ -144,9 +144,10 @@ static int run_dump(int argc, char **argv)
 static const struct tool {
     const char *name;
     int (*run)(int argc, char **argv);
-} tools[] = {{"check", run_check},      {"reference", run_reference}, {"schema", run_schema},
-             {"audit", run_audit},      {"restore", run_restore},     {"dump", run_dump},
-             {"explain", tool_explain}, {"project", tool_project},    {"ready", tool_ready}};
+} tools[] = {{"check", run_check},       {"reference", run_reference}, {"schema", run_schema},
+             {"audit", run_audit},       {"restore", run_restore},     {"dump", run_dump},
+             {"explain", tool_explain},  {"project", tool_project},    {"ready", tool_ready},
+             {"settings", tool_settings}};
 
 int tools_run(const char *name, int argc, char **argv)
 {

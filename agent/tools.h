@@ -10,6 +10,7 @@ int tools_run(const char *name, int argc, char **argv);
 int tool_explain(int argc, char **argv);
 /* tool_ready.c */
 int tool_ready(int argc, char **argv);
+int tool_settings(int argc, char **argv);
 /* tool_project.c */
 int tool_project(int argc, char **argv);
 

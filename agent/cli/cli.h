@@ -36,6 +36,7 @@ struct options {
     const char *root;                                  /* systemd */
     bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, foreground, help;
     bool breakdown, compact, no_open;
+    bool redact_names; /* support-bundle, with output */
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -61,6 +62,7 @@ enum option_set {
     OPTIONS_DASHBOARD = 1 << 20,
     OPTIONS_ROOT = 1 << 21,
     OPTIONS_RESTART = 1 << 22, /* log-level */
+    OPTIONS_BUNDLE = 1 << 23,
 };
 struct option_row {
     const char *name;
@@ -152,6 +154,7 @@ int top_command(struct cli *cli);
 int statusline_command(struct cli *cli);
 int secret_command(struct cli *cli);
 int doctor_command(struct cli *cli);
+int support_bundle_command(struct cli *cli);
 int check_command(struct cli *cli);
 int explain_command(struct cli *cli);
 int targets_command(struct cli *cli);
@@ -339,6 +342,7 @@ struct doctor {
 };
 void doctor_add(struct doctor *doctor, const char *name, enum finding_status status, const char *fix,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+json_t *doctor_examine(const struct cli *cli);        /* all findings */
 void doctor_check_agent(struct doctor *doctor);       /* agent, map, port, the agent's own checks */
 void doctor_check_files(struct doctor *doctor);       /* directories, CA files, the shim */
 void doctor_check_trust(struct doctor *doctor);       /* a governed TLS handshake */

@@ -77,11 +77,17 @@ static size_t doctor_count(const struct doctor *doctor, enum finding_status stat
     return count;
 }
 
-int doctor_command(struct cli *cli)
+json_t *doctor_examine(const struct cli *cli)
 {
     struct doctor doctor = {.cli = cli, .findings = json_array()};
     for (size_t i = 0; i < sizeof doctor_checks / sizeof doctor_checks[0]; i++)
         doctor_checks[i](&doctor);
+    return doctor.findings;
+}
+
+int doctor_command(struct cli *cli)
+{
+    struct doctor doctor = {.cli = cli, .findings = doctor_examine(cli)};
     size_t failures = doctor_count(&doctor, FINDING_FAILURE), warnings = doctor_count(&doctor, FINDING_WARNING);
     if (cli->options.json) {
         json_t *document = json_pack("{s:s, s:O}", "environment", cli->place.environment, "checks", doctor.findings);

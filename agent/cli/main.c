@@ -119,6 +119,11 @@ static const struct command commands[] = {
      OPTIONS_PLACE, 2, 2, false},
     {"doctor", "", "check the installation, each finding with its fix", doctor_command,
      "Exit code 1: something failed.\n", OPTIONS_QUERY, 0, 0, false},
+    {"support-bundle", "", "one file for who helps you: how this agent is set up and does", support_bundle_command,
+     "A .tar.gz that only you can read; it is sent nowhere. Keys, prompts, tokens and passwords are not in it, which "
+     "its\n"
+     "README.txt says in more words. Look into it before you pass it on.\n",
+     OPTIONS_PLACE | OPTIONS_FILES | OPTIONS_BUNDLE, 0, 0, false},
     {"audit", "", "recompute the ledger of a stopped agent", audit_command, NULL, OPTIONS_PLACE | OPTIONS_PASS, 0, -1,
      false},
     {"backup", "[DIRECTORY]", "copy the ledger of a running agent", backup_command,

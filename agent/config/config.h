@@ -525,6 +525,10 @@ enum error config_read_project(const char *file, struct arena *arena, struct con
 void config_print_reference(FILE *stream);
 void config_print_schema(FILE *stream);
 
+/* What the settings' policy file puts in force, a line per setting, defaults as well; secrets, and whatever could hold
+ * one, are ***. Reads the file again. */
+void config_print_effective(const struct settings *settings, FILE *stream);
+
 /* The provider that has the host (a governed name); NULL for one that only capture.hosts lists. */
 const struct provider *config_find_provider(const struct settings *settings, const char *host);
 const struct target *config_find_target(const struct settings *settings, const char *id); /* NULL: none of that id */

@@ -74,7 +74,57 @@ has "with its money" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
 nothing_held
 check "start after that finds it" "$TOLLGATE" start
 
+# ---- support-bundle ----
 stop_agent
+mkdir "$T/secrets"
+export PLANT_KEY='sk-proj-PLANTkey"q/w?0123456789abcdef' PLANT_METRICS='PLANTmetrics+token/0123456789"x' PLANT_SIGN='PLANTsign&0123456789abcdef'
+export HTTPS_PROXY='http://PLANTuser:PLANTproxypass%2F99@127.0.0.1:9' NO_PROXY=127.0.0.1,localhost
+printf 'PLANTstored/0123456789\\x' | "$TOLLGATE" secret set stored >/dev/null 2>&1
+metrics_port=$(free_port)
+cat >"$T/policy-config.dev.yaml" <<Y
+# a comment with a key: sk-PLANTcomment0123456789
+providers:
+  targets:
+    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: PLANT_KEY}}
+    - {id: mini, provider: openai, model: gpt-5.4-mini-mini, secret_key_ref: {store: stored}}
+consumer_groups:
+  - {name: product-dev, api_key: kt_cg_PLANTplaceholder_0123456789, wallet_team_id: team_product_dev, denied_models: [gpt-4*]}
+alerts:
+  command: [/bin/false, --token, PLANTargument0123456789]
+  webhook: {url: "http://127.0.0.1:9/hooks/PLANThook0123456789", local: true, secret_key_ref: {env: PLANT_SIGN}}
+evidence: {metrics: {enabled: true, port: $metrics_port, secret_key_ref: {env: PLANT_METRICS}}}
+budgets:
+  - {id: tiny, scope: {wallet: team_product_dev}, amount: "0.0001", window: daily, alerts: [1]}
+Y
+agent --log-level debug
+printf 'PLANTstored/0123456789\\x' | "$TOLLGATE" secret set stored || not_ok "the store takes a key"
+check "reload" "$TOLLGATE" reload
+has "a call with a planted prompt" "$(openai "$(openai_body gpt-5.4-nano 'PLANTprompt: my secret plan for 2027 + 1/2')")" chat.completion
+lacks "one that is refused" "$(openai "$(openai_body gpt-4o 'PLANTrefused prompt 0123456789')")" chat.completion
+nothing_held
+wait_for 20 grep -q "alert not delivered" "$LOG"
+check "the bundle" "$TOLLGATE" support-bundle --output "$T/b.tar.gz"
+is "only its owner reads it" "$(stat -c %a "$T/b.tar.gz")" 600
+"$TOLLGATE" support-bundle --output "$T/b.tar.gz" >"$T/out" 2>&1
+is "nothing is overwritten" $? 73
+check "gzip finds it whole" gzip -t "$T/b.tar.gz"
+mkdir "$T/open" && tar -xzf "$T/b.tar.gz" -C "$T/open" --strip-components 1
+is "it has every part" "$(ls "$T/open" | tr '\n' ' ')" "README.txt budgets.json doctor.json events.json files.txt log.txt metrics.txt settings.txt status.json stderr.txt stores.txt targets.json units.txt versions.txt "
+has "its README says that nothing is sent" "$(cat "$T/open/README.txt")" "Nothing of it was sent anywhere"
+is "events are in it" "$(json 'len(d["events"]) > 1' <"$T/open/events.json")" True
+has "figures are" "$(cat "$T/open/metrics.txt")" "# TYPE"
+has "settings are, with defaults" "$(cat "$T/open/settings.txt")" "limits.head_bytes_max: 65536  # default"
+has "and with *** for secrets" "$(cat "$T/open/settings.txt")" "consumer_groups[0].api_key: ***"
+has "files are, with permissions" "$(cat "$T/open/files.txt")" "/ledger/"
+is "no planted secret in any form" "$(python3 "$ROOT/tests/scenarios/43-secrets.py" "$T/open" "$STATE/ca")" clean
+has "names are in it" "$(cat "$T/open/events.json")" team_product_dev
+check "a bundle without names" "$TOLLGATE" support-bundle --redact-names --output "$T/n.tar.gz"
+mkdir "$T/names" && tar -xzf "$T/n.tar.gz" -C "$T/names" --strip-components 1
+is "has none of them" "$(grep -rlE "team_product_dev|product-dev|$T|curl" "$T/names" | sort | tr '\n' ' ')" ""
+unset HTTPS_PROXY NO_PROXY
+
+stop_agent
+check "a bundle without an agent" "$TOLLGATE" support-bundle --output "$T/stopped.tar.gz"
 check "restart without an agent starts one" "$TOLLGATE" restart
 stop_agent
 done_playing
