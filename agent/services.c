@@ -11,6 +11,7 @@
 #include "leaks.h"
 #include "reconcile.h"
 #include "refresh.h"
+#include "stores.h"
 
 /* ---- the ledger ---- */
 
@@ -166,8 +167,10 @@ enum error services_open(struct agent *agent)
 {
     const struct agent_options *options = agent->options;
     enum error error = open_ledger(agent);
-    if (!error)
+    if (!error) { /* nobody else is here now */
+        stores_drop_foreign(options->state);
         error = startup_open_journal(options, &agent->journal);
+    }
     if (!error)
         agent->cache = startup_open_cache(options, agent->settings); /* forks, too: before there are threads */
     if (!error)
@@ -205,7 +208,7 @@ enum error services_open(struct agent *agent)
         open_leaks(agent);
     if (!error)
         open_exports(agent);
-    return error;
+    return error ? error : stores_write(options->state);
 }
 
 static void write_alerts(void *context, struct buffer *out)

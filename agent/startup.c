@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "manager.h"
 #include "prices/prices.h"
+#include "stores.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -116,7 +117,28 @@ int startup_prepare(const struct agent_options *options, struct settings **ret_s
         config_release(*ret_settings);
         return EX_CANTCREAT;
     }
+    int code = startup_check_stores(options->state, options->log_file != NULL);
+    if (code != EX_OK) {
+        config_release(*ret_settings);
+        return code;
+    }
     return EX_OK;
+}
+
+int startup_check_stores(const char *state, bool has_log)
+{
+    enum { TEXT_BYTES_MAX = 16384 };
+    struct buffer text;
+    buffer_init(&text, TEXT_BYTES_MAX);
+    enum error error = stores_check(state, &text);
+    struct slice lines = buffer_contents(&text);
+    if (error) {
+        fprintf(stderr, "tollgate: " SLICE_FORMAT, SLICE_ARGUMENTS(lines));
+        if (has_log)
+            log_event(EVENT_AGENT_FAILED, NULL, SLICE_FORMAT, SLICE_ARGUMENTS(lines));
+    }
+    buffer_done(&text);
+    return error ? startup_exit_code(error) : EX_OK;
 }
 
 /* From a thread of the ledger. */

@@ -46,6 +46,9 @@ struct startup_map {
 
 /* Hygiene, log, settings. EX_OK or the exit code; problems are printed to standard error. */
 int startup_prepare(const struct agent_options *options, struct settings **ret_settings);
+/* May this version use the state directory? EX_OK, or the exit code; says which store was written by which newer
+ * version. Changes nothing. */
+int startup_check_stores(const char *state, bool has_log);
 /* Loads the policy; problems and warnings are appended to `text` as config_print_problems prints them. */
 enum error startup_load_settings(const struct agent_options *options, struct settings **ret_settings,
                                  struct buffer *text) MUST_USE;

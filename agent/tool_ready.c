@@ -93,6 +93,8 @@ int tool_ready(int argc, char **argv)
     struct settings *settings = NULL;
     int code = load(argc, argv, "ready", &question, &settings);
     if (code == EX_OK)
+        code = startup_check_stores(question.options.state, false);
+    if (code == EX_OK)
         code = check_keys(settings, question.keys);
     config_release(settings);
     return code;

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "dialect/dialect.h"
 #include "prices/prices.h"
+#include "stores.h"
 #include "wallet/wallet.h"
 
 #include <stdio.h>
@@ -124,6 +125,8 @@ static int run_restore(int argc, char **argv)
         fprintf(stderr, "tollgate: restore: %s: %s; nothing was changed\n", error_row(error)->text, why);
     else
         printf("restored %s%s%s\n", argv[2], why[0] ? "; " : "", why);
+    if (!error)
+        error = stores_forget(argv[1], "ledger");
     return code_of(error);
 }
 

@@ -43,6 +43,16 @@ void log_set_level(enum log_level level)
     atomic_store(&log_level, level);
 }
 
+enum log_level log_get_level(void)
+{
+    return atomic_load_explicit(&log_level, memory_order_relaxed);
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
 bool log_level_parse(const char *name, enum log_level *ret_level)
 {
     for (unsigned i = 0; i < sizeof level_names / sizeof *level_names; i++)

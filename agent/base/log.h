@@ -21,6 +21,8 @@ enum event_kind {
 /* Opens the log: a path (appended to, 0600), or NULL for standard error. */
 enum error log_open(const char *path, enum log_level level) MUST_USE;
 void log_set_level(enum log_level level); /* at run time, from any thread */
+enum log_level log_get_level(void);
+const char *log_level_name(enum log_level level); /* "error", "warning", "info", "debug" */
 /* False for a name that is none of error, warning, info, debug. */
 bool log_level_parse(const char *name, enum log_level *ret_level);
 

@@ -145,6 +145,7 @@ int start_command(struct cli *cli);
 int stop_command(struct cli *cli);
 int status_command(struct cli *cli);
 int reload_command(struct cli *cli);
+int log_command(struct cli *cli);
 int restart_command(struct cli *cli);
 int wallet_command(struct cli *cli);
 int why_command(struct cli *cli);

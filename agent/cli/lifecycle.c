@@ -20,7 +20,8 @@ void lifecycle_print_hello(const struct cli *cli, const struct answer *hello)
                                           {"pid", "pid"},
                                           {"port", "port"},
                                           {"version", "version"},
-                                          {"state", "state"}};
+                                          {"state", "state"},
+                                          {"log level", "log_level"}};
     if (cli->options.json) {
         terminal_print_json(hello);
         return;
@@ -139,6 +140,28 @@ int stop_command(struct cli *cli)
     }
     if (process >= 0)
         close(process);
+    return code;
+}
+
+int log_command(struct cli *cli)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    const char *level = cli->arguments.count > 0 ? cli->arguments.items[0] : NULL;
+    struct answer answer = {0};
+    size_t i = 0;
+    while (level && i < sizeof levels / sizeof *levels && strcmp(level, levels[i]) != 0)
+        i++;
+    if (i == sizeof levels / sizeof *levels) {
+        text_complain("%s is no log level: error, warning, info or debug", level);
+        return EX_USAGE;
+    }
+    int code = level ? api_post(cli, text_format("/v1/log/%s", level), json_object(), &answer)
+                     : api_get(cli, "/v1/hello", &answer);
+    if (code == EX_OK && cli->options.json)
+        terminal_print_json(&answer);
+    else if (code == EX_OK)
+        puts(api_text(answer.json, level ? "level" : "log_level", "-"));
+    json_decref(answer.json);
     return code;
 }
 

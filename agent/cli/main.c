@@ -113,6 +113,11 @@ static const struct command commands[] = {
     {"check", "FILE…", "find every mistake in policy files", check_command, NULL, OPTIONS_PASS, 1, -1, false},
     {"reload", "", "put the changed policy file in force", reload_command,
      "A file with mistakes changes nothing: exit code 65.\n", OPTIONS_QUERY, 0, 0, false},
+    {"log", "[error | warning | info | debug]", "how much the agent logs from now on", log_command,
+     "Without a word: how much it does now. Until the next start, which has --log-level's again. No level logs keys "
+     "or\n"
+     "prompts.\n",
+     OPTIONS_QUERY, 0, 1, false},
     {"secret", "set NAME", "store a provider's API key with the agent", secret_command,
      "The key is read from standard input, on a terminal without echo. Policies name it with\n"
      "secret_key_ref: {store: NAME}; tollgate reload puts it in force.\n",

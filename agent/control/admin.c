@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -101,6 +102,23 @@ int control_backup(struct call *call)
         return control_fail_with(call, error, why[0] ? why : NULL, "nothing is left of it; the ledger goes on");
     json_write_raw(&call->body, "{");
     json_write_member_string(&call->body, "directory", chosen);
+    json_write_raw(&call->body, "}");
+    return 200;
+}
+
+/* Said in the log while the more talkative of the two levels holds: both directions are seen. */
+int control_set_log_level(struct call *call)
+{
+    enum log_level before = log_get_level(), level;
+    if (!log_level_parse(control_rest_text(call), &level))
+        return control_fail(call, ERROR_REQUEST_INVALID, "a log level is error, warning, info or debug");
+    log_set_level(level > before ? level : before);
+    log_event(EVENT_LOG_LEVEL, NULL, "%s, %s before; the next start has its own again", log_level_name(level),
+              log_level_name(before));
+    log_set_level(level);
+    json_write_raw(&call->body, "{");
+    json_write_member_string(&call->body, "level", log_level_name(level));
+    json_write_member_string(&call->body, "before", log_level_name(before));
     json_write_raw(&call->body, "}");
     return 200;
 }

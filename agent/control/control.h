@@ -41,6 +41,7 @@
  *   admin  POST /v1/backup                   {directory?} → {directory}: where it is
  *   admin  POST /v1/reload                   {policy_digest, warnings} or 422 with "problems"
  *   admin  POST /v1/secrets/NAME             the secret's bytes (≤ 8 KiB, one trailing newline dropped) → {}
+ *   admin  POST /v1/log/LEVEL               what the log tells from now on, until the next start → {level, before}
  *   admin  POST /v1/stop                     {} and the agent drains and exits
  *   admin  POST /v1/handover                 {"descriptors": [names]} with copies of the listening sockets
  * (SCM_RIGHTS), and the agent drains and exits, while these collect connections Amounts are decimal strings, USD.

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ int control_get_hello(struct call *call)
     json_write_member_integer(&call->body, "recovered", services->recovered);
     json_write_member(&call->body, "hardening");
     services->write_hardening(services->context, &call->body);
+    json_write_member_string(&call->body, "log_level", log_level_name(log_get_level()));
     json_write_member_string(&call->body, "manager", services->manager);
     json_write_member_integer(&call->body, "drain_timeout_ms", settings->limits.drain_timeout_ms);
     json_write_raw(&call->body, "}");

@@ -93,6 +93,7 @@ enum error control_listen_metrics(const struct control_services *services, int *
 /* Answers a request to it: who has the token gets /metrics, and that alone. */
 int control_scrape(struct call *call);
 int control_stop(struct call *call);
+int control_set_log_level(struct call *call);
 int control_hand_over(struct call *call); /* writes its own answer */
 
 #endif

@@ -98,6 +98,7 @@ static const struct route_row {
     {"POST", "/v1/cache/clear", AUDIENCE_OWNER, control_clear_cache},
     {"POST", "/v1/backup", AUDIENCE_OWNER, control_backup},
     {"POST", "/v1/secrets/", AUDIENCE_OWNER, control_store_secret},
+    {"POST", "/v1/log/", AUDIENCE_OWNER, control_set_log_level},
     {"POST", "/v1/stop", AUDIENCE_OWNER, control_stop},
     {"POST", "/v1/handover", AUDIENCE_OWNER, control_hand_over},
 };

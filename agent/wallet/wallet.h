@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 
+enum { WALLET_SCHEMA = 3 }; /* of what is on disk; older ones are migrated when a ledger is opened */
 enum { WALLET_NAME_MAX = 64, WALLET_NOTE_MAX = 120, WALLET_BUDGET_NAME_MAX = 48, WALLET_BUDGETS_MAX = 8 };
 
 struct wallet_ledger;

@@ -74,6 +74,23 @@ has "with its money" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
 nothing_held
 check "start after that finds it" "$TOLLGATE" start
 
+# ---- log levels ----
+agent
+is "the level is the start's" "$("$TOLLGATE" log)" info
+quiet() { openai "$(openai_body gpt-5.4-nano)" >/dev/null; nothing_held; grep -c "debug exchange" "$LOG"; }
+is "info tells of no call that goes well" "$(quiet)" 0
+is "debug is set while it runs" "$("$TOLLGATE" log debug)" debug
+has "status shows it" "$("$TOLLGATE" status)" "log level      debug"
+is "debug tells of each call" "$(quiet)" 1
+is "back to error" "$("$TOLLGATE" log error)" error
+is "and it is quiet again" "$(quiet)" 1
+has "the log has both changes" "$(cat "$LOG")" "log level: error, debug before"
+"$TOLLGATE" log loud >"$T/out" 2>&1
+is "another word is refused" $? 64
+is "on the report socket nobody sets it" "$(curl -s -o /dev/null -w '%{http_code}' -X POST --unix-socket "$T/r/tollgate/dev/report.sock" http://x/v1/log/debug)" 403
+check "a restart" "$TOLLGATE" restart
+is "has the start's level again" "$("$TOLLGATE" log)" info
+
 # ---- support-bundle ----
 stop_agent
 mkdir "$T/secrets"
@@ -103,6 +120,9 @@ has "a call with a planted prompt" "$(openai "$(openai_body gpt-5.4-nano 'PLANTp
 lacks "one that is refused" "$(openai "$(openai_body gpt-4o 'PLANTrefused prompt 0123456789')")" chat.completion
 nothing_held
 wait_for 20 grep -q "alert not delivered" "$LOG"
+mkdir "$T/log" && cp "$LOG" "$T/log/"
+has "the debug level tells of each call" "$(cat "$LOG")" "debug exchange"
+is "and of no secret or prompt" "$(python3 "$ROOT/tests/scenarios/43-secrets.py" "$T/log" "$STATE/ca")" clean
 check "the bundle" "$TOLLGATE" support-bundle --output "$T/b.tar.gz"
 is "only its owner reads it" "$(stat -c %a "$T/b.tar.gz")" 600
 "$TOLLGATE" support-bundle --output "$T/b.tar.gz" >"$T/out" 2>&1
