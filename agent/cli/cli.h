@@ -37,6 +37,7 @@ struct options {
     bool create, all, hard, soft, follow, json, off, base_url, list, remove, user, foreground, help;
     bool breakdown, compact, no_open;
     bool redact_names; /* support-bundle, with output */
+    bool prod;         /* doctor */
 };
 enum option_set {
     OPTIONS_PLACE = 1 << 0,
@@ -63,6 +64,7 @@ enum option_set {
     OPTIONS_ROOT = 1 << 21,
     OPTIONS_RESTART = 1 << 22, /* log-level */
     OPTIONS_BUNDLE = 1 << 23,
+    OPTIONS_DOCTOR = 1 << 24,
 };
 struct option_row {
     const char *name;
@@ -349,6 +351,15 @@ void doctor_check_files(struct doctor *doctor);       /* directories, CA files, 
 void doctor_check_trust(struct doctor *doctor);       /* a governed TLS handshake */
 void doctor_check_environment(struct doctor *doctor); /* keys, proxies, other preloads */
 void doctor_check_system(struct doctor *doctor);      /* kernel */
-void doctor_check_gaps(struct doctor *doctor);        /* AI programs installed here, and what no engine reaches */
+/* To the finding that was added last: why it matters. */
+void doctor_explain(struct doctor *doctor, const char *why);
+/* doctor_prod.c, for --prod */
+void doctor_check_prod_owner(struct doctor *doctor);   /* a user of its own */
+void doctor_check_prod_files(struct doctor *doctor);   /* what others may read or write */
+void doctor_check_prod_units(struct doctor *doctor);   /* systemd */
+void doctor_check_prod_system(struct doctor *doctor);  /* swap, clock, disk, backups */
+void doctor_check_prod_process(struct doctor *doctor); /* limits, hardening */
+void doctor_check_prod_apart(struct doctor *doctor);   /* dev and prod share nothing */
+void doctor_check_gaps(struct doctor *doctor);         /* AI programs installed here, and what no engine reaches */
 
 #endif

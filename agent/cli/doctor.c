@@ -20,6 +20,10 @@ static void (*const doctor_checks[])(struct doctor *doctor) = {
     doctor_check_agent,       doctor_check_files,  doctor_check_trust,
     doctor_check_environment, doctor_check_system, doctor_check_gaps,
 };
+static void (*const doctor_prod_checks[])(struct doctor *doctor) = {
+    doctor_check_prod_owner,  doctor_check_prod_files,   doctor_check_prod_units,
+    doctor_check_prod_system, doctor_check_prod_process, doctor_check_prod_apart,
+};
 static const char *const doctor_words[] = {"ok", "warning", "failure"};
 
 void doctor_add(struct doctor *doctor, const char *name, enum finding_status status, const char *fix,
@@ -34,6 +38,12 @@ void doctor_add(struct doctor *doctor, const char *name, enum finding_status sta
                                 "fix", fix ? fix : "");
     if (finding) /* NULL: a path that is not UTF-8 */
         json_array_append_new(doctor->findings, finding);
+}
+
+void doctor_explain(struct doctor *doctor, const char *why)
+{
+    json_t *finding = json_array_get(doctor->findings, json_array_size(doctor->findings) - 1);
+    json_object_set_new(finding, "why", json_string(why));
 }
 
 static bool doctor_has(const json_t *finding, enum finding_status status)
@@ -64,6 +74,9 @@ static void doctor_print(const struct doctor *doctor)
         printf("%s %s %s\n", terminal_paint(stdout, colors[status], terminal_pad(doctor_words[status], 8)),
                terminal_pad(terminal_clean(api_text(finding, "name", "-")), width),
                terminal_clean(api_text(finding, "text", "")));
+        const char *why = terminal_clean(api_text(finding, "why", ""));
+        if (why[0] && status != FINDING_OK)
+            printf("%*swhy: %s\n", width + 10, "", why);
         if (fix[0] && status != FINDING_OK)
             printf("%*s%s\n", width + 10, "", terminal_paint(stdout, COLOR_BOLD, text_format("fix: %s", fix)));
     }
@@ -82,6 +95,9 @@ json_t *doctor_examine(const struct cli *cli)
     struct doctor doctor = {.cli = cli, .findings = json_array()};
     for (size_t i = 0; i < sizeof doctor_checks / sizeof doctor_checks[0]; i++)
         doctor_checks[i](&doctor);
+    for (size_t i = 0; cli->options.prod && i < sizeof doctor_prod_checks / sizeof doctor_prod_checks[0]; i++)
+        doctor_prod_checks[i](&doctor);
+    json_decref((json_t *)(uintptr_t)doctor.hello);
     return doctor.findings;
 }
 

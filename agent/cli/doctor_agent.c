@@ -62,7 +62,7 @@ static void doctor_check_port(struct doctor *doctor)
 static void doctor_merge(struct doctor *doctor)
 {
     struct answer answer;
-    if (api_get(doctor->cli, "/v1/doctor", &answer) != EX_OK) {
+    if (api_get(doctor->cli, doctor->cli->options.prod ? "/v1/doctor?prod=1" : "/v1/doctor", &answer) != EX_OK) {
         doctor_add(doctor, "agent's own checks", FINDING_WARNING, NULL, "not available to this user");
         return;
     }
@@ -94,14 +94,12 @@ void doctor_check_agent(struct doctor *doctor)
                api_text(hello.json, "pid", "?"), api_text(hello.json, "port", "?"),
                api_text(hello.json, "policy", "?"));
     bool is_same = strcmp(api_text(hello.json, "version", ""), TOLLGATE_VERSION) == 0;
-    doctor_add(doctor, "version", is_same ? FINDING_OK : FINDING_WARNING, "tollgate stop; tollgate start",
-               "client %s, agent %s", TOLLGATE_VERSION, api_text(hello.json, "version", "?"));
+    doctor_add(doctor, "version", is_same ? FINDING_OK : FINDING_WARNING, "tollgate restart", "client %s, agent %s",
+               TOLLGATE_VERSION, api_text(hello.json, "version", "?"));
     doctor->hello = hello.json;
     doctor_check_map(doctor);
     doctor_check_port(doctor);
     doctor_merge(doctor);
-    doctor->hello = NULL;
-    json_decref(hello.json);
 }
 
 /* The last line of a program's output that says something. */

@@ -123,7 +123,10 @@ static const struct command commands[] = {
      "secret_key_ref: {store: NAME}; tollgate reload puts it in force.\n",
      OPTIONS_PLACE, 2, 2, false},
     {"doctor", "", "check the installation, each finding with its fix", doctor_command,
-     "Exit code 1: something failed.\n", OPTIONS_QUERY, 0, 0, false},
+     "--prod also looks at users, permissions, units, limits, swap, clock, backups, the policy, and at what dev and "
+     "prod\n"
+     "share; as root or the agent's user it sees most. Exit code 1: something failed.\n",
+     OPTIONS_QUERY | OPTIONS_DOCTOR, 0, 0, false},
     {"support-bundle", "", "one file for who helps you: how this agent is set up and does", support_bundle_command,
      "A .tar.gz that only you can read; it is sent nowhere. Keys, prompts, tokens and passwords are not in it, which "
      "its\n"
@@ -277,8 +280,10 @@ static int command_run(const struct command *command, int argc, char **argv)
     cli.is_both =
         (command->options & OPTIONS_REPORT) && cli.options.environment && strcmp(cli.options.environment, "both") == 0;
     if (code == EX_OK)
-        code = place_find(cli.is_both ? "dev" : cli.options.environment, cli.options.state, cli.options.runtime,
-                          &cli.place);
+        code = place_find(cli.is_both                                    ? "dev"
+                          : cli.options.prod && !cli.options.environment ? "prod"
+                                                                         : cli.options.environment,
+                          cli.options.state, cli.options.runtime, &cli.place);
     if (code == EX_OK)
         return command->handle(&cli);
     /* As env(1): the codes below 125 belong to the program that run becomes. */

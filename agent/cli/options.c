@@ -89,6 +89,8 @@ static const struct option_row option_rows[] = {
      false},
     {"redact-names", OPTIONS_BUNDLE, NULL, offsetof(struct options, redact_names),
      "name-1, name-2 … for groups, wallets, projects, programs, directories", false},
+    {"prod", OPTIONS_DOCTOR, NULL, offsetof(struct options, prod),
+     "and is this machine set up as production wants it (--env prod)", false},
     {"list", OPTIONS_EXPORT, NULL, offsetof(struct options, list), "what was written on a schedule", false},
     {"list", OPTIONS_TRUST, NULL, offsetof(struct options, list), "what is trusted", false},
     {"remove", OPTIONS_TRUST, NULL, offsetof(struct options, remove), "trust it no longer", false},

@@ -26,7 +26,7 @@
  *   admin  POST /v1/cache/clear              {group?, model?} → {cleared}; 422: no such group, and nothing of it here
  *   report GET  /v1/jobs                     {"jobs": [{key, provider, wallet, held, deadline}]}
  *   report GET  /metrics                     figures for Prometheus, as text; also at 127.0.0.1:PORT (evidence.metrics)
- *   report GET  /v1/doctor                   {"checks": [{name, status: ok|warning|failure, text, fix}]}
+ *   report GET  /v1/doctor[?prod=1]          {"checks": [{name, status: ok|warning|failure, text, fix, why?}]}
  *   report GET  /v1/export?format=F&period=P  the file's bytes (csv, jsonl, focus), chunked; &timezone=Z (UTC). Its
  * manifest (evidence.h) follows as the trailer field tollgate-manifest report GET  /v1/exports {"exports": [{schedule,
  * format, since, until, rows, cost, file …}]} report GET  /v1/targets                  {"targets": [{id, provider,

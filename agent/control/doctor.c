@@ -263,6 +263,8 @@ int control_doctor(struct call *call)
     check_alerts(call);
     check_addresses(call);
     check_leaks(call);
+    if (control_find_parameter(call, "prod"))
+        control_check_prod(call, settings);
     json_write_raw(&call->body, "]}");
     config_release(settings);
     return 200;

@@ -46,6 +46,10 @@ const char *control_rest_text(struct call *call);
 /* 422: what a file's checks have said goes with the error. */
 int control_fail_problems(struct call *call, enum error error, struct slice problems);
 
+/* ---- doctor_prod.c ---- */
+/* Appends findings to the list of checks: what production wants of a policy. */
+void control_check_prod(struct call *call, const struct settings *settings);
+
 /* ---- amount.c ---- */
 /* "12.50", "$5", "5 USD"; either sign. AMOUNT_INVALID, CURRENCY_UNKNOWN; *ret_why in words, NULL: the row's. */
 enum error control_parse_amount(struct slice text, struct money *ret_amount, const char **ret_why) MUST_USE;

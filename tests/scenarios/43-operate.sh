@@ -147,4 +147,68 @@ stop_agent
 check "a bundle without an agent" "$TOLLGATE" support-bundle --output "$T/stopped.tar.gz"
 check "restart without an agent starts one" "$TOLLGATE" restart
 stop_agent
+
+# ---- doctor --prod ----
+ENVIRONMENT=prod
+policy <<Y
+environment: prod
+providers:
+  routing: {on_unlisted_model: block}
+  targets:
+    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {store: prodkey}}
+consumer_groups:
+  - {name: shop, api_key: kt_cg_shop, wallet_team_id: team_shop, keys: placeholder_only}
+access: {uids: [$(id -u)]}
+capture: {unlisted_provider: block, unmetered_endpoint: block}
+cost_tracking: {unknown_price: block}
+alerts: {command: [/bin/true]}
+budgets:
+  - {id: shop, scope: {group: shop}, amount: 50, window: monthly, hard: true}
+Y
+chmod 600 "$T/policy-config.prod.yaml"
+agent
+printf 'sk-prod-only-0123456789' | "$TOLLGATE" secret set prodkey --env prod >/dev/null
+examine() { "$TOLLGATE" doctor --prod --json 2>/dev/null >"$T/findings"; }
+# finding NAME MEMBER: of the first finding that is not ok, else of the first
+finding() { json "(sorted((c for c in d['checks'] if c['name'] == '$1'), key=lambda c: c['status'] == 'ok') or [{}])[0].get('$2')" <"$T/findings"; }
+examine
+for name in wallets prices budgets access keys models providers endpoints alerts backups environment; do
+    is "policy $name: ok" "$(finding "policy $name" status)" ok
+done
+for name in "prod files" "core dumps" "dev and prod"; do
+    is "$name: ok" "$(finding "$name" status)" ok
+done
+is "every finding of prod's says why" "$(json '[c["name"] for c in d["checks"] if c["name"].startswith("policy ") and not c.get("why")]' <"$T/findings")" "[]"
+is "the rest is there" "$(json 'sorted({"own user", "swap", "clock", "prod disk", "recent backup", "descriptors", "hardening in force"} - {c["name"] for c in d["checks"]})' <"$T/findings")" "[]"
+[ "$(id -u)" = 0 ] && is "an agent of root's is a failure" "$(finding "own user" status)" failure
+[ -d /run/systemd/system ] || has "without systemd it says so" "$(finding units text)" "no systemd runs here"
+# Each thing that is broken is found, and its own fix mends it.
+broken() { # NAME FILE MODE
+    chmod "$3" "$2"
+    "$TOLLGATE" doctor --prod --json >"$T/findings" 2>/dev/null
+    is "$1 with mode $3: exit code" $? 1
+    is "and a failure" "$(finding "$1" status)" failure
+    eval "$(finding "$1" fix)"
+    examine
+    is "which its fix mends" "$(finding "prod files" status)" ok
+}
+broken state "$T/ps" 755
+broken "key store" "$T/ps/secrets" 750
+broken ledger "$T/ps/ledger" 711
+broken CA "$T/ps/ca" 705
+broken "policy file" "$T/policy-config.prod.yaml" 662
+broken "admin socket" "$T/pr/admin.sock" 660
+mkdir -p "$T/s/tollgate/dev/secrets" && cp "$T/ps/secrets/prodkey" "$T/s/tollgate/dev/secrets/other"
+examine
+has "a key of prod's in dev's store is found" "$(finding "dev and prod" text)" "a key of prod (prodkey) is one of dev's, too"
+rm "$T/s/tollgate/dev/secrets/other"
+sed -i -e 's/placeholder_only/any/' -e 's/^cost_tracking.*/cost_tracking: {wallet_enforcement: false}/' -e 's/hard: true/hard: false/' -e '/^access/d' -e '/^alerts/d' \
+    -e 's/^capture.*/capture: {unlisted_provider: meter, unmetered_endpoint: meter}/' "$T/policy-config.prod.yaml"
+"$TOLLGATE" reload --env prod >/dev/null 2>&1 || not_ok "the lax policy is in force"
+examine
+for name in wallets:failure keys:failure budgets:warning access:warning providers:warning endpoints:warning alerts:warning; do
+    is "lax policy: ${name%:*}" "$(finding "policy ${name%:*}" status)" "${name#*:}"
+done
+has "people read it, too" "$("$TOLLGATE" doctor --prod)" "why: "
+stop_agent
 done_playing
