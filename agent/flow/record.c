@@ -307,10 +307,24 @@ static void write_event(struct buffer *out, const struct exchange *exchange, uin
     json_write_raw(out, "}");
 }
 
+/* For who follows the log at its most talkative; no byte of what was asked or answered. */
+static void log_done(const struct exchange *exchange, int64_t duration_us)
+{
+    char charge[MONEY_TEXT_MAX];
+    const struct consumer_group *group = exchange->principal.group.group;
+    if (log_get_level() < LOG_LEVEL_DEBUG)
+        return;
+    log_event(EVENT_EXCHANGE_DONE, exchange->id_text, "%s %u %s, group %s, uid %u, %s USD, %u us", exchange->host,
+              (unsigned)exchange->status_sent, exchange->error ? error_row(exchange->error)->code : "ok",
+              group ? group->name : "-", (unsigned)exchange->principal.peer.uid,
+              money_format(exchange->charge.charge, charge), (unsigned)duration_us);
+}
+
 /* One log line for what an administrator should see; the event has everything. */
-static void log_result(const struct exchange *exchange)
+static void log_result(const struct exchange *exchange, int64_t duration_us)
 {
     const struct error_row *row = error_row(exchange->error);
+    log_done(exchange, duration_us);
     if (!exchange->error || row->fault == FAULT_CLIENT)
         return;
     log_event(row->fault == FAULT_POLICY || row->fault == FAULT_WALLET ? EVENT_EXCHANGE_REFUSED : EVENT_EXCHANGE_FAILED,
@@ -400,6 +414,6 @@ enum outcome step_record(struct exchange *exchange)
     write_event(out, exchange, iteration, duration_us);
     unsigned count = fill_lines(exchange, iteration, duration_us, uid_text, lines);
     journal_append(exchange->worker->services->journal, exchange->id, buffer_contents(out), lines, count);
-    log_result(exchange);
+    log_result(exchange, duration_us);
     return OUTCOME_NEXT;
 }
