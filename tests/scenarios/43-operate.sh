@@ -22,7 +22,7 @@ ports() { "$TOLLGATE" status --json | json 'd["port"], d["base_url_port"]'; }
 first=$(pid_of) before=$(ports)
 
 # ---- restart under load ----
-governed python3 "$ROOT/tests/scenarios/43-clients.py" "$T/stop" 8 >"$T/load" 2>"$T/load.err" &
+"$TOLLGATE" run --project load -- python3 "$ROOT/tests/scenarios/43-clients.py" "$T/stop" 8 >"$T/load" 2>"$T/load.err" &
 load=$!
 openai "$(openai_body gpt-5.4-nano "count [[tokens=20]] [[pace_ms=100]]" ',"stream":true,"max_tokens":2000')" -N -o "$T/stream" 2>/dev/null &
 stream=$!
@@ -41,6 +41,7 @@ is "no connect was refused, no call failed" "$(json 'd["refused"], d["failed"], 
 is "and there was load" "$(json 'd["answers"] > 50' <"$T/load")" True
 nothing_held
 is "each call was charged once, by the provider's bill" "$(wc -l <"$T/bill.jsonl")" "$(($(json 'd["answers"]' <"$T/load") + 1))"
+is "with the project that is called, also where its word came to nobody" "$("$TOLLGATE" report all --by project --json | json '[r["calls"] for r in d["rows"] if r["project"] == "load"]')" "[$(json 'd["answers"]' <"$T/load")]"
 is "and has one event" "$("$TOLLGATE" report all --json | json 'd["total"]["calls"]')" "$(wc -l <"$T/bill.jsonl")"
 lacks "no hold was left to a start" "$(cat "$LOG")" "open holds settled"
 is "base URLs answer on the old port" "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$("$TOLLGATE" status --json | json 'd["base_url_port"]')/openai/v1/models")" 401
@@ -147,6 +148,31 @@ stop_agent
 check "a bundle without an agent" "$TOLLGATE" support-bundle --output "$T/stopped.tar.gz"
 check "restart without an agent starts one" "$TOLLGATE" restart
 stop_agent
+
+# ---- agents that somebody else keeps ----
+mkdir "$T/bin"
+printf '#!/bin/sh\necho "$@" >"%s/systemctl"\n' "$T" >"$T/bin/systemctl"
+chmod 700 "$T/bin/systemctl"
+kept_by() { # VARIABLE=VALUE…: an agent in the foreground, with them
+    env "$@" "$TOLLGATE" start --foreground >"$T/foreground" 2>&1 &
+    FOREGROUND_PID=$!
+    wait_for 20 "$TOLLGATE" status || die "the agent does not start: $(cat "$T/foreground")"
+}
+kept_by TG_NOTHING=1
+"$TOLLGATE" restart >"$T/out" 2>&1
+is "an agent in the foreground is restarted by whoever runs it" $? 64
+has "in words" "$(cat "$T/out")" "in the foreground of another program"
+is "and goes on" "$(pid_of)" "$FOREGROUND_PID"
+check "stop" "$TOLLGATE" stop
+wait "$FOREGROUND_PID"
+kept_by NOTIFY_SOCKET="$T/nobody"
+PATH=$T/bin:$PATH "$TOLLGATE" restart >"$T/out" 2>&1
+is "systemd's is restarted by systemctl" "$(cat "$T/systemctl")" "--user restart tollgated"
+has "which is said" "$(cat "$T/out")" "systemctl --user restart tollgated"
+is "it hands nothing over" "$(curl -s -X POST --unix-socket "$T/r/tollgate/dev/admin.sock" http://x/v1/handover | json 'd["error"]["hint"]')" "systemctl restart"
+is "the report socket takes no such order" "$(curl -s -o /dev/null -w '%{http_code}' -X POST --unix-socket "$T/r/tollgate/dev/report.sock" http://x/v1/handover)" 403
+check "stop" "$TOLLGATE" stop
+wait "$FOREGROUND_PID"
 
 # ---- doctor --prod ----
 ENVIRONMENT=prod
