@@ -79,7 +79,7 @@ static void write_member(FILE *file, const char *bytes, size_t length)
     fwrite(head, 1, sizeof head, file);
     for (size_t at = 0; at < length;) {
         size_t part = length - at < STORED_BYTES_MAX ? length - at : STORED_BYTES_MAX;
-        fputc(at + part == length, file);
+        write_number(file, at + part == length ? 1 : 0, 1); /* is it the last block */
         write_number(file, (uint32_t)part, 2);
         write_number(file, ~(uint32_t)part, 2);
         fwrite(bytes + at, 1, part, file);

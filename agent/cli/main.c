@@ -225,7 +225,7 @@ static void help_print_all(FILE *to)
     fputs("tollgate: a price gate in front of AI providers\n\nusage: tollgate COMMAND [OPTIONS] [ARGUMENTS]\n\n", to);
     for (const struct command *row = commands; row < commands + COMMAND_COUNT; row++)
         if (!row->is_hidden)
-            fprintf(to, "  %-10s %s\n", row->name, row->help);
+            fprintf(to, "  %-14s %s\n", row->name, row->help);
     fputs("\ntollgate help COMMAND says more. Start with: tollgate run -- PROGRAM\n", to);
 }
 

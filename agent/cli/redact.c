@@ -138,7 +138,7 @@ static char *redact_replace(char *text, const char *what, const char *with, bool
         to = stpcpy(to + (at - from), with);
         from = at + length;
     }
-    strcpy(to, from);
+    memcpy(to, from, strlen(from) + 1);
     return result;
 }
 
