@@ -120,6 +120,12 @@ static int redact_compare(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
+static void redact_sort(struct text_list *list)
+{
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof *list->items, redact_compare);
+}
+
 /* Of whole words only where `is_name`: a group "dev" is not the start of "device". */
 static char *redact_replace(char *text, const char *what, const char *with, bool is_name)
 {
@@ -171,12 +177,12 @@ static void redact_addresses(char *text)
 char *redact_text(struct redact *redact, const char *text)
 {
     char *result = text_format("%s", text);
-    qsort(redact->secrets.items, redact->secrets.count, sizeof *redact->secrets.items, redact_compare);
+    redact_sort(&redact->secrets);
     for (size_t i = 0; i < redact->secrets.count; i++)
         result = redact_replace(result, redact->secrets.items[i], "***", false);
     redact_keys(result);
     redact_addresses(result);
-    qsort(redact->names.items, redact->names.count, sizeof *redact->names.items, redact_compare);
+    redact_sort(&redact->names);
     for (size_t i = 0; i < redact->names.count; i++)
         result = redact_replace(result, redact->names.items[i], text_format("name-%zu", i + 1), true);
     return result;
