@@ -33,7 +33,9 @@ void redact_learn_secret(struct redact *redact, const char *value)
     if (!value || strlen(value) < SECRET_BYTES_MIN || strlen(value) > SECRET_BYTES_MAX)
         return;
     const char *url = api_encode(value), *base64 = redact_base64(value);
-    char *json = json_dumps(json_string(value), JSON_ENCODE_ANY);
+    json_t *string = json_string(value); /* NULL: not UTF-8 */
+    char *json = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+    json_decref(string);
     text_append(&redact->secrets, text_format("%s", value));
     if (strcmp(url, value) != 0)
         text_append(&redact->secrets, url);
