@@ -7,6 +7,7 @@
 #ifndef TESTS_BENCH_ANSWER_H
 #define TESTS_BENCH_ANSWER_H
 
+#include "tests/bench/numbers.h"
 #include "tests/bench/stamps.h"
 
 #include <stdbool.h>
@@ -43,7 +44,8 @@ struct answer {
     size_t line_length;
     size_t head_length;
     FILE *save;            /* NULL: not kept; else gets the body */
-    struct stamps *stamps; /* NULL: not looked for; else shown all bytes of the body */
+    struct stamps *stamps; /* NULL: not looked for; else shown all bytes of the body; numbers likewise */
+    struct numbers *numbers;
     char head[ANSWER_HEAD_MAX + 1];
 };
 
@@ -132,6 +134,8 @@ static inline size_t answer_take_body(struct answer *answer, const char *data, s
         fwrite(data, 1, take, answer->save);
     if (answer->stamps)
         stamps_take(answer->stamps, data, take);
+    if (answer->numbers)
+        numbers_take(answer->numbers, data, take);
     answer->body_bytes += take;
     answer->left -= take;
     if (!answer->left)

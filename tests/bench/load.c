@@ -31,6 +31,7 @@ struct client {
     bool is_asking, has_event, has_piece;
     struct answer answer;
     struct stamps stamps;
+    struct numbers numbers;
 };
 
 /* What the middle had used, and the clients had seen, at one moment. */
@@ -44,7 +45,7 @@ struct load {
     int epoll;
     pid_t pid;
     unsigned connections, pieces, pace_ms, spread_ms, repeats;
-    bool has_stamps, has_any_size;
+    bool has_stamps, has_numbers, has_any_size;
     bool is_paced;  /* streams that run side by side; else each answer is timed as a whole */
     bool is_varied; /* no two requests are the same */
     bool is_idle_awaited;
@@ -57,6 +58,7 @@ struct load {
     uint64_t until_ns, each_max; /* no connection asks again after either */
     unsigned asking, streaming;  /* streaming: had their first event */
     uint64_t answers, events;
+    uint64_t lost, reordered;    /* events, of numbered streams */
     struct latencies latencies;     /* of answers; of streams: to their first event */
     struct latencies first, on_way; /* of stamped streams: to the first piece of text; of each piece from its stamp */
     struct reading from, to;
@@ -136,6 +138,8 @@ static void ask(struct load *load, struct client *client)
     client->has_event = client->has_piece = false;
     client->stamps = (struct stamps){.latencies = &load->on_way};
     client->answer.stamps = load->has_stamps ? &client->stamps : NULL;
+    client->numbers = (struct numbers){0};
+    client->answer.numbers = load->has_numbers ? &client->numbers : NULL;
     client->asked++;
     load->asking++;
     client->started_ns = now_ns();
@@ -162,6 +166,11 @@ static void check_answer(const struct load *load, const struct client *client)
 static void finish_answer(struct load *load, struct client *client)
 {
     check_answer(load, client);
+    if (load->has_numbers) {
+        numbers_finish(&client->numbers, load->pieces);
+        load->lost += client->numbers.lost;
+        load->reordered += client->numbers.reordered;
+    }
     load->answers++;
     load->asking--;
     client->is_asking = false;
@@ -305,8 +314,9 @@ static void build_chat(struct load *load, const struct options *options, const c
         front, sizeof front, "{\"model\":\"%s\",\"max_tokens\":%llu,%s\"messages\":[{\"role\":\"user\",\"content\":\"",
         options->model, tokens, load->pieces ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "");
     if (load->pieces)
-        length += snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]]%s ",
-                           load->pieces, load->pace_ms, load->has_stamps ? "[[stamp=1]]" : "");
+        length += snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]]%s%s ",
+                           load->pieces, load->pace_ms, load->has_stamps ? "[[stamp=1]]" : "",
+                           load->has_numbers ? "[[number=1]]" : "");
     if (!load->pieces || options->text_bytes)
         length += snprintf(front + length, sizeof front - (size_t)length, "[[bytes=%llu]] ",
                            load->pieces ? number_of(options->text_bytes, 0) : (unsigned long long)load->answer_bytes);
@@ -372,6 +382,7 @@ static void setup(struct load *load, const struct options *options, const char *
     load->repeats = number_of(options->repeats, 1);
     load->has_any_size = number_of(options->any_size, 0) > 0;
     load->has_stamps = number_of(options->stamps, 0) > 0;
+    load->has_numbers = number_of(options->numbers, 0) > 0;
     load->is_paced = load->pieces && number_of(options->whole, 0) == 0;
     load->is_varied = number_of(options->vary, 0) > 0 && !options->get;
     load->is_idle_awaited = number_of(options->idle, 0) > 0;
@@ -414,6 +425,8 @@ static void report(struct load *load, uint64_t rss_before_kib)
     latencies_sort(&load->latencies);
     if (load->has_stamps)
         report_stamps(load);
+    if (load->has_numbers)
+        printf("lost=%llu reordered=%llu ", (unsigned long long)load->lost, (unsigned long long)load->reordered);
     printf(
         "answers=%llu units=%llu seconds=%.3f rate=%.1f p50_us=%.1f p99_us=%.1f mean_us=%.1f cpu_us=%.3f rss_kib=%llu "
         "rss_before_kib=%llu steady=%d\n",

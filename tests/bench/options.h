@@ -13,7 +13,7 @@
 struct options {
     const char *connect, *map, *name, *ca, *key, *model;
     const char *request_bytes, *answer_bytes, *connections, *warmup, *milliseconds, *pieces, *pace_ms, *pid;
-    const char *stamps, *repeats, *spread_ms, *any_size;
+    const char *stamps, *numbers, *repeats, *spread_ms, *any_size;
     const char *get, *vary, *whole, *text_bytes, *idle, *save;
 };
 
@@ -38,6 +38,7 @@ static const struct option_row {
     {"any-size", offsetof(struct options, any_size), "1: the answer's body is translated, and of another size"},
     {"spread-ms", offsetof(struct options, spread_ms), "the streams begin evenly over so long (the pace)"},
     {"stamps", offsetof(struct options, stamps), "1: pieces carry their times, and are timed one by one"},
+    {"numbers", offsetof(struct options, numbers), "1: pieces carry their places, and none may be missing or late"},
     {"repeats", offsetof(struct options, repeats), "streams of each connection, one after another (1)"},
     {"text-bytes", offsetof(struct options, text_bytes), "of a stream: bytes of its text, all pieces together"},
     {"whole", offsetof(struct options, whole), "1: streams are asked again and again, and timed as a whole"},

@@ -77,6 +77,7 @@ void answer_plan(const struct prompt *prompt, const struct behaviour *behaviour,
     answer->out_tokens = answer->truncated ? prompt->tokens_max : wanted;
     answer->pieces = answer->out_tokens ? answer->out_tokens : 1;
     answer->stamped = stream && answer->kind == ANSWER_TEXT && behaviour_get(behaviour->stamp, 0);
+    answer->numbered = stream && answer->kind == ANSWER_TEXT && behaviour_get(behaviour->number, 0);
     if (behaviour_get(behaviour->show_reasoning, 0))
         answer->thinking_pieces = behaviour_get(behaviour->reasoning, 0);
     if (answer->thinking_pieces > THINKING_PIECES_MAX)
@@ -145,6 +146,8 @@ void answer_add_piece(const struct answer *answer, uint32_t index, struct buffer
     struct timespec now;
     if (answer->stamped && clock_gettime(CLOCK_MONOTONIC, &now) == 0)
         buffer_format(out, "@%" PRIu64 " ", (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    if (answer->numbered)
+        buffer_format(out, "#%" PRIu32 " ", index);
     piece_add(answer, index, out);
 }
 

@@ -31,6 +31,7 @@ struct answer {
     bool broken_utf8;
     bool refused;             /* the text says that it will not answer */
     bool stamped;             /* pieces begin with their time */
+    bool numbered;            /* pieces begin with their place */
     uint32_t thinking_pieces; /* words of thinking that are shown before the answer */
 };
 
@@ -49,7 +50,7 @@ void answer_add_call(const struct answer *answer, uint32_t call, struct buffer *
 void answer_add_thinking_piece(uint32_t index, struct buffer *out);
 /* Appends all of the thinking. */
 void answer_add_thinking(const struct answer *answer, struct buffer *out);
-/* Appends all pieces and the padding, without stamps, as the inside of a JSON string. */
+/* Appends all pieces and the padding, without stamps and numbers, as the inside of a JSON string. */
 void answer_add_text(const struct answer *answer, struct buffer *out);
 
 #endif

@@ -45,6 +45,7 @@ static const struct directive directives[] = {
     NUMBER(show_reasoning),
     NUMBER(refusal),
     NUMBER(stamp),
+    NUMBER(number),
     NUMBER(seconds),
     NUMBER(late_input),
 #undef NUMBER
@@ -78,6 +79,7 @@ const struct behaviour behaviour_unset = {
     .show_reasoning = NO,
     .refusal = NO,
     .stamp = NO,
+    .number = NO,
     .seconds = NO,
     .late_input = NO,
 };

@@ -43,6 +43,7 @@ struct behaviour {
     uint32_t show_reasoning; /* the thinking is shown, a word a token */
     uint32_t refusal;        /* it says that it will not */
     uint32_t stamp;          /* each piece of a stream's text begins with the time it was made at */
+    uint32_t number;         /* each piece of a stream's text begins with its place in it */
     uint32_t seconds;        /* audio: length of the recording */
     uint32_t late_input;     /* Anthropic: message_start says 0, message_delta has the input */
     enum framing framing;
