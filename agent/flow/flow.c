@@ -21,8 +21,8 @@ static const struct step_row {
 #undef STEP
 };
 
-/* The exchange itself, a small request and what is said of it. */
-enum { EXCHANGE_ARENA_BYTES = 12288 };
+/* The exchange itself, a small request, one attempt at it and what is said of both. */
+enum { EXCHANGE_ARENA_BYTES = 16384 };
 
 struct exchange *exchange_new(struct flow_worker *worker, struct session *session)
 {

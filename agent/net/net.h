@@ -174,6 +174,10 @@ struct listener_names {
     const char *const *by_name; /* the same names, ascending; NULL: none can be found by its name */
 };
 
+/* For connections that are not ours (an SSL * of libcurl's; NULL is fine): their empty buffers of 16 KiB go back to the
+ * heap, until they are needed again. False: not now, they are in use. */
+bool tls_spare_buffers(void *ssl);
+
 /* Binds `address`, or 0.0.0.0:port with SO_BINDTODEVICE lo (never reachable from outside; falls back to refusing
  * non-127/8 local addresses at accept when the kernel forbids it), listens, non-blocking. */
 enum error listener_open(const struct listener_options *options, const struct listener_handler *handler,

@@ -116,6 +116,19 @@ size_t answer_take_line(char *bytes, size_t size, size_t count, void *context)
     return transfer->state == TRANSFER_CANCELLED ? 0 : line.length;
 }
 
+/* An answer of a second piece is a stream that may last: what TLS keeps for writing is not needed again before it ends.
+ * (It has come back since the request, with the session tickets that were read before the answer: 16 KiB of 90.) */
+static void spare_memory(struct upstream_transfer *transfer)
+{
+    struct curl_tlssessioninfo *session = NULL;
+    if (!transfer->has_body) {
+        transfer->has_body = true;
+    } else if (!transfer->is_spared && curl_easy_getinfo(transfer->easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK) {
+        transfer->is_spared =
+            !session || session->backend != CURLSSLBACKEND_OPENSSL || tls_spare_buffers(session->internals);
+    }
+}
+
 size_t answer_take_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct upstream_transfer *transfer = context;
@@ -127,6 +140,7 @@ size_t answer_take_body(char *bytes, size_t size, size_t count, void *context)
         return 0;
     }
     transfer->active_ns = loop_now_ns(transfer->upstream->loop);
+    spare_memory(transfer);
     bool is_taken = piece.length == 0 || transfer->handler.body(transfer->context, piece);
     if (transfer->state == TRANSFER_CANCELLED)
         return 0;

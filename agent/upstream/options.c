@@ -12,6 +12,10 @@
 enum {
     RECEIVE_BUFFER_BYTES = 16 << 10, /* one TLS record; more only costs memory per stream */
     CONNECTION_IDLE_SECONDS = 60,    /* shorter than the providers' own, so that they rarely close first */
+    /* Of head and body together: libcurl copies what it sends into a buffer that it keeps as long as the transfer. */
+    SEND_BUFFER_BYTES = 64 << 10,
+    SMALL_SEND_BUFFER_BYTES = 16 << 10, /* its least */
+    HEAD_ROOM_BYTES = 4 << 10,
 };
 
 /* Options are ours, not the network's: a refusal is a programmer error. */
@@ -130,6 +134,11 @@ static void set_method(struct upstream_transfer *transfer, const char *method, b
 static void set_body(struct upstream_transfer *transfer, struct slice body)
 {
     bool is_small = body.length <= SMALL_BODY_BYTES_MAX;
+    long buffer_bytes =
+        body.length <= SMALL_SEND_BUFFER_BYTES - HEAD_ROOM_BYTES ? SMALL_SEND_BUFFER_BYTES : SEND_BUFFER_BYTES;
+    if (transfer->options_send_buffer_bytes != buffer_bytes)
+        set(transfer, CURLOPT_UPLOAD_BUFFERSIZE, buffer_bytes);
+    transfer->options_send_buffer_bytes = buffer_bytes;
     transfer->body = body;
     transfer->body_offset = 0;
     set(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.length);

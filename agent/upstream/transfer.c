@@ -68,7 +68,7 @@ struct upstream_transfer *transfer_take(struct upstream *upstream)
     }
     transfer->has_opened = transfer->was_sent = transfer->was_resent = transfer->is_stale = false;
     curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 0L);
-    transfer->head_received = transfer->is_paused = false;
+    transfer->head_received = transfer->is_paused = transfer->has_body = transfer->is_spared = false;
     transfer->refusal = ERROR_OK;
     transfer->connected_ns = transfer->first_byte_ns = 0;
     transfer->started_ns = clock_monotonic_ns();
