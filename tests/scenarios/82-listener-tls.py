@@ -17,8 +17,8 @@ from shim_map import read_map
 
 VERSIONS = {"SSL 3.0": 0x0300, "TLS 1.0": 0x0301, "TLS 1.1": 0x0302, "TLS 1.2": 0x0303, "TLS 1.3": 0x0304}
 SUITES = {"TLS 1.2": [0xC02B, 0xC02C, 0xCCA9], "TLS 1.3": [0x1301, 0x1302, 0x1303]}  # in the order of preference
-GROUPS = {23, 24, 25, 29, 30}  # P-256, P-384, P-521, X25519, X448
-SIGNATURES = [0x0403]  # ecdsa_secp256r1_sha256: the leaf has such a key
+GROUPS = {23, 24, 29}  # P-256, P-384, X25519
+SIGNATURES = {0x0403, 0x0503, 0x0603}  # ECDSA with SHA-256, -384 and -512
 GOOD_GROUPS = (29, 23)
 GOOD_SIGNATURES = (0x0403, 0x0503, 0x0603, 0x0804, 0x0401)
 SUITES_AT_ONCE = 4096
@@ -49,7 +49,8 @@ def extension(number, data):
     return struct.pack(">H", number) + block(2, data)
 
 
-def make_hello(version, suites, groups=GOOD_GROUPS, signatures=GOOD_SIGNATURES, name=None, more=b"", compressions=b"\0"):
+def make_hello(version, suites, groups=GOOD_GROUPS, signatures=GOOD_SIGNATURES, name=None, more=b"", compressions=b"\0",
+               share=29):
     """One handshake message; the caller puts it into records."""
     name = (name or NAME).encode()
     extensions = extension(SERVER_NAME, block(2, b"\0" + block(2, name)))
@@ -57,8 +58,8 @@ def make_hello(version, suites, groups=GOOD_GROUPS, signatures=GOOD_SIGNATURES, 
     extensions += extension(13, block(2, words(signatures))) + extension(EXTENDED_MASTER, b"") + more
     if version == VERSIONS["TLS 1.3"]:
         extensions += extension(43, block(1, words([version])))
-        # A coordinate that is a valid key of X25519, whatever it is; who wants another group asks again.
-        extensions += extension(51, block(2, words([29]) + block(2, os.urandom(32))))
+        # Any 32 bytes are a key of X25519. Without a share, the server says which group it would like.
+        extensions += extension(51, block(2, words([share]) + block(2, os.urandom(32)) if share else b""))
     if version == VERSIONS["SSL 3.0"]:
         extensions = b""
     body = words([min(version, 0x0303)]) + os.urandom(32) + block(1, os.urandom(32)) + block(2, words(suites))
@@ -162,19 +163,16 @@ def check_versions():
 
 
 def check_groups():
-    version, left, found = VERSIONS["TLS 1.2"], [group for group in range(1, 0x0300)], set()
-    while (answer := ask(version, SUITES["TLS 1.2"], groups=left)).group is not None:
+    version, left, found = VERSIONS["TLS 1.3"], list(range(1, 0x0300)), set()
+    while (answer := ask(version, SUITES["TLS 1.3"], groups=left, share=None)).group is not None:
         found.add(answer.group)
         left.remove(answer.group)
-        if len(found) > len(GROUPS):
-            break
-    say("TLS 1.2: of all groups there are, only these", found, GROUPS)
-    left, found = list(range(0x0100, 0x1000)), []
-    while (answer := ask(version, SUITES["TLS 1.2"], signatures=left)).signature is not None and len(found) < 5:
-        found.append(answer.signature)
+    say("of all groups there are, only these", found, GROUPS)
+    version, left, found = VERSIONS["TLS 1.2"], list(range(0x0100, 0x1000)), set()
+    while (answer := ask(version, SUITES["TLS 1.2"], signatures=left)).signature is not None:
+        found.add(answer.signature)
         left.remove(answer.signature)
-    say("TLS 1.2: of all signatures there are, only those of the leaf's key with SHA-256 and longer",
-        [number for number in found if number >> 8 < 4], [])
+    say("TLS 1.2: of all signatures there are, only those of the leaf's key with SHA-256 and longer", found, SIGNATURES)
     say("TLS 1.2: a client that takes only SHA-1 is refused", ask(version, SUITES["TLS 1.2"], signatures=[0x0203]).suite, None)
 
 
