@@ -58,7 +58,7 @@ struct load {
     uint64_t until_ns, each_max; /* no connection asks again after either */
     unsigned asking, streaming;  /* streaming: had their first event */
     uint64_t answers, events;
-    uint64_t lost, reordered;    /* events, of numbered streams */
+    uint64_t lost, reordered;       /* events, of numbered streams */
     struct latencies latencies;     /* of answers; of streams: to their first event */
     struct latencies first, on_way; /* of stamped streams: to the first piece of text; of each piece from its stamp */
     struct reading from, to;
@@ -314,9 +314,9 @@ static void build_chat(struct load *load, const struct options *options, const c
         front, sizeof front, "{\"model\":\"%s\",\"max_tokens\":%llu,%s\"messages\":[{\"role\":\"user\",\"content\":\"",
         options->model, tokens, load->pieces ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "");
     if (load->pieces)
-        length += snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]]%s%s ",
-                           load->pieces, load->pace_ms, load->has_stamps ? "[[stamp=1]]" : "",
-                           load->has_numbers ? "[[number=1]]" : "");
+        length +=
+            snprintf(front + length, sizeof front - (size_t)length, "[[tokens=%u]][[pace_ms=%u]]%s%s ", load->pieces,
+                     load->pace_ms, load->has_stamps ? "[[stamp=1]]" : "", load->has_numbers ? "[[number=1]]" : "");
     if (!load->pieces || options->text_bytes)
         length += snprintf(front + length, sizeof front - (size_t)length, "[[bytes=%llu]] ",
                            load->pieces ? number_of(options->text_bytes, 0) : (unsigned long long)load->answer_bytes);

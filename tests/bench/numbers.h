@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The numbers that the stand-in writes into its streams (directive `number`): each piece of text begins "#K ", its place
- * in the stream. A number that is skipped is a lost event, one that comes late or twice is a reordered one. Included by
- * answer.h.
+ * The numbers that the stand-in writes into its streams (directive `number`): each piece of text begins "#K ", its
+ * place in the stream. A number that is skipped is a lost event, one that comes late or twice is a reordered one.
+ * Included by answer.h.
  */
 #ifndef TESTS_BENCH_NUMBERS_H
 #define TESTS_BENCH_NUMBERS_H

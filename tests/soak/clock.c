@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into the agent of a soak: its wall clock is the machine's plus the seconds that the file SOAK_CLOCK holds (8
- * bytes, which the director changes at any time). The monotonic clock, and who waits by it, is left alone: libfaketime
- * lets pthread_cond_timedwait return at once. Built by scripts/soak.
+ * Preloaded into the agent of a soak: its wall clock is the machine's plus the seconds that the file SOAK_CLOCK holds
+ * (8 bytes, which the director changes at any time). The monotonic clock, and who waits by it, is left alone:
+ * libfaketime lets pthread_cond_timedwait return at once. Built by scripts/soak.
  */
 #include <fcntl.h>
 #include <stdint.h>
