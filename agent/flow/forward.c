@@ -75,6 +75,7 @@ static enum outcome start_transfer(struct exchange *exchange, struct attempt *at
         .method = arena_printf(exchange->arena, SLICE_FORMAT, SLICE_ARGUMENTS(exchange->request->method)),
         .url = outgoing_url(exchange, attempt),
         .body = attempt->body,
+        .is_stream = exchange->rendition.facts.is_streaming,
         .ca_file = attempt->target ? attempt->target->ca_file : attempt->provider->ca_file,
         .local = attempt->target ? attempt->target->local : attempt->provider->local,
         .connect_timeout_ms = exchange->settings->limits.upstream_connect_timeout_ms,

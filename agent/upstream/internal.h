@@ -79,13 +79,13 @@ struct upstream_transfer {
 
     /* What the easy handle was last told, so that it is not told again. */
     bool options_local;
-    long options_connect_timeout_ms, options_send_buffer_bytes;
+    long options_connect_timeout_ms, options_send_buffer_bytes, options_receive_buffer_bytes;
     char *options_ca_file, *options_method, *options_proxy;
 
     /* What happened. */
     bool has_opened, was_sent, was_resent, is_stale, head_received, is_paused;
     bool has_body, is_spared; /* the answer's first piece has come; TLS has given back what it does not need */
-    enum error refusal; /* why one of our callbacks stopped it */
+    enum error refusal;       /* why one of our callbacks stopped it */
     struct buffer head;
     int64_t started_ns, connected_ns, first_byte_ns, active_ns;
     struct timer idle;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 enum {
-    RECEIVE_BUFFER_BYTES = 16 << 10, /* one TLS record; more only costs memory per stream */
+    RECEIVE_BUFFER_BYTES = 16 << 10, /* one TLS record */
+    STREAM_BUFFER_BYTES = 8 << 10,   /* an event or two, and there may be thousands of streams */
     CONNECTION_IDLE_SECONDS = 60,    /* shorter than the providers' own, so that they rarely close first */
     /* Of head and body together: libcurl copies what it sends into a buffer that it keeps as long as the transfer. */
     SEND_BUFFER_BYTES = 64 << 10,
@@ -52,7 +53,6 @@ static void set_transport(struct upstream_transfer *transfer)
     set(transfer, CURLOPT_SHARE, transfer->upstream->sessions);
     set(transfer, CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_SECONDS);
     set(transfer, CURLOPT_TCP_KEEPALIVE, 1L);
-    set(transfer, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
     set(transfer, CURLOPT_PROTOCOLS_STR, "https");
     set(transfer, CURLOPT_NOPROXY, ""); /* proxy.c has decided */
     set(transfer, CURLOPT_PROXY, "");
@@ -145,6 +145,13 @@ static void set_body(struct upstream_transfer *transfer, struct slice body)
     set(transfer, CURLOPT_POSTFIELDS, is_small ? (body.length ? body.data : "") : (const char *)NULL);
 }
 
+static void set_receive_buffer(struct upstream_transfer *transfer, long bytes)
+{
+    if (transfer->options_receive_buffer_bytes != bytes)
+        set(transfer, CURLOPT_BUFFERSIZE, bytes);
+    transfer->options_receive_buffer_bytes = bytes;
+}
+
 /* The host (with port) of the URL, for texts and the proxy's rules. */
 static bool read_host(struct upstream_transfer *transfer, const char *url)
 {
@@ -176,6 +183,7 @@ enum error options_set_request(struct upstream_transfer *transfer, const struct 
     set_method(transfer, request->method, has_body);
     if (has_body)
         set_body(transfer, request->body);
+    set_receive_buffer(transfer, request->is_stream ? STREAM_BUFFER_BYTES : RECEIVE_BUFFER_BYTES);
     set(transfer, CURLOPT_HTTPHEADER, first);
     set(transfer, CURLOPT_URL, request->url);
     return ERROR_OK;

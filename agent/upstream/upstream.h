@@ -30,6 +30,7 @@ struct upstream_request {
     const char *key_field;    /* "authorization", "x-api-key", …; NULL: no key */
     const struct secret *key; /* revealed only into libcurl's header list; "Bearer " is put before for authorization */
     struct slice body;        /* must live until `done` */
+    bool is_stream;           /* asks for a stream of events: many may wait at once, so each with a smaller buffer */
     const char *ca_file;      /* NULL: system roots */
     bool local;
     uint32_t connect_timeout_ms;

@@ -60,17 +60,18 @@ reset() { curl -sf -m 20 --cacert "$work/provider-ca.pem" "https://127.0.0.1:$po
 is_settled() { curl -sf --unix-socket "$work/run/admin.sock" http://tollgate/v1/wallets >"$work/tollgate.wallet" &&
     ! grep -q '"held":"[^"]*[1-9]' "$work/tollgate.wallet"; }
 
-ask() { # SYSTEM: its line goes to $work/results, what the provider billed to $work/bills
+ask() { # SYSTEM STREAMS PIECES PACE_MS SPREAD_MS LOAD: its line goes to $work/results, what the provider billed to $work/bills
     local where=(--connect "127.0.0.1:$port" --ca "$work/provider-ca.pem" --key sk-streams) out
     [ "$1" = direct ] || where=(--map "$work/run/map" --ca "$work/run/ca.pem" --key "$placeholder" --pid "$agent")
     reset
-    out=$("$load" --name "$name" --model "$model" --numbers 1 --connections "$streams" --pieces "$pieces" \
-        --pace-ms "$pace_ms" --spread-ms "$spread_ms" "${where[@]}") ||
+    out=$("$load" --name "$name" --model "$model" --numbers 1 --connections "$2" --pieces "$3" \
+        --pace-ms "$4" --spread-ms "$5" "${where[@]}") ||
         { tail -n 5 "$work/agent.log" >&2; die "bench streams: $1 fails"; }
-    echo "1 streams $1 $out" >>"$work/results"
-    echo "streams $1 $out bill=$(bill)" >>"$work/bills"
+    echo "1 $6 $1 $out" >>"$work/results"
+    echo "$6 $1 $out bill=$(bill)" >>"$work/bills"
 }
-for system in $systems; do ask "$system"; done
+ask tollgate 8 4 20 20 first # what the agent needs once is no stream's
+for system in $systems; do ask "$system" "$streams" "$pieces" "$pace_ms" "$spread_ms" streams; done
 wait_for 20 is_settled || die "bench streams: money is held after the last stream"
 python3 "$ROOT/tests/bench/figures_streams.py" "$work" "$streams" "$KIB_MAX"
 say "bench streams ${1:-full}: $SECONDS s"
