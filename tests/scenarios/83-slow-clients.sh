@@ -34,8 +34,9 @@ while read -r _ kind ratio _ quiet _ attacked _ held; do
 done <"$T/ratios"
 echo "figure slow_rss_mib_more $(($(rss) - memory_before)) MiB"
 
-# It says so every five seconds, in colours; its requests with ranges get their answers and end.
-is_at_work() { sed 's/\x1b\[[0-9;]*[mHJ]//g' "$1" | grep -qE '^(connected|closed): +[1-9][0-9][0-9]'; }
+# It says so every five seconds, in colours; its requests with ranges have their answers, and are gone, before
+# it says anything.
+is_at_work() { sed 's/\x1b\[[0-9;]*[mHJ]//g' "$1" | grep -qE '^(connected|closed): +[1-9][0-9][0-9]|^Exit status: No open connections left'; }
 
 # The same by slowhttptest: its own connections, its own pace. It resolves the name, so it is governed.
 if command -v slowhttptest >/dev/null; then
