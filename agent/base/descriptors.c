@@ -9,7 +9,7 @@ bool descriptor_is_kept(int fd, enum descriptor_use use)
 {
     static const struct {
         rlim_t share, max;
-    } kept[] = {[DESCRIPTOR_PROVIDER] = {16, 64}, [DESCRIPTOR_PROGRAM] = {4, 512}};
+    } kept[] = {[DESCRIPTOR_PROVIDER] = {16, 64}, [DESCRIPTOR_PROGRAM] = {4, 512}, [DESCRIPTOR_BROUGHT] = {2, 1024}};
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return false;

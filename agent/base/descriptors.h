@@ -5,10 +5,11 @@
 #include <stdbool.h>
 
 /* Who may take which of the process's last descriptors (RLIMIT_NOFILE). Files come first: a ledger that cannot open its
- * next log file stops the agent; then the connections to providers, as their programs wait; new programs last. */
+ * next log file stops the agent; then the connections to providers, as their programs wait; then new programs. */
 enum descriptor_use {
     DESCRIPTOR_PROVIDER, /* leaves a sixteenth of them, at most 64 */
     DESCRIPTOR_PROGRAM,  /* leaves a quarter, at most 512 */
+    DESCRIPTOR_BROUGHT,  /* of supervisors, whose programs go their own way without us: leaves a half, at most 1,024 */
 };
 
 /* Whether this new descriptor (the lowest that was free) is one of those that are left to others. */

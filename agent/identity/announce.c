@@ -5,6 +5,7 @@
  * announcement is in the table of claims before it is acknowledged.
  */
 #include "base/check.h"
+#include "base/descriptors.h"
 #include "base/slice.h"
 #include "identity/internal.h"
 
@@ -14,14 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* Further ones take the place of whoever was silent longest, of the same user first: it connects again when needed. */
 enum { ANNOUNCERS_MAX = 512, ANNOUNCERS_PER_UID_MAX = 128, NEWCOMERS_MAX = 64, PAUSE_MS = 100, TIDY_MS = 1000 };
-/* Of our descriptors, the part that is not for sockets of supervisors: 1/N. */
-enum { DESCRIPTORS_SPARED = 8 };
 
 struct announcer {
     int fd;
@@ -71,18 +69,10 @@ static uint32_t choose_address(const struct identity_redirects *options, const u
     return is_ours(options, original, &address) ? address : options->redirect_network + 1;
 }
 
-/* The kernel gives the lowest number that is free: a high one means that few are, and those are for the connections
- * that were announced before, and for calls. */
-static bool is_scarce(int fd)
-{
-    struct rlimit files;
-    return getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)fd >= files.rlim_cur - files.rlim_cur / DESCRIPTORS_SPARED;
-}
-
 static bool has_room(const struct announcements *announcements, uid_t uid, int upstream)
 {
     const struct identity_redirects *options = &announcements->options;
-    return upstream >= 0 && !is_scarce(upstream) &&
+    return upstream >= 0 && !descriptor_is_kept(upstream, DESCRIPTOR_BROUGHT) &&
            options->has_place(options->context, uid, identity_count_sockets(announcements->identity, uid));
 }
 
