@@ -166,12 +166,23 @@ static void trim_journal(struct agent *agent)
         ;
 }
 
+/* NULL: none is missing. */
+static const char *find_missing_helper(struct agent *agent)
+{
+    if (!helper_is_alive(&agent->signer) || !certificates_can_sign(agent->certificates))
+        return "signs certificates";
+    for (unsigned i = 0; i < STARTUP_LOOKERS; i++)
+        if (agent->lookers[i].fd > 0 && !helper_is_alive(&agent->lookers[i]))
+            return "looks into other processes";
+    return NULL;
+}
+
 static void serve_until_stopped(struct agent *agent)
 {
     static const struct timespec minute = {60, 0};
     sigset_t signals;
     startup_block_signals(&signals);
-    while (!atomic_load(&agent->is_ledger_stopped) && !agent->is_signer_gone) {
+    while (!atomic_load(&agent->is_ledger_stopped) && !agent->missing_helper) {
         int number = sigtimedwait(&signals, NULL, &minute);
         if (number < 0 && errno == EAGAIN) {
             startup_save_ratelimit(agent->options, agent->ratelimit);
@@ -179,7 +190,7 @@ static void serve_until_stopped(struct agent *agent)
                 trim_journal(agent);
         }
         if (number < 0 || number == SIGCHLD)
-            agent->is_signer_gone = !helper_is_alive(&agent->signer) || !certificates_can_sign(agent->certificates);
+            agent->missing_helper = find_missing_helper(agent);
         if (number < 0)
             continue;
         if (number == SIGTERM || number == SIGINT)
@@ -234,21 +245,24 @@ static int run_services(struct agent *agent)
     agent->manager_watch = manager_watch_start(agent->loops);
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
-    if (agent->is_signer_gone)
-        log_event(EVENT_AGENT_FAILED, NULL, "the process that signs certificates is gone: the agent must start again");
+    if (agent->missing_helper)
+        log_event(EVENT_AGENT_FAILED, NULL, "the process that %s is gone: the agent must start again",
+                  agent->missing_helper);
     stop_services(agent);
-    if (agent->is_signer_gone)
+    if (agent->missing_helper)
         return EX_SOFTWARE;
     return atomic_load(&agent->is_ledger_stopped) ? EX_IOERR : EX_OK;
 }
 
-/* In this order: the signer forks while there is one thread and no key of a CA, and the process gives up what it can
+/* In this order: the helpers fork while there is one thread and no key of a CA, and the process gives up what it can
  * before it opens a service. */
 static int run_guarded(struct agent *agent)
 {
     const struct agent_options *options = agent->options;
-    if (!startup_open_signer(options, agent->settings, &agent->names, &agent->signer)) {
-        log_event(EVENT_AGENT_FAILED, NULL, "the process that signs certificates cannot be started");
+    if (!startup_open_signer(options, agent->settings, &agent->names, &agent->signer) ||
+        !startup_open_lookers(agent->settings, agent->lookers)) {
+        log_event(EVENT_AGENT_FAILED, NULL,
+                  "the processes that sign certificates and look into others cannot be started");
         startup_free_names(&agent->names);
         config_release(agent->settings);
         return EX_OSERR;
@@ -258,6 +272,7 @@ static int run_guarded(struct agent *agent)
     int code = run_services(agent);
     services_close(agent);
     helper_close(&agent->signer);
+    startup_close_lookers(agent->lookers);
     harden_free(agent->harden);
     return code;
 }

@@ -112,8 +112,14 @@ void harden_free(struct harden *harden)
 void harden_helper(const char *writable)
 {
     const struct harden_place places[] = {{"/dev/null", HARDEN_FILE}, {writable, HARDEN_ALL}};
-    (void)!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    (void)!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* Landlock wants it first */
     (void)!harden_restrict_paths(places, writable ? 2 : 1);
+    harden_looker();
+}
+
+void harden_looker(void)
+{
+    (void)!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 #ifndef TOLLGATE_SANITIZED
     (void)!prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)!harden_restrict_calls(HARDEN_LIST_HELPER);

@@ -36,5 +36,7 @@ const char *harden_missing(const struct harden *harden);
 /* For a helper that executes nothing: no new privileges, no writing but below `writable` (NULL: nowhere), no
  * executing, and none of the system calls that no process of ours may make. What the kernel lacks is left out. */
 void harden_helper(const char *writable);
+/* The same for one that looks into other processes, which Landlock would forbid: it may write where its user may. */
+void harden_looker(void);
 
 #endif

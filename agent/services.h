@@ -24,8 +24,9 @@ struct agent {
     struct startup_names names;
     struct startup_map map;
     struct harden *harden;
-    struct helper signer; /* has the CA's keys */
-    bool is_signer_gone;  /* the agent ends: nothing could be renewed */
+    struct helper signer;                   /* has the CA's keys */
+    struct helper lookers[STARTUP_LOOKERS]; /* look into other processes; without hardening there are none */
+    const char *missing_helper;             /* the agent ends: what it does could not be done. NULL: all are there */
     struct notify *notify;
     struct resolver *resolver;
     struct redirects *redirects;

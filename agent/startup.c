@@ -3,6 +3,7 @@
 #include "startup.h"
 
 #include "base/check.h"
+#include "harden.h"
 #include "manager.h"
 #include "prices/prices.h"
 #include "stores.h"
@@ -36,7 +37,7 @@ static bool make_directory(const char *path, mode_t mode)
 }
 
 /* Keys and prompts pass through this process: no core dump, no reading by other processes of the user. */
-static void harden_process(void)
+static void keep_private(void)
 {
     const struct rlimit no_core = {0, 0};
     umask(077);
@@ -95,7 +96,7 @@ enum error startup_load_settings(const struct agent_options *options, struct set
 
 int startup_prepare(const struct agent_options *options, struct settings **ret_settings)
 {
-    harden_process();
+    keep_private();
     struct buffer text;
     buffer_init(&text, 4 << 20);
     enum error error = startup_load_settings(options, ret_settings, &text);
@@ -192,6 +193,31 @@ enum error startup_open_journal(const struct agent_options *options, struct jour
     char directory[512];
     snprintf(directory, sizeof directory, "%s/aux", options->state);
     return journal_open(directory, ret_journal);
+}
+
+static void run_looker(const void *context)
+{
+    (void)context;
+    harden_looker();
+    identity_look(HELPER_FD);
+}
+
+bool startup_open_lookers(const struct settings *settings, struct helper ret_lookers[STARTUP_LOOKERS])
+{
+    if (!settings->agent.hardening)
+        return true;
+    for (unsigned i = 0; i < STARTUP_LOOKERS; i++)
+        if (!helper_open(&ret_lookers[i], "tollgate-looks", run_looker, NULL))
+            return false;
+    identity_use_lookers(ret_lookers[0].fd, ret_lookers[1].fd);
+    return true;
+}
+
+void startup_close_lookers(struct helper lookers[STARTUP_LOOKERS])
+{
+    for (unsigned i = 0; i < STARTUP_LOOKERS; i++)
+        if (lookers[i].fd > 0)
+            helper_close(&lookers[i]);
 }
 
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,

@@ -106,7 +106,7 @@ static int note(struct announcements *announcements, const struct announcer *ann
     if (error)
         return error;
     /* A pid that is not the supervisor's to name makes it the supervisor's own call. */
-    bool is_believed = process_descends(ret_redirect->pid, announcer->pid, announcer->uid);
+    bool is_believed = look_descends(ret_redirect->pid, announcer->pid, announcer->uid);
     struct claim_row row = {.cookie = ret_redirect->cookie,
                             .arrived_ns = process_now_ns(),
                             .pid = is_believed ? ret_redirect->pid : announcer->pid,

@@ -116,13 +116,13 @@ static void finish_lookup(struct task *task)
 static void answer_lookups(struct identity *identity, struct task *first, bool may_search)
 {
     if (first && may_search)
-        process_find_owners((struct identity_lookup *)(void *)first);
+        look_find_owners((struct identity_lookup *)(void *)first);
     for (struct task *task = first, *next; task; task = next) {
         struct identity_lookup *lookup = (struct identity_lookup *)(void *)task;
         next = task->next;
         if (lookup->claim.pid != 0) {
-            process_describe(&lookup->claim, lookup->peer.uid, process_now_ns());
-            process_read_names(&lookup->claim, lookup->peer.uid, identity->runtime);
+            look_describe(&lookup->claim, lookup->peer.uid, process_now_ns());
+            look_read_names(&lookup->claim, lookup->peer.uid, identity->runtime);
         }
         task->run = finish_lookup;
         mailbox_post(lookup->reply_to, task);
@@ -266,7 +266,7 @@ bool identity_take_claim(struct identity *identity, const struct identity_peer *
     memcpy(ret_claim->project, row.project, sizeof ret_claim->project);
     memcpy(ret_claim->executable, row.executable, sizeof ret_claim->executable);
     memcpy(ret_claim->directory, row.directory, sizeof ret_claim->directory);
-    process_describe(ret_claim, peer->uid, row.arrived_ns);
+    look_describe(ret_claim, peer->uid, row.arrived_ns);
     return true;
 }
 

@@ -30,6 +30,12 @@ struct identity_claim {
     char executable[TOLLGATE_PATH_MAX], directory[TOLLGATE_PATH_MAX];
 };
 
+/* What helpers run, before the agent restricts itself: answers questions about processes until the other end closes. */
+void identity_look(int fd);
+/* From now on, for the whole process, such helpers are asked: one at once, one for walks over /proc. The descriptors
+ * stay the caller's. Before identity_open; without it, /proc is read by whoever asks. */
+void identity_use_lookers(int quick_fd, int walker_fd);
+
 /* Binds the datagram socket at `path` in the runtime directory (mode 0600 or 0666) and starts the thread that drains
  * it. */
 enum error identity_open(const char *path, mode_t mode, struct identity **ret_identity) MUST_USE;

@@ -106,6 +106,12 @@ struct announcements;
 struct announcements *announcements_open(struct identity *identity, const struct identity_redirects *options);
 void announcements_close(struct announcements *announcements); /* NULL is fine */
 
+/* ---- look.c: the same as process.c and environment.c, by the helpers where there are some ---- */
+void look_describe(struct identity_claim *claim, uid_t uid, int64_t alive_at_ns);
+bool look_descends(pid_t pid, pid_t ancestor, uid_t uid);
+void look_find_owners(struct identity_lookup *first);
+void look_read_names(struct identity_claim *claim, uid_t uid, const char *runtime);
+
 /* ---- process.c: what /proc says; best effort ---- */
 int64_t process_now_ns(void); /* CLOCK_BOOTTIME */
 /* Its directory in /proc; -1 when there is none of that uid. */
@@ -121,6 +127,8 @@ bool process_descends(pid_t pid, pid_t ancestor, uid_t uid);
 /* One walk over /proc for a chain of lookups (linked by task.next): sets claim.pid of those whose inode a process of
  * their uid holds. Gives up after one second. */
 void process_find_owners(struct identity_lookup *first);
+/* It runs the caller's own program file, or one that is named tollgated. */
+bool process_is_agent(pid_t pid);
 
 /* ---- environment.c ---- */
 /* Sets claim->group and project by the environment that claim->pid was started with, if that is one of `runtime`'s

@@ -200,18 +200,6 @@ void process_find_owners(struct identity_lookup *first)
     closedir(processes);
 }
 
-void identity_find_processes(struct identity_lookup *lookups, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        lookups[i].claim = (struct identity_claim){0};
-        lookups[i].task.next = i + 1 < count ? &lookups[i + 1].task : NULL;
-    }
-    process_find_owners(count ? lookups : NULL);
-    for (size_t i = 0; i < count; i++)
-        if (lookups[i].claim.pid != 0)
-            process_describe(&lookups[i].claim, lookups[i].peer.uid, process_now_ns());
-}
-
 /* After an upgrade the old file is gone, and read_link has taken "(deleted)" away. */
 static bool is_named_agent(pid_t pid)
 {
@@ -234,7 +222,7 @@ static bool runs_own_file(pid_t pid)
            own.st_ino == other.st_ino;
 }
 
-bool identity_is_agent(const struct identity_claim *claim)
+bool process_is_agent(pid_t pid)
 {
-    return claim->pid > 0 && (claim->pid == getpid() || runs_own_file(claim->pid) || is_named_agent(claim->pid));
+    return runs_own_file(pid) || is_named_agent(pid);
 }

@@ -36,8 +36,8 @@ is_sanitized=$(grep -q -a __asan_init "$BUILD/tollgated" || grep -q -a __tsan_in
 is "no new privileges" "$(field "$PID" NoNewPrivs)" 1
 is "no core dump" "$(awk '/^Max core file size/{print $5, $6}' "/proc/$PID/limits")" "0 0"
 is "every thread" "$(cat /proc/"$PID"/task/*/status | grep -c '^NoNewPrivs:.*1')" "$(find /proc/"$PID"/task -mindepth 1 -maxdepth 1 | wc -l)"
-for name in tollgate-signer tollgate-names; do
-    is "$name: no new privileges" "$(field "$(helper $name)" NoNewPrivs)" 1
+for name in tollgate-signer tollgate-names tollgate-looks; do
+    is "$name: no new privileges" "$(field "$(helper $name | head -1)" NoNewPrivs)" 1
 done
 if [ -z "$is_sanitized" ]; then
     is "system calls are filtered, in every thread" "$(cat /proc/"$PID"/task/*/status | grep '^Seccomp:' | sort -u | tr -d '\t')" "Seccomp:2"
@@ -110,6 +110,10 @@ CA_KEY=$STATE/ca/pair-001/intermediate.key
 scanned "the signer has the CA's key" + "$SIGNER" "$CA_KEY"
 scanned "the agent that had it made does not" 0 "$PID" "$CA_KEY"
 scanned "nor has the signer any key of a provider" "0 0" "$SIGNER" "$T/first.key" "$T/second.key"
+for looker in $(helper tollgate-looks); do
+    scanned "nor has who looks into other processes" "0 0 0" "$looker" "$CA_KEY" "$T/first.key" "$T/second.key"
+done
+is "whose call it was is still the kernel's word" "$(last_event '["executable"]')" "$(readlink -f "$(command -v curl)")"
 stop_agent
 agent
 PID=$(pid_of_agent)
@@ -168,13 +172,14 @@ else
     skip "no libfaketime: renewal is tests/unit/test_net_certificates.c's"
 fi
 
-begin env
-SIGNER=$(helper tollgate-signer)
-kill -9 "$SIGNER"
-wait_for 30 sh -c '! kill -0 "$1" 2>/dev/null' sh "$PID"
-wait "$PID"
-is "an agent whose signer is gone ends, to be started again" $? 70
-has "and says why" "$(tail -n 5 "$LOG")" "the process that signs certificates is gone"
+for row in "tollgate-signer signs certificates" "tollgate-looks looks into other processes"; do
+    begin env
+    kill -9 "$(helper "${row%% *}" | head -1)"
+    wait_for 30 sh -c '! kill -0 "$1" 2>/dev/null' sh "$PID"
+    wait "$PID"
+    is "an agent without ${row%% *} ends, to be started again" $? 70
+    has "and says why" "$(tail -n 5 "$LOG")" "the process that ${row#* } is gone"
+done
 
 if [ -z "$is_sanitized" ]; then
     begin setpriv --bounding-set=-ipc_lock prlimit --memlock=0:0
