@@ -221,8 +221,11 @@ static void stop_services(struct agent *agent)
     listener_stop(agent->base_url_listener);
     if (atomic_load(&agent->is_handed_over))
         loops_settle(agent->listener);
-    if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal))
-        log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start");
+    if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal)) {
+        log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start, exit %d",
+                  EX_SOFTWARE);
+        _exit(EX_SOFTWARE); /* what they hold cannot be freed under them; a kill is what the ledger is made for */
+    }
     manager_watch_stop(agent->manager_watch);
     loops_join(agent->loops);
 }
