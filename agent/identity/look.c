@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -161,15 +162,14 @@ void look_find_owners(struct identity_lookup *first)
         process_find_owners(first);
         return;
     }
-    while (first) {
-        struct identity_lookup *asked[WANTED_MAX];
-        for (question.count = 0; first && question.count < WANTED_MAX; first = next_lookup(first)) {
-            asked[question.count] = first;
-            question.wanted[question.count++] = (struct wanted){first->peer.inode, first->peer.uid};
-        }
+    for (struct identity_lookup *from = first; from;) {
+        struct identity_lookup *to = from; /* the first one that finds no place in this question */
+        for (question.count = 0; to && question.count < WANTED_MAX; to = next_lookup(to))
+            question.wanted[question.count++] = (struct wanted){to->peer.inode, to->peer.uid};
         bool is_known = ask(&walker, &question, &reply);
-        for (unsigned i = 0; is_known && i < question.count; i++)
-            asked[i]->claim.pid = reply.pids[i];
+        for (unsigned i = 0; is_known && from != to; from = next_lookup(from))
+            from->claim.pid = reply.pids[i++];
+        from = to;
     }
 }
 
@@ -179,10 +179,8 @@ void look_read_names(struct identity_claim *claim, uid_t uid, const char *runtim
     struct reply reply;
     if (walker.fd < 0) {
         process_read_names(claim, uid, runtime);
-    } else if (strlen(runtime) < sizeof question.runtime) {
-        strcpy(question.runtime, runtime);
-        if (!ask(&walker, &question, &reply))
-            return;
+    } else if ((size_t)snprintf(question.runtime, sizeof question.runtime, "%s", runtime) < sizeof question.runtime &&
+               ask(&walker, &question, &reply)) {
         memcpy(claim->group, reply.claim.group, sizeof claim->group);
         memcpy(claim->project, reply.claim.project, sizeof claim->project);
     }

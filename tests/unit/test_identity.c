@@ -742,6 +742,52 @@ TEST(another_program_is_no_agent)
     EXPECT(!identity_is_agent(&claim), "nobody");
 }
 
+/* Helpers say what the caller would have found, in questions of 128 owners each; one that is gone knows nothing. */
+TEST(helpers_look_as_the_caller_does)
+{
+    enum { SOCKETS = 300 };
+    static struct identity_lookup lookups[SOCKETS];
+    int ends[2][2], sockets[SOCKETS];
+    pid_t helpers[2];
+    for (unsigned i = 0; i < 2; i++) {
+        EXPECT_INTEGER(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends[i]), 0);
+        helpers[i] = fork();
+        if (helpers[i] == 0) {
+            close(ends[i][0]);
+            identity_look(ends[i][1]);
+            _exit(0);
+        }
+        close(ends[i][1]);
+    }
+    identity_use_lookers(ends[0][0], ends[1][0]);
+    for (unsigned i = 0; i < SOCKETS; i++) {
+        struct stat status;
+        sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT_INTEGER(fstat(sockets[i], &status), 0);
+        lookups[i].peer = (struct identity_peer){.uid = getuid(), .inode = (uint32_t)status.st_ino};
+    }
+    lookups[200].peer.inode = 1;
+    identity_find_processes(lookups, SOCKETS);
+    for (unsigned i = 0; i < SOCKETS; i++)
+        EXPECT_INTEGER(lookups[i].claim.pid, i == 200 ? 0 : getpid());
+    EXPECT(lookups[299].claim.executable[0] == '/' && lookups[299].claim.directory[0] == '/',
+           "what it runs, and where");
+    EXPECT(identity_is_agent(&(struct identity_claim){.pid = helpers[0]}), "the same file");
+    EXPECT(look_descends(helpers[0], getpid(), getuid()) && !look_descends(getpid(), helpers[0], getuid()), "a child");
+    for (unsigned i = 0; i < 2; i++) {
+        kill(helpers[i], SIGKILL);
+        waitpid(helpers[i], NULL, 0);
+    }
+    identity_find_processes(lookups, SOCKETS);
+    EXPECT_INTEGER(lookups[0].claim.pid, 0);
+    EXPECT(!look_descends(getpid(), getpid(), getuid()), "nobody to ask");
+    identity_use_lookers(-1, -1);
+    close(ends[0][0]);
+    close(ends[1][0]);
+    for (unsigned i = 0; i < SOCKETS; i++)
+        close(sockets[i]);
+}
+
 /* A copy of `sleep` under that name; its file is gone when it is looked at. */
 static void expect_agent_by_name(const char *name, bool expected)
 {
