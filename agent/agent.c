@@ -41,20 +41,25 @@ static bool has_same_base_url(const struct settings *a, const struct settings *b
 /* What the process gave up at its start it cannot take back. */
 static enum error check_writable(const struct agent *agent, const struct settings *fresh, struct buffer *text)
 {
-    const char *directory = fresh->evidence.exports.directory;
+    const struct {
+        const char *key, *directory;
+    } rows[] = {{"evidence.exports.directory", fresh->evidence.exports.directory},
+                {"backups.directory", fresh->backups.directory}};
     if (fresh->agent.hardening != agent->settings->agent.hardening &&
         !buffer_append(text, SLICE_LITERAL("agent.hardening changed: it takes effect when the agent restarts\n")))
         return ERROR_NO_MEMORY;
-    if (!directory || harden_may_write(agent->harden, directory))
-        return ERROR_OK;
-    char line[PATH_MAX + 128];
-    int length =
-        snprintf(line, sizeof line,
-                 "evidence.exports.directory: the running agent may not write to %s (agent.hardening): restart "
-                 "it to use this directory\n",
-                 directory);
-    bool is_said = buffer_append(text, (struct slice){line, (size_t)length < sizeof line ? (size_t)length : 0});
-    return is_said ? ERROR_SETTINGS_INVALID : ERROR_NO_MEMORY;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char line[PATH_MAX + 160];
+        if (!rows[i].directory || harden_may_write(agent->harden, rows[i].directory))
+            continue;
+        int length = snprintf(line, sizeof line,
+                              "%s: the running agent may not write to %s (agent.hardening): restart it to use this "
+                              "directory\n",
+                              rows[i].key, rows[i].directory);
+        bool is_said = buffer_append(text, (struct slice){line, (size_t)length < sizeof line ? (size_t)length : 0});
+        return is_said ? ERROR_SETTINGS_INVALID : ERROR_NO_MEMORY;
+    }
+    return ERROR_OK;
 }
 
 static enum error reload_settings(struct agent *agent, struct buffer *text)
@@ -274,7 +279,7 @@ static int run_guarded(struct agent *agent)
     agent->harden = harden_process(&hardening);
     int code = run_services(agent);
     services_close(agent);
-    helper_close(&agent->signer);
+    helper_end(&agent->signer);
     startup_close_lookers(agent->lookers);
     harden_free(agent->harden);
     return code;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static const char *const kept_names[] = {"PATH",
                                          "SHELL",
                                          "XDG_RUNTIME_DIR",
                                          "DBUS_SESSION_BUS_ADDRESS"};
-enum { KEPT_COUNT = sizeof kept_names / sizeof *kept_names };
+enum { PATIENCE_MS = 1000, KEPT_COUNT = sizeof kept_names / sizeof *kept_names };
 _Static_assert(sizeof kept_names / sizeof *kept_names <= HELPER_VARIABLES_MAX, "notify_helper.c has room for them all");
 
 static char *kept[KEPT_COUNT + 1];
@@ -92,6 +93,15 @@ void helper_close(struct helper *helper)
     close(helper->fd);
     while (helper->pid > 0 && waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+void helper_end(struct helper *helper)
+{
+    close(helper->fd);
+    for (unsigned waited_ms = 0; helper_is_alive(helper) && waited_ms < PATIENCE_MS; waited_ms += 5)
+        poll(NULL, 0, 5);
+    if (helper->pid > 0)
+        kill(helper->pid, SIGKILL);
 }
 
 /* 0 when it was waited for: helper_close must not wait for whoever has its number now. */

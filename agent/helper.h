@@ -25,5 +25,8 @@ bool helper_open(struct helper *helper, const char *name, void (*run)(const void
 bool helper_is_alive(struct helper *helper);
 /* Closes the pair and waits for the helper's end. */
 void helper_close(struct helper *helper);
+/* The same of one that has nothing to finish: after a second it is killed, and not waited for (a file system, or a name
+ * server, that it asked may hang). */
+void helper_end(struct helper *helper);
 
 #endif

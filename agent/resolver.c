@@ -77,7 +77,7 @@ void resolver_close(struct resolver *resolver)
     if (!resolver)
         return;
     kill(resolver->helper.pid, SIGKILL);
-    helper_close(&resolver->helper);
+    helper_end(&resolver->helper);
     free(resolver);
 }
 

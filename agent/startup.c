@@ -217,7 +217,7 @@ void startup_close_lookers(struct helper lookers[STARTUP_LOOKERS])
 {
     for (unsigned i = 0; i < STARTUP_LOOKERS; i++)
         if (lookers[i].fd > 0)
-            helper_close(&lookers[i]);
+            helper_end(&lookers[i]);
 }
 
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,

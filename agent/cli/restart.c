@@ -106,7 +106,10 @@ static int restart_receive(int fd, char *text, size_t bytes_max, struct launch_e
     text[got] = '\0';
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-        estate->count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        const size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        if (count > TOLLGATE_HANDED_MAX) /* the buffer's alignment has room for one more */
+            return -1;
+        estate->count = count;
         memcpy(estate->descriptors, CMSG_DATA(head), estate->count * sizeof(int));
     }
     return 0;

@@ -100,11 +100,9 @@ static struct claims_user *claims_welcome(struct claims *claims, uid_t uid, int6
         user = claims_find_place(claims, now_ns);
         if (!user)
             return NULL;
-        struct claim_row(*sets)[CLAIMS_WAYS] = user->sets;
-        if (sets)
-            memset(sets, 0, CLAIMS_SETS * sizeof *sets);
-        else
-            sets = calloc(CLAIMS_SETS, sizeof *sets); /* whose pages come as they are used */
+        /* Whose rows are whose they say: a table that changes hands need not be cleared. Pages come as they are used.
+         */
+        struct claim_row(*sets)[CLAIMS_WAYS] = user->sets ? user->sets : calloc(CLAIMS_SETS, sizeof *sets);
         check(sets != NULL);
         *user = (struct claims_user){.uid = uid, .sets = sets};
     }
@@ -131,32 +129,38 @@ static struct claim_row *claims_find(const struct claims_user *user, uint64_t co
 {
     struct claim_row *set = user ? claims_set(user, cookie) : NULL;
     for (unsigned i = 0; set && i < CLAIMS_WAYS; i++)
-        if (set[i].cookie == cookie)
+        if (set[i].cookie == cookie && set[i].uid == user->uid)
             return &set[i];
     return NULL;
 }
 
-void claims_put(struct claims *claims, const struct claim_row *row)
+static int64_t claims_arrival(const struct claims_user *user, const struct claim_row *row)
+{
+    return row->uid == user->uid ? row->arrived_ns : 0;
+}
+
+bool claims_put(struct claims *claims, const struct claim_row *row)
 {
     const struct claims_user *user = claims_welcome(claims, row->uid, row->arrived_ns);
     if (!user)
-        return;
+        return false;
     struct claim_row *place = claims_find(user, row->cookie);
     if (!place) {
-        /* Empty rows have arrived_ns 0: the oldest row is also the emptiest. */
+        /* The oldest row is also the emptiest. */
         place = claims_set(user, row->cookie);
         for (struct claim_row *other = place + 1, *end = place + CLAIMS_WAYS; other < end; other++)
-            if (other->arrived_ns < place->arrived_ns)
+            if (claims_arrival(user, other) < claims_arrival(user, place))
                 place = other;
     }
     struct claim_row before = *place;
     *place = *row;
     /* A hello may have waited in its queue while the announcement of the same socket overtook it. */
-    if (row->port == 0 && before.cookie == row->cookie) {
+    if (row->port == 0 && before.cookie == row->cookie && before.uid == row->uid) {
         place->port = before.port;
         place->has_socket = before.has_socket;
         memcpy(place->original, before.original, sizeof place->original);
     }
+    return true;
 }
 
 static bool claim_is_living(const struct claim_row *row, int64_t now_ns)

@@ -204,8 +204,10 @@ bool identity_put_announcement(struct identity *identity, const struct claim_row
     pthread_mutex_lock(&identity->lock);
     int before = handed_take(&identity->handed, row->cookie, row->uid);
     bool is_put = upstream < 0 || handed_put(&identity->handed, &handed);
-    if (is_put)
-        claims_put(&identity->claims, row);
+    if (is_put && !claims_put(&identity->claims, row)) {
+        is_put = false;
+        handed_take(&identity->handed, row->cookie, row->uid);
+    }
     pthread_mutex_unlock(&identity->lock);
     if (before >= 0)
         handed_close(before);

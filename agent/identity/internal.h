@@ -60,8 +60,8 @@ bool claims_parse_hello(const void *bytes, size_t length, struct tollgate_hello 
 bool claims_parse_redirect(const void *bytes, size_t length, struct tollgate_redirect *ret_redirect);
 void claims_done(struct claims *claims);
 /* A later claim of the same socket and uid replaces the earlier one; a hello leaves an announcement's destination.
- * Without effect when there are too many users at once: nobody whose claims were ever taken makes room for another. */
-void claims_put(struct claims *claims, const struct claim_row *row);
+ * False when there are too many users at once: nobody whose claims were ever taken makes room for another. */
+bool claims_put(struct claims *claims, const struct claim_row *row);
 /* Copies the living announcement of that socket by that uid, and leaves it to claims_take. */
 bool claims_find_redirect(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_ns, struct claim_row *ret_row);
 /* Removes and copies the living claim of that socket by that uid. */

@@ -6,8 +6,10 @@
  * loops, one for walks over all of /proc. Without helpers (none was wanted, tests) the caller looks.
  */
 #include "base/check.h"
+#include "base/clock.h"
 #include "identity/internal.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { WANTED_MAX = 128 };
+enum { WANTED_MAX = 128, SILENT_S = 30 };
 enum kind { KIND_DESCRIBE, KIND_DESCENDS, KIND_AGENT, KIND_OWNERS, KIND_NAMES };
 
 struct question {
@@ -44,7 +46,8 @@ static struct looker {
     pthread_mutex_t lock;
     int fd;
     uint64_t asked;
-} quick = {PTHREAD_MUTEX_INITIALIZER, -1, 0}, walker = {PTHREAD_MUTEX_INITIALIZER, -1, 0};
+    int64_t silent_until_ns; /* it was late: nobody waits for it again before */
+} quick = {PTHREAD_MUTEX_INITIALIZER, -1, 0, 0}, walker = {PTHREAD_MUTEX_INITIALIZER, -1, 0, 0};
 
 /* ---- in the helper ---- */
 
@@ -103,8 +106,28 @@ void identity_use_lookers(int quick_fd, int walker_fd)
     const struct timeval soon = {.tv_sec = 1}, later = {.tv_sec = 3}; /* a walk takes one second at most */
     quick.fd = quick_fd;
     walker.fd = walker_fd;
-    (void)!setsockopt(quick_fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
-    (void)!setsockopt(walker_fd, SOL_SOCKET, SO_RCVTIMEO, &later, sizeof later);
+    const int directions[] = {SO_RCVTIMEO, SO_SNDTIMEO};
+    for (unsigned i = 0; i < 2; i++) {
+        (void)!setsockopt(quick_fd, SOL_SOCKET, directions[i], &soon, sizeof soon);
+        (void)!setsockopt(walker_fd, SOL_SOCKET, directions[i], &later, sizeof later);
+    }
+    quick.silent_until_ns = walker.silent_until_ns = 0;
+}
+
+/* A process that is stopped and goes on has its waits interrupted (signal(7), SO_RCVTIMEO). */
+static bool exchange(int fd, const struct question *question, struct reply *ret_reply)
+{
+    ssize_t moved;
+    do
+        moved = send(fd, question, sizeof *question, MSG_NOSIGNAL);
+    while (moved < 0 && errno == EINTR);
+    while (moved > 0) {
+        moved = recv(fd, ret_reply, sizeof *ret_reply, 0);
+        if (moved == (ssize_t)sizeof *ret_reply && ret_reply->number == question->number)
+            return true;
+        moved = moved < 0 && errno == EINTR ? 1 : moved;
+    }
+    return false;
 }
 
 /* False: it is not known, as when /proc is closed. */
@@ -112,13 +135,11 @@ static bool ask(struct looker *looker, struct question *question, struct reply *
 {
     pthread_mutex_lock(&looker->lock);
     question->number = ++looker->asked;
-    bool is_asked = send(looker->fd, question, sizeof *question, MSG_NOSIGNAL) == (ssize_t)sizeof *question;
-    bool goes_on = is_asked;
-    do
-        goes_on = goes_on && recv(looker->fd, ret_reply, sizeof *ret_reply, 0) == (ssize_t)sizeof *ret_reply;
-    while (goes_on && ret_reply->number != question->number);
+    bool is_told = clock_monotonic_ns() >= looker->silent_until_ns && exchange(looker->fd, question, ret_reply);
+    if (!is_told && clock_monotonic_ns() >= looker->silent_until_ns)
+        looker->silent_until_ns = clock_monotonic_ns() + SILENT_S * 1000000000ll;
     pthread_mutex_unlock(&looker->lock);
-    return goes_on;
+    return is_told;
 }
 
 void look_describe(struct identity_claim *claim, uid_t uid, int64_t alive_at_ns)
@@ -146,7 +167,7 @@ static bool look_is_agent(pid_t pid)
 {
     struct question question = {.kind = KIND_AGENT, .pid = pid};
     struct reply reply;
-    return quick.fd < 0 ? process_is_agent(pid) : ask(&quick, &question, &reply) && reply.is_true;
+    return walker.fd < 0 ? process_is_agent(pid) : ask(&walker, &question, &reply) && reply.is_true;
 }
 
 static struct identity_lookup *next_lookup(const struct identity_lookup *lookup)

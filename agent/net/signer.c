@@ -2,17 +2,20 @@
 /*
  * Both sides of the signer: the process that alone has the intermediates' keys (certificates_sign), and the agent's
  * questions to it (contexts.c). What it reads from the agent is a name and a point of fixed size, and what it signs is
- * bounded by it: a name that a pair permits, for LEAF_HOURS of its own clock. So who takes over the agent, which parses
- * strangers' bytes, gets no key that outlives it by more than a day.
+ * bounded by it: a name that a pair permits, for LEAF_HOURS of its own clock. So what parses strangers' bytes has no key
+ * of a CA in its memory. Its files are the same user's: who executes in the agent can still read them.
  */
 #include "net/authority.h"
 
 #include "base/check.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum {
     POINT_BYTES = 65, /* of P-256, uncompressed */
@@ -106,6 +109,9 @@ static bool say_pairs(int fd, enum error error, const struct certificates *certi
 void certificates_sign(int fd, const char *directory, const char *const *names, size_t name_count)
 {
     struct certificates *certificates = NULL;
+    char go; /* the agent owns the environment by now: another one's files are not touched */
+    if (recv(fd, &go, sizeof go, 0) != (ssize_t)sizeof go)
+        return;
     CRYPTO_secure_malloc_init(KEY_ROOM_BYTES, KEY_BYTES_MIN);
     enum error error = certificates_prepare(directory, names, name_count, &certificates);
     bool goes_on = say_pairs(fd, error, certificates) && !error;
@@ -122,7 +128,8 @@ void certificates_sign(int fd, const char *directory, const char *const *names, 
 
 bool signer_read_pairs(int fd, struct signer_pairs *ret_pairs)
 {
-    return recv(fd, ret_pairs, sizeof *ret_pairs, 0) == (ssize_t)sizeof *ret_pairs &&
+    return send(fd, "", 1, MSG_NOSIGNAL) == 1 &&
+           recv(fd, ret_pairs, sizeof *ret_pairs, 0) == (ssize_t)sizeof *ret_pairs &&
            ret_pairs->count <= SIGNER_PAIRS_MAX && ret_pairs->error >= 0 && ret_pairs->error < ERROR_COUNT;
 }
 
@@ -151,10 +158,17 @@ static bool write_question(const char *name, EVP_PKEY *key, struct question *que
 static bool ask(struct certificates *certificates, const struct question *question, struct reply *reply)
 {
     const int fd = certificates->signer_fd;
-    bool ok = !certificates->is_signer_gone &&
-              send(fd, question, sizeof *question, MSG_NOSIGNAL) == (ssize_t)sizeof *question &&
-              recv(fd, reply, sizeof *reply, 0) == (ssize_t)sizeof *reply && reply->leaf_bytes <= LEAF_BYTES_MAX;
-    certificates->is_signer_gone |= !ok;
+    ssize_t got;
+    if (certificates->is_signer_gone)
+        return false;
+    bool ok = send(fd, question, sizeof *question, MSG_NOSIGNAL) == (ssize_t)sizeof *question;
+    do
+        got = ok ? recv(fd, reply, sizeof *reply, 0) : 0;
+    while (got < 0 && errno == EINTR);
+    ok = got == (ssize_t)sizeof *reply && reply->leaf_bytes <= LEAF_BYTES_MAX;
+    certificates->is_signer_gone = !ok;
+    if (!ok)
+        kill(getpid(), SIGCHLD); /* main looks after the helpers when one has ended: it asks certificates_can_sign */
     return ok;
 }
 

@@ -409,7 +409,6 @@ static void *send_burst(void *argument)
     return NULL;
 }
 
-/* Every datagram that the kernel accepted is found, at once, whatever the drain thread is doing. */
 /* A flood of one user, or of many who were never let in, takes nothing from another. */
 TEST(claims_of_others_are_safe)
 {
@@ -432,9 +431,18 @@ TEST(claims_of_others_are_safe)
     row = (struct claim_row){.cookie = 5, .arrived_ns = 102 * second, .uid = 9};
     claims_put(&claims, &row);
     EXPECT(claims_take(&claims, 5, 9, 102 * second, &out), "a newcomer finds a place");
+    for (row.uid = 2000; row.uid < 2000 + CLAIMS_USERS_MAX - 2; row.uid++) {
+        EXPECT(claims_put(&claims, &row), "room for %u", row.uid);
+        EXPECT(claims_take(&claims, 5, row.uid, 102 * second, &out), "and what a table held before is not theirs");
+        EXPECT(!claims_take(&claims, 6, row.uid, 102 * second, &out), "of %u", row.uid);
+    }
+    EXPECT(!claims_put(&claims, &row), "a full house says so");
+    row.arrived_ns = 200 * second;
+    EXPECT(claims_put(&claims, &row), "until somebody's have expired");
     claims_done(&claims);
 }
 
+/* Every datagram that the kernel accepted is found, at once, whatever the drain thread is doing. */
 TEST(claims_of_a_burst_are_all_found)
 {
     struct identity *identity = open_identity();
