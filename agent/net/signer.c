@@ -2,8 +2,8 @@
 /*
  * Both sides of the signer: the process that alone has the intermediates' keys (certificates_sign), and the agent's
  * questions to it (contexts.c). What it reads from the agent is a name and a point of fixed size, and what it signs is
- * bounded by it: a name that a pair permits, for LEAF_HOURS of its own clock. So what parses strangers' bytes has no key
- * of a CA in its memory. Its files are the same user's: who executes in the agent can still read them.
+ * bounded by it: a name that a pair permits, for LEAF_HOURS of its own clock. So what parses strangers' bytes has no
+ * key of a CA in its memory. Its files are the same user's: who executes in the agent can still read them.
  */
 #include "net/authority.h"
 

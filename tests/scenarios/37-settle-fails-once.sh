@@ -21,7 +21,7 @@ wallets:
 cost_tracking: {clamp: false}
 Y
 serve() {
-    env FAIL_ONCE="$T/fail" LD_PRELOAD="$T/fail-once.so" ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
+    env FAIL_ONCE="$TOLLGATE_STATE_DIR/fail" LD_PRELOAD="$T/fail-once.so" ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
         "$BUILD/tollgated" --environment prod --policy "$T/policy-config.prod.yaml" --providers "$T/providers.yaml" \
         --state "$TOLLGATE_STATE_DIR" --runtime "$TOLLGATE_RUNTIME_DIR" --log "$T/s/agent.log" 2>>"$T/agent.stderr" &
     AGENT_PID=$!
@@ -38,7 +38,7 @@ with_call() { # ORDER
     local call=$!
     check "  a call waits at the provider" wait_for 20 is_held
     is "  its hold is on the disk" "$(nano "$(money any | cut -d' ' -f2)")" 500000
-    echo "$1" >"$T/fail"
+    echo "$1" >"$TOLLGATE_STATE_DIR/fail"
     standin /_release -X POST >/dev/null
     wait $call
 }
@@ -48,7 +48,7 @@ for order in "write 5" "sync 5"; do # 5: EIO
     echo "# the next $order fails"
     before=$(spent)
     with_call "$order"
-    check "  the disk did fail" wait_for 20 test ! -e "$T/fail"
+    check "  the disk did fail" wait_for 20 test ! -e "$TOLLGATE_STATE_DIR/fail"
     check "  the agent stops by itself" wait_for 20 is_gone
     wait "$AGENT_PID"
     is "  with an exit code that says input/output error" $? 74
@@ -70,7 +70,7 @@ before=$(spent)
 with_call "write 28" # ENOSPC
 is "  the call is answered" "$(cat "$T/status")" 200
 settled any
-check "  the disk did fail" wait_for 20 test ! -e "$T/fail"
+check "  the disk did fail" wait_for 20 test ! -e "$TOLLGATE_STATE_DIR/fail"
 is "  the settle went on" "$(($(spent) - before))" 100000
 check "  and the agent lives" kill -0 "$AGENT_PID"
 kill -TERM "$AGENT_PID"
