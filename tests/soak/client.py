@@ -9,6 +9,7 @@ aborted (on order, after the first bytes), broken.
 usage: client.py plain|sdk
 """
 import http.client
+import importlib.util
 import json
 import os
 import ssl
@@ -95,8 +96,9 @@ class Sdk:
                         "anthropic": anthropic.Anthropic(max_retries=0, timeout=TIMEOUT_S)}
         self.status_errors = (openai.APIStatusError, anthropic.APIStatusError)
         self.errors = (openai.APIError, anthropic.APIError, OSError, ValueError)
-        import httpx
-        self.errors += (httpx.HTTPError,)
+        for name in ("httpx", "httpx2"): # what they are built on lets its own errors through; newer ones have another
+            if importlib.util.find_spec(name):
+                self.errors += (importlib.import_module(name).HTTPError,)
 
     def run(self, tag, dialect, stream, abort, tokens, text):
         client = self.clients[dialect]
