@@ -35,7 +35,7 @@ void notify_close(struct notify *notify)
 {
     if (!notify)
         return;
-    helper_close(&notify->helper);
+    helper_end(&notify->helper);
     free(notify);
 }
 

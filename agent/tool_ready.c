@@ -64,8 +64,28 @@ static int check_keys(const struct settings *settings, const char *keys)
     return code;
 }
 
+/* Problems as config_print_problems writes them. Their words quote the policy, which may hold a secret in a wrong
+ * place: without them only the places are said. */
+static void print(struct slice problems, bool has_words)
+{
+    static const char *const kinds[] = {": error: ", ": warning: "};
+    if (has_words && problems.length)
+        fwrite(problems.data, 1, problems.length, stderr);
+    while (!has_words && problems.length) {
+        const char *newline = memchr(problems.data, '\n', problems.length);
+        const struct slice line = {problems.data, newline ? (size_t)(newline - problems.data) : problems.length};
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+            const char *end = memmem(line.data, line.length, kinds[i], strlen(kinds[i]));
+            if (end && line.data[0] != ' ')
+                fprintf(stderr, "%.*s%s(tollgate check says which)\n", (int)(end - line.data), line.data, kinds[i]);
+        }
+        problems = slice_from(problems, line.length + (newline != NULL));
+    }
+}
+
 /* The settings that the arguments lead to; EX_OK, or what is wrong is said. */
-static int load(int argc, char **argv, const char *name, struct question *question, struct settings **ret_settings)
+static int load(int argc, char **argv, const char *name, bool has_words, struct question *question,
+                struct settings **ret_settings)
 {
     if (!read_arguments(argc, argv, question)) {
         fprintf(stderr,
@@ -80,9 +100,7 @@ static int load(int argc, char **argv, const char *name, struct question *questi
     struct buffer text;
     buffer_init(&text, PROBLEMS_BYTES_MAX);
     enum error error = startup_load_settings(&question->options, ret_settings, &text);
-    struct slice problems = buffer_contents(&text);
-    if (problems.length)
-        fwrite(problems.data, 1, problems.length, stderr);
+    print(buffer_contents(&text), has_words);
     buffer_done(&text);
     return error ? startup_exit_code(error) : EX_OK;
 }
@@ -91,7 +109,7 @@ int tool_ready(int argc, char **argv)
 {
     struct question question = {.options = {.environment = -1}};
     struct settings *settings = NULL;
-    int code = load(argc, argv, "ready", &question, &settings);
+    int code = load(argc, argv, "ready", true, &question, &settings);
     if (code == EX_OK)
         code = startup_check_stores(question.options.state, false);
     if (code == EX_OK)
@@ -105,7 +123,7 @@ int tool_settings(int argc, char **argv)
 {
     struct question question = {.options = {.environment = -1}};
     struct settings *settings = NULL;
-    int code = load(argc, argv, "settings", &question, &settings);
+    int code = load(argc, argv, "settings", false, &question, &settings);
     if (code == EX_OK)
         config_print_effective(settings, stdout);
     config_release(settings);

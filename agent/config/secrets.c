@@ -102,8 +102,12 @@ static struct finding read_file(struct loader *loader, const struct reference *r
 static struct finding read_environment(struct loader *loader, const struct reference *reference, const char *variable)
 {
     const char *value = getenv(variable);
+    /* Whoever writes the key in the name's place must not read it in a log. */
+    const bool is_name = variable[strspn(variable, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == 0;
     if (!value)
-        return (struct finding){arena_printf(loader->scratch, "%s is not set", variable), SECRET_MISSING};
+        return (struct finding){arena_printf(loader->scratch, "%s is not set",
+                                             is_name ? variable : "a variable whose name is not all capitals"),
+                                SECRET_MISSING};
     return keep_secret(reference, slice_of(value));
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 
 enum socket { SOCKET_ADMIN, SOCKET_REPORT, SOCKET_METRICS, SOCKETS };
 enum { BODY_BYTES_MAX = 8 << 20, REQUEST_BYTES_MAX = 64 << 10, TIMEOUT_SECONDS = 10 };
+enum { CLOSE_PATIENCE_MS = 5000, CLOSE_LOOK_MS = 5 };
 
 /* Each socket has slots of its own, so that nobody who may only ask keeps the owner from giving orders. On the report
  * socket of prod, which every user can reach, one user has few, and all others than the owner and root not all. */
@@ -274,6 +276,16 @@ enum error control_open(const struct control_services *services, struct control 
     return ERROR_FILE_UNWRITABLE;
 }
 
+/* Assumes the lock. Not by the condition's clock, which steps. */
+static void wait_for_calls(struct control *control, unsigned patience_ms)
+{
+    for (unsigned waited_ms = 0; control->calls && waited_ms < patience_ms; waited_ms += CLOSE_LOOK_MS) {
+        pthread_mutex_unlock(&control->lock);
+        poll(NULL, 0, CLOSE_LOOK_MS);
+        pthread_mutex_lock(&control->lock);
+    }
+}
+
 void control_close(struct control *control)
 {
     if (!control)
@@ -286,8 +298,11 @@ void control_close(struct control *control)
     for (int i = 0; i < CALLS_MAX; i++)
         if (control->call_fds[i] >= 0)
             shutdown(control->call_fds[i], SHUT_RD); /* followers wake up; answers under way are still written */
-    while (control->calls)
-        pthread_cond_wait(&control->changed, &control->lock);
+    wait_for_calls(control, CLOSE_PATIENCE_MS);
+    for (int i = 0; i < CALLS_MAX; i++)
+        if (control->call_fds[i] >= 0)
+            shutdown(control->call_fds[i], SHUT_RDWR); /* whoever reads so slowly must not keep the agent */
+    wait_for_calls(control, UINT_MAX);
     pthread_mutex_unlock(&control->lock);
     for (int i = 0; i < SOCKETS; i++)
         if (control->sockets[i] >= 0)

@@ -2,13 +2,17 @@
 /* The routes of control.h as a table: who may call, and which file's function answers. */
 #include "control/internal.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "identity/identity.h"
 #include "policy/policy.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { REFUSALS_PER_SECOND = 20 };
 
 int control_fail_with(struct call *call, enum error error, const char *detail, const char *hint)
 {
@@ -149,6 +153,25 @@ static bool is_match(const struct route_row *row, const struct http_request *req
     return row->path[length - 1] == '/' ? ret_rest->length > 0 : ret_rest->length == 0;
 }
 
+/* So many a second, then a number: anybody may ask, and the log is on the ledger's disk. */
+static void log_refused(const char *path, uid_t uid)
+{
+    static _Atomic int64_t second = -1;
+    static atomic_uint said, unsaid;
+    const int64_t now_s = clock_monotonic_ns() / 1000000000;
+    if (atomic_exchange(&second, now_s) != now_s)
+        atomic_store(&said, 0);
+    if (atomic_fetch_add(&said, 1) >= REFUSALS_PER_SECOND) {
+        atomic_fetch_add(&unsaid, 1);
+        return;
+    }
+    const unsigned more = atomic_exchange(&unsaid, 0);
+    if (more)
+        log_event(EVENT_CONTROL_REFUSED, path, "uid %u (and %u refusals that were not said)", (unsigned)uid, more);
+    else
+        log_event(EVENT_CONTROL_REFUSED, path, "uid %u", (unsigned)uid);
+}
+
 int control_dispatch(struct call *call)
 {
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
@@ -156,7 +179,7 @@ int control_dispatch(struct call *call)
             continue;
         if (is_in_audience(call, routes[i].audience))
             return routes[i].handle(call);
-        log_event(EVENT_CONTROL_REFUSED, routes[i].path, "uid %u", (unsigned)call->uid);
+        log_refused(routes[i].path, call->uid);
         return refuse_peer(call, routes[i].audience);
     }
     return control_fail(call, ERROR_NOT_FOUND, "the agent has no such path");

@@ -5,10 +5,14 @@
  * itself. Sent by connect.c just before a governed connect, without waiting. A loss is allowed: the agent then looks
  * the caller up another way.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "shim/preload/shim.h"
+
+enum { HELLO_TRIES = 50, HELLO_PAUSE_NS = 1000000 };
 
 static struct sockaddr_un hello_address; /* sun_family 0: nobody to tell */
 static struct tollgate_hello hello_template;
@@ -52,6 +56,13 @@ void hello_send(int fd)
     long sender = RAW3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (sender < 0)
         return;
-    RAW6(SYS_sendto, sender, &hello, sizeof hello, MSG_DONTWAIT | MSG_NOSIGNAL, &hello_address, sizeof hello_address);
+    /* The agent's queue is short and everybody's: who floods it must not make others nobody's. */
+    const struct timespec pause = {.tv_nsec = HELLO_PAUSE_NS};
+    for (int tries = 0; tries < HELLO_TRIES; tries++) {
+        if (RAW6(SYS_sendto, sender, &hello, sizeof hello, MSG_DONTWAIT | MSG_NOSIGNAL, &hello_address,
+                 sizeof hello_address) != -EAGAIN)
+            break;
+        RAW3(SYS_nanosleep, &pause, 0, 0);
+    }
     RAW3(SYS_close, sender, 0, 0);
 }

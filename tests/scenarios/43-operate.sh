@@ -142,6 +142,14 @@ has "names are in it" "$(cat "$T/open/events.json")" team_product_dev
 check "a bundle without names" "$TOLLGATE" support-bundle --redact-names --output "$T/n.tar.gz"
 mkdir "$T/names" && tar -xzf "$T/n.tar.gz" -C "$T/names" --strip-components 1
 is "has none of them" "$(grep -rlE "team_product_dev|product-dev|$T|curl" "$T/names" | sort | tr '\n' ' ')" ""
+# A policy with mistakes is quoted to its author, not in a bundle; nor is a key in the place of a name.
+cp "$T/policy-config.dev.yaml" "$T/good.yaml"
+sed -i -e 's/^  webhook:/  webhok:/' -e 's/{env: PLANT_KEY}/{env: PLANTpasted0123456789abcdef}/' "$T/policy-config.dev.yaml"
+check "a bundle with a broken policy" "$TOLLGATE" support-bundle --output "$T/broken.tar.gz"
+mkdir "$T/broken" && tar -xzf "$T/broken.tar.gz" -C "$T/broken" --strip-components 1
+has "says where it is broken" "$(cat "$T/broken/settings.txt")" ": error: (tollgate check says which)"
+is "and holds no secret" "$(python3 "$ROOT/tests/scenarios/43-secrets.py" "$T/broken" "$STATE/ca")" clean
+cp "$T/good.yaml" "$T/policy-config.dev.yaml"
 unset HTTPS_PROXY NO_PROXY
 
 stop_agent

@@ -114,14 +114,14 @@ for looker in $(helper tollgate-looks); do
     scanned "nor has who looks into other processes" "0 0 0" "$looker" "$CA_KEY" "$T/first.key" "$T/second.key"
 done
 is "whose call it was is still the kernel's word" "$(last_event '["executable"]')" "$(readlink -f "$(command -v curl)")"
-LOOKERS=$(helper tollgate-looks)
-# shellcheck disable=SC2086 # two numbers
-kill -STOP $LOOKERS # as one would hang on a file system that does not answer
+HANGING="$(helper tollgate-looks) $(helper tollgate-alerts) $(helper tollgate-names)"
+# shellcheck disable=SC2086 # numbers
+kill -STOP $HANGING # as one would hang on a file system that does not answer
 has "calls go on without their word" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
 is "then the program's own counts" "$(last_event '["executable"]')" "$(readlink -f "$(command -v curl)")"
 has "and nobody waits for them again" "$(openai "$(openai_body gpt-5.4-nano)" --max-time 10)" chat.completion
 stop_agent # the helpers hang still
-is "hanging helpers end with it" "$(wait_for 10 sh -c 'for pid; do kill -0 "$pid" && exit 1; done; true' sh $LOOKERS && echo gone)" gone
+is "hanging helpers end with it" "$(wait_for 10 sh -c 'for pid; do kill -0 "$pid" && exit 1; done; true' sh $HANGING && echo gone)" gone
 agent
 PID=$(pid_of_agent)
 has "a call of the next run" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
