@@ -165,7 +165,10 @@ static const char *read_parts(struct slice body, struct slice delimiter, struct 
     const char *problem = NULL;
     if (body.length < delimiter.length || memcmp(body.data, delimiter.data, delimiter.length) != 0)
         return PROBLEM("it does not begin with its boundary");
-    for (rest = slice_from(rest, delimiter.length); !problem && slice_has_prefix(rest, "\r\n");) {
+    rest = slice_from(rest, delimiter.length);
+    if (slice_has_prefix(rest, "--"))
+        return PROBLEM("it has no part"); /* RFC 2046 5.1.1: at least one */
+    while (!problem && slice_has_prefix(rest, "\r\n")) {
         rest = slice_from(rest, 2);
         const char *next = memmem(rest.data, rest.length, delimiter.data, delimiter.length);
         size_t length = next ? (size_t)(next - rest.data) : 0;
