@@ -75,13 +75,14 @@ class Agent:
 
     def start(self):
         ready, told = os.pipe()
-        self.child = subprocess.Popen(self.command + ["--ready-fd", str(told)], pass_fds=(told,), env=self.environment,
-                                      stdout=self.errors, stderr=self.errors)
+        child = subprocess.Popen(self.command + ["--ready-fd", str(told)], pass_fds=(told,), env=self.environment,
+                                 stdout=self.errors, stderr=self.errors)
         os.close(told)
         is_ready = os.read(ready, 1)  # ends with the agent, too
         os.close(ready)
         if not is_ready:
-            raise SystemExit(f"soak: the agent does not start: exit code {self.child.wait()}")
+            raise SystemExit(f"soak: the agent does not start: exit code {child.wait()}")
+        self.child = child  # nobody reloads one that is not ready
         self.life += 1
         self.note(f"agent ready, life {self.life}")
 
