@@ -58,14 +58,14 @@ enum error startup_open_ledger(const struct agent_options *options, const struct
                                void (*stopped)(void *context, const char *why), void *context,
                                struct wallet_ledger **ret_ledger, unsigned *ret_recovered) MUST_USE;
 enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal) MUST_USE;
-/* Forks those that look into other processes for an agent that restricts itself (identity_use_lookers), likewise. */
-enum { STARTUP_LOOKERS = 2 };
-bool startup_open_lookers(const struct settings *settings, struct helper ret_lookers[STARTUP_LOOKERS]) MUST_USE;
-void startup_close_lookers(struct helper lookers[STARTUP_LOOKERS]);
 /* Decides the names and forks the process that has the CA's keys: while there is one thread, before strangers are
  * heard. False: it could not be forked. */
 bool startup_open_signer(const struct agent_options *options, const struct settings *settings,
                          struct startup_names *names, struct helper *ret_signer) MUST_USE;
+/* Forks those that look into other processes for an agent that restricts itself (identity_use_lookers), likewise. */
+enum { STARTUP_LOOKERS = 2 };
+bool startup_open_lookers(const struct settings *settings, struct helper ret_lookers[STARTUP_LOOKERS]) MUST_USE;
+void startup_close_lookers(struct helper lookers[STARTUP_LOOKERS]);
 /* Also decides the names' addresses. */
 enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
                                      const struct helper *signer, struct startup_names *names,

@@ -48,7 +48,6 @@ struct control {
     pthread_t thread;
     atomic_bool is_closing;
     pthread_mutex_t lock; /* guards the rest; leaf */
-    pthread_cond_t changed;
     unsigned calls;
     int call_fds[CALLS_MAX]; /* -1: free */
     uid_t call_uids[CALLS_MAX];
@@ -141,7 +140,6 @@ static void *run_call(void *argument)
     close(thread->fd);
     control->call_fds[thread->slot] = -1;
     control->calls--;
-    pthread_cond_signal(&control->changed);
     pthread_mutex_unlock(&control->lock);
     free(thread);
     return NULL;
@@ -258,7 +256,6 @@ enum error control_open(const struct control_services *services, struct control 
     check(control != NULL);
     control->services = services;
     pthread_mutex_init(&control->lock, NULL);
-    pthread_cond_init(&control->changed, NULL);
     for (int i = 0; i < CALLS_MAX; i++)
         control->call_fds[i] = -1;
     listen_at_all(control);
@@ -276,7 +273,7 @@ enum error control_open(const struct control_services *services, struct control 
     return ERROR_FILE_UNWRITABLE;
 }
 
-/* Assumes the lock. Not by the condition's clock, which steps. */
+/* Assumes the lock. By looks, as a condition's clock would be the wall's, which steps. */
 static void wait_for_calls(struct control *control, unsigned patience_ms)
 {
     for (unsigned waited_ms = 0; control->calls && waited_ms < patience_ms; waited_ms += CLOSE_LOOK_MS) {
