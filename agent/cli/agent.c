@@ -56,6 +56,29 @@ int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent)
     return EX_OK;
 }
 
+struct text_list agent_tool(const struct cli *cli, const struct launch_agent *agent, const char *name)
+{
+    struct text_list list = {0};
+    const char *const pairs[][2] = {
+        {"--tool", name},
+        {"--environment", cli->place.environment},
+        {"--policy", agent->policy},
+        {"--state", cli->place.state},
+        {"--runtime", cli->place.runtime},
+        {"--providers", agent->providers},
+        {"--prices", agent->prices},
+    };
+    if (!locate_agent())
+        return list;
+    text_append(&list, locate_agent());
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i][1]) {
+            text_append(&list, pairs[i][0]);
+            text_append(&list, pairs[i][1]);
+        }
+    return list;
+}
+
 void agent_remember(const struct cli *cli, const struct launch_agent *agent)
 {
     const char *path = agent_memory_path(cli), *temporary = text_format("%s.%d", path, (int)getpid());

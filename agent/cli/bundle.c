@@ -154,24 +154,12 @@ static void bundle_learn_settings(struct bundle *bundle, const char *text)
 static const char *bundle_settings(struct bundle *bundle)
 {
     struct launch_agent agent;
-    const char *program = locate_agent();
-    if (!program || agent_find_options(bundle->cli, &agent) != EX_OK)
+    if (!locate_agent() || agent_find_options(bundle->cli, &agent) != EX_OK)
         return "not available: no policy file is known here\n";
-    const char *arguments[20] = {program, "--tool", "settings"};
-    const char *const pairs[][2] = {{"--environment", bundle->cli->place.environment},
-                                    {"--policy", agent.policy},
-                                    {"--state", bundle->cli->place.state},
-                                    {"--providers", agent.providers},
-                                    {"--prices", agent.prices}};
-    size_t count = 3;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (pairs[i][1]) {
-            arguments[count++] = pairs[i][0];
-            arguments[count++] = pairs[i][1];
-        }
+    const struct text_list arguments = agent_tool(bundle->cli, &agent, "settings");
     const struct launch_changes none = {0};
     int status = 0;
-    const char *said = child_run(arguments, &none, BUNDLE_TOOL_MS, &status);
+    const char *said = child_run(arguments.items, &none, BUNDLE_TOOL_MS, &status);
     if (said && bundle->cli->options.redact_names)
         bundle_learn_settings(bundle, said);
     return said ? said : "not available\n";

@@ -250,6 +250,9 @@ void lifecycle_print_hello(const struct cli *cli, const struct answer *hello);
 
 /* What the options, the variables and an earlier `start` say; EX_CONFIG when no policy file is found. */
 int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent);
+/* tollgated --tool NAME, told of the place and of the agent's files; empty when there is no tollgated (locate_agent).
+ */
+struct text_list agent_tool(const struct cli *cli, const struct launch_agent *agent, const char *name);
 void agent_remember(const struct cli *cli, const struct launch_agent *agent); /* in STATE/start.json */
 /* /v1/launch of a running agent. */
 int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned);

@@ -58,24 +58,16 @@ static int restart_run(char **arguments, char **environment)
 
 static int restart_ask_ready(const struct cli *cli, const struct launch_agent *agent)
 {
-    const char *program = locate_agent(), *keys = restart_list_keys(cli);
-    const char *const pairs[][2] = {
-        {"--environment", cli->place.environment}, {"--policy", agent->policy},       {"--state", cli->place.state},
-        {"--runtime", cli->place.runtime},         {"--providers", agent->providers}, {"--prices", agent->prices},
-        {"--keys", keys[0] ? keys : NULL}};
-    if (!program) {
+    const char *keys = restart_list_keys(cli);
+    struct text_list list = agent_tool(cli, agent, "ready");
+    if (!list.count) {
         text_complain("tollgated is neither beside %s nor in PATH", locate_program());
         return EX_UNAVAILABLE;
     }
-    struct text_list list = {0};
-    text_append(&list, program);
-    text_append(&list, "--tool");
-    text_append(&list, "ready");
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (pairs[i][1]) {
-            text_append(&list, pairs[i][0]);
-            text_append(&list, pairs[i][1]);
-        }
+    if (keys[0]) {
+        text_append(&list, "--keys");
+        text_append(&list, keys);
+    }
     char **arguments = text_allocate((list.count + 1) * sizeof *arguments);
     for (size_t i = 0; i < list.count; i++)
         arguments[i] = text_format("%s", list.items[i]);
