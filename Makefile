@@ -91,7 +91,7 @@ $(BUILD)/provider: $(PROVIDER_OBJ) $(LLHTTP_OBJ)
 SHIM_CFLAGS := -std=c11 -O2 -g -fPIC -fvisibility=hidden -fno-stack-protector -U_FORTIFY_SOURCE -ffreestanding \
                -fno-builtin -fno-tree-loop-distribute-patterns -ftls-model=initial-exec \
                $(filter-out -Wmissing-prototypes,$(WARNINGS))
-$(BUILD)/libtollgate.so: $(SHIM_SRC) $(wildcard shim/preload/*.h shim/contract.h shim/preload/exports.map)
+$(BUILD)/libtollgate.so: $(SHIM_SRC) $(wildcard shim/preload/*.h shim/*.h shim/preload/exports.map)
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -I. $(SHIM_CFLAGS) -shared -nostdlib -Wl,-Bsymbolic,--no-undefined-version,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code,--hash-style=gnu \
 	    -Wl,--version-script=shim/preload/exports.map -Wl,-soname,libtollgate.so -o $@ $(SHIM_SRC)
@@ -102,6 +102,7 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(AGENT_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AGENT_LIB) $(AGENT_LIBS) -lcunit
+$(BUILD)/unit/test_swap: $(BUILD)/agent/cli/swap.o
 unit-programs: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@set -e; for test in $(UNIT_BIN); do echo "== $$test"; $$test; done

@@ -5,6 +5,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/stderr.h"
+#include "directories.h"
 #include "harden.h"
 #include "manager.h"
 #include "notify.h"
@@ -12,7 +15,7 @@
 #include "resolver.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -33,56 +36,90 @@ struct settings *agent_retain_settings(void *context)
     return settings;
 }
 
-static bool has_same_base_url(const struct settings *a, const struct settings *b)
+/* ---- settings that only a start puts in force ---- */
+
+static void compare_with_start(struct agent *agent, const struct settings *settings, config_differs_function *differs,
+                               struct buffer *out)
 {
-    return a->capture.base_urls == b->capture.base_urls && a->capture.base_url_port == b->capture.base_url_port;
+    config_fixed_compare(agent->fixed, settings, differs, out);
+    if (!startup_has_same_names(&agent->names, settings))
+        differs(out, "governed host names", "those of the start", "others");
 }
 
-/* What the process gave up at its start it cannot take back. */
-static enum error check_writable(const struct agent *agent, const struct settings *fresh, struct buffer *text)
+/* For people: what does not fit is left out. The log has it for whoever reloads by SIGHUP. */
+static void tell_pending(void *context, const char *key, const char *before, const char *after)
 {
-    const struct {
-        const char *key, *directory;
-    } rows[] = {{"evidence.exports.directory", fresh->evidence.exports.directory},
-                {"backups.directory", fresh->backups.directory}};
-    if (fresh->agent.hardening != agent->settings->agent.hardening &&
-        !buffer_append(text, SLICE_LITERAL("agent.hardening changed: it takes effect when the agent restarts\n")))
-        return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char line[PATH_MAX + 160];
-        if (!rows[i].directory || harden_may_write(agent->harden, rows[i].directory))
-            continue;
-        int length = snprintf(line, sizeof line,
-                              "%s: the running agent may not write to %s (agent.hardening): restart it to use this "
-                              "directory\n",
-                              rows[i].key, rows[i].directory);
-        bool is_said = buffer_append(text, (struct slice){line, (size_t)length < sizeof line ? (size_t)length : 0});
-        return is_said ? ERROR_SETTINGS_INVALID : ERROR_NO_MEMORY;
-    }
-    return ERROR_OK;
+    log_event(EVENT_SETTINGS_WARNING, NULL, "%s: %s -> %s takes effect at the next restart", key, before, after);
+    (void)!buffer_append_format(context, "%s: %s -> %s takes effect at the next restart (tollgate restart)\n", key,
+                                before, after);
+}
+
+static void write_pending(void *context, const char *key, const char *before, const char *after)
+{
+    struct buffer *out = context;
+    json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");
+    json_write_member_string(out, "key", key);
+    json_write_member_string(out, "before", before);
+    json_write_member_string(out, "after", after);
+    json_write_raw(out, "}");
+}
+
+void agent_write_pending(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    struct settings *settings = agent_retain_settings(agent);
+    json_write_raw(out, "[");
+    compare_with_start(agent, settings, write_pending, out);
+    json_write_raw(out, "]");
+    config_release(settings);
+}
+
+/* ---- reload ---- */
+
+static enum error load_changed(struct agent *agent, struct settings **ret_fresh, struct buffer *text)
+{
+    struct config_problems problems;
+    struct settings *fresh = NULL;
+    enum error error = startup_load_settings(agent->options, &fresh, text);
+    if (error)
+        return error;
+    if (fresh->environment != agent->settings->environment)
+        error = ERROR_SETTINGS_INVALID;
+    config_problems_init(&problems);
+    directories_check(fresh, agent->settings, agent->harden, &problems);
+    startup_print_problems(&problems, text);
+    if (problems.error_count)
+        error = ERROR_SETTINGS_INVALID;
+    config_problems_done(&problems);
+    if (error)
+        config_release(fresh);
+    else
+        *ret_fresh = fresh;
+    return error;
+}
+
+/* What the parts do not ask the snapshot for. */
+static void put_in_force(struct agent *agent, const struct settings *fresh)
+{
+    startup_seed_wallets(agent->ledger, fresh);
+    cache_set_limits(agent->cache, fresh->cache.max_entries, fresh->cache.bytes_max);
+    startup_set_upkeep(agent->options, fresh, agent->ledger);
+    struct listener *const listeners[] = {agent->listener, agent->base_url_listener};
+    for (size_t i = 0; i < sizeof listeners / sizeof *listeners; i++)
+        listener_set_bounds(listeners[i], fresh->limits.connections_max, fresh->limits.stream_buffer_bytes_max,
+                            fresh->limits.head_timeout_ms);
 }
 
 static enum error reload_settings(struct agent *agent, struct buffer *text)
 {
     struct settings *fresh = NULL;
-    enum error error = startup_load_settings(agent->options, &fresh, text);
-    if (!error && fresh->environment != agent->settings->environment)
-        error = ERROR_SETTINGS_INVALID;
-    if (!error && !startup_has_same_names(&agent->names, fresh) &&
-        !buffer_append(text, SLICE_LITERAL("governed host names changed: they take effect when the agent restarts\n")))
-        error = ERROR_NO_MEMORY;
-    if (!error && !has_same_base_url(agent->settings, fresh) &&
-        !buffer_append(text, SLICE_LITERAL("capture.base_urls changed: it takes effect when the agent restarts\n")))
-        error = ERROR_NO_MEMORY;
-    if (!error)
-        error = check_writable(agent, fresh, text);
+    enum error error = load_changed(agent, &fresh, text);
     if (error) {
-        config_release(fresh);
         log_event(EVENT_SETTINGS_REFUSED, NULL, "%s", agent->options->policy_file);
         return error;
     }
-    startup_seed_wallets(agent->ledger, fresh);
-    cache_set_limits(agent->cache, fresh->cache.max_entries, fresh->cache.bytes_max);
+    compare_with_start(agent, fresh, tell_pending, text);
+    put_in_force(agent, fresh);
     pthread_mutex_lock(&agent->settings_lock);
     struct settings *old = agent->settings;
     agent->settings = fresh;
@@ -99,6 +136,7 @@ static enum error reload_settings(struct agent *agent, struct buffer *text)
 enum error agent_reload(void *context, struct buffer *text)
 {
     struct agent *agent = context;
+    log_look(); /* whatever becomes of the policy: programs that rotate logs ask by SIGHUP */
     pthread_mutex_lock(&agent->reload_lock);
     enum error error = reload_settings(agent, text);
     pthread_mutex_unlock(&agent->reload_lock);
@@ -182,11 +220,23 @@ static const char *find_missing_helper(struct agent *agent)
     return NULL;
 }
 
+/* What the agent can go on without, as no money passes through it. Neither can be made anew from here: the one
+ * executes, which this process cannot, and both are forked while there is one thread and no key. */
+static void note_lost_helpers(struct agent *agent)
+{
+    const bool are_alive[SERVICES_LOSSES] = {[SERVICES_LOST_ALERTS] = notify_is_alive(agent->notify),
+                                             [SERVICES_LOST_NAMES] = resolver_is_alive(agent->resolver)};
+    for (unsigned i = 0; i < SERVICES_LOSSES; i++)
+        if (!are_alive[i] && !atomic_exchange(&agent->are_lost[i], true))
+            log_event(EVENT_HELPER_LOST, NULL, "%s; tollgate restart", services_describe_loss(i));
+}
+
 static void serve_until_stopped(struct agent *agent)
 {
     static const struct timespec minute = {60, 0};
     sigset_t signals;
     startup_block_signals(&signals);
+    note_lost_helpers(agent);
     while (!atomic_load(&agent->is_ledger_stopped) && !agent->missing_helper) {
         int number = sigtimedwait(&signals, NULL, &minute);
         if (number < 0 && errno == EAGAIN) {
@@ -194,8 +244,11 @@ static void serve_until_stopped(struct agent *agent)
             if (is_clock_steady(agent))
                 trim_journal(agent);
         }
-        if (number < 0 || number == SIGCHLD)
+        startup_keep_map(&agent->map); /* also for who asks no `run`: children of governed programs */
+        if (number < 0 || number == SIGCHLD) {
             agent->missing_helper = find_missing_helper(agent);
+            note_lost_helpers(agent);
+        }
         if (number < 0)
             continue;
         if (number == SIGTERM || number == SIGINT)
@@ -210,6 +263,27 @@ static void serve_until_stopped(struct agent *agent)
     }
 }
 
+/* With an agent to come after us questions are answered, and supervisors asked to wait, until it takes over. Otherwise
+ * nobody is to be found from now on: a `run` waits for our end, and starts another agent. */
+static void close_doors(struct agent *agent)
+{
+    enum { COMING_MS = 100 }; /* whom we have just acknowledged connects at once */
+    const bool has_successor = services_have_successor(agent);
+    if (has_successor) {
+        identity_put_off(agent->identity);
+        poll(NULL, 0, COMING_MS);
+    } else {
+        control_close(agent->control);
+        agent->control = NULL;
+        identity_unlisten(agent->identity);
+        doors_close(&agent->doors, agent->options->runtime, false);
+    }
+    listener_stop(agent->listener);
+    listener_stop(agent->base_url_listener);
+    if (has_successor)
+        loops_settle(agent->listener);
+}
+
 static void stop_services(struct agent *agent)
 {
     struct settings *settings = agent_retain_settings(agent); /* a reload may still be under way */
@@ -219,20 +293,31 @@ static void stop_services(struct agent *agent)
               "running calls, and what is passed on, may go on for %u ms; a second signal ends them now",
               drain_timeout_ms);
     manager_tell("STOPPING=1");
-    control_close(agent->control); /* first: a `run` that finds no report socket waits for the next agent */
-    agent->control = NULL;
-    identity_unlisten(agent->identity);
-    listener_stop(agent->listener);
-    listener_stop(agent->base_url_listener);
-    if (atomic_load(&agent->is_handed_over))
-        loops_settle(agent->listener);
+    atomic_store(&agent->draining_since_ns, clock_wall_ns());
+    owner_note_end(&agent->owner);
+    close_doors(agent);
     if (!loops_drain(agent->loops, agent->listener, drain_timeout_ms, startup_is_second_signal)) {
         log_event(EVENT_AGENT_FAILED, NULL, "exchanges still open after the drain: settled at the next start, exit %d",
                   EX_SOFTWARE);
         _exit(EX_SOFTWARE); /* what they hold cannot be freed under them; a kill is what the ledger is made for */
     }
+    control_close(agent->control); /* before the loops, which its calls may ask */
+    agent->control = NULL;
     manager_watch_stop(agent->manager_watch);
     loops_join(agent->loops);
+}
+
+/* In the log, and for who waits for the agent to be ready. What the ledger knows may be nothing, as the row's hint. */
+static void tell_failure(const struct agent *agent, enum error error)
+{
+    const struct error_row *row = error_row(error);
+    const char *why = wallet_failure();
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s%s%s%s%s", row->text, why[0] ? ": " : "", why, row->hint[0] ? " (" : "", row->hint,
+             row->hint[0] ? ")" : "");
+    log_event(EVENT_AGENT_FAILED, NULL, "%s", text);
+    if (agent->options->log_file)
+        fprintf(stderr, "tollgate: %s\n", text);
 }
 
 static int run_services(struct agent *agent)
@@ -241,7 +326,7 @@ static int run_services(struct agent *agent)
     if (!error)
         error = services_open_control(agent);
     if (error) {
-        log_event(EVENT_AGENT_FAILED, NULL, "%s (%s)", error_row(error)->text, error_row(error)->hint);
+        tell_failure(agent, error);
         return startup_exit_code(error);
     }
     loops_start(agent->loops, agent->listener, agent->base_url_listener);
@@ -250,6 +335,7 @@ static int run_services(struct agent *agent)
               config_environment_name(settings->environment), (unsigned)listener_port(agent->listener), settings->file,
               agent->control_services.ready_ms, agent->recovered);
     config_release(settings);
+    services_leave_sockets(agent);
     agent->manager_watch = manager_watch_start(agent->loops);
     startup_announce(agent->options->ready_fd);
     serve_until_stopped(agent);
@@ -275,27 +361,33 @@ static int run_guarded(struct agent *agent)
         config_release(agent->settings);
         return EX_OSERR;
     }
-    const struct harden_options hardening = {options->state, options->runtime, agent->settings};
+    agent->resolver = resolver_open(agent->settings->agent.hardening);
+    agent->fixed = config_fixed_new(agent->settings);
+    const struct harden_options hardening = {options->state, options->runtime, options->log_file, agent->settings};
     agent->harden = harden_process(&hardening);
     int code = run_services(agent);
     services_close(agent);
     helper_end(&agent->signer);
+    resolver_close(agent->resolver);
     startup_close_lookers(agent->lookers);
     harden_free(agent->harden);
+    config_fixed_free(agent->fixed);
     return code;
 }
 
 int agent_run(const struct agent_options *options)
 {
+    stderr_take();
     struct agent *agent = calloc(1, sizeof *agent);
     check(agent != NULL);
     pthread_mutex_init(&agent->reload_lock, NULL);
     pthread_mutex_init(&agent->settings_lock, NULL);
     agent->options = options;
+    doors_init(&agent->doors);
+    owner_init(&agent->owner);
     agent->begun_ns = agent->steady_since_ns = clock_monotonic_ns();
     agent->clock_offset_ns = clock_wall_ns() - agent->begun_ns;
-    agent->notify = notify_open(); /* first: they must know no secret, and fork before there are threads */
-    agent->resolver = resolver_open();
+    agent->notify = notify_open(); /* first: it must know no secret, as it is as free as the user */
     sigset_t signals;
     startup_block_signals(&signals);
     int code = startup_prepare(options, &agent->settings);
@@ -304,7 +396,6 @@ int agent_run(const struct agent_options *options)
         log_event(EVENT_AGENT_STOPPED, NULL, "exit %d", code);
     }
     notify_close(agent->notify);
-    resolver_close(agent->resolver);
     free(agent);
     return code;
 }

@@ -263,6 +263,7 @@ static void begin(struct alerts *alerts)
 static void beat(void *context)
 {
     struct alerts *alerts = context;
+    log_catch_up();
     if (!alerts->is_begun)
         begin(alerts);
     if (has_changed(alerts))

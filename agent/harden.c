@@ -5,6 +5,7 @@
 #include "harden_internal.h"
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -17,11 +18,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #ifndef PR_SET_MDWE
 #define PR_SET_MDWE 65 /* Linux 6.3 */
 #endif
-enum { REFUSE_EXECUTABLE_GAIN = 1, PLACES_MAX = 6, MISSING_BYTES_MAX = 512 };
+enum { REFUSE_EXECUTABLE_GAIN = 1, PLACES_MAX = 7, MISSING_BYTES_MAX = 512 };
 
 struct harden {
     bool is_wanted, has_no_new_privileges, has_seccomp, has_no_executable_memory;
@@ -32,22 +34,35 @@ struct harden {
     char missing[MISSING_BYTES_MAX];
 };
 
-/* A directory that does not exist yet is made, as the one who writes to it would make it. */
+/* A directory that does not exist yet is made, with those above it, as the one who writes to it would make it. */
 static void add_place(struct harden *harden, const char *path, enum harden_access access)
 {
     check(harden->place_count < PLACES_MAX);
     if (access == HARDEN_ALL)
-        (void)!mkdir(path, 0700);
+        (void)!file_make_directory(path, 0700);
     char *text = harden->paths[harden->place_count];
     if (realpath(path, text))
         harden->places[harden->place_count++] = (struct harden_place){text, access};
 }
 
-static void add_parent(struct harden *harden, const char *path)
+static bool is_covered(const struct harden *harden, const char *canonical)
 {
-    char text[PATH_MAX];
-    if (snprintf(text, sizeof text, "%s", path) < (int)sizeof text)
-        add_place(harden, dirname(text), HARDEN_APPEND);
+    for (size_t i = 0; i < harden->place_count; i++) {
+        const struct harden_place *place = &harden->places[i];
+        const size_t length = strlen(place->path);
+        if (place->access == HARDEN_ALL && strncmp(canonical, place->path, length) == 0 &&
+            (canonical[length] == '/' || canonical[length] == 0))
+            return true;
+    }
+    return false;
+}
+
+static void add_parent(struct harden *harden, const char *path, enum harden_access access)
+{
+    char text[PATH_MAX], canonical[PATH_MAX];
+    if (snprintf(text, sizeof text, "%s", path) < (int)sizeof text && realpath(dirname(text), canonical) &&
+        !is_covered(harden, canonical))
+        add_place(harden, canonical, access);
 }
 
 static void collect_places(struct harden *harden, const struct harden_options *options)
@@ -60,7 +75,9 @@ static void collect_places(struct harden *harden, const struct harden_options *o
     if (settings->evidence.exports.directory)
         add_place(harden, settings->evidence.exports.directory, HARDEN_ALL);
     if (settings->evidence.events_file)
-        add_parent(harden, settings->evidence.events_file);
+        add_parent(harden, settings->evidence.events_file, HARDEN_APPEND);
+    if (options->log_file)
+        add_parent(harden, options->log_file, HARDEN_ROTATE);
     add_place(harden, "/dev/null", HARDEN_FILE);
 }
 
@@ -71,6 +88,23 @@ static void lack(struct harden *harden, bool is_there, const char *what)
         snprintf(harden->missing + used, sizeof harden->missing - used, "%s%s", used ? "; " : "", what);
 }
 
+#ifndef TOLLGATE_SANITIZED
+static void restrict_calls(struct harden *harden)
+{
+    struct utsname machine = {.machine = ""};
+    char text[sizeof machine.machine + 64];
+    if (harden_has_list(0)) {
+        harden_load_libraries();
+        harden->has_seccomp = harden_restrict_calls(HARDEN_LIST_AGENT);
+        lack(harden, harden->has_seccomp, "seccomp filters");
+        return;
+    }
+    (void)uname(&machine);
+    snprintf(text, sizeof text, "system calls are not restricted on %s: no list", machine.machine);
+    lack(harden, false, text);
+}
+#endif
+
 static void restrict_all(struct harden *harden)
 {
     harden->has_no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
@@ -78,9 +112,9 @@ static void restrict_all(struct harden *harden)
     lack(harden, harden->landlock, "Landlock (Linux 5.13, and \"landlock\" among the kernel's lsm)");
 #ifndef TOLLGATE_SANITIZED /* whose runtime asks for more than the agent, and traces it at the end */
     harden->has_no_executable_memory = prctl(PR_SET_MDWE, REFUSE_EXECUTABLE_GAIN, 0, 0, 0) == 0;
-    harden->has_seccomp = harden_restrict_calls(HARDEN_LIST_AGENT); /* last: it forbids the other three */
+    restrict_calls(harden); /* last: it forbids the other three */
+    harden->has_no_executable_memory = harden->has_no_executable_memory || harden->has_seccomp;
     lack(harden, harden->has_no_executable_memory, "no executable memory (Linux 6.3)");
-    lack(harden, harden->has_seccomp, "seccomp filters");
 #else
     lack(harden, false, "seccomp (a build with sanitizers)");
 #endif
@@ -109,21 +143,40 @@ void harden_free(struct harden *harden)
     free(harden);
 }
 
-void harden_helper(const char *writable)
+static void restrict_helper(enum harden_list list)
+{
+#ifndef TOLLGATE_SANITIZED
+    if (list == HARDEN_LIST_AGENT)
+        harden_load_libraries();
+    (void)!harden_restrict_calls(harden_has_list(0) ? list : HARDEN_LIST_LOADER);
+#else
+    (void)list;
+#endif
+}
+
+static void restrict_helper_paths(const char *writable)
 {
     const struct harden_place places[] = {{"/dev/null", HARDEN_FILE}, {writable, HARDEN_ALL}};
     (void)!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* Landlock wants it first */
     (void)!harden_restrict_paths(places, writable ? 2 : 1);
-    harden_looker();
+}
+
+void harden_helper(const char *writable)
+{
+    restrict_helper_paths(writable);
+    restrict_helper(HARDEN_LIST_AGENT);
+}
+
+void harden_loader(void)
+{
+    restrict_helper_paths(NULL);
+    restrict_helper(HARDEN_LIST_LOADER);
 }
 
 void harden_looker(void)
 {
     (void)!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-#ifndef TOLLGATE_SANITIZED
-    (void)!prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    (void)!harden_restrict_calls(HARDEN_LIST_HELPER);
-#endif
+    restrict_helper(HARDEN_LIST_AGENT);
 }
 
 /* The longest part of the path that exists, without links. */
@@ -146,16 +199,7 @@ bool harden_may_write(const struct harden *harden, const char *path)
     char existing[PATH_MAX];
     if (!harden->landlock)
         return true;
-    if (!find_existing(path, existing))
-        return false;
-    for (size_t i = 0; i < harden->place_count; i++) {
-        const struct harden_place *place = &harden->places[i];
-        const size_t length = strlen(place->path);
-        if (place->access == HARDEN_ALL && strncmp(existing, place->path, length) == 0 &&
-            (existing[length] == '/' || existing[length] == 0))
-            return true;
-    }
-    return false;
+    return find_existing(path, existing) && is_covered(harden, existing);
 }
 
 const char *harden_missing(const struct harden *harden)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the agent's process gives up once it knows its settings, before it opens a service, starts a thread or reads a
- * byte of a stranger: new privileges, writing outside of its directories, executing anything (Landlock), and the system
- * calls that it has no use for (seccomp). Threads and processes that come later inherit it; nothing gives it back.
- * Called by agent.c and, for the helpers, helper.c. harden_paths.c: Landlock; harden_calls.c and .def: system calls.
+ * byte of a stranger: new privileges, writing outside of its directories, executing any file (Landlock), mapping
+ * anything to be executed, and the system calls that it has no use for (seccomp). Threads and processes that come later
+ * inherit it; nothing gives it back. Called by agent.c and, for the helpers, helper.c. harden_paths.c: Landlock;
+ * harden_libraries.c: what is loaded before; harden_calls.c and .def: system calls.
  */
 #ifndef HARDEN_H
 #define HARDEN_H
@@ -17,6 +18,7 @@ struct harden;
 
 struct harden_options {
     const char *state, *runtime;     /* directories */
+    const char *log_file;            /* NULL: standard error */
     const struct settings *settings; /* where else it writes; whether it is wanted at all (agent.hardening) */
 };
 
@@ -33,10 +35,14 @@ void harden_write(const struct harden *harden, struct buffer *out);
 /* What is not in force, and why, in words: "" when all is. */
 const char *harden_missing(const struct harden *harden);
 
-/* For a helper that executes nothing: no new privileges, no writing but below `writable` (NULL: nowhere), no
- * executing, and none of the system calls that no process of ours may make. What the kernel lacks is left out. */
+/* For a helper: no new privileges, no writing but below `writable`, no executing, and the agent's own system calls, so
+ * no library that comes later. What the kernel lacks is left out. */
 void harden_helper(const char *writable);
-/* The same for one that looks into other processes, which Landlock would forbid: it may write where its user may. */
+/* The same for one that writes nowhere, and loads others' modules: of system calls only those that no process of ours
+ * may make are taken from it. */
+void harden_loader(void);
+/* As harden_helper, for one that looks into other processes, which Landlock would forbid: it may write where its user
+ * may. */
 void harden_looker(void);
 
 #endif

@@ -7,15 +7,17 @@
 #include "harden_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-
-enum { ALWAYS = -1 };
+#include <sys/stat.h>
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -23,26 +25,42 @@ enum { ALWAYS = -1 };
 #define NAMESPACES                                                                                                     \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |       \
      CLONE_NEWTIME)
-#define EVERY_BIT UINT32_MAX /* the kernel reads these arguments as 32 bits */
+#define EVERY_BIT     UINT32_MAX /* the kernel reads these arguments as 32 bits */
 
-static const struct call {
+#define CREATES       (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
+#define SPECIAL_MODES (S_ISUID | S_ISGID | S_ISVTX)
+#define SOCKET_TYPE   (EVERY_BIT & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK))
+
+static const struct rule {
     const char *name;
-    int argument; /* ALWAYS, or the one that decides */
-    uint64_t mask, value;
-} allowed[] = {
-#define ALLOW(name)                           {#name, ALWAYS, 0, 0},
-#define ALLOW_IF(name, argument, mask, value) {#name, argument, mask, value},
-#define QUIET(name)                           {#name, ALWAYS, 0, 0}, /* the other filter refuses it */
+    uint32_t action;
+    unsigned count; /* 0: whatever the arguments are */
+    struct scmp_arg_cmp only[2];
+} rules[] = {
+#define ALLOW(name)                           {#name, SCMP_ACT_ALLOW, 0, {{0}}},
+#define ALLOW_IF(name, argument, mask, value) {#name, SCMP_ACT_ALLOW, 1, {{argument, SCMP_CMP_MASKED_EQ, mask, value}}},
+#define ALLOW_IF_BOTH(name, first, mask, value, second, other_mask, other_value)                                       \
+    {#name,                                                                                                            \
+     SCMP_ACT_ALLOW,                                                                                                   \
+     2,                                                                                                                \
+     {{first, SCMP_CMP_MASKED_EQ, mask, value}, {second, SCMP_CMP_MASKED_EQ, other_mask, other_value}}},
+#define REFUSE_IF(name, argument, mask, value)                                                                         \
+    {#name, SCMP_ACT_ERRNO(EACCES), 1, {{argument, SCMP_CMP_MASKED_EQ, mask, value}}},
+#define QUIET(name) ALLOW(name) /* the other filter refuses it */
 #define KILL(name)
 #include "harden_calls.def"
 };
 #undef ALLOW
 #undef ALLOW_IF
+#undef ALLOW_IF_BOTH
+#undef REFUSE_IF
 #undef QUIET
 #undef KILL
 
 #define ALLOW(name)
 #define ALLOW_IF(name, argument, mask, value)
+#define ALLOW_IF_BOTH(name, first, mask, value, second, other_mask, other_value)
+#define REFUSE_IF(name, argument, mask, value)
 #define QUIET(name)
 #define KILL(name) #name,
 static const char *const deadly[] = {
@@ -57,6 +75,8 @@ static const char *const quiet[] = {
 };
 #undef ALLOW
 #undef ALLOW_IF
+#undef ALLOW_IF_BOTH
+#undef REFUSE_IF
 #undef QUIET
 #undef KILL
 
@@ -71,15 +91,10 @@ static bool add_names(scmp_filter_ctx filter, uint32_t action, const char *const
     return ok;
 }
 
-static bool add_allowed(scmp_filter_ctx filter, const struct call *call)
+static bool add_rule(scmp_filter_ctx filter, const struct rule *rule)
 {
-    const int number = seccomp_syscall_resolve_name(call->name);
-    if (number < 0)
-        return true;
-    if (call->argument == ALWAYS)
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0) == 0;
-    const struct scmp_arg_cmp only = {(unsigned)call->argument, SCMP_CMP_MASKED_EQ, call->mask, call->value};
-    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &only) == 0;
+    const int number = seccomp_syscall_resolve_name(rule->name);
+    return number < 0 || seccomp_rule_add_array(filter, rule->action, number, rule->count, rule->only) == 0;
 }
 
 /* SSB: without it kernels before 5.16 slow the whole process down for having a filter. Another architecture's calls (32
@@ -107,6 +122,16 @@ static bool refuse_quietly(void)
     return ok;
 }
 
+bool harden_has_list(uint32_t architecture)
+{
+    static const uint32_t known[] = {SCMP_ARCH_X86_64, SCMP_ARCH_AARCH64};
+    const uint32_t wanted = architecture ? architecture : seccomp_arch_native();
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i] == wanted)
+            return true;
+    return false;
+}
+
 bool harden_restrict_calls(enum harden_list list)
 {
     const bool is_agent = list == HARDEN_LIST_AGENT;
@@ -114,8 +139,8 @@ bool harden_restrict_calls(enum harden_list list)
         return false;
     scmp_filter_ctx filter = make_filter(is_agent ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_ALLOW, true);
     bool ok = filter && add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof deadly / sizeof *deadly);
-    for (size_t i = 0; ok && is_agent && i < sizeof allowed / sizeof *allowed; i++)
-        ok = add_allowed(filter, &allowed[i]);
+    for (size_t i = 0; ok && is_agent && i < sizeof rules / sizeof *rules; i++)
+        ok = add_rule(filter, &rules[i]);
     ok = ok && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return ok;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Landlock, by its system calls: what of the file system may be changed, and that nothing is executed. Reading is not
+ * Landlock, by its system calls: what of the file system may be changed, that nothing is executed, and that no socket
+ * without a path is reached. Reading is not
  * restricted: see "Where we left the design" in ARCHITECTURE.md. Called by harden.c.
  */
 #include "harden_internal.h"
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,13 +16,13 @@
 /* The kernel's interface (Documentation/userspace-api/landlock.rst), as far as it is used here: the header of the
  * machine that builds may be older than the kernel of the one that runs. */
 struct ruleset {
-    uint64_t handled_access_fs;
+    uint64_t handled_access_fs, handled_access_net, scoped;
 };
 struct __attribute__((packed)) rule_beneath {
     uint64_t allowed_access;
     int32_t parent_fd;
 };
-enum { RULE_PATH_BENEATH = 1, ASK_VERSION = 1 };
+enum { RULE_PATH_BENEATH = 1, ASK_VERSION = 1, VERSION_WITH_SCOPES = 6, SCOPE_ABSTRACT_UNIX_SOCKET = 1 };
 
 enum {
     ACCESS_EXECUTE = 1 << 0,
@@ -51,10 +53,25 @@ static uint64_t handled_by(int version)
     return handled;
 }
 
+/* Sockets of the abstract name space that were not made by what is restricted here: not the manager's, where it has
+ * named one. Signals are not scoped: the agent ends helpers that hang, which are outside. */
+static uint64_t scoped_by(int version)
+{
+    const char *manager = getenv("NOTIFY_SOCKET");
+    return version >= VERSION_WITH_SCOPES && !(manager && manager[0] == '@') ? SCOPE_ABSTRACT_UNIX_SOCKET : 0;
+}
+
+/* A kernel refuses fields that it does not know. */
+static size_t ruleset_bytes(int version)
+{
+    return version >= VERSION_WITH_SCOPES ? sizeof(struct ruleset) : sizeof(uint64_t);
+}
+
 static const uint64_t allowed[] = {
     [HARDEN_ALL] = ACCESS_WRITE_FILE | ACCESS_REMOVE_DIR | ACCESS_REMOVE_FILE | ACCESS_MAKE_DIR | ACCESS_MAKE_REG |
                    ACCESS_MAKE_SOCK | ACCESS_REFER | ACCESS_TRUNCATE,
     [HARDEN_APPEND] = ACCESS_WRITE_FILE | ACCESS_MAKE_REG | ACCESS_TRUNCATE,
+    [HARDEN_ROTATE] = ACCESS_WRITE_FILE | ACCESS_MAKE_REG | ACCESS_REMOVE_FILE | ACCESS_TRUNCATE,
     [HARDEN_FILE] = ACCESS_WRITE_FILE,
 };
 
@@ -77,8 +94,8 @@ int harden_restrict_paths(const struct harden_place *places, size_t count)
     const int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
     if (version < 1)
         return 0;
-    const struct ruleset wanted = {handled_by(version)};
-    const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0);
+    const struct ruleset wanted = {handled_by(version), 0, scoped_by(version)};
+    const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &wanted, ruleset_bytes(version), 0);
     if (ruleset < 0)
         return 0;
     bool ok = true;

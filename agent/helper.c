@@ -30,7 +30,7 @@ static const char *const kept_names[] = {"PATH",
                                          "SHELL",
                                          "XDG_RUNTIME_DIR",
                                          "DBUS_SESSION_BUS_ADDRESS"};
-enum { PATIENCE_MS = 1000, KEPT_COUNT = sizeof kept_names / sizeof *kept_names };
+enum { PATIENCE_MS = 1000, PAUSE_MS = 1000, KEPT_COUNT = sizeof kept_names / sizeof *kept_names };
 _Static_assert(sizeof kept_names / sizeof *kept_names <= HELPER_VARIABLES_MAX, "notify_helper.c has room for them all");
 
 static char *kept[KEPT_COUNT + 1];
@@ -61,6 +61,9 @@ static void forget_agent(const char *name, int fd)
         dup2(null, i);
     fcntl(HELPER_FD, F_SETFD, FD_CLOEXEC);
     setrlimit(RLIMIT_CORE, &no_core);
+#ifndef TOLLGATE_SANITIZED /* as in startup.c */
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
     prctl(PR_SET_NAME, name);
     const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
@@ -86,6 +89,29 @@ bool helper_open(struct helper *helper, const char *name, void (*run)(const void
     }
     *helper = (struct helper){ends[0], pid};
     return true;
+}
+
+/* True: it has ended as it should. */
+static bool run_once(void (*work)(void))
+{
+    const pid_t keeper = getpid(), pid = fork();
+    int status = 0;
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == keeper)
+            work();
+        _exit(0);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void helper_keep(void (*work)(void), const void *answer, size_t answer_bytes)
+{
+    struct pollfd agent = {HELPER_FD, POLLRDHUP, 0};
+    while (!run_once(work) && send(HELPER_FD, answer, answer_bytes, MSG_NOSIGNAL) >= 0)
+        poll(&agent, 1, PAUSE_MS);
 }
 
 void helper_close(struct helper *helper)

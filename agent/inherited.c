@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See inherited.h. A manager's socket has the unit's name, whatever that is: the first one is the TLS port's. */
+/* See inherited.h. A manager's own socket has its unit's name, whatever that is: if it comes first, it is the TLS
+ * port's. What it has kept of an agent before (manager.h) comes after it, under our names. */
 #include "inherited.h"
 
 #include "shim/contract.h"
@@ -11,7 +12,10 @@
 enum { FIRST_FD = 3, FDS_MAX = 8 };
 
 static const char *const names[INHERITED_COUNT] = {
-    [INHERITED_TLS] = TOLLGATE_HANDED_TLS, [INHERITED_BASE_URL] = TOLLGATE_HANDED_BASE_URL};
+    [INHERITED_TLS] = TOLLGATE_HANDED_TLS,           [INHERITED_BASE_URL] = TOLLGATE_HANDED_BASE_URL,
+    [INHERITED_ADMIN] = TOLLGATE_HANDED_ADMIN,       [INHERITED_REPORT] = TOLLGATE_HANDED_REPORT,
+    [INHERITED_REDIRECT] = TOLLGATE_HANDED_REDIRECT,
+};
 static bool is_taken[FDS_MAX];
 
 const char *inherited_name(enum inherited which)
@@ -41,26 +45,34 @@ static int find_name(const char *name)
     return -1;
 }
 
-static bool is_from_agent(void)
+static bool is_ours(int place)
 {
-    return find_name(names[INHERITED_TLS]) >= 0;
+    for (unsigned i = 0; i < INHERITED_COUNT; i++)
+        if (find_name(names[i]) == place)
+            return true;
+    return false;
+}
+
+bool inherited_is_managers(void)
+{
+    return count_all() > 0 && !is_ours(0);
 }
 
 int inherited_take(enum inherited which, bool *ret_is_handed)
 {
-    const bool is_handed = is_from_agent();
-    int place = is_handed ? find_name(names[which]) : which == INHERITED_TLS ? 0 : -1;
+    int place = which == INHERITED_TLS && inherited_is_managers() ? 0 : find_name(names[which]);
     if (place < 0 || place >= count_all() || is_taken[place])
         return -1;
     is_taken[place] = true;
-    *ret_is_handed = is_handed;
+    if (ret_is_handed)
+        *ret_is_handed = is_ours(place) && !getenv("NOTIFY_SOCKET");
     return FIRST_FD + place;
 }
 
 void inherited_close_rest(void)
 {
-    for (int i = 0; is_from_agent() && i < count_all(); i++)
-        if (!is_taken[i]) {
+    for (int i = 0; i < count_all(); i++)
+        if (!is_taken[i] && is_ours(i)) {
             is_taken[i] = true;
             close(FIRST_FD + i);
         }
@@ -68,7 +80,7 @@ void inherited_close_rest(void)
 
 const char *inherited_manager(bool is_detached)
 {
-    if (getenv("NOTIFY_SOCKET") || (count_all() > 0 && !is_from_agent()))
+    if (getenv("NOTIFY_SOCKET") || inherited_is_managers())
         return "systemd";
     return is_detached ? "tollgate" : "foreground";
 }

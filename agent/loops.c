@@ -99,10 +99,7 @@ struct loops *loops_new(const struct settings *settings, const struct flow_servi
 {
     struct loops *loops = calloc(1, sizeof *loops);
     check(loops != NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&loops->drained, &attributes);
+    pthread_cond_init(&loops->drained, NULL);
     pthread_mutex_init(&loops->lock, NULL);
     loops->count = choose_count(settings);
     for (unsigned i = 0; i < loops->count; i++) {
@@ -149,7 +146,7 @@ static bool wait_drained(struct loops *loops, uint32_t timeout_ms)
     pthread_mutex_lock(&loops->lock);
     int outcome = 0;
     while (loops->drained_count < loops->count && outcome == 0)
-        outcome = pthread_cond_timedwait(&loops->drained, &loops->lock, &deadline);
+        outcome = pthread_cond_clockwait(&loops->drained, &loops->lock, CLOCK_MONOTONIC, &deadline);
     bool is_drained = loops->drained_count == loops->count;
     pthread_mutex_unlock(&loops->lock);
     return is_drained;

@@ -3,6 +3,8 @@
 #include "agent.h"
 #include "tools.h"
 
+#include "base/descriptors.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +95,7 @@ static const char **string_option(struct agent_options *options, int id)
 
 int main(int argc, char **argv)
 {
+    descriptors_fill();
     struct agent_options options = {.environment = -1, .log_level = LOG_LEVEL_INFO, .ready_fd = -1};
     for (int id; (id = getopt_long(argc, argv, "+", long_options, NULL)) != -1;) {
         const char **text = string_option(&options, id);

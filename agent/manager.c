@@ -5,13 +5,15 @@
 #include "base/pulse.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-void manager_tell(const char *state)
+/* kept: goes along; -1: none. */
+static void send_state(const char *state, int kept)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -20,12 +22,48 @@ void manager_tell(const char *state)
     memcpy(address.sun_path, path, strlen(path));
     if (path[0] == '@') /* an abstract socket */
         address.sun_path[0] = '\0';
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof kept)] = {0};
+    struct iovec bytes = {(char *)(uintptr_t)state, strlen(state)};
+    struct msghdr message = {.msg_name = &address,
+                             .msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)),
+                             .msg_iov = &bytes,
+                             .msg_iovlen = 1};
+    if (kept >= 0) {
+        message.msg_control = room;
+        message.msg_controllen = sizeof room;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof kept);
+        memcpy(CMSG_DATA(head), &kept, sizeof kept);
+    }
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
-    sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
-           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    sendmsg(fd, &message, MSG_NOSIGNAL);
     close(fd);
+}
+
+void manager_tell(const char *state)
+{
+    send_state(state, -1);
+}
+
+bool manager_keeps(void)
+{
+    const char *count = getenv("FDSTORE");
+    return getenv("NOTIFY_SOCKET") && count && atoi(count) > 0;
+}
+
+void manager_keep(const char *name, int fd)
+{
+    char state[128];
+    snprintf(state, sizeof state, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+    manager_tell(state);
+    if (fd < 0)
+        return;
+    snprintf(state, sizeof state, "FDSTORE=1\nFDNAME=%s", name);
+    send_state(state, fd);
 }
 
 struct manager_watch {

@@ -112,6 +112,66 @@ static void fill_names(const struct startup_names *names, const struct layout *l
     }
 }
 
+/* Under the lock. */
+static enum error swap_map(struct startup_map *map, struct slice file)
+{
+    struct stat facts;
+    enum error error = file_swap(map->path, file, map->mode);
+    if (!error)
+        map->facts = lstat(map->path, &facts) == 0 ? facts : (struct stat){0};
+    return error;
+}
+
+/* Takes the file, whatever comes of it. */
+static enum error put_map(struct startup_map *map, char *file, size_t file_bytes)
+{
+    pthread_mutex_lock(&map->lock);
+    enum error error = swap_map(map, (struct slice){file, file_bytes});
+    if (!error) {
+        char *before = map->file;
+        map->file = file;
+        map->file_bytes = file_bytes;
+        map->is_lost = false;
+        file = before;
+    }
+    pthread_mutex_unlock(&map->lock);
+    free(file);
+    return error;
+}
+
+/* Mode and contents cannot change without the time of the last change (inode(7)). */
+static bool is_as_written(const struct startup_map *map)
+{
+    struct stat now;
+    const struct stat *then = &map->facts;
+    return lstat(map->path, &now) == 0 && now.st_dev == then->st_dev && now.st_ino == then->st_ino &&
+           now.st_size == then->st_size && now.st_ctim.tv_sec == then->st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == then->st_ctim.tv_nsec;
+}
+
+void startup_keep_map(struct startup_map *map)
+{
+    const char *said = NULL;
+    pthread_mutex_lock(&map->lock);
+    if (map->file && !is_as_written(map)) {
+        bool was_said = map->is_lost;
+        map->is_lost = swap_map(map, (struct slice){map->file, map->file_bytes}) != ERROR_OK;
+        if (!map->is_lost)
+            said = "written again";
+        else if (!was_said)
+            said = "cannot be written again; programs that start are not governed";
+    }
+    pthread_mutex_unlock(&map->lock);
+    if (said)
+        log_event(EVENT_MAP_CHANGED, NULL, "%s: %s", map->path, said);
+}
+
+void startup_free_map(struct startup_map *map)
+{
+    free(map->file);
+    map->file = NULL;
+}
+
 enum error startup_write_map(struct startup_map *map)
 {
     struct tollgate_map_redirect *redirects;
@@ -129,12 +189,11 @@ enum error startup_write_map(struct startup_map *map)
         memcpy(layout.redirects, redirects, count * sizeof *redirects);
     *layout.header = header;
     layout.header->checksum = tollgate_map_checksum(file, header.file_size);
-    enum error error = header.file_size <= TOLLGATE_MAP_BYTES_MAX
-                           ? file_swap(map->path, (struct slice){file, header.file_size}, map->mode)
-                           : ERROR_SETTINGS_INVALID;
-    free(file);
     free(redirects);
-    return error;
+    if (header.file_size <= TOLLGATE_MAP_BYTES_MAX)
+        return put_map(map, file, header.file_size);
+    free(file);
+    return ERROR_SETTINGS_INVALID;
 }
 
 /* ---- opening ---- */
@@ -173,6 +232,11 @@ enum error startup_open_listener(const struct agent_options *options, const stru
     return error;
 }
 
+uint32_t startup_map_flags(const struct settings *settings)
+{
+    return settings->capture.strict ? TOLLGATE_MAP_STRICT : 0;
+}
+
 enum error startup_publish(const struct agent_options *options, const struct settings *settings,
                            struct startup_map *map)
 {
@@ -185,6 +249,6 @@ enum error startup_publish(const struct agent_options *options, const struct set
     map->mode = settings->environment == ENVIRONMENT_PROD ? 0644 : 0600;
     map->network = settings->capture.network;
     map->redirect_network = settings->capture.redirect_network;
-    map->flags = settings->capture.strict ? TOLLGATE_MAP_STRICT : 0;
+    map->flags = startup_map_flags(settings);
     return startup_write_map(map);
 }

@@ -25,6 +25,11 @@ struct notify *notify_open(void)
     return NULL;
 }
 
+bool notify_is_alive(struct notify *notify)
+{
+    return notify && helper_is_alive(&notify->helper);
+}
+
 void notify_cancel(struct notify *notify)
 {
     if (notify)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ enum { NOTIFY_BODY_BYTES_MAX = 16 << 10, NOTIFY_WORDS_BYTES_MAX = 16 << 10, NOTI
 
 /* Forks the helper: call it first of all. NULL when that fails: notify_run then answers ERROR_SYSTEM. */
 struct notify *notify_open(void);
+/* False once it has ended: no command can be run until the agent starts again. The opener's thread. NULL: never was. */
+bool notify_is_alive(struct notify *notify);
 /* Ends the helper and a command that is running. NULL is fine; nobody may be in notify_run. */
 void notify_close(struct notify *notify);
 /* Wakes whoever is in notify_run: it fails soon. The helper cannot be used after that. */

@@ -4,7 +4,8 @@
  * after it, without waiting for the disk: a kill loses the last of them, a damaged aux/ all. At start every payment
  * since the last end in order is looked for among the lines of events, and one that no line has paid for gets an event:
  * of holds that the start has settled, as nobody knows what came of those calls, and of others from the memo that their
- * settle left in the ledger. So events sum to what wallets paid, always. Called by agent.c once.
+ * settle left in the ledger. So events sum to what wallets paid, always. A job that passes its deadline while the agent
+ * runs gets its event at once. Called by services.c.
  */
 #include "reconcile.h"
 
@@ -34,6 +35,8 @@ struct reconcile {
     struct wallet_ledger *ledger;
     struct journal *journal;
     enum environment environment;
+    pthread_mutex_t lock; /* of is_started alone: while it is true the journal is open. The ledger's thread asks */
+    bool is_started;
     uint64_t mark, last; /* payments after the one, up to the other */
     int64_t first_ms;    /* the oldest of them was paid */
     unsigned long count, written;
@@ -96,18 +99,40 @@ static void write_names(struct buffer *out, const struct reconcile *reconcile, c
     json_write_member_string(out, "provider", payment->provider);
 }
 
+/* Where an answer was, or was not, the end of the call: the ledger has settled by itself, or by what a settle told it.
+ */
+struct words {
+    const char *outcome, *error, *detail, *usage_source;
+};
+
+static const struct words *find_words(const struct wallet_payment *payment)
+{
+    static const struct words recovered = {"failed", "recovered",
+                                           "the agent ended while this call was open; tollgate wallet adjust corrects "
+                                           "its charge",
+                                           "recovered"},
+                              expired = {"failed", "expired",
+                                         "nobody saw the end of this work before its deadline: what was held for it is "
+                                         "the charge; tollgate wallet adjust corrects it",
+                                         "recovered"},
+                              lost = {"answered", NULL, "the event was lost, this is what the ledger knows",
+                                      "provider"};
+    if (payment->basis == BASIS_RECOVERED)
+        return &recovered;
+    if (payment->memo.provider[0])
+        return &lost;
+    return payment->basis == BASIS_WORST ? &expired : &recovered;
+}
+
 static void write_words(struct buffer *out, const struct wallet_payment *payment)
 {
-    bool is_recovered = payment->basis == BASIS_RECOVERED || !payment->memo.provider[0];
+    const struct words *words = find_words(payment);
     json_write_member_integer(out, "status", 0);
-    json_write_member_string(out, "outcome", is_recovered ? "failed" : "answered");
-    json_write_member_string(out, "error", is_recovered ? "recovered" : NULL);
-    json_write_member_string(
-        out, "error_detail",
-        is_recovered ? "the agent ended while this call was open; tollgate wallet adjust corrects its charge"
-                     : "the event was lost, this is what the ledger knows");
+    json_write_member_string(out, "outcome", words->outcome);
+    json_write_member_string(out, "error", words->error);
+    json_write_member_string(out, "error_detail", words->detail);
     json_write_member_string(out, "source", "ledger");
-    json_write_member_string(out, "usage_source", is_recovered ? "recovered" : "provider");
+    json_write_member_string(out, "usage_source", words->usage_source);
     json_write_member_string(out, "basis", wallet_basis_name(payment->basis));
 }
 
@@ -168,21 +193,26 @@ static bool count_payment(void *context, const struct wallet_payment *payment)
     return true;
 }
 
+static void append_event(const struct reconcile *reconcile, const struct wallet_payment *payment)
+{
+    struct buffer out;
+    buffer_init(&out, EVENT_BYTES_MAX);
+    write_event(reconcile, payment, &out);
+    journal_append_event(reconcile->journal, payment->hold, buffer_contents(&out));
+    buffer_done(&out);
+}
+
 static bool visit_payment(void *context, const struct wallet_payment *payment)
 {
     enum { FLUSH_EVERY = 2000 }; /* the journal's queue is bounded */
     struct reconcile *reconcile = context;
     const struct paid *paid;
-    struct buffer out;
     if (payment->sequence > reconcile->last)
         return false;
     HASH_FIND(hh, reconcile->paid, &payment->hold, sizeof payment->hold, paid);
     if (paid || (!payment->paid.nano && !payment->written_off.nano))
         return !atomic_load(&reconcile->is_stopping);
-    buffer_init(&out, EVENT_BYTES_MAX);
-    write_event(reconcile, payment, &out);
-    journal_append_event(reconcile->journal, payment->hold, buffer_contents(&out));
-    buffer_done(&out);
+    append_event(reconcile, payment);
     if (++reconcile->written % FLUSH_EVERY == 0)
         journal_flush(reconcile->journal);
     return !atomic_load(&reconcile->is_stopping);
@@ -224,12 +254,35 @@ const atomic_bool *reconcile_is_done(const struct reconcile *reconcile)
     return &reconcile->is_done;
 }
 
-struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *journal, enum environment environment)
+struct reconcile *reconcile_new(enum environment environment)
 {
     struct reconcile *reconcile = calloc(1, sizeof *reconcile);
     check(reconcile != NULL);
-    *reconcile = (struct reconcile){.ledger = ledger, .journal = journal, .environment = environment};
-    reconcile->first_ms = INT64_MAX;
+    *reconcile = (struct reconcile){.environment = environment, .first_ms = INT64_MAX};
+    check(pthread_mutex_init(&reconcile->lock, NULL) == 0);
+    return reconcile;
+}
+
+void reconcile_free(struct reconcile *reconcile)
+{
+    if (!reconcile)
+        return;
+    pthread_mutex_destroy(&reconcile->lock);
+    free(reconcile);
+}
+
+static void set_started(struct reconcile *reconcile, bool is_started)
+{
+    pthread_mutex_lock(&reconcile->lock);
+    reconcile->is_started = is_started;
+    pthread_mutex_unlock(&reconcile->lock);
+}
+
+/* A job that expires between the count and the flag is found by the next start: reconcile_stop sets no mark then. */
+void reconcile_start(struct reconcile *reconcile, struct wallet_ledger *ledger, struct journal *journal)
+{
+    reconcile->ledger = ledger;
+    reconcile->journal = journal;
     reconcile->mark = journal_get_mark(journal);
     if (wallet_scan_payments(ledger, reconcile->mark, false, count_payment, reconcile, &reconcile->last)) {
         log_event(EVENT_JOURNAL_FAILED, NULL, "the ledger's history cannot be read: events are not compared with it");
@@ -246,16 +299,25 @@ struct reconcile *reconcile_start(struct wallet_ledger *ledger, struct journal *
     }
     if (!reconcile->has_thread)
         atomic_store(&reconcile->is_done, true);
-    return reconcile;
+    set_started(reconcile, true);
 }
 
-/* What the ledger settled by itself, a hold or a job past its deadline, an exchange may have told of or not: then the
- * next start looks. */
-void reconcile_close(struct reconcile *reconcile)
+void reconcile_job(struct reconcile *reconcile, const struct wallet_payment *payment)
+{
+    pthread_mutex_lock(&reconcile->lock);
+    if (reconcile->is_started)
+        append_event(reconcile, payment);
+    pthread_mutex_unlock(&reconcile->lock);
+}
+
+/* What the ledger settled by itself, a hold past its deadline, an exchange may have told of or not: then the next start
+ * looks. */
+void reconcile_stop(struct reconcile *reconcile)
 {
     struct wallet_statistics statistics;
-    if (!reconcile)
+    if (!reconcile || !reconcile->journal)
         return;
+    set_started(reconcile, false);
     atomic_store(&reconcile->is_stopping, true);
     if (reconcile->has_thread)
         pthread_join(reconcile->thread, NULL);
@@ -263,5 +325,4 @@ void reconcile_close(struct reconcile *reconcile)
     wallet_get_statistics(reconcile->ledger, &statistics);
     if (!statistics.expired)
         journal_set_mark(reconcile->journal, statistics.sequence);
-    free(reconcile);
 }

@@ -85,7 +85,7 @@ static void put_in_force(struct refresh *refresh, bool has_changed)
         error = redirects_save(refresh->options.redirects);
     }
     /* Saved first: no program may hold a stand-in that means something else after a restart. */
-    if (!error && has_changed)
+    if (!error && (refresh->options.is_stale(refresh->options.context) || has_changed))
         error = refresh->options.publish(refresh->options.context);
     if (error)
         log_event(EVENT_ADDRESSES_STALE, NULL, "%s (%s)", error_row(error)->text, error_row(error)->hint);

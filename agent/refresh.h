@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The thread that keeps the set of providers' addresses: it asks for those of the governed names every
- * capture.refresh_seconds, and has the map rewritten when the set has changed. Opened by agent.c.
+ * capture.refresh_seconds, and has the map rewritten when the set, or what else it says, has changed. Opened by
+ * agent.c.
  */
 #ifndef REFRESH_H
 #define REFRESH_H
@@ -15,6 +16,7 @@ struct refresh_options {
     struct resolver *resolver; /* NULL: the policy's addresses only */
     struct redirects *redirects;
     struct settings *(*retain_settings)(void *context);
+    bool (*is_stale)(void *context);      /* something else than addresses is to be said by the map */
     enum error (*publish)(void *context); /* writes the map */
     void *context;
 };

@@ -42,10 +42,8 @@ static void look_up(const char *name, struct resolver_answer *ret_answer)
     freeaddrinfo(list);
 }
 
-static void resolver_run(const void *context)
+static void answer_all(void)
 {
-    (void)context;
-    harden_helper(NULL);
     char name[NAME_BYTES_MAX];
     struct resolver_answer answer;
     ssize_t length;
@@ -57,26 +55,41 @@ static void resolver_run(const void *context)
     }
 }
 
+static void resolver_run(const void *context)
+{
+    static const struct resolver_answer none;
+    const bool *is_hardened = context;
+    if (*is_hardened)
+        harden_loader();
+    helper_keep(answer_all, &none, sizeof none);
+}
+
 /* ---- in the agent ---- */
 
 struct resolver {
     struct helper helper;
 };
 
-struct resolver *resolver_open(void)
+struct resolver *resolver_open(bool is_hardened)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
-    if (resolver && helper_open(&resolver->helper, "tollgate-names", resolver_run, NULL))
+    if (resolver && helper_open(&resolver->helper, "tollgate-names", resolver_run, &is_hardened))
         return resolver;
     free(resolver);
     return NULL;
+}
+
+bool resolver_is_alive(struct resolver *resolver)
+{
+    return resolver && helper_is_alive(&resolver->helper);
 }
 
 void resolver_close(struct resolver *resolver)
 {
     if (!resolver)
         return;
-    kill(resolver->helper.pid, SIGKILL);
+    if (resolver->helper.pid > 0)
+        kill(resolver->helper.pid, SIGKILL);
     helper_end(&resolver->helper);
     free(resolver);
 }
@@ -87,13 +100,15 @@ enum error resolver_find(struct resolver *resolver, const char *name, int stop_f
     if (length == 0 || length >= NAME_BYTES_MAX)
         return ERROR_NOT_FOUND;
     int fd = resolver->helper.fd;
+    struct resolver_answer answer;
     struct pollfd polls[] = {{fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    while (recv(fd, &answer, sizeof answer, MSG_DONTWAIT) > 0)
+        ; /* of one that died with no question open */
     if (send(fd, name, length, MSG_NOSIGNAL) != (ssize_t)length)
         return ERROR_SYSTEM;
     while (poll(polls, 2, -1) < 0)
         if (errno != EINTR)
             return ERROR_SYSTEM;
-    struct resolver_answer answer;
     if (polls[1].revents || recv(fd, &answer, sizeof answer, 0) != (ssize_t)sizeof answer ||
         answer.count > RESOLVER_ADDRESSES_MAX)
         return ERROR_SYSTEM;

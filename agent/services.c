@@ -4,21 +4,32 @@
 
 #include "alerts.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "events_file.h"
 #include "evidence/evidence.h"
 #include "harden.h"
 #include "inherited.h"
 #include "leaks.h"
+#include "manager.h"
 #include "reconcile.h"
 #include "refresh.h"
 #include "stores.h"
 
+#include <unistd.h>
+
 /* ---- the ledger ---- */
+
+static void job_expired(void *context, const struct wallet_payment *payment)
+{
+    const struct agent *agent = context;
+    reconcile_job(agent->reconcile, payment);
+}
 
 static enum error open_ledger(struct agent *agent)
 {
-    enum error error = startup_open_ledger(agent->options, agent->settings, agent_ledger_stopped, agent, &agent->ledger,
-                                           &agent->recovered);
+    const struct wallet_options calls = {.stopped = agent_ledger_stopped, .job_expired = job_expired, .context = agent};
+    agent->reconcile = reconcile_new(agent->settings->environment);
+    enum error error = startup_open_ledger(agent->options, agent->settings, &calls, &agent->ledger, &agent->recovered);
     if (error)
         return error;
     startup_seed_wallets(agent->ledger, agent->settings);
@@ -46,10 +57,27 @@ static void passed_on(void *context, const struct identity_peer *peer, const str
     leaks_note_passed(agent->leaks, peer, original, server_name);
 }
 
+/* On the refresh thread, as publish_map. */
+static bool is_map_stale(void *context)
+{
+    struct agent *agent = context;
+    struct settings *settings = agent_retain_settings(agent);
+    const uint32_t before = agent->map.flags;
+    agent->map.flags = startup_map_flags(settings);
+    config_release(settings);
+    return agent->map.flags != before;
+}
+
 static enum error publish_map(void *context)
 {
     struct agent *agent = context;
     return startup_write_map(&agent->map);
+}
+
+static void keep_map(void *context)
+{
+    struct agent *agent = context;
+    startup_keep_map(&agent->map);
 }
 
 static bool admits(void *context, uid_t uid)
@@ -80,12 +108,23 @@ static bool has_place(void *context, uid_t uid, unsigned coming)
     return has_place;
 }
 
-static enum error open_announcements(const struct agent_options *options, struct agent *agent)
+static enum error open_socket(struct agent *agent, enum inherited which)
 {
-    const struct identity_redirects asked = {
-        .admits = admits, .may_call = may_call, .has_place = has_place, .context = agent};
-    return startup_open_announcements(options, agent->settings, agent->identity, listener_port(agent->listener),
-                                      &asked);
+    return doors_open(&agent->doors, which, agent->options->runtime, startup_is_shared(agent->settings));
+}
+
+static enum error open_announcements(struct agent *agent)
+{
+    enum error error = open_socket(agent, INHERITED_REDIRECT);
+    if (error)
+        return error;
+    const struct identity_redirects asked = {.fd = agent->doors.fds[INHERITED_REDIRECT],
+                                             .admits = admits,
+                                             .may_call = may_call,
+                                             .has_place = has_place,
+                                             .context = agent};
+    startup_open_announcements(agent->settings, agent->identity, listener_port(agent->listener), &asked);
+    return ERROR_OK;
 }
 
 static void open_refresh(struct agent *agent)
@@ -93,6 +132,7 @@ static void open_refresh(struct agent *agent)
     const struct refresh_options options = {.resolver = agent->resolver,
                                             .redirects = agent->redirects,
                                             .retain_settings = agent_retain_settings,
+                                            .is_stale = is_map_stale,
                                             .publish = publish_map,
                                             .context = agent};
     agent->refresh = refresh_open(&options);
@@ -166,8 +206,11 @@ static void open_metrics(struct agent *agent)
 enum error services_open(struct agent *agent)
 {
     const struct agent_options *options = agent->options;
-    enum error error = open_ledger(agent);
+    enum error error = owner_claim(&agent->owner, options->runtime, options->state, options->log_file != NULL);
+    if (!error)
+        error = open_ledger(agent);
     if (!error) { /* nobody else is here now */
+        startup_sweep_words(options->state);
         stores_drop_foreign(options->state);
         error = startup_open_journal(options, &agent->journal);
     }
@@ -184,22 +227,21 @@ enum error services_open(struct agent *agent)
         agent->events_file = events_file_open(agent->journal, agent->settings->evidence.events_file);
     agent->routing = routing_new();
     open_metrics(agent); /* before the first event */
-    agent->reconcile = reconcile_start(agent->ledger, agent->journal, agent->settings->environment);
+    reconcile_start(agent->reconcile, agent->ledger, agent->journal);
     agent->ratelimit = startup_load_ratelimit(options);
     make_loops(agent);
     agent->redirects = startup_open_redirects(options, agent->settings);
-    agent->map = (struct startup_map){.names = &agent->names, .redirects = agent->redirects};
+    agent->map = STARTUP_MAP(.names = &agent->names, .redirects = agent->redirects);
     error = startup_open_listener(options, agent->settings, &agent->map, agent->certificates, &agent->listener_handler,
                                   &agent->listener);
     if (!error)
         error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
                                       &agent->base_url_listener);
     agent->map.base_url_port = listener_port(agent->base_url_listener);
-    inherited_close_rest();
     if (!error)
         error = startup_publish(options, agent->settings, &agent->map);
     if (!error)
-        error = open_announcements(options, agent);
+        error = open_announcements(agent);
     if (!error)
         open_refresh(agent);
     if (!error)
@@ -259,6 +301,28 @@ static bool is_export_failing(void *context, char text[EXPORT_FAILURE_MAX])
     return export_schedule_is_failing(agent->exports, text);
 }
 
+const char *services_describe_loss(enum services_loss loss)
+{
+    static const char *const texts[SERVICES_LOSSES] = {
+        [SERVICES_LOST_ALERTS] = "alert commands cannot run: the process that runs them is gone",
+        [SERVICES_LOST_NAMES] = "addresses of providers stay as they are: the process that asks for them is gone",
+    };
+    return texts[loss];
+}
+
+static size_t list_losses(void *context, const char *ret_losses[CONTROL_LOSSES_MAX])
+{
+    struct agent *agent = context;
+    size_t count = 0;
+    _Static_assert((int)SERVICES_LOSSES < (int)CONTROL_LOSSES_MAX, "control has room for all, and for the events");
+    for (unsigned i = 0; i < SERVICES_LOSSES; i++)
+        if (atomic_load(&agent->are_lost[i]))
+            ret_losses[count++] = services_describe_loss(i);
+    if (journal_is_failed(agent->journal))
+        ret_losses[count++] = "events are not kept: their store has failed";
+    return count;
+}
+
 static size_t count_addresses(void *context)
 {
     struct agent *agent = context;
@@ -271,15 +335,21 @@ static uint64_t count_missing_events(void *context)
     return events_file_count_missing(agent->events_file);
 }
 
-static size_t hand_over(void *context, bool is_over, int ret_fds[TOLLGATE_HANDED_MAX],
+/* A listening socket, which somebody else has, too, or not; -1: there is none. */
+static int share_socket(struct agent *agent, enum inherited which, bool is_shared)
+{
+    struct listener *const listeners[INHERITED_COUNT] = {
+        [INHERITED_TLS] = agent->listener, [INHERITED_BASE_URL] = agent->base_url_listener};
+    return listeners[which] ? listener_share(listeners[which], is_shared) : agent->doors.fds[which];
+}
+
+static size_t hand_over(void *context, bool is_over, size_t count_max, int ret_fds[TOLLGATE_HANDED_MAX],
                         const char *ret_names[TOLLGATE_HANDED_MAX])
 {
     struct agent *agent = context;
-    struct listener *const listeners[INHERITED_COUNT] = {
-        [INHERITED_TLS] = agent->listener, [INHERITED_BASE_URL] = agent->base_url_listener};
     size_t count = 0;
-    for (unsigned i = 0; i < INHERITED_COUNT; i++) {
-        int fd = listener_share(listeners[i], is_over);
+    for (unsigned i = 0; i < INHERITED_COUNT && count < count_max; i++) {
+        int fd = share_socket(agent, (enum inherited)i, is_over);
         if (fd < 0)
             continue;
         ret_fds[count] = fd;
@@ -289,10 +359,45 @@ static size_t hand_over(void *context, bool is_over, int ret_fds[TOLLGATE_HANDED
     return count;
 }
 
+bool services_have_successor(const struct agent *agent)
+{
+    return atomic_load(&agent->is_handed_over) || inherited_is_managers() || manager_keeps();
+}
+
+void services_leave_sockets(struct agent *agent)
+{
+    for (unsigned i = 0; manager_keeps() && i < INHERITED_COUNT; i++)
+        if (i != INHERITED_TLS || !inherited_is_managers())
+            manager_keep(inherited_name((enum inherited)i), share_socket(agent, (enum inherited)i, true));
+}
+
+static bool write_draining(void *context, struct buffer *out)
+{
+    struct agent *agent = context;
+    char time_text[CLOCK_TEXT_MAX];
+    const int64_t since_ns = atomic_load(&agent->draining_since_ns);
+    if (!since_ns || !out)
+        return since_ns != 0;
+    json_write_raw(out, "{");
+    json_write_member_string(out, "since", clock_format(since_ns, time_text));
+    json_write_member_integer(out, "connections", listener_connection_count(agent->listener));
+    json_write_member_boolean(out, "has_successor", atomic_load(&agent->is_handed_over));
+    json_write_raw(out, "}");
+    return true;
+}
+
 enum error services_open_control(struct agent *agent)
 {
+    enum error error = open_socket(agent, INHERITED_ADMIN);
+    if (!error)
+        error = open_socket(agent, INHERITED_REPORT);
+    inherited_close_rest();
+    if (error)
+        return error;
     agent->control_services =
         (struct control_services){.runtime = agent->options->runtime,
+                                  .admin_fd = agent->doors.fds[INHERITED_ADMIN],
+                                  .report_fd = agent->doors.fds[INHERITED_REPORT],
                                   .state = agent->options->state,
                                   .port = listener_port(agent->listener),
                                   .base_url_port = listener_port(agent->base_url_listener),
@@ -315,11 +420,16 @@ enum error services_open_control(struct agent *agent)
                                   .write_hardening = write_hardening,
                                   .missing_hardening = missing_hardening,
                                   .may_write = may_write,
+                                  .admits = admits,
+                                  .keep_map = keep_map,
+                                  .write_pending = agent_write_pending,
                                   .is_export_failing = is_export_failing,
+                                  .list_losses = list_losses,
                                   .count_addresses = count_addresses,
                                   .count_missing_events = count_missing_events,
                                   .stop = agent_stop,
                                   .hand_over = hand_over,
+                                  .write_draining = write_draining,
                                   .manager = inherited_manager(agent->options->ready_fd >= 0),
                                   .context = agent};
     return control_open(&agent->control_services, &agent->control);
@@ -340,15 +450,19 @@ void services_close(struct agent *agent)
     cache_close(agent->cache);
     if (agent->identity)
         identity_close(agent->identity);
+    doors_close(&agent->doors, agent->options->runtime, services_have_successor(agent));
     certificates_free(agent->certificates);
     metrics_close(agent->metrics);
-    reconcile_close(agent->reconcile);
+    reconcile_stop(agent->reconcile);
     events_file_close(agent->events_file);
     if (agent->journal)
         journal_close(agent->journal);
     alerts_close(agent->alerts);
     wallet_close(agent->ledger);
+    reconcile_free(agent->reconcile);
     redirects_free(agent->redirects);
+    startup_free_map(&agent->map);
     startup_free_names(&agent->names);
     config_release(agent->settings);
+    owner_release(&agent->owner); /* last: whoever waits for it may open what we had */
 }

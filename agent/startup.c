@@ -3,12 +3,15 @@
 #include "startup.h"
 
 #include "base/check.h"
+#include "directories.h"
 #include "harden.h"
 #include "manager.h"
 #include "prices/prices.h"
 #include "stores.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +56,19 @@ static void keep_private(void)
     }
 }
 
-/* Others may enter the runtime directory only where the policy lets others use the agent (README.md of the design). */
-static bool is_shared(const struct settings *settings)
+/* With too few, stores and sockets fail one after the other, wherever it happens to be. */
+static bool has_descriptors(void)
+{
+    enum { DESCRIPTORS_MIN = 128 }; /* idle with 16 loops: 108; the others are for calls */
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= DESCRIPTORS_MIN)
+        return true;
+    fprintf(stderr, "tollgated: %llu descriptors are too few, an agent needs %d: raise the limit (ulimit -n %d)\n",
+            (unsigned long long)files.rlim_cur, DESCRIPTORS_MIN, DESCRIPTORS_MIN);
+    return false;
+}
+
+bool startup_is_shared(const struct settings *settings)
 {
     return settings->environment == ENVIRONMENT_PROD;
 }
@@ -94,9 +108,23 @@ enum error startup_load_settings(const struct agent_options *options, struct set
     return error;
 }
 
+/* No reason not to start: the machine may have been booted without a disk that is for backups. */
+static void warn_of_directories(const struct settings *settings)
+{
+    struct config_problems problems;
+    config_problems_init(&problems);
+    directories_check(settings, settings, NULL, &problems);
+    config_print_problems(&problems, stderr);
+    for (size_t i = 0; i < problems.count; i++)
+        log_event(EVENT_SETTINGS_WARNING, NULL, "%s (%s)", problems.rows[i].message, problems.rows[i].hint);
+    config_problems_done(&problems);
+}
+
 int startup_prepare(const struct agent_options *options, struct settings **ret_settings)
 {
     keep_private();
+    if (!has_descriptors())
+        return EX_CONFIG;
     struct buffer text;
     buffer_init(&text, 4 << 20);
     enum error error = startup_load_settings(options, ret_settings, &text);
@@ -106,7 +134,7 @@ int startup_prepare(const struct agent_options *options, struct settings **ret_s
     buffer_done(&text);
     if (error)
         return startup_exit_code(error);
-    mode_t runtime_mode = is_shared(*ret_settings) ? 0755 : 0700;
+    mode_t runtime_mode = startup_is_shared(*ret_settings) ? 0755 : 0700;
     if (!make_directory(options->state, 0700) || !make_directory(options->runtime, runtime_mode)) {
         fprintf(stderr, "tollgated: %s or %s cannot be used: it must be a directory of this user\n", options->state,
                 options->runtime);
@@ -123,6 +151,7 @@ int startup_prepare(const struct agent_options *options, struct settings **ret_s
         config_release(*ret_settings);
         return code;
     }
+    warn_of_directories(*ret_settings);
     return EX_OK;
 }
 
@@ -142,6 +171,32 @@ int startup_check_stores(const char *state, bool has_log)
     return error ? startup_exit_code(error) : EX_OK;
 }
 
+static bool is_own_stderr(int directory, const char *name)
+{
+    struct stat own, named;
+    return fstat(STDERR_FILENO, &own) == 0 && fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
+void startup_sweep_words(const char *state)
+{
+    DIR *entries = opendir(state);
+    if (!entries)
+        return;
+    for (const struct dirent *entry; (entry = readdir(entries));) {
+        int pid, length = 0;
+        if (sscanf(entry->d_name, "start-%d.err%n", &pid, &length) != 1 || !length || entry->d_name[length] || pid < 1)
+            continue;
+        if (kill(pid, 0) == 0 || errno != ESRCH)
+            continue;
+        if (is_own_stderr(dirfd(entries), entry->d_name))
+            renameat(dirfd(entries), entry->d_name, dirfd(entries), "agent.stderr");
+        else
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    closedir(entries);
+}
+
 /* From a thread of the ledger. */
 static void ledger_noted(void *context, enum wallet_note note, const char *text)
 {
@@ -155,29 +210,41 @@ static void ledger_noted(void *context, enum wallet_note note, const char *text)
     log_event(events[note], NULL, "%s", text);
 }
 
-enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
-                               void (*stopped)(void *context, const char *why), void *context,
-                               struct wallet_ledger **ret_ledger, unsigned *ret_recovered)
+static struct wallet_upkeep describe_upkeep(const struct agent_options *options, const struct settings *settings,
+                                            char own_backups[512])
 {
-    char directory[512], backups[512];
-    snprintf(directory, sizeof directory, "%s/ledger", options->state);
-    if (settings->backups.directory)
-        snprintf(backups, sizeof backups, "%s", settings->backups.directory);
-    else
-        snprintf(backups, sizeof backups, "%s/backups", options->state);
-    const struct wallet_options wallet_options = {
-        .directory = directory,
-        .environment = config_environment_name(settings->environment),
-        .settle_recovered_in_full = settings->environment == ENVIRONMENT_PROD,
+    snprintf(own_backups, 512, "%s/backups", options->state);
+    return (struct wallet_upkeep){
         .low_water_bytes = settings->limits.disk_low_water_bytes,
         .hold_deadline_s = settings->limits.hold_deadline_s,
-        .backup_directory = backups,
+        .backup_directory = settings->backups.directory ? settings->backups.directory : own_backups,
+        .backup_fallback = own_backups,
         .backup_every_s = settings->backups.every_hours * 3600,
         .backups_kept = settings->backups.kept,
-        .stopped = stopped,
-        .noted = ledger_noted,
-        .context = context,
     };
+}
+
+void startup_set_upkeep(const struct agent_options *options, const struct settings *settings,
+                        struct wallet_ledger *ledger)
+{
+    char own_backups[512];
+    const struct wallet_upkeep upkeep = describe_upkeep(options, settings, own_backups);
+    wallet_set_upkeep(ledger, &upkeep);
+}
+
+enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
+                               const struct wallet_options *calls, struct wallet_ledger **ret_ledger,
+                               unsigned *ret_recovered)
+{
+    char directory[512], backups[512];
+    struct wallet_options wallet_options = *calls;
+    snprintf(directory, sizeof directory, "%s/ledger", options->state);
+    wallet_options.directory = directory;
+    wallet_options.must_exist = stores_has(options->state, "ledger");
+    wallet_options.environment = config_environment_name(settings->environment);
+    wallet_options.settle_recovered_in_full = settings->environment == ENVIRONMENT_PROD;
+    wallet_options.upkeep = describe_upkeep(options, settings, backups);
+    wallet_options.noted = ledger_noted;
     unsigned recovered = 0;
     enum error error = wallet_open(&wallet_options, ret_ledger, &recovered);
     if (error)
@@ -225,16 +292,13 @@ enum error startup_open_identity(const struct agent_options *options, const stru
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", options->runtime, TOLLGATE_FILE_IDENTITY);
-    return identity_open(path, is_shared(settings) ? 0666 : 0600, ret_identity);
+    return identity_open(path, startup_is_shared(settings) ? 0666 : 0600, ret_identity);
 }
 
-enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
-                                      struct identity *identity, uint16_t port, const struct identity_redirects *asked)
+void startup_open_announcements(const struct settings *settings, struct identity *identity, uint16_t port,
+                                const struct identity_redirects *asked)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", options->runtime, TOLLGATE_FILE_REDIRECT);
-    const struct identity_redirects redirects = {.path = path,
-                                                 .mode = is_shared(settings) ? 0666 : 0600,
+    const struct identity_redirects redirects = {.fd = asked->fd,
                                                  .network = settings->capture.network,
                                                  .redirect_network = settings->capture.redirect_network,
                                                  .network_mask = 0xffff0000,
@@ -244,7 +308,7 @@ enum error startup_open_announcements(const struct agent_options *options, const
                                                  .may_call = asked->may_call,
                                                  .has_place = asked->has_place,
                                                  .context = asked->context};
-    return identity_listen(identity, &redirects);
+    identity_listen(identity, &redirects);
 }
 
 /* ---- wallets ---- */

@@ -17,7 +17,9 @@
 #include "redirects.h"
 #include "wallet/wallet.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 /* The governed names, each with its loopback address: the same for ever in one state directory. */
 struct startup_names {
@@ -33,7 +35,7 @@ struct startup_names {
 enum { STARTUP_GOVERNED_PORT = 443 };
 
 /* What is in the map file; `names` and `redirects` are set by the caller, base_url_port before
- * startup_publish, the rest by map.c. */
+ * startup_publish, the rest by map.c. Initialized by STARTUP_MAP. */
 struct startup_map {
     const struct startup_names *names;
     struct redirects *redirects;
@@ -42,21 +44,34 @@ struct startup_map {
     uint32_t network, redirect_network, generation;
     uint32_t flags;               /* TOLLGATE_MAP_… */
     uint16_t port, base_url_port; /* the latter 0: none */
+    pthread_mutex_t lock;         /* leaf; of the file, and of what follows */
+    char *file;                   /* as it was written last; NULL: not yet */
+    size_t file_bytes;
+    struct stat facts; /* of the file then */
+    bool is_lost;      /* it could not be put back, which is said once */
 };
+#define STARTUP_MAP(...) ((struct startup_map){.lock = PTHREAD_MUTEX_INITIALIZER, __VA_ARGS__})
 
 /* Hygiene, log, settings. EX_OK or the exit code; problems are printed to standard error. */
 int startup_prepare(const struct agent_options *options, struct settings **ret_settings);
 /* May this version use the state directory? EX_OK, or the exit code; says which store was written by which newer
  * version. Changes nothing. */
 int startup_check_stores(const char *state, bool has_log);
+/* Whoever starts an agent keeps its words in STATE/start-PID.err (shim/launch/start.c), and may be killed: this removes
+ * what such a one has left. The words of this agent itself become STATE/agent.stderr. */
+void startup_sweep_words(const char *state);
 /* Loads the policy; problems and warnings are appended to `text` as config_print_problems prints them. */
 enum error startup_load_settings(const struct agent_options *options, struct settings **ret_settings,
                                  struct buffer *text) MUST_USE;
 void startup_print_problems(const struct config_problems *problems, struct buffer *text);
-/* `stopped` as in struct wallet_options. *ret_recovered: how many holds the start has settled. */
+/* `calls`: stopped, job_expired, context; the rest is from options and settings. *ret_recovered: how many holds the
+ * start has settled. */
 enum error startup_open_ledger(const struct agent_options *options, const struct settings *settings,
-                               void (*stopped)(void *context, const char *why), void *context,
-                               struct wallet_ledger **ret_ledger, unsigned *ret_recovered) MUST_USE;
+                               const struct wallet_options *calls, struct wallet_ledger **ret_ledger,
+                               unsigned *ret_recovered) MUST_USE;
+/* What changed settings say of how the ledger is looked after. */
+void startup_set_upkeep(const struct agent_options *options, const struct settings *settings,
+                        struct wallet_ledger *ledger);
 enum error startup_open_journal(const struct agent_options *options, struct journal **ret_journal) MUST_USE;
 /* Decides the names and forks the process that has the CA's keys: while there is one thread, before strangers are
  * heard. False: it could not be forked. */
@@ -72,10 +87,11 @@ enum error startup_open_certificates(const struct agent_options *options, const 
                                      struct certificates **ret_certificates) MUST_USE;
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
                                  struct identity **ret_identity) MUST_USE;
-/* Answers supervisors; `port` is the agent's. Of `asked` only the functions and their context count. */
-enum error startup_open_announcements(const struct agent_options *options, const struct settings *settings,
-                                      struct identity *identity, uint16_t port,
-                                      const struct identity_redirects *asked) MUST_USE;
+/* Others may enter the runtime directory only where the policy lets others use the agent. */
+bool startup_is_shared(const struct settings *settings);
+/* Answers supervisors; `port` is the agent's. Of `asked` the socket, the functions and their context count. */
+void startup_open_announcements(const struct settings *settings, struct identity *identity, uint16_t port,
+                                const struct identity_redirects *asked);
 /* map.c: the addresses of providers as the policy and the last run knew them. */
 struct redirects *startup_open_redirects(const struct agent_options *options, const struct settings *settings);
 /* map.c: opens the listener on the environment's port. */
@@ -85,6 +101,7 @@ enum error startup_open_listener(const struct agent_options *options, const stru
 /* map.c: writes down the ports that were opened: STATE/port, and the map. */
 enum error startup_publish(const struct agent_options *options, const struct settings *settings,
                            struct startup_map *map) MUST_USE;
+uint32_t startup_map_flags(const struct settings *settings);
 /* map.c: the file that keeps a port for the next start; 0: there is none. */
 uint16_t startup_read_port(const char *path);
 enum error startup_write_port(const char *path, uint16_t port) MUST_USE;
@@ -99,6 +116,10 @@ enum error startup_open_base_url(const struct agent_options *options, const stru
                                  struct listener **ret_listener) MUST_USE;
 /* Writes it again, with the next generation, for programs that start from now on. One thread at a time. */
 enum error startup_write_map(struct startup_map *map) MUST_USE;
+/* Puts the file back as it was written last, where it has gone, or has been changed: programs that start without it are
+ * not governed. A look at it when nothing has happened. Logged. Any thread. */
+void startup_keep_map(struct startup_map *map);
+void startup_free_map(struct startup_map *map);
 /* Each group's wallet gets its starting credit once. */
 void startup_seed_wallets(struct wallet_ledger *ledger, const struct settings *settings);
 /* Never fails: without a disk the cache is in memory. */

@@ -87,6 +87,13 @@ static const struct written_row *find_written(const struct written *written, con
     return NULL;
 }
 
+bool stores_has(const char *state, const char *name)
+{
+    struct written written;
+    read_file(state, &written);
+    return find_written(&written, name) != NULL;
+}
+
 static bool is_known(const char *name)
 {
     for (size_t i = 0; i < STORES; i++)

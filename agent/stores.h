@@ -17,6 +17,8 @@ enum error stores_check(const char *state, struct buffer *text) MUST_USE;
 /* After stores_check, before any store is opened: what is disposable and of another schema goes. A line for each in the
  * log. */
 void stores_drop_foreign(const char *state);
+/* An agent that served had one of that name, and nobody has put another in its place since. */
+bool stores_has(const char *state, const char *name);
 /* Every store is open, and of this version's schema now. FILE_UNWRITABLE. */
 enum error stores_write(const char *state) MUST_USE;
 /* The store was put in its place by hand: its own number counts again. FILE_UNWRITABLE. */

@@ -3,14 +3,23 @@
  * `tollgated --tool ready`: would an agent of this version start with these files, on this state directory, from this
  * environment? Asked by `tollgate restart` before the agent that runs is stopped. Opens no store, changes nothing.
  */
+#include "directories.h"
+#include "shim/contract.h"
 #include "startup.h"
 #include "tools.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sysexits.h>
 
-enum { PROBLEMS_BYTES_MAX = 4 << 20 };
+enum {
+    PROBLEMS_BYTES_MAX = 4 << 20,
+    RUNTIME_ROOM_MIB = 1,
+    /* Logs, sockets, and whatever is written beside a file before it takes its place. */
+    STATE_FILES = 32,
+    RUNTIME_FILES = 16,
+};
 
 struct question {
     struct agent_options options;
@@ -105,6 +114,55 @@ static int load(int argc, char **argv, const char *name, bool has_words, struct 
     return error ? startup_exit_code(error) : EX_OK;
 }
 
+struct needs {
+    const char *path; /* NULL: not said */
+    unsigned mib, files;
+};
+
+static int check_place(const struct needs *needs)
+{
+    struct statvfs room;
+    int code = EX_OK;
+    if (!needs->path || statvfs(needs->path, &room) != 0)
+        return EX_OK; /* it is made */
+    const unsigned long long free_mib = (unsigned long long)room.f_bavail * room.f_frsize >> 20;
+    if (free_mib < needs->mib) {
+        fprintf(stderr, "tollgate: %s: %llu MiB are free, an agent needs %u to start: free some space first\n",
+                needs->path, free_mib, needs->mib);
+        code = EX_IOERR;
+    }
+    if (room.f_files && room.f_favail < needs->files) { /* f_files: 0 where files are not counted */
+        fprintf(stderr, "tollgate: %s: %llu inodes are free, an agent needs %u to start: remove some files first\n",
+                needs->path, (unsigned long long)room.f_favail, needs->files);
+        code = EX_IOERR;
+    }
+    return code;
+}
+
+/* An agent that serves on a full disk goes on; one that starts there would not come so far. */
+static int check_room(const struct question *question)
+{
+    const struct needs rows[] = {{question->options.state, TOLLGATE_STATE_ROOM_MIB, STATE_FILES},
+                                 {question->options.runtime, RUNTIME_ROOM_MIB, RUNTIME_FILES}};
+    int code = EX_OK;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const int found = check_place(&rows[i]);
+        code = found != EX_OK ? found : code;
+    }
+    return code;
+}
+
+static int check_directories(const struct settings *settings)
+{
+    struct config_problems problems;
+    config_problems_init(&problems);
+    directories_check(settings, NULL, NULL, &problems);
+    config_print_problems(&problems, stderr);
+    const int code = problems.error_count ? EX_CANTCREAT : EX_OK;
+    config_problems_done(&problems);
+    return code;
+}
+
 int tool_ready(int argc, char **argv)
 {
     struct question question = {.options = {.environment = -1}};
@@ -114,6 +172,10 @@ int tool_ready(int argc, char **argv)
         code = startup_check_stores(question.options.state, false);
     if (code == EX_OK)
         code = check_keys(settings, question.keys);
+    if (code == EX_OK)
+        code = check_directories(settings);
+    if (code == EX_OK)
+        code = check_room(&question);
     config_release(settings);
     return code;
 }

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "dialect/dialect.h"
+#include "directories.h"
 #include "prices/prices.h"
 #include "stores.h"
 #include "wallet/wallet.h"
@@ -24,6 +25,7 @@ static enum error check_file(const char *file, const char *providers, const char
     if (!error) {
         prices_warn_unknown(settings, &problems);
         dialect_warn_endpoints(settings, &problems);
+        directories_check(settings, settings, NULL, &problems);
     }
     config_print_problems(&problems, stderr);
     if (!error)
@@ -86,7 +88,8 @@ static int run_audit(int argc, char **argv)
     fputs(report, stdout);
     free(report);
     if (error)
-        fprintf(stderr, "tollgate: audit: %s\n", error_row(error)->text);
+        fprintf(stderr, "tollgate: audit: %s%s\n", error_row(error)->text,
+                error == ERROR_STORE_CORRUPT ? ": tollgate restore FROM puts a backup in its place" : "");
     return error == ERROR_OK                 ? EX_OK
            : error == ERROR_ENVIRONMENT_BUSY ? EX_TEMPFAIL
            : error == ERROR_STORE_CORRUPT    ? 1
@@ -104,6 +107,7 @@ static int code_of(enum error error)
                 {ERROR_FILE_UNREADABLE, EX_NOINPUT},
                 {ERROR_STORE_CORRUPT, EX_DATAERR},
                 {ERROR_STORE_SCHEMA, EX_DATAERR},
+                {ERROR_REQUEST_INVALID, EX_DATAERR},
                 {ERROR_FILE_UNWRITABLE, EX_CANTCREAT}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].error == error)
@@ -114,15 +118,17 @@ static int code_of(enum error error)
 static int run_restore(int argc, char **argv)
 {
     char directory[512], why[512] = "";
-    if (argc != 3 || strcmp(argv[0], "--state")) {
+    if (argc != 5 || strcmp(argv[0], "--state") || strcmp(argv[3], "--environment")) {
         fputs("usage: tollgate restore [--env ENVIRONMENT] BACKUP-DIRECTORY|DUMP.jsonl (the agent must be stopped)\n",
               stderr);
         return EX_USAGE;
     }
     snprintf(directory, sizeof directory, "%s/ledger", argv[1]);
-    enum error error = wallet_restore(argv[2], directory, why, sizeof why);
+    enum error error = wallet_restore(argv[2], directory, argv[4], why, sizeof why);
     if (error)
-        fprintf(stderr, "tollgate: restore: %s: %s; nothing was changed\n", error_row(error)->text, why);
+        fprintf(stderr, "tollgate: restore: %s%s%s; nothing was changed\n",
+                error == ERROR_REQUEST_INVALID ? "" : error_row(error)->text,
+                error == ERROR_REQUEST_INVALID ? "" : ": ", why);
     else
         printf("restored %s%s%s\n", argv[2], why[0] ? "; " : "", why);
     if (!error)

@@ -38,14 +38,25 @@
 #define TOLLGATE_FILE_JKS      "cacerts.jks"   /* the same for Java, store password "changeit" */
 #define TOLLGATE_FILE_IDENTITY "identity.sock" /* SOCK_DGRAM: struct tollgate_hello */
 #define TOLLGATE_FILE_REDIRECT "redirect.sock" /* SOCK_SEQPACKET: struct tollgate_redirect, answered */
-#define TOLLGATE_FILE_ADMIN    "admin.sock"    /* SOCK_STREAM, HTTP/1.1: the owner's control API */
-#define TOLLGATE_FILE_REPORT   "report.sock"   /* SOCK_STREAM, HTTP/1.1: launch facts and read-only reports */
+#define TOLLGATE_FILE_OWNER    "agent.lock" /* locked (F_OFD_SETLK) by the agent whose directory it is: "PID STATE\n" */
+/* in the state directory, likewise: "PID RUNTIME\n" */
+#define TOLLGATE_FILE_STATE_OWNER "state.lock"
+#define TOLLGATE_OWNER_ENDS       "ending\n"    /* in both, a second line: the agent ends its last calls */
+#define TOLLGATE_FILE_ADMIN       "admin.sock"  /* SOCK_STREAM, HTTP/1.1: the owner's control API */
+#define TOLLGATE_FILE_REPORT      "report.sock" /* SOCK_STREAM, HTTP/1.1: launch facts and read-only reports */
+
+/* What a start writes before it is ready: a few small files, and logs of events and cache of at most 4 MiB each; the
+ * ledger has its ballast. */
+#define TOLLGATE_STATE_ROOM_MIB 10
 
 /* What an agent hands to the next one (LISTEN_FDNAMES of sd_listen_fds(3)): its listening sockets. */
 #define TOLLGATE_HANDED_TLS      "tollgate-tls"
 #define TOLLGATE_HANDED_BASE_URL "tollgate-base-url"
+#define TOLLGATE_HANDED_ADMIN    "tollgate-admin"
+#define TOLLGATE_HANDED_REPORT   "tollgate-report"
+#define TOLLGATE_HANDED_REDIRECT "tollgate-redirect"
 #define TOLLGATE_HANDED_PROGRAM  "program" /* in an answer only: the executable that runs */
-#define TOLLGATE_HANDED_MAX      3
+#define TOLLGATE_HANDED_MAX      6
 
 /* Consumer-group keys begin so; such a value is never a provider secret. */
 #define TOLLGATE_KEY_PREFIX "kt_cg_"
@@ -97,6 +108,10 @@
 #define TOLLGATE_MAP_VERSION   3u
 #define TOLLGATE_MAP_BYTES_MAX (4u << 20)
 #define TOLLGATE_MAP_STRICT    1u /* flag: a program that cannot be governed is not executed (EPERM) */
+
+/* libtollgate.so says in an ELF note which version of the map it reads. */
+#define TOLLGATE_NOTE_NAME "Tollgate"
+#define TOLLGATE_NOTE_MAP  1 /* its descriptor is a uint32_t */
 
 struct tollgate_map_header {
     uint64_t magic;
@@ -201,6 +216,7 @@ struct tollgate_hello {
  */
 #define TOLLGATE_REDIRECT_MAGIC   0x52444952u
 #define TOLLGATE_REDIRECT_VERSION 3u
+#define TOLLGATE_REDIRECT_AGAIN   11 /* EAGAIN, refused: another agent takes over; ask again until it does */
 
 struct tollgate_redirect {
     uint32_t magic;

@@ -12,10 +12,15 @@ void buffer_init(struct buffer *buffer, size_t bytes_max)
     *buffer = (struct buffer){.bytes_max = bytes_max};
 }
 
+void buffer_init_forgiving(struct buffer *buffer, size_t bytes_max)
+{
+    *buffer = (struct buffer){.bytes_max = bytes_max, .may_overflow = true};
+}
+
 void buffer_done(struct buffer *buffer)
 {
     free(buffer->data);
-    *buffer = (struct buffer){.bytes_max = buffer->bytes_max};
+    *buffer = (struct buffer){.bytes_max = buffer->bytes_max, .may_overflow = buffer->may_overflow};
 }
 
 char *buffer_grow(struct buffer *buffer, size_t bytes)
@@ -35,7 +40,9 @@ char *buffer_grow(struct buffer *buffer, size_t bytes)
         while (capacity - buffer->end < bytes)
             capacity *= 2;
         char *data = realloc(buffer->data, capacity);
-        check(data != NULL);
+        check(data != NULL || (buffer->may_overflow && buffer->data));
+        if (!data)
+            return NULL;
         buffer->data = data;
         buffer->capacity = capacity;
     }
@@ -88,6 +95,7 @@ void buffer_consume(struct buffer *buffer, size_t bytes)
 void buffer_reset(struct buffer *buffer, size_t keep_bytes)
 {
     buffer->start = buffer->end = 0;
+    buffer->has_overflowed = false;
     if (buffer->capacity > keep_bytes) {
         free(buffer->data);
         buffer->data = NULL;

@@ -10,15 +10,20 @@
 #include "base/slice.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 struct buffer {
     char *data;
     size_t start, end, capacity;
     size_t bytes_max;
+    bool may_overflow, has_overflowed; /* of JSON: see buffer_init_forgiving */
 };
 
 /* No memory is taken before the first append. */
 void buffer_init(struct buffer *buffer, size_t bytes_max);
+/* The same for what others' words make as long as they like: JSON that finds no room (the bound, or no memory) is left
+ * out, and has_overflowed says that the contents are none. Into others json_write_… must fit. */
+void buffer_init_forgiving(struct buffer *buffer, size_t bytes_max);
 void buffer_done(struct buffer *buffer);
 
 static inline struct slice buffer_contents(const struct buffer *buffer)
@@ -43,7 +48,7 @@ MUST_USE static inline char *buffer_reserve(struct buffer *buffer, size_t bytes)
 }
 void buffer_commit(struct buffer *buffer, size_t bytes);
 void buffer_consume(struct buffer *buffer, size_t bytes);
-/* Empties it; memory above `keep_bytes` is freed. */
+/* Empties it, and forgets that it has overflowed; memory above `keep_bytes` is freed. */
 void buffer_reset(struct buffer *buffer, size_t keep_bytes);
 
 #endif

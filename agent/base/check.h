@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programmer errors are not errors: check(x) stays on in release and panics. The panic prints the expression, its
- * place and a short trail that the flow engine keeps (step names), never a header value or a body.
+ * place and a short trail that the flow engine keeps (step names), never a header value or a body. What nothing can go
+ * on without (memory, a thread at the start) is checked likewise; the panic then says that there was no memory.
  */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H

@@ -5,6 +5,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+void descriptors_fill(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", O_RDONLY); /* the lowest that is free: this one; what is written there fails */
+}
+
 bool descriptor_is_kept(int fd, enum descriptor_use use)
 {
     static const struct {

@@ -12,6 +12,9 @@ enum descriptor_use {
     DESCRIPTOR_BROUGHT,  /* of supervisors, whose programs go their own way without us: leaves a half, at most 1,024 */
 };
 
+/* Those of 0 to 2 that are closed become /dev/null, lest a store or a socket gets such a number, and messages. First of
+ * all in main(). */
+void descriptors_fill(void);
 /* Whether this new descriptor (the lowest that was free) is one of those that are left to others. */
 bool descriptor_is_kept(int fd, enum descriptor_use use);
 /* Whether the next one would be. True, too, when there is none. */

@@ -98,6 +98,49 @@ void file_draft_discard(struct file_draft *draft)
     draft->fd = -1;
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    errno = ENOTDIR;
+    return S_ISDIR(status.st_mode);
+}
+
+bool file_make_directory(const char *path, mode_t mode)
+{
+    char part[4096];
+    const size_t length = strlen(path);
+    if (length >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(part, path, length + 1);
+    for (char *slash = part + 1; *part && (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        if (!is_directory(part) && mkdir(part, mode) != 0 && errno != EEXIST)
+            return false;
+    }
+    return is_directory(path) || mkdir(path, mode) == 0 || (errno == EEXIST && is_directory(path));
+}
+
+int file_find_obstacle(const char *directory)
+{
+    char part[4096];
+    struct stat status;
+    if (snprintf(part, sizeof part, "%s", directory) >= (int)sizeof part)
+        return ENAMETOOLONG;
+    while (stat(part, &status) != 0) {
+        char *slash = strrchr(part, '/');
+        if (errno != ENOENT || !slash)
+            return errno;
+        *(slash == part ? slash + 1 : slash) = '\0';
+    }
+    if (!S_ISDIR(status.st_mode))
+        return ENOTDIR;
+    return access(part, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
 enum error file_sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -25,6 +25,12 @@ enum error file_draft_open(const char *path, struct file_draft *ret_draft) MUST_
  * left of the draft, PATH is as it was. */
 enum error file_draft_publish(struct file_draft *draft, mode_t mode) MUST_USE;
 void file_draft_discard(struct file_draft *draft); /* also after publish, or when open failed: nothing happens */
+/* The directory, and those above it that are not there, each with `mode`; who has made one of them meanwhile is as
+ * welcome. False: errno says why it is none now. */
+bool file_make_directory(const char *path, mode_t mode) MUST_USE;
+/* Why this process could not write in the directory, made first where it is not there: an errno; 0: nothing is in the
+ * way. Changes nothing. */
+int file_find_obstacle(const char *directory);
 enum error file_sync_directory(const char *path) MUST_USE;
 /* Appends the contents; FILE_UNREADABLE when missing or beyond the buffer's bound. */
 enum error file_read_into(const char *path, struct buffer *buffer) MUST_USE;

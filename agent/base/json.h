@@ -82,8 +82,8 @@ bool json_get_integer(const struct json_value *value, int64_t *ret_integer);
 bool json_get_string(const struct json_value *value, char *text, size_t bytes_max);
 bool json_string_is(const struct json_value *value, const char *text); /* decoded comparison */
 
-/* Writers: append to a buffer (which must be large enough by construction: checked; a string takes at most six bytes
- * per byte and its quotes). */
+/* Writers: append to a buffer (which must be large enough by construction: checked, unless it is one that forgives; a
+ * string takes at most six bytes per byte and its quotes). */
 /* Bytes of the well-formed UTF-8 sequence of two or more bytes at `at` (RFC 3629: no overlong forms, no surrogates,
  * nothing above U+10FFFF); 0 when it is none. */
 size_t json_utf8_length(const char *at, const char *end);

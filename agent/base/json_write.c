@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing JSON into a buffer that is large enough by construction. What is written is valid whatever the text. */
+/* Writing JSON into a buffer that is large enough by construction, or forgives. What is written is valid whatever the
+ * text. */
 #include "base/check.h"
 #include "base/format.h"
 #include "base/json_internal.h"
 
+#include <stdio.h>
+
+/* NULL: of a buffer that forgives. */
 static char *room(struct buffer *buffer, size_t bytes)
 {
     char *at = buffer_reserve(buffer, bytes);
-    check(at != NULL);
+    if (!at) {
+        check(buffer->may_overflow);
+        buffer->has_overflowed = true;
+    }
     return at;
 }
 
 void json_write_bytes(struct buffer *buffer, struct slice json)
 {
-    if (json.length)
-        memcpy(room(buffer, json.length), json.data, json.length);
+    char *at = json.length ? room(buffer, json.length) : NULL;
+    if (!at)
+        return;
+    memcpy(at, json.data, json.length);
     buffer->end += json.length;
 }
 
@@ -79,10 +88,9 @@ static void put_escape(struct buffer *buffer, unsigned char c)
 {
     static const char *const names[] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f",
                                         ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\"};
-    if (c < sizeof names / sizeof *names && names[c])
-        json_write_raw(buffer, names[c]);
-    else
-        check(buffer_append_format(buffer, "\\u%04x", c));
+    char code[sizeof "\\u0000"];
+    snprintf(code, sizeof code, "\\u%04x", c);
+    json_write_raw(buffer, c < sizeof names / sizeof *names && names[c] ? names[c] : code);
 }
 
 static void put_escaped(struct buffer *buffer, struct slice text)
@@ -110,6 +118,8 @@ static void put_escaped(struct buffer *buffer, struct slice text)
 void json_write_string(struct buffer *buffer, struct slice text)
 {
     char *at = room(buffer, text.length + 2);
+    if (!at)
+        return;
     char *end = copy_plain(at + 1, text);
     if (!end) {
         put_escaped(buffer, text);
@@ -137,6 +147,8 @@ void json_write_name(struct buffer *buffer, struct slice name)
 {
     char last = buffer_length(buffer) ? buffer->data[buffer->end - 1] : '{';
     char *start = room(buffer, name.length + strlen(",\"\":")), *at = start;
+    if (!start)
+        return;
     if (last != '{' && last != '[')
         *at++ = ',';
     char *end = copy_plain(at + 1, name);

@@ -25,6 +25,12 @@ struct cost {
 #define MONEY_ZERO ((struct money){0})
 #define MONEY_MAX  ((struct money){INT64_MAX})
 
+/* Of a sum that nothing bounds from above: MONEY_MAX, where it is more, is as much as can be said. */
+static inline struct money money_clamp(__int128 nano)
+{
+    return nano > INT64_MAX ? MONEY_MAX : (struct money){(int64_t)nano};
+}
+
 static inline int money_compare(struct money a, struct money b)
 {
     return (a.nano > b.nano) - (a.nano < b.nano);

@@ -114,6 +114,5 @@ struct money budget_forecast(const struct budget_window *window, struct money sp
     int64_t passed_s = now_s - window->starts_s, length_s = window->ends_s - window->starts_s;
     if (window->first != window->last || passed_s <= 0 || passed_s >= length_s)
         return spent;
-    __int128 nano = (__int128)spent.nano * length_s / passed_s;
-    return nano > INT64_MAX ? MONEY_MAX : (struct money){(int64_t)nano};
+    return money_clamp((__int128)spent.nano * length_s / passed_s);
 }

@@ -57,11 +57,11 @@ struct cache_options {
 #define CACHE_HOT_BYTES_MAX_DEFAULT    ((uint64_t)32 << 20)
 #define CACHE_FLIGHT_BYTES_MAX_DEFAULT ((uint64_t)64 << 20)
 
-/* Never fails: a store that cannot be read is deleted and made anew, one that cannot be made leaves the cache in memory
- * alone; `noted` says so. Open before starting threads (the store's recovery is tried in a forked child). What was kept
- * is found as soon as the cache's thread has read its index: a miss before that. Entries of another boot, and entries
- * past their time, are dropped: no clock tells how long the machine was off, so nothing is older than its TTL whatever
- * the wall clock did. */
+/* Never fails: a store that cannot be read is deleted and made anew, one that cannot be made, or cannot be opened for
+ * want of descriptors, memory or permission, leaves the cache in memory alone; `noted` says so. Open before starting
+ * threads (the store's recovery is tried in a forked child). What was kept is found as soon as the cache's thread has
+ * read its index: a miss before that. Entries of another boot, and entries past their time, are dropped: no clock tells
+ * how long the machine was off, so nothing is older than its TTL whatever the wall clock did. */
 struct cache *cache_open(const struct cache_options *options);
 /* Writes what waits. Every ask must have left. NULL is fine. */
 void cache_close(struct cache *cache);

@@ -142,7 +142,7 @@ struct keep *keep_open(const struct cache_options *options)
     keep->directory = strdup(options->directory);
     check(keep->directory != NULL);
     enum error error = open_store(keep);
-    if (error == ERROR_ENVIRONMENT_BUSY) {
+    if (error == ERROR_ENVIRONMENT_BUSY || (error && store_find_lack(NULL) == STORE_LACKS_MEANS)) {
         note(keep, "the cache keeps its answers in memory only", store_failure(NULL));
     } else if (error) {
         note(keep, "the cache's store could not be read and is made anew", store_failure(NULL));

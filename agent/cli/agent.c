@@ -17,19 +17,27 @@ static const char *agent_memory_path(const struct cli *cli)
     return text_format("%s/start.json", cli->place.state);
 }
 
-/* A remembered file that is gone is forgotten. */
-static const char *agent_recall(const json_t *memory, const char *name)
+/* NULL: nothing is remembered. Where what is has gone, another file would be in force without a word: other budgets,
+ * other people, other providers. */
+static const char *agent_recall(const struct cli *cli, const json_t *memory, const char *name, bool *is_gone)
 {
     const char *path = json_string_value(json_object_get(memory, name));
-    return path && access(path, F_OK) == 0 ? text_format("%s", path) : NULL;
+    if (path && access(path, F_OK) != 0) {
+        text_complain("%s, with which the agent of %s was started, is not there (%s): put it back, or name another "
+                      "with --%s FILE",
+                      terminal_clean(path), cli->place.environment, strerror(errno), name);
+        *is_gone = true;
+    }
+    return path ? text_format("%s", path) : NULL;
 }
 
-static const char *agent_choose(const char *option, const char *variable, const char *remembered)
+static const char *agent_choose(const struct cli *cli, const json_t *memory, const char *name, const char *option,
+                                const char *variable, bool *is_gone)
 {
     const char *value = variable ? getenv(variable) : NULL;
     if (option)
         return place_absolute(option);
-    return value && value[0] ? place_absolute(value) : remembered;
+    return value && value[0] ? place_absolute(value) : agent_recall(cli, memory, name, is_gone);
 }
 
 int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent)
@@ -37,13 +45,16 @@ int agent_find_options(const struct cli *cli, struct launch_agent *ret_agent)
     json_error_t ignored;
     json_t *memory = json_load_file(agent_memory_path(cli), 0, &ignored);
     const struct options *options = &cli->options;
+    bool is_gone = false;
     struct launch_agent agent = {
-        .policy = agent_choose(options->policy, LAUNCH_ENV_POLICY, agent_recall(memory, "policy")),
-        .providers = agent_choose(options->providers, NULL, agent_recall(memory, "providers")),
-        .prices = agent_choose(options->prices, NULL, agent_recall(memory, "prices")),
+        .policy = agent_choose(cli, memory, "policy", options->policy, LAUNCH_ENV_POLICY, &is_gone),
+        .providers = agent_choose(cli, memory, "providers", options->providers, NULL, &is_gone),
+        .prices = agent_choose(cli, memory, "prices", options->prices, NULL, &is_gone),
         .log_level = options->log_level,
     };
     json_decref(memory);
+    if (is_gone)
+        return EX_CONFIG;
     struct text_list tried = {0};
     if (!agent.policy)
         agent.policy = locate_policy(&cli->place, &tried);
@@ -82,8 +93,10 @@ struct text_list agent_tool(const struct cli *cli, const struct launch_agent *ag
 void agent_remember(const struct cli *cli, const struct launch_agent *agent)
 {
     const char *path = agent_memory_path(cli), *temporary = text_format("%s.%d", path, (int)getpid());
+    /* Ours is found again, unless somebody has written one of their own meanwhile. */
+    const char *policy = locate_is_shipped(agent->policy) ? NULL : agent->policy;
     json_t *memory =
-        json_pack("{s:s, s:s*, s:s*}", "policy", agent->policy, "providers", agent->providers, "prices", agent->prices);
+        json_pack("{s:s*, s:s*, s:s*}", "policy", policy, "providers", agent->providers, "prices", agent->prices);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool is_written = fd >= 0 && memory && json_dumpfd(memory, fd, JSON_INDENT(2)) == 0;
     if (fd >= 0)
@@ -187,6 +200,11 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
         agent_take_list(answer.json, "base_urls", &facts.base_urls);
     const json_t *refuses = json_object_get(answer.json, "refuses_ungoverned");
     *ret_refuses_ungoverned = refuses ? json_is_true(refuses) : cli->place.is_prod;
+    if (json_is_false(json_object_get(answer.json, "is_admitted"))) /* root, whom the socket lets in */
+        text_complain(
+            "this user may not use the agent of %s (access.uids, access.gids of its policy): calls are closed, "
+            "but for a program that changes to a user who may",
+            cli->place.environment);
     json_decref(answer.json);
     if (cli->options.base_url && facts.base_urls.count == 0)
         return agent_complain_base_url(cli);
@@ -194,10 +212,19 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
     return EX_OK;
 }
 
+const char *agent_find_map_fault(const struct cli *cli)
+{
+    struct launch_map map;
+    const char *path = place_file(&cli->place, TOLLGATE_FILE_MAP), *fault = map_read(path, &map);
+    return fault ? text_format("%s %s (tollgate restart%s: the agent writes it)", path, fault,
+                               cli->place.is_prod ? " --env prod" : "")
+                 : NULL;
+}
+
 int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned)
 {
     int code = place_verify(&cli->place);
-    if (code == EX_OK && agent_is_absent(cli))
+    if (code == EX_OK && !agent_await(cli))
         code = agent_start_for_run(cli);
     else if (code == EX_OK)
         agent_warn_other_policy(cli);

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 
 #define API_ANSWER_BYTES_MAX (64u << 20) /* 1,000 events of at most 64 KiB */
@@ -19,9 +18,14 @@
 int api_complain_absent(const struct cli *cli, int error)
 {
     const char *environment = cli->place.environment;
+    const char *what, *fix;
     switch (-error) {
     case ENOENT:
     case ECONNREFUSED:
+        if (place_explain_silence(&cli->place, &what, &fix)) {
+            text_complain("%s: %s", terminal_clean(what), terminal_clean(fix));
+            return EX_UNAVAILABLE;
+        }
         text_complain("no agent of %s is running (%s); tollgate start%s starts one", environment, cli->place.runtime,
                       cli->place.is_prod ? " --env prod" : "");
         return EX_UNAVAILABLE;
@@ -128,23 +132,16 @@ static int api_exchange(const struct cli *cli, const struct http_request *reques
     return EX_OK;
 }
 
-static bool api_is_same_directory(const char *one, const char *other)
-{
-    struct stat a, b;
-    return strcmp(one, other) == 0 ||
-           (stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
-}
-
 /* An agent is found by its runtime directory: --state alone must not lead to one whose money lies elsewhere. */
 static int api_check_state(const struct cli *cli)
 {
     const struct http_request request = {.method = "GET", .path = "/v1/hello"};
-    struct answer hello;
+    struct answer hello = {0};
     int code = cli->options.state ? api_exchange(cli, &request, &hello) : EX_OK;
     if (!cli->options.state || code != EX_OK)
         return code;
     const char *state = api_text(hello.json, "state", cli->place.state);
-    bool is_same = api_is_same_directory(state, cli->place.state);
+    bool is_same = place_is_same(state, cli->place.state);
     if (!is_same)
         text_complain("the agent of %s that runs at %s keeps its state in %s, not in %s; --runtime finds another agent",
                       cli->place.environment, cli->place.runtime, terminal_clean(state),
@@ -160,7 +157,7 @@ int api_call(const struct cli *cli, const struct http_request *request, int quie
         code = api_check_state(cli);
     if (code != EX_OK)
         return code;
-    struct answer answer;
+    struct answer answer = {0};
     code = api_exchange(cli, request, &answer);
     if (code != EX_OK)
         return code;
@@ -183,27 +180,35 @@ int api_get(const struct cli *cli, const char *path, struct answer *ret_answer)
     return code;
 }
 
-bool api_try(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer)
+int api_probe(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer)
 {
     const struct http_request request = {.method = "GET", .path = path, .timeout_ms = timeout_ms};
     struct http_stream stream;
     struct answer answer = {0};
     size_t length = 0;
     json_error_t ignored;
-    if (http_open(&cli->place, &request, &stream) != 0)
-        return false;
+    int error = http_open(&cli->place, &request, &stream);
+    if (error)
+        return error;
     answer.status = stream.status;
-    int error = api_read_body(&stream, &answer.body, &length);
+    error = api_read_body(&stream, &answer.body, &length);
     http_close(&stream);
-    if (error || answer.status != 200)
-        return false;
+    if (error)
+        return error;
     answer.json = json_loadb(answer.body, length, 0, &ignored);
-    if (!json_is_object(answer.json)) {
-        json_decref(answer.json);
-        return false;
-    }
     *ret_answer = answer;
-    return true;
+    return 0;
+}
+
+bool api_try(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer)
+{
+    struct answer answer = {0};
+    if (api_probe(cli, path, timeout_ms, &answer) == 0 && answer.status == 200 && json_is_object(answer.json)) {
+        *ret_answer = answer;
+        return true;
+    }
+    json_decref(answer.json);
+    return false;
 }
 
 int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer)

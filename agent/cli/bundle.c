@@ -142,11 +142,13 @@ static void bundle_learn_settings(struct bundle *bundle, const char *text)
         if (!value)
             continue;
         const char *row = text_format("%.*s", (int)strcspn(line, "\n"), line);
-        value = text_format("%s", row + (value + 2 - line));
+        value = row + (value + 2 - line);
+        const char *remark = strstr(value, "  # "); /* "65536  # default" */
+        value = text_format("%.*s", remark ? (int)(remark - value) : (int)strlen(value), value);
         bool is_name = value[0] == '/';
         for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
             is_name |= strstr(row, ends[i]) != NULL;
-        if (is_name && !strchr(value, ' '))
+        if (is_name)
             redact_learn_name(&bundle->redact, value);
     }
 }
@@ -187,7 +189,10 @@ static const char *bundle_tail(const char *path)
 
 static const char *bundle_log(struct bundle *bundle)
 {
-    return bundle_tail(text_format("%s/agent.log", bundle->cli->place.state));
+    const char *path = text_format("%s/agent.log", bundle->cli->place.state), *older = text_format("%s.1", path);
+    const char *now = bundle_tail(path);
+    bool is_new = access(older, F_OK) == 0 && strlen(now) < BUNDLE_LOG_BYTES / 2; /* base/log.h: it was begun anew */
+    return is_new ? text_format("%s%s", bundle_tail(older), now) : now;
 }
 
 static const char *bundle_words(struct bundle *bundle)

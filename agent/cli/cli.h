@@ -138,6 +138,11 @@ const struct command *command_at(size_t index);
 /* The row nearest to a mistyped name, NULL when none is near. */
 const char *cli_suggest(const char *typed, const char *const *names);
 
+/* owner.c. The user's name, or number. */
+const char *owner_name(uid_t uid);
+/* EX_NOPERM, with the command to use, when root would leave files of its own in another user's state directory. */
+int owner_check_root(const struct cli *cli, const char *command);
+
 int run_command(struct cli *cli);
 /* What an exec hook of the shim ordered (TOLLGATE_EXECUTE): supervises a program in whose place this one was executed.
  */
@@ -219,6 +224,8 @@ int api_call(const struct cli *cli, const struct http_request *request, int quie
 int api_get(const struct cli *cli, const char *path, struct answer *ret_answer);
 /* Quiet, and not for long: false when there is no such answer, whatever the reason. */
 bool api_try(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer);
+/* Likewise, whatever the status is and the answer holds (json may be NULL). 0, or -errno: there was none. */
+int api_probe(const struct cli *cli, const char *path, int timeout_ms, struct answer *ret_answer);
 /* POST to the admin socket with `order` (taken over; NULL: it was not UTF-8, which is reported). */
 int api_post(const struct cli *cli, const char *path, json_t *order, struct answer *ret_answer);
 int api_post_slowly(const struct cli *cli, const char *path, json_t *order, int timeout_ms, struct answer *ret_answer);
@@ -259,6 +266,15 @@ int agent_ask_launch(const struct cli *cli, struct launch_facts *ret_facts, bool
 /* The same, after starting dev's agent when none answers. prod's is never started by accident. */
 int agent_get_launch(const struct cli *cli, struct launch_facts *ret_facts, bool *ret_refuses_ungoverned);
 bool agent_is_absent(const struct cli *cli);
+/* Why a program that is started now would not be governed: its shim, or supervisor, could not read the map. In words,
+ * with what to do; NULL: it could. An agent that is asked for launch facts has put its map back before. */
+const char *agent_find_map_fault(const struct cli *cli);
+
+/* ---- await.c ---- */
+
+/* Waits, not without bound, and not without a word, while one agent follows another. False: there is none, and none
+ * that would come by itself. */
+bool agent_await(const struct cli *cli);
 
 /* ---- jupyter*.c: kernelspecs ---- */
 

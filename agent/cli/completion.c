@@ -61,8 +61,8 @@ static const char *completion_options(const struct command *command, bool only_w
     return text_join(&names, " ");
 }
 
-/* "list | show NAME | fund NAME AMOUNT": the words that begin alternatives. Others ("[PATH]", "--shell …") are none;
- * "[COMMAND]" is any of them. */
+/* "list | show NAME", "[error | warning]", "[list] | set ID": the words that begin alternatives. Others ("[PATH]",
+ * "--shell …") are none; "[COMMAND]" is any of them. */
 static const char *completion_words(const struct command *command)
 {
     struct text_list words = {0};
@@ -70,14 +70,23 @@ static const char *completion_words(const struct command *command)
         return completion_commands();
     for (const char *at = command->arguments; at; at = strstr(at, " | ")) {
         at += at == command->arguments ? 0 : strlen(" | ");
+        at += *at == '[';
         size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz");
-        if (length > 0 && (at[length] == ' ' || at[length] == '\0'))
+        if (length > 0 && (at[length] == '\0' || strchr(" ]", at[length])))
             text_append(&words, text_format("%.*s", (int)length, at));
     }
     return text_join(&words, " ");
 }
 
 /* ---- bash ---- */
+
+/* Names of files are data: one on each line, and readline quotes what a shell would read otherwise. */
+static const char bash_files[] = "_tollgate_files() {\n"
+                                 "    local found\n"
+                                 "    compopt -o filenames 2>/dev/null\n"
+                                 "    mapfile -t found < <(compgen \"$@\" -- \"$current\")\n"
+                                 "    COMPREPLY+=(\"${found[@]}\")\n"
+                                 "}\n";
 
 /* COMP_WORDS has `=` as a word of its own. After run's options a program follows, completed as if it stood alone. */
 static const char bash_program[] =
@@ -92,8 +101,8 @@ static const char bash_program[] =
     "        done\n"
     "        if [[ -n $begun || $i -eq $COMP_CWORD && $current != [-=]* ]]; then\n"
     "            if declare -F _command_offset >/dev/null; then _command_offset \"$i\"\n"
-    "            elif ((i == COMP_CWORD)); then COMPREPLY=($(compgen -c -f -- \"$current\"))\n"
-    "            else COMPREPLY=($(compgen -f -- \"$current\")); fi\n"
+    "            elif ((i == COMP_CWORD)); then _tollgate_files -c -f\n"
+    "            else _tollgate_files -f; fi\n"
     "            return\n"
     "        fi\n"
     "    fi\n";
@@ -101,10 +110,7 @@ static const char bash_program[] =
 static const char bash_rest[] = "    [[ $COMP_CWORD -eq 2 ]] || words=\n"
                                 "    [[ $current == -* ]] && words=$options files=\n"
                                 "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-                                "    if [[ -n $files ]]; then\n"
-                                "        compopt -o filenames 2>/dev/null\n"
-                                "        COMPREPLY+=($(compgen -f -- \"$current\"))\n"
-                                "    fi\n"
+                                "    [[ -z $files ]] || _tollgate_files -f\n"
                                 "}\n"
                                 "complete -F _tollgate tollgate\n";
 
@@ -114,13 +120,13 @@ static void bash_print_values(const struct command *command)
     const struct option_row *row;
     for (size_t at = 0; (row = options_next(command->options, &at));) {
         const char *choices = completion_choices(row->value);
-        const char *reply = !row->value                       ? NULL
-                            : choices                         ? text_format("-W '%s'", choices)
-                            : strcmp(row->value, "FILE") == 0 ? "-f"
-                            : strcmp(row->value, "DIR") == 0  ? "-d"
+        const char *reply = !row->value ? NULL
+                            : choices   ? text_format("COMPREPLY=($(compgen -W '%s' -- \"$current\"))", choices)
+                            : strcmp(row->value, "FILE") == 0 ? "_tollgate_files -f"
+                            : strcmp(row->value, "DIR") == 0  ? "_tollgate_files -d"
                                                               : NULL;
         if (reply)
-            printf("        %s--%s) COMPREPLY=($(compgen %s -- \"$current\")) ;;\n", command->name, row->name, reply);
+            printf("        %s--%s) %s ;;\n", command->name, row->name, reply);
     }
 }
 
@@ -136,6 +142,7 @@ static void bash_print(void)
 {
     const struct command *command;
     printf("# bash completion for tollgate, printed by: tollgate completion bash\n"
+           "%s"
            "_tollgate() {\n"
            "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
            "    local words= options= valued= files= program= begun= i\n"
@@ -145,7 +152,7 @@ static void bash_print(void)
            "        return\n"
            "    fi\n"
            "    case ${COMP_WORDS[1]} in\n",
-           completion_commands());
+           bash_files, completion_commands());
     for (size_t at = 0; (command = completion_next(&at));)
         bash_print_command(command);
     fputs("    *) return ;;\n    esac\n", stdout);

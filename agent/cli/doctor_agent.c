@@ -77,8 +77,14 @@ static void doctor_merge(struct doctor *doctor)
 void doctor_check_agent(struct doctor *doctor)
 {
     const struct cli *cli = doctor->cli;
+    const char *what, *fix;
     struct answer hello;
-    if (agent_is_absent(cli)) {
+    const bool is_absent = agent_is_absent(cli);
+    if (is_absent && place_explain_silence(&cli->place, &what, &fix)) {
+        doctor_add(doctor, "agent", FINDING_FAILURE, fix, "%s", what);
+        return;
+    }
+    if (is_absent) {
         doctor_add(doctor, "agent", cli->place.is_prod ? FINDING_FAILURE : FINDING_WARNING,
                    cli->place.is_prod ? "tollgate start --env prod, or systemctl start tollgated@prod"
                                       : "tollgate start, or simply tollgate run",
@@ -93,6 +99,11 @@ void doctor_check_agent(struct doctor *doctor)
     doctor_add(doctor, "agent", FINDING_OK, NULL, "%s, pid %s, port %s, policy %s", cli->place.environment,
                api_text(hello.json, "pid", "?"), api_text(hello.json, "port", "?"),
                api_text(hello.json, "policy", "?"));
+    const json_t *draining = json_object_get(hello.json, "draining");
+    if (draining)
+        doctor_add(doctor, "restart", FINDING_WARNING, "wait for it; tollgate status says how far it is",
+                   "the agent ends its last calls since %s: %s connections left; then the next one takes over",
+                   api_text(draining, "since", "?"), api_text(draining, "connections", "?"));
     bool is_same = strcmp(api_text(hello.json, "version", ""), TOLLGATE_VERSION) == 0;
     doctor_add(doctor, "version", is_same ? FINDING_OK : FINDING_WARNING, "tollgate restart", "client %s, agent %s",
                TOLLGATE_VERSION, api_text(hello.json, "version", "?"));
@@ -114,6 +125,18 @@ static const char *doctor_last_line(const char *output)
     return text_format("%.*s", (int)(end - start), output + start);
 }
 
+/* Root looks after an agent that it may well not use. */
+static bool doctor_is_admitted(const struct doctor *doctor)
+{
+    const struct http_request request = {.method = "GET", .path = "/v1/launch"};
+    struct answer answer = {0};
+    int code = api_call(doctor->cli, &request, 403, &answer);
+    const bool is_refused =
+        code == EX_OK ? json_is_false(json_object_get(answer.json, "is_admitted")) : answer.status == 403;
+    json_decref(answer.json);
+    return !is_refused;
+}
+
 /* An unmodified program makes a governed TLS handshake; it sends no request, so nothing is charged. */
 void doctor_check_trust(struct doctor *doctor)
 {
@@ -122,6 +145,11 @@ void doctor_check_trust(struct doctor *doctor)
     bool refuses;
     if (!doctor->has_map || doctor->map.names.count == 0)
         return;
+    if (!doctor_is_admitted(doctor)) {
+        doctor_add(doctor, "trust", FINDING_WARNING, "ask again as one of access.uids: setpriv --reuid, or su",
+                   "not tested: access of the policy does not admit %s", owner_name(geteuid()));
+        return;
+    }
     if (agent_ask_launch(doctor->cli, &facts, &refuses) != EX_OK || governed_changes(&facts, &changes) != EX_OK) {
         doctor_add(doctor, "trust", FINDING_FAILURE, "see the messages above", "a program could not be launched");
         return;

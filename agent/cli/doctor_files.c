@@ -30,6 +30,20 @@ static void doctor_check_directory(struct doctor *doctor, const char *name, cons
         doctor_add(doctor, name, FINDING_OK, NULL, "%s, mode %03o", path, (unsigned)mode);
 }
 
+/* Two agents in one runtime directory would take each other's sockets. */
+static void doctor_check_owner(struct doctor *doctor)
+{
+    const struct launch_place *place = &doctor->cli->place;
+    struct launch_owner owner;
+    if (!place_find_owner(place, &owner))
+        return;
+    const bool is_ours = place_compare_state(place, &owner) == PLACE_OWN;
+    doctor_add(
+        doctor, "runtime owner", is_ours ? FINDING_OK : FINDING_FAILURE,
+        text_format("stop that agent (kill %d), or choose another directory with TOLLGATE_RUNTIME_DIR", owner.pid),
+        "the agent with pid %d, whose state is in %s", owner.pid, owner.state);
+}
+
 /* Of files that are there: nothing beyond `allowed` for anybody but the owner. */
 static void doctor_check_modes(struct doctor *doctor)
 {
@@ -39,10 +53,13 @@ static void doctor_check_modes(struct doctor *doctor)
         mode_t allowed;
     } rows[] = {
         {place_file(place, TOLLGATE_FILE_ADMIN), 0600},
+        {place_file(place, TOLLGATE_FILE_OWNER), 0600},
         {place_file(place, TOLLGATE_FILE_REPORT), place->is_prod ? 0666 : 0600},
         {place_file(place, TOLLGATE_FILE_IDENTITY), place->is_prod ? 0666 : 0600},
         {place_file(place, TOLLGATE_FILE_MAP), 0644},
+        {text_format("%s/" TOLLGATE_FILE_STATE_OWNER, place->state), 0600},
         {text_format("%s/agent.log", place->state), 0640},
+        {text_format("%s/agent.log.1", place->state), 0640},
         {text_format("%s/start.json", place->state), 0600},
         {text_format("%s/secrets", place->state), 0700},
         {text_format("%s/ledger", place->state), 0700},
@@ -100,6 +117,11 @@ static void doctor_check_shim(struct doctor *doctor)
                    LAUNCH_SHIM_NAME " is not there");
         return;
     }
+    const char *fault = elf_check_library(shim);
+    if (fault) {
+        doctor_add(doctor, "shim", FINDING_FAILURE, "install it again", "%s %s", shim, fault);
+        return;
+    }
     struct launch_changes changes = {0};
     int status;
     changes_set(&changes, "LD_PRELOAD", shim);
@@ -117,6 +139,7 @@ void doctor_check_files(struct doctor *doctor)
     const struct launch_place *place = &doctor->cli->place;
     doctor_check_directory(doctor, "state directory", place->state, 0700);
     doctor_check_directory(doctor, "runtime directory", place->runtime, place->is_prod ? 0755 : 0700);
+    doctor_check_owner(doctor);
     doctor_check_modes(doctor);
     if (!agent_is_absent(doctor->cli))
         doctor_check_ca(doctor);

@@ -18,12 +18,6 @@
 #define PROD_FILE_BYTES  8192
 #define PROD_SYSTEMD_MS  10000
 
-static const char *prod_user_name(uid_t uid)
-{
-    const struct passwd *user = getpwuid(uid);
-    return user ? text_format("%s", user->pw_name) : text_format("%u", (unsigned)uid);
-}
-
 /* ---- whose ---- */
 
 void doctor_check_prod_owner(struct doctor *doctor)
@@ -36,7 +30,7 @@ void doctor_check_prod_owner(struct doctor *doctor)
         return;
     }
     const struct passwd *user = getpwuid(facts.st_uid);
-    const char *name = prod_user_name(facts.st_uid);
+    const char *name = owner_name(facts.st_uid);
     const char *home_state = user ? text_format("%s/.local/state/tollgate/dev", user->pw_dir) : "/nonexistent";
     bool is_people = user && facts.st_uid >= 1000 && facts.st_uid < 60000 && !strstr(user->pw_shell, "nologin") &&
                      !strstr(user->pw_shell, "false");
@@ -75,22 +69,38 @@ static size_t prod_check_mode(struct doctor *doctor, const struct prod_file *fil
     return 1;
 }
 
-/* A file is as safe as the directory that names it; its owner is the agent's user or root. */
-static size_t prod_check_policy(struct doctor *doctor, const char *policy, uid_t owner)
+/* Root's or the agent's user's. */
+static size_t prod_check_belonging(struct doctor *doctor, const struct prod_file *file, uid_t owner)
 {
     struct stat facts;
-    const char *slash = strrchr(policy, '/');
-    const struct prod_file file = {"policy file", policy, 0022, "who writes it decides who spends what"};
-    const struct prod_file directory = {
-        "policy directory", text_format("%.*s", slash && slash > policy ? (int)(slash - policy) : 1, policy), 0022,
-        "who writes the directory puts another policy there"};
-    size_t wrong = prod_check_mode(doctor, &file) + prod_check_mode(doctor, &directory);
-    if (stat(policy, &facts) != 0 || facts.st_uid == 0 || facts.st_uid == owner)
-        return wrong;
-    doctor_add(doctor, "policy file", FINDING_FAILURE, text_format("chown root: %s", policy), "%s belongs to %s",
-               policy, prod_user_name(facts.st_uid));
-    doctor_explain(doctor, file.why);
-    return wrong + 1;
+    if (stat(file->path, &facts) != 0 || facts.st_uid == 0 || facts.st_uid == owner)
+        return 0;
+    doctor_add(doctor, file->name, FINDING_FAILURE, text_format("chown root: %s", file->path), "%s belongs to %s",
+               file->path, owner_name(facts.st_uid));
+    doctor_explain(doctor, file->why);
+    return 1;
+}
+
+static bool prod_is_sticky(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && facts.st_mode & S_ISVTX;
+}
+
+/* A file is as safe as the directory that names it, and each above that one. */
+static size_t prod_check_policy(struct doctor *doctor, const char *policy, uid_t owner)
+{
+    struct prod_file file = {"policy file", policy, 0022, "who writes it decides who spends what"};
+    size_t wrong = prod_check_mode(doctor, &file) + prod_check_belonging(doctor, &file, owner);
+    char *path = text_format("%s", policy);
+    file = (struct prod_file){"policy directory", path, 0022, "who writes the directory puts another policy there"};
+    for (char *slash; (slash = strrchr(path, '/')) && path[1];) {
+        slash[slash == path] = '\0';
+        if (!prod_is_sticky(path)) /* there, each removes what is his own */
+            wrong += prod_check_mode(doctor, &file);
+        wrong += prod_check_belonging(doctor, &file, owner);
+    }
+    return wrong;
 }
 
 void doctor_check_prod_files(struct doctor *doctor)
@@ -106,6 +116,7 @@ void doctor_check_prod_files(struct doctor *doctor)
         {"backups", text_format("%s/backups", place->state), 0077, "a backup holds what the ledger holds"},
         {"admin socket", place_file(place, TOLLGATE_FILE_ADMIN), 0077, "orders are taken there"},
         {"environment file", "/etc/tollgate/prod.env", 0077, key},
+        {"environment file", locate_configuration("prod.env"), 0077, key},
     };
     struct stat facts;
     size_t wrong = 0;
@@ -146,7 +157,7 @@ static void prod_check_unit(struct doctor *doctor, const char *unit, const char 
 /* Units of users end with their last session, unless they linger. */
 static void prod_check_linger(struct doctor *doctor)
 {
-    const char *user = prod_user_name(geteuid());
+    const char *user = owner_name(geteuid());
     if (strcmp(prod_ask_unit("--user", "tollgated.service", "UnitFileState"), "enabled") != 0)
         return;
     bool lingers = access(text_format("/var/lib/systemd/linger/%s", user), F_OK) == 0;

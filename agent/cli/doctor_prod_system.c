@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The part of tollgate doctor --prod that is about the machine and the agent's process. */
 #include "cli/cli.h"
+#include "cli/swap.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <time.h>
@@ -22,15 +21,12 @@
 
 static void prod_check_swap(struct doctor *doctor)
 {
-    char line[512] = "";
-    FILE *file = fopen("/proc/swaps", "re");
-    size_t count = 0;
-    while (file && fgets(line, sizeof line, file))
-        count += line[0] == '/' && !text_starts(line, "/dev/zram") && !text_starts(line, "/dev/dm-");
-    if (file)
-        fclose(file);
-    doctor_add(doctor, "swap", count ? FINDING_WARNING : FINDING_OK, "swapoff -a, or encrypt it (crypttab: swap)",
-               "%zu swap areas on plain disks", count);
+    char first[SWAP_PATH_BYTES];
+    const int count = swap_count_plain("", first);
+    doctor_add(doctor, "swap", count ? FINDING_WARNING : FINDING_OK, "swapoff -a, or encrypt it (crypttab: swap)", "%s",
+               count < 0    ? "the kernel does not say whether it swaps to a disk"
+               : count == 0 ? "no swap area is on a plain disk"
+                            : text_format("swap areas on plain disks: %d, the first is %s", count, first));
     doctor_explain(doctor, "prompts, and keys that could not be locked in memory, stay on the disk");
 }
 
@@ -64,18 +60,34 @@ static void prod_check_disk(struct doctor *doctor)
     doctor_explain(doctor, "when it is full, paid requests are refused");
 }
 
-static void prod_check_backups(struct doctor *doctor)
+/* 20261123-203000, or 20261123T203000Z; 0: another name, which says nothing about backups. */
+static time_t prod_parse_backup(const char *name)
 {
-    const char *path = text_format("%s/backups", doctor->cli->place.state);
+    struct tm parts = {0};
+    const char *end =
+        strptime(name, name[strspn(name, "0123456789")] == 'T' ? "%Y%m%dT%H%M%SZ" : "%Y%m%d-%H%M%S", &parts);
+    return end && !*end ? timegm(&parts) : 0;
+}
+
+static time_t prod_find_newest(const char *path)
+{
     DIR *entries = opendir(path);
-    struct stat facts;
     time_t newest = 0;
-    for (const struct dirent *entry; entries && (entry = readdir(entries));)
-        if (entry->d_name[0] != '.' && fstatat(dirfd(entries), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
-            facts.st_mtime > newest)
-            newest = facts.st_mtime;
+    for (const struct dirent *entry; entries && (entry = readdir(entries));) {
+        const time_t made = prod_parse_backup(entry->d_name);
+        newest = made > newest ? made : newest;
+    }
     if (entries)
         closedir(entries);
+    return newest;
+}
+
+/* Where the policy wants them, or in the state while they cannot go there. */
+static void prod_check_backups(struct doctor *doctor)
+{
+    const char *own = text_format("%s/backups", doctor->cli->place.state);
+    const char *path = api_text(doctor->hello, "backups", own);
+    const time_t there = prod_find_newest(path), here = prod_find_newest(own), newest = there > here ? there : here;
     long long hours = (long long)(time(NULL) - newest) / 3600;
     if (!newest)
         doctor_add(doctor, "recent backup", FINDING_WARNING, "tollgate backup --env prod", "none is seen in %s", path);

@@ -211,6 +211,8 @@ static int events_list(const struct cli *cli, long limit, const struct text_list
         for (size_t i = json_array_size(events); i-- > 0;)
             events_show(cli, json_array_get(events, i));
     }
+    if (json_is_true(json_object_get(answer.json, "rest")))
+        text_complain("older events were left off: they are too large for one answer");
     json_t *seen = json_object();
     for (size_t i = 0; i < json_array_size(events); i++)
         json_object_set_new(seen, api_text(json_array_get(events, i), "id", "-"), json_true());

@@ -45,6 +45,19 @@ static struct supervise_program run_program(const struct cli *cli)
     return (struct supervise_program){.path = arguments[0], .fd = -1, .arguments = arguments};
 }
 
+/* A shim or supervisor without a map governs nothing, and says nothing; a loader starts a program without a library
+ * that it cannot load, or with one that kills it. Neither may go unnoticed. */
+static int run_look(const struct cli *cli, const char *name, bool is_supervised, bool refuses_ungoverned,
+                    struct launch_facts *facts)
+{
+    const char *shim = locate_shim(); /* governed_changes says when there is none */
+    const char *library = shim ? elf_check_library(shim) : NULL, *fault = agent_find_map_fault(cli);
+    facts->is_unhooked = library != NULL;
+    if (!fault && library && !is_supervised)
+        fault = text_format("%s %s (install it again)", shim, library);
+    return fault ? run_complain(cli, name, fault, refuses_ungoverned) : EX_OK;
+}
+
 /* Does not return when the program runs. */
 static int run_start(const struct cli *cli, bool is_supervised, bool refuses_ungoverned)
 {
@@ -96,6 +109,8 @@ int run_command(struct cli *cli)
     if (code == EX_OK)
         code = run_judge(cli, &program, engine, refuses_ungoverned, &is_supervised);
     if (code == EX_OK)
+        code = run_look(cli, name, is_supervised, refuses_ungoverned, &facts);
+    if (code == EX_OK)
         code = governed_changes(&facts, &changes);
     if (code != EX_OK)
         return CLI_RUN_FAILED;
@@ -123,11 +138,14 @@ int run_for_hook(const char *order, char **arguments)
     struct supervise_program program = run_parse_order(text_format("%s", order), arguments);
     unsetenv(TOLLGATE_ENV_EXECUTE);
     if (!filter_is_in_force()) {
-        int error = supervise_run(&program);
         const char *runtime = getenv(TOLLGATE_ENV_RUNTIME);
-        struct launch_map map;
-        bool is_strict = runtime && map_read(text_format("%s/" TOLLGATE_FILE_MAP, runtime), &map) == NULL &&
-                         (map.header.flags & TOLLGATE_MAP_STRICT);
+        struct launch_map map = {0};
+        const char *path = runtime ? text_format("%s/" TOLLGATE_FILE_MAP, runtime) : NULL;
+        const char *fault = path ? map_read(path, &map) : NULL;
+        if (fault) /* strict or not is what it would say; the hook that sent us knows, and has looked */
+            text_complain("%s is not governed until the agent writes its map: %s %s", arguments[0], path, fault);
+        int error = supervise_run(&program);
+        bool is_strict = map.header.flags & TOLLGATE_MAP_STRICT;
         text_complain("%s cannot be governed: %s%s", arguments[0], supervise_explain(error),
                       is_strict ? "; capture.strict runs no ungoverned program" : "");
         if (is_strict)
@@ -153,6 +171,18 @@ static int env_print_json(const struct launch_changes *changes)
     return failed ? EX_SOFTWARE : EX_OK;
 }
 
+static int env_find_changes(struct cli *cli, struct launch_changes *ret_changes)
+{
+    struct launch_facts facts;
+    bool refuses_ungoverned = false;
+    int code = project_apply(cli);
+    if (code == EX_OK)
+        code = agent_get_launch(cli, &facts, &refuses_ungoverned);
+    if (code == EX_OK && run_look(cli, "what this shell starts", false, refuses_ungoverned, &facts) != EX_OK)
+        code = EX_UNAVAILABLE;
+    return code == EX_OK ? governed_changes(&facts, ret_changes) : code;
+}
+
 int env_command(struct cli *cli)
 {
     const char *name = cli->options.shell ? cli->options.shell : getenv("SHELL");
@@ -167,13 +197,7 @@ int env_command(struct cli *cli)
     if (cli->options.off) {
         governed_undo(&cli->place, &changes);
     } else {
-        struct launch_facts facts;
-        bool refuses_ungoverned;
-        code = project_apply(cli);
-        if (code == EX_OK)
-            code = agent_get_launch(cli, &facts, &refuses_ungoverned);
-        if (code == EX_OK)
-            code = governed_changes(&facts, &changes);
+        code = env_find_changes(cli, &changes);
     }
     if (code != EX_OK)
         return code;

@@ -10,7 +10,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define STOP_WAIT_MS 60000 /* the agent lets running answers end first: limits.drain_timeout_ms */
+#define STOP_WAIT_MS  60000 /* the agent lets running answers end first: limits.drain_timeout_ms */
+#define STOP_KNOCK_MS 2000
 
 void lifecycle_print_hello(const struct cli *cli, const struct answer *hello)
 {
@@ -35,9 +36,24 @@ void lifecycle_print_hello(const struct cli *cli, const struct answer *hello)
     printf("%-14s %s\n", "runtime", cli->place.runtime);
     printf("%-14s %s, ready after %s ms\n", "running since", terminal_time(api_text(hello->json, "started", "-"), true),
            api_text(hello->json, "ready_ms", "?"));
+    const json_t *draining = json_object_get(hello->json, "draining");
+    if (draining)
+        printf("%-14s draining since %s, %s connections left%s\n",
+               json_is_true(json_object_get(draining, "has_successor")) ? "restarting" : "ending",
+               terminal_time(api_text(draining, "since", "-"), true), api_text(draining, "connections", "?"),
+               json_is_true(json_object_get(draining, "has_successor")) ? "; new ones wait for the next agent" : "");
     const json_t *hardening = json_object_get(hello->json, "hardening");
     const char *missing = api_text(hardening, "missing", "");
     printf("%-14s %s%s\n", "hardening", *missing ? "not in force: " : "in force", terminal_clean(missing));
+    const json_t *lost = json_object_get(hello->json, "lost");
+    for (size_t i = 0; i < json_array_size(lost); i++)
+        printf("%-14s %s; tollgate restart\n", "lost", terminal_clean(json_string_value(json_array_get(lost, i))));
+    const json_t *pending = json_object_get(hello->json, "pending");
+    for (size_t i = 0; i < json_array_size(pending); i++) {
+        const json_t *row = json_array_get(pending, i);
+        printf("%-14s %s: %s -> %s\n", i ? "" : "at a restart", terminal_clean(api_text(row, "key", "?")),
+               terminal_clean(api_text(row, "before", "?")), terminal_clean(api_text(row, "after", "?")));
+    }
     if (api_integer(hello->json, "recovered", 0) > 0)
         printf("%-14s %s open holds were settled at that start\n", "recovered",
                api_text(hello->json, "recovered", "?"));
@@ -94,9 +110,8 @@ int start_command(struct cli *cli)
 }
 
 /* A pidfd knows the end of a process that nobody has reaped yet; kill(pid, 0) does not. */
-static int lifecycle_open_process(const struct answer *hello)
+static int lifecycle_open_process(long long pid)
 {
-    long long pid = api_integer(hello->json, "pid", 0);
     return pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
 }
 
@@ -116,28 +131,62 @@ static bool lifecycle_wait_gone(const struct cli *cli, int process)
     return false;
 }
 
+/* Waits for the end of an agent that was told to stop. Takes the pidfd, -1 where there is none. */
+static int lifecycle_await_end(const struct cli *cli, int process)
+{
+    bool is_gone = lifecycle_wait_gone(cli, process);
+    if (process >= 0)
+        close(process);
+    if (is_gone)
+        return EX_OK;
+    text_complain("the agent of %s is still ending its last calls", cli->place.environment);
+    return EX_TEMPFAIL;
+}
+
+/* Nobody listens: there is no agent, or one that somebody told to stop already, or one that cannot be asked. */
+static int lifecycle_stop_absent(const struct cli *cli, int error)
+{
+    const char *what, *fix;
+    struct launch_owner owner;
+    if (place_find_owner(&cli->place, &owner) && owner.is_ending)
+        return lifecycle_await_end(cli, lifecycle_open_process(owner.pid));
+    if (place_explain_silence(&cli->place, &what, &fix))
+        return api_complain_absent(cli, error);
+    printf("no agent of %s is running\n", cli->place.environment);
+    return EX_OK;
+}
+
+/* 0: somebody answers. An agent that is about to close its doors drops whom it has not let in. */
+static int lifecycle_knock(const struct cli *cli)
+{
+    int error = -ECONNRESET;
+    for (int waited_ms = 0; waited_ms < STOP_KNOCK_MS; waited_ms += 20) {
+        struct answer hello = {0};
+        error = api_probe(cli, "/v1/hello", STOP_KNOCK_MS, &hello);
+        json_decref(hello.json);
+        if (error != -ECONNRESET && error != -EPIPE && error != -EPROTO)
+            break;
+        poll(NULL, 0, 20);
+    }
+    return error;
+}
+
 int stop_command(struct cli *cli)
 {
     struct answer hello, answer = {0};
-    int fd = agent_connect(&cli->place, TOLLGATE_FILE_REPORT);
-    if (fd == -ENOENT || fd == -ECONNREFUSED) {
-        printf("no agent of %s is running\n", cli->place.environment);
-        return EX_OK;
-    }
-    if (fd >= 0)
-        close(fd);
+    int error = lifecycle_knock(cli);
+    if (error == -ENOENT || error == -ECONNREFUSED)
+        return lifecycle_stop_absent(cli, error);
     int code = api_get(cli, "/v1/hello", &hello);
     if (code != EX_OK)
         return code;
-    int process = lifecycle_open_process(&hello);
+    int process = lifecycle_open_process(api_integer(hello.json, "pid", 0));
     json_decref(hello.json);
     const struct http_request request = {.method = "POST", .path = "/v1/stop", .is_admin = true};
     code = api_call(cli, &request, 0, &answer);
     json_decref(answer.json);
-    if (code == EX_OK && !lifecycle_wait_gone(cli, process)) {
-        text_complain("the agent of %s is still ending its last calls", cli->place.environment);
-        code = EX_TEMPFAIL;
-    }
+    if (code == EX_OK)
+        return lifecycle_await_end(cli, process);
     if (process >= 0)
         close(process);
     return code;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a support bundle's texts go through. Its parts are made of what holds no secret to begin with; this is the
- * second net, for what a log line or an error may have quoted: shapes of keys, passwords in addresses, and every value
- * that this user's environment, the agent's store and the policy's groups hold.
+ * second net, for what a log line or an error may have quoted: shapes of keys, passwords and paths in addresses, quoted
+ * lines of policies, and every value that this user's environment, the agent's store and the policy's groups hold.
  */
 #ifndef CLI_REDACT_H
 #define CLI_REDACT_H

@@ -11,7 +11,9 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,8 +23,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define RESTART_ANSWER_MS 30000
-#define RESTART_BEYOND_MS 30000 /* the drain's end, then its ledger is closed and its events are written */
+#define RESTART_ANSWER_MS       30000
+#define RESTART_TEXT_OF(number) #number
+#define RESTART_TEXT(number)    RESTART_TEXT_OF(number)
+#define RESTART_BEYOND_MS       30000 /* the drain's end, then its ledger is closed and its events are written */
 
 /* ---- before ---- */
 
@@ -41,12 +45,25 @@ static const char *restart_list_keys(const struct cli *cli)
     return keys.count ? text_join(&keys, ",") : "";
 }
 
-static int restart_run(char **arguments, char **environment)
+/* What root may read, or may not as it is not root's, the agent's user may. False: it cannot be that user. */
+static bool restart_become(const struct stat *state)
+{
+    const struct passwd *owner = getpwuid(state->st_uid);
+    if (geteuid() != 0 || state->st_uid == 0)
+        return true;
+    return (owner ? initgroups(owner->pw_name, owner->pw_gid) : setgroups(0, NULL)) == 0 &&
+           setgid(owner ? owner->pw_gid : state->st_gid) == 0 && setuid(state->st_uid) == 0;
+}
+
+static int restart_run(const struct cli *cli, char **arguments, char **environment)
 {
     int status = 0;
+    struct stat state;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        if (stat(cli->place.state, &state) == 0 && !restart_become(&state))
+            _exit(EX_NOPERM);
         execve(arguments[0], arguments, environment);
         _exit(EX_UNAVAILABLE);
     }
@@ -71,19 +88,13 @@ static int restart_ask_ready(const struct cli *cli, const struct launch_agent *a
     char **arguments = text_allocate((list.count + 1) * sizeof *arguments);
     for (size_t i = 0; i < list.count; i++)
         arguments[i] = text_format("%s", list.items[i]);
-    int code = restart_run(arguments, scrub_environment(&cli->place));
+    int code = restart_run(cli, arguments, scrub_environment(&cli->place));
     if (code != EX_OK)
         text_complain("a new agent would not start (exit code %d): the one that runs goes on", code);
     return code;
 }
 
 /* ---- the sockets ---- */
-
-struct restart {
-    const struct cli *cli;
-    int pid;
-    long long drain_ms;
-};
 
 /* Head, body and descriptors are one message. */
 static int restart_receive(int fd, char *text, size_t bytes_max, struct launch_estate *estate)
@@ -123,18 +134,33 @@ static bool restart_name(const char *text, struct launch_estate *estate)
     return is_whole;
 }
 
+/* Whose end is to be awaited. Asked when no other start can come between: another restart may have been before us. */
+static int restart_find_predecessor(const struct cli *cli, struct launch_estate *estate)
+{
+    struct answer hello;
+    int code = api_get(cli, "/v1/hello", &hello);
+    if (code != EX_OK)
+        return code;
+    estate->pid = (int)api_integer(hello.json, "pid", 0);
+    estate->process = (int)syscall(SYS_pidfd_open, estate->pid, 0);
+    estate->wait_ms = api_integer(hello.json, "drain_timeout_ms", 300000) + RESTART_BEYOND_MS;
+    json_decref(hello.json);
+    return EX_OK;
+}
+
 static int restart_take(void *context, struct launch_estate *ret_estate)
 {
-    static const char request[] = "POST /v1/handover HTTP/1.1\r\nHost: tollgate\r\nContent-Length: 0\r\n\r\n";
-    const struct restart *restart = context;
+    static const char request[] = "POST /v1/handover?descriptors=" RESTART_TEXT(
+        TOLLGATE_HANDED_MAX) " HTTP/1.1\r\nHost: tollgate\r\nContent-Length: 0\r\n\r\n";
+    const struct cli *cli = context;
     char text[4096] = "";
     struct launch_estate estate = *ret_estate;
-    int fd = agent_connect(&restart->cli->place, TOLLGATE_FILE_ADMIN);
+    int code = restart_find_predecessor(cli, &estate);
+    if (code != EX_OK)
+        return code;
+    int fd = agent_connect(&cli->place, TOLLGATE_FILE_ADMIN);
     if (fd < 0)
-        return api_complain_absent(restart->cli, fd);
-    estate.pid = restart->pid;
-    estate.process = (int)syscall(SYS_pidfd_open, restart->pid, 0);
-    estate.wait_ms = restart->drain_ms + RESTART_BEYOND_MS;
+        return api_complain_absent(cli, fd);
     bool is_handed = send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1 &&
                      restart_receive(fd, text, sizeof text, &estate) == 0 && restart_name(text, &estate);
     close(fd);
@@ -173,19 +199,19 @@ static int restart_of_manager(const struct cli *cli, const char *manager)
 /* root may order, but the new agent would be root's. */
 static int restart_check_owner(const struct cli *cli)
 {
-    struct stat status;
+    struct stat status = {0};
     if (stat(cli->place.state, &status) == 0 && status.st_uid == geteuid())
         return EX_OK;
-    text_complain("%s is another user's: run this as the user of the agent", cli->place.state);
+    const char *name = owner_name(status.st_uid);
+    text_complain("%s is %s's, and so must a new agent be: runuser -u %s -- tollgate restart%s", cli->place.state, name,
+                  name, cli->place.is_prod ? " --env prod" : "");
     return EX_NOPERM;
 }
 
-static int restart_take_over(struct cli *cli, const struct launch_agent *agent, const struct restart *restart)
+static int restart_take_over(struct cli *cli, const struct launch_agent *agent)
 {
     struct answer hello;
-    int code = restart_check_owner(cli);
-    if (code == EX_OK)
-        code = agent_take_over(&cli->place, agent, restart_take, (void *)(uintptr_t)restart);
+    int code = agent_take_over(&cli->place, agent, restart_take, cli);
     if (code != EX_OK)
         return code;
     agent_show_words(&cli->place);
@@ -198,10 +224,20 @@ static int restart_take_over(struct cli *cli, const struct launch_agent *agent, 
     return EX_OK;
 }
 
+/* A new agent, and the one that would come back, inherit our limits: those of this shell, whatever they are. */
+static int restart_match_limits(int pid)
+{
+    const int code = limits_match(pid);
+    if (code != EX_OK)
+        text_complain("a new agent would not have what it needs: the one that runs goes on");
+    return code;
+}
+
 int restart_command(struct cli *cli)
 {
     struct launch_agent agent;
     struct answer hello;
+    signal(SIGXFSZ, SIG_IGN); /* what cannot be written fails, and is said */
     if (agent_is_absent(cli))
         return start_command(cli);
     int code = agent_find_options(cli, &agent);
@@ -209,12 +245,15 @@ int restart_command(struct cli *cli)
         code = api_get(cli, "/v1/hello", &hello);
     if (code != EX_OK)
         return code;
-    const struct restart restart = {cli, (int)api_integer(hello.json, "pid", 0),
-                                    api_integer(hello.json, "drain_timeout_ms", 300000)};
     const char *manager = text_format("%s", api_text(hello.json, "manager", "tollgate"));
+    const bool is_managed = strcmp(manager, "tollgate") != 0;
+    if (!is_managed)
+        code = restart_check_owner(cli);
+    if (!is_managed && code == EX_OK)
+        code = restart_match_limits((int)api_integer(hello.json, "pid", 0));
     json_decref(hello.json);
-    code = restart_ask_ready(cli, &agent);
-    if (code == EX_OK && strcmp(manager, "tollgate") != 0)
+    code = code == EX_OK ? restart_ask_ready(cli, &agent) : code;
+    if (code == EX_OK && is_managed)
         return restart_of_manager(cli, manager);
-    return code == EX_OK ? restart_take_over(cli, &agent, &restart) : code;
+    return code == EX_OK ? restart_take_over(cli, &agent) : code;
 }

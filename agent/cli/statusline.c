@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -87,28 +88,27 @@ static void print_absent(const struct cli *cli)
         printf("%s: %s\n", cli->place.environment, why);
 }
 
+/* A stream that is closed becomes /dev/null, too: its number is no socket's of ours then. */
 static void be_quiet(void)
 {
-    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int fd;
+    do
+        fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         dup2(fd, STDERR_FILENO);
     if (fd >= 0)
         close(fd);
 }
 
-int statusline_command(struct cli *cli)
+static void print_line(struct cli *cli)
 {
     struct answer wallets = {0}, today = {0};
     struct figures figures;
-    if (cli->options.json && cli->options.format) {
-        text_complain("--json and --format exclude each other");
-        return EX_USAGE;
-    }
-    be_quiet();
     bool is_there = place_verify(&cli->place) == EX_OK && api_try(cli, "/v1/wallets", STATUSLINE_TIMEOUT_MS, &wallets);
     if (!is_there) {
         print_absent(cli);
-        return EX_OK;
+        return;
     }
     const json_t *wallet = find_wallet(json_object_get(wallets.json, "wallets"), cli->options.wallet);
     const char *name = api_text(wallet, "wallet", "-");
@@ -135,5 +135,19 @@ int statusline_command(struct cli *cli)
         puts(terminal_clean(fill(cli->options.format ? cli->options.format : statusline_format, fields, count)));
     json_decref(wallets.json);
     json_decref(today.json);
+}
+
+int statusline_command(struct cli *cli)
+{
+    if (cli->options.json && cli->options.format) {
+        text_complain("--json and --format exclude each other");
+        return EX_USAGE;
+    }
+    be_quiet();
+    print_line(cli);
+    if (fflush(stdout) != 0) { /* nobody reads it: that is no failure of ours */
+        __fpurge(stdout);
+        clearerr(stdout);
+    }
     return EX_OK;
 }

@@ -90,18 +90,42 @@ static size_t systemd_prefix(const char *command)
     return strspn(command, "-+!:@|");
 }
 
+/* systemd.service(5): a word that is ";" ends a command; a quoted one, or \;, is data. */
+static bool systemd_has_several(const char *command)
+{
+    char quote = '\0';
+    bool begins = true;
+    for (const char *at = command; *at; at++) {
+        const bool is_blank = *at == ' ' || *at == '\t';
+        if (!quote && begins && *at == ';' && (at[1] == ' ' || at[1] == '\t'))
+            return true;
+        begins = !quote && is_blank;
+        if (*at == '\\' && at[1] && quote != '\'')
+            at++;
+        else if (quote ? *at == quote : *at == '"' || *at == '\'')
+            quote = quote ? '\0' : *at;
+    }
+    return false;
+}
+
 /* Why this command cannot run under ours; NULL: it can. */
 static const char *systemd_obstacle(const char *command)
 {
     size_t prefix = systemd_prefix(command);
     if (memchr(command, '@', prefix))
         return "it gives its program another name (@), which would be ours";
-    if (strstr(command, " ; "))
+    if (systemd_has_several(command))
         return "it holds several commands, of which only the first would be governed";
-    const char *program = command + prefix, *space = strchr(program, ' ');
-    if (space && text_starts(space + strspn(space, " "), "run ") &&
-        text_ends(text_format("%.*s", (int)(space - program), program), "/tollgate"))
+    const char *rest = command + prefix, *word = unit_word(&rest);
+    if (!word)
+        return "it names no program";
+    if (systemd_prefix(word) > 0)
+        return "the prefix of its program is quoted, and could not go before ours";
+    const char *program = terminal_base(word), *verb = unit_word(&rest);
+    if (strcmp(program, "tollgate") == 0 && verb && strcmp(verb, "run") == 0)
         return "it runs tollgate already";
+    if (strcmp(program, "tollgate") == 0 || strcmp(program, "tollgated") == 0)
+        return "it is Tollgate itself, which could not start below its own agent";
     return NULL;
 }
 
@@ -126,6 +150,32 @@ static int systemd_judge(const struct unit *unit)
     return EX_OK;
 }
 
+/* "+" before a command: systemd runs it as root whatever User= says. */
+static const char *systemd_user(const struct unit *unit)
+{
+    for (size_t i = 0; i < unit->commands.count; i++)
+        if (memchr(unit->commands.items[i], '+', systemd_prefix(unit->commands.items[i])))
+            return "root";
+    return unit->user;
+}
+
+/* What keeps the service from its agent. A system service has no XDG_RUNTIME_DIR, and what it starts ends with it. */
+static void systemd_warn(const struct cli *cli, const struct unit *unit)
+{
+    struct launch_place place = cli->place;
+    const char *user = systemd_user(unit);
+    if (!place.is_prod && !cli->options.runtime)
+        place.runtime = text_format("/tmp/tollgate-%s/dev", user ? user : "root");
+    walls_warn(&place, unit);
+    if (!place.is_prod)
+        text_complain(
+            "--env dev: an agent that %s starts runs inside of it, and ends with it. Keep one running%s, or use "
+            "prod's",
+            unit->name, cli->options.runtime ? "" : ", whose directory --runtime names");
+}
+
+/* ---- the drop-in ---- */
+
 static const char *systemd_text(const struct cli *cli, const struct unit *unit, const char *launcher)
 {
     const char *text = SYSTEMD_MARK "; tollgate systemd disable removes it.\n"
@@ -135,14 +185,16 @@ static const char *systemd_text(const struct cli *cli, const struct unit *unit, 
         text = text_format("%s[Unit]\nWants=tollgated@prod.service\nAfter=tollgated@prod.service\n\n", text);
     text = text_format("%s[Service]\n", text);
     /* A program that needs the supervisor is its child, and reports for itself. */
-    if (unit->type && text_starts(unit->type, "notify") && !unit->says_notify_access)
+    const bool is_heard = unit->is_watched || (unit->type && text_starts(unit->type, "notify"));
+    if (is_heard && !(unit->notify_access && strcmp(unit->notify_access, "all") == 0))
         text = text_format("%sNotifyAccess=all\n", text);
     text = text_format("%sExecStart=\n", text);
     for (size_t i = 0; i < unit->commands.count; i++) {
         const char *command = unit->commands.items[i];
         size_t prefix = systemd_prefix(command);
-        text = text_format("%sExecStart=%.*s%s" SYSTEMD_ENDS_RUN "%s\n", text, (int)prefix, command, launcher,
-                           command + prefix);
+        /* "a\ " ends in a backslash, which at a line's end would join the next line to it. */
+        text = text_format("%sExecStart=%.*s%s" SYSTEMD_ENDS_RUN "%s%s\n", text, (int)prefix, command, launcher,
+                           command + prefix, text_ends(command, "\\") ? " " : "");
     }
     return text;
 }
@@ -187,9 +239,10 @@ static int systemd_enable(struct cli *cli, const char *root, const char *name)
     if (code != EX_OK)
         return code;
     printf("%s: its ExecStart runs under tollgate run --env %s\n", path, cli->options.environment);
-    if (cli->place.is_prod && unit.user)
+    systemd_warn(cli, &unit);
+    if (cli->place.is_prod && systemd_user(&unit))
         printf("its user, %s, must be one of access.uids, or of a group of access.gids, in the policy of prod\n",
-               terminal_clean(unit.user));
+               terminal_clean(systemd_user(&unit)));
     printf("now: systemctl daemon-reload && systemctl restart %s\n", name);
     return EX_OK;
 }

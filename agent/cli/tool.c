@@ -44,6 +44,9 @@ int explain_command(struct cli *cli)
 static int tool_exec_on_state(const struct cli *cli, const char *tool)
 {
     struct text_list arguments = {0};
+    int code = owner_check_root(cli, tool);
+    if (code != EX_OK)
+        return code;
     text_append(&arguments, "--state");
     text_append(&arguments, cli->place.state);
     for (size_t i = 0; i < cli->arguments.count; i++)
@@ -68,6 +71,8 @@ int audit_command(struct cli *cli)
 
 int restore_command(struct cli *cli)
 {
+    text_append(&cli->arguments, "--environment");
+    text_append(&cli->arguments, cli->place.environment);
     return tool_exec_stopped(cli, "restore", "");
 }
 

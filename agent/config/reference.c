@@ -108,8 +108,8 @@ void config_print_reference(FILE *stream)
         "# Settings\n\n"
         "`tollgate check FILE` finds all errors of a policy file at once. A file is at most 1 MiB and 32 levels deep; "
         "anchors, aliases, tags, merge keys and further documents are not accepted; no key may be written twice; "
-        "unknown keys are errors. *in force after*: `reload` means that `tollgate reload` is enough, `trust` that the "
-        "next "
+        "unknown keys are errors. *in force after*: `reload` means that `tollgate reload` is enough, `restart` "
+        "that it waits for the next start, which `tollgate reload` and `tollgate status` say, `trust` that the next "
         "`tollgate run` follows it once `tollgate trust` was given again.\n\n"
         "# The policy file\n",
         stream);

@@ -229,11 +229,23 @@ static void events_outlive_exports(struct loader *loader, const struct node *roo
                least[settings->evidence.exports.schedule].name);
 }
 
+/* For directories_check, which knows whether an agent could write there. */
+static void places_are_kept(struct loader *loader, const struct node *root)
+{
+    struct settings *settings = loader->settings;
+    const struct node *backups = node_member(node_member(root, "backups"), "directory");
+    const struct node *exports = node_member(node_member(node_member(root, "evidence"), "exports"), "directory");
+    if (backups)
+        settings->backups.place = place_of(loader, backups);
+    if (exports)
+        settings->evidence.exports.place = place_of(loader, exports);
+}
+
 static void (*const rules[])(struct loader *loader, const struct node *root) = {
-    unique_names,       one_default_group, complete_targets,      line_within_head,
-    per_uid_within_all, one_cost_tracking, pack_is_enabled,       wallets_are_used,
-    complete_budgets,   complete_alerts,   complete_capture,      complete_catalogue,
-    complete_routing,   complete_policies, base_url_port_is_used, events_outlive_exports,
+    unique_names,           one_default_group,  complete_targets, line_within_head,  per_uid_within_all,
+    one_cost_tracking,      pack_is_enabled,    wallets_are_used, complete_budgets,  complete_alerts,
+    complete_capture,       complete_catalogue, complete_routing, complete_policies, base_url_port_is_used,
+    events_outlive_exports, places_are_kept,
 };
 
 void check_rules(struct loader *loader, const struct node *root)

@@ -6,6 +6,7 @@
 #include "control/internal.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -61,27 +62,81 @@ int control_store_secret(struct call *call)
     return 200;
 }
 
-/* STATE/backups/20261123T203000Z, or what the order names. */
-static const char *choose_directory(struct call *call, const char *ordered)
+const char *control_backup_directory(struct call *call, const struct settings *settings)
 {
-    char time_text[CLOCK_TEXT_MAX], *directory;
-    struct settings *settings = call->services->retain_settings(call->services->context);
-    directory = settings->backups.directory ? arena_strdup(call->arena, settings->backups.directory)
-                                            : arena_printf(call->arena, "%s/backups", call->services->state);
-    config_release(settings);
-    if (ordered[0])
-        return ordered;
-    mkdir(directory, 0700); /* a failure shows below */
-    clock_format(clock_wall_ns(), time_text);
+    return settings->backups.directory ? arena_strdup(call->arena, settings->backups.directory)
+                                       : arena_printf(call->arena, "%s/backups", call->services->state);
+}
+
+/* DIRECTORY/20261123T203000Z */
+static const char *name_backup(struct call *call, const char *directory, int64_t time_ns)
+{
+    char time_text[CLOCK_TEXT_MAX];
+    clock_format(time_ns, time_text);
     return arena_printf(call->arena, "%s/%.4s%.2s%.5s%.2s%.2sZ", directory, time_text, time_text + 5, time_text + 8,
                         time_text + 14, time_text + 17);
+}
+
+enum { BACKUP_WHY_BYTES = 1024 };
+
+struct backup_order {
+    const char *directory; /* absolute; NULL: the agent's choice */
+    const char *made;      /* where it is */
+    char why[BACKUP_WHY_BYTES];
+};
+
+static enum error back_up_to(struct call *call, const char *path, struct backup_order *order)
+{
+    char why[BACKUP_WHY_BYTES / 2] = "";
+    const enum error error = wallet_backup(call->services->ledger, path, why, sizeof why);
+    const size_t used = strlen(order->why);
+    if (error)
+        snprintf(order->why + used, sizeof order->why - used, "%s%s", used ? "; " : "", why);
+    order->made = path;
+    return error;
+}
+
+/* A name that is taken is one of this second, or of a clock that was set back: the next second has another. */
+static enum error back_up_in(struct call *call, const char *directory, struct backup_order *order)
+{
+    enum { NAMES_MAX = 60 };
+    const int64_t now_ns = clock_wall_ns();
+    const size_t used = strlen(order->why);
+    enum error error = ERROR_REQUEST_INVALID;
+    for (int64_t second = 0; second < NAMES_MAX && error == ERROR_REQUEST_INVALID; second++) {
+        order->why[used] = '\0';
+        error = back_up_to(call, name_backup(call, directory, now_ns + second * 1000000000), order);
+    }
+    return error;
+}
+
+/* Where the policy wants backups, else in the agent's state. One that the client moves may wait in the runtime
+ * directory, too, which is another disk's, or memory: a full disk is when one wants a backup elsewhere. */
+static enum error back_up_by_choice(struct call *call, struct backup_order *order)
+{
+    struct settings *settings = call->services->retain_settings(call->services->context);
+    const char *const directories[] = {
+        settings->backups.directory ? arena_strdup(call->arena, settings->backups.directory) : NULL,
+        arena_printf(call->arena, "%s/backups", call->services->state),
+        order->directory ? arena_printf(call->arena, "%s/backups", call->services->runtime) : NULL,
+    };
+    config_release(settings);
+    enum error error = ERROR_FILE_UNWRITABLE;
+    for (size_t i = 0; i < sizeof directories / sizeof *directories && error; i++) {
+        if (!directories[i])
+            continue;
+        (void)!file_make_directory(directories[i], 0700); /* a failure shows below */
+        error = back_up_in(call, directories[i], order);
+    }
+    return error;
 }
 
 /* POST /v1/backup {"directory"?} → {"directory"}; absolute, must not exist. Another one than ordered: the agent may not
  * write there (harden.h), and the client moves it. */
 int control_backup(struct call *call)
 {
-    char ordered[512] = "", why[512] = "";
+    char ordered[512] = "";
+    struct backup_order order = {.why = ""};
     struct json_value directory;
     struct json_problem problem;
     const struct json_query query = {"directory", &directory};
@@ -93,15 +148,17 @@ int control_backup(struct call *call)
     if (ordered[0] && lstat(ordered, &status) == 0)
         return control_fail_with(call, ERROR_REQUEST_INVALID,
                                  arena_printf(call->arena, "%s: it exists already", ordered),
-                                 "nothing is left of it; the ledger goes on");
-    if (ordered[0] && !call->services->may_write(call->services->context, ordered))
-        ordered[0] = 0; /* the client moves it */
-    const char *chosen = choose_directory(call, ordered);
-    enum error error = wallet_backup(call->services->ledger, chosen, why, sizeof why);
+                                 "it stays as it is, and no backup was made: name a directory that is not there");
+    order.directory = ordered[0] ? ordered : NULL;
+    const bool is_direct = ordered[0] && call->services->may_write(call->services->context, ordered);
+    const enum error error = is_direct ? back_up_to(call, ordered, &order) : back_up_by_choice(call, &order);
     if (error)
-        return control_fail_with(call, error, why[0] ? why : NULL, "nothing is left of it; the ledger goes on");
+        return control_fail_with(call, error, order.why[0] ? order.why : NULL,
+                                 error == ERROR_DISK_LOW
+                                     ? "name another disk by backups.directory in the policy; the ledger goes on"
+                                     : "nothing is left of it; the ledger goes on");
     json_write_raw(&call->body, "{");
-    json_write_member_string(&call->body, "directory", chosen);
+    json_write_member_string(&call->body, "directory", order.made);
     json_write_raw(&call->body, "}");
     return 200;
 }
@@ -123,8 +180,16 @@ int control_set_log_level(struct call *call)
     return 200;
 }
 
+int control_fail_draining(struct call *call)
+{
+    return control_fail_with(call, ERROR_SHUTTING_DOWN, "the agent is ending its last calls already",
+                             "tollgate status says how many; the next agent takes orders again");
+}
+
 int control_stop(struct call *call)
 {
+    if (call->services->write_draining(call->services->context, NULL))
+        return control_fail_draining(call);
     json_write_raw(&call->body, "{}");
     call->services->stop(call->services->context);
     return 200;

@@ -5,7 +5,8 @@
  * agent's owner (and root). The peer's uid is the kernel's word (SO_PEERCRED). One thread of its own: never on a loop.
  *
  *   socket method path → answer. The admin socket serves the report paths, too.
- *   report GET  /v1/hello                    environment, version, pid, port, base_url_port, policy, started …
+ *   report GET  /v1/hello                    environment, version, pid, port, base_url_port, policy, started …; while
+ *                                            it ends its calls: draining {since, connections, has_successor}
  *   report GET  /v1/launch[?group=G]         environment, group, placeholder, key_environment[], base_urls[] …
  *   report GET  /v1/wallets                  {"wallets": [{wallet, available, held, spent, funded, transfers}]}
  *   report GET  /v1/wallets/NAME[/history]   the same row + history[]; ?count=N (20), &all=1: budgets' rows, too
@@ -18,7 +19,8 @@
  *   report GET  /v1/questions[/NAME?period=P&timezone=Z]  {question, answer, columns[], rows[{key, now, before}]}
  *   admin  POST /v1/report/rebuild           {events}: the sums are made anew of the events
  *   report GET  /v1/live                     {"live": [{id, since, step, executable, pid, group, wallet, model, …}]}
- *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first
+ *   report GET  /v1/events[?limit=N]         {"events": [...]} newest first; "rest": true, when the older ones of
+ *                                            these did not fit into an answer
  *   report GET  /v1/events?follow=1          JSON lines as they happen, until the client leaves
  *   report GET  /v1/events/ID                the event; ID is its own or that of one of its transfers
  *   report GET  /v1/targets                  {"targets": [{id, provider, model, breaker, requests, tokens, …}]}
@@ -42,10 +44,12 @@
  *   admin  POST /v1/reload                   {policy_digest, warnings} or 422 with "problems"
  *   admin  POST /v1/secrets/NAME             the secret's bytes (≤ 8 KiB, one trailing newline dropped) → {}
  *   admin  POST /v1/log/LEVEL               what the log tells from now on, until the next start → {level, before}
- *   admin  POST /v1/stop                     {} and the agent drains and exits
- *   admin  POST /v1/handover                 {"descriptors": [names]} with copies of the listening sockets
- * (SCM_RIGHTS), and the agent drains and exits, while these collect connections Amounts are decimal strings, USD.
- * Errors: status + {"error": {code, message, hint}}.
+ *   admin  POST /v1/stop                     {} and the agent drains and exits; 503: it does so already
+ *   admin  POST /v1/handover[?descriptors=N] {"descriptors": [names]} with copies of the listening sockets and the
+ *                                            executable (SCM_RIGHTS), at most N (3), and the agent drains and exits,
+ *                                            while these collect connections; 503: it ends already
+ * Amounts are decimal strings, USD. Errors: status + {"error": {code, message, hint}}; 400 is also what an answer of
+ * more than 32 MiB becomes, with what to ask instead.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -64,9 +68,12 @@
 
 struct control;
 
+enum { CONTROL_LOSSES_MAX = 4 };
+
 /* What the control API shows and does; owned by the agent, alive until control_close returns. */
 struct control_services {
     const char *runtime, *state; /* directories */
+    int admin_fd, report_fd;     /* listening Unix sockets, non-blocking; stay the caller's */
     uint16_t port;               /* the TLS port */
     uint16_t base_url_port;      /* 0: there is none */
     int64_t started_wall_ns;
@@ -97,24 +104,34 @@ struct control_services {
     void (*write_hardening)(void *context, struct buffer *out);
     const char *(*missing_hardening)(void *context);
     bool (*may_write)(void *context, const char *path);
+    bool (*admits)(void *context, uid_t uid); /* may his programs call through the agent */
+    /* What programs read when they start is there, whatever has become of it: put back where it can be. */
+    void (*keep_map)(void *context);
+    /* Appends a JSON array of the settings that wait for a restart: [{"key", "before", "after"}]. */
+    void (*write_pending)(void *context, struct buffer *out);
     /* One that is due cannot be written: why, in words. */
     bool (*is_export_failing)(void *context, char text[EXPORT_FAILURE_MAX]);
+    /* What the agent goes on without, as a helper has died, in words; how many. */
+    size_t (*list_losses)(void *context, const char *ret_losses[CONTROL_LOSSES_MAX]);
     size_t (*count_addresses)(void *context); /* of providers, that are known now */
     /* In evidence.events_file, since the start. */
     uint64_t (*count_missing_events)(void *context);
     void (*stop)(void *context); /* begins the drain, returns at once */
-    /* The listening sockets, as they stand in `ret_fds` (still the listeners'), with their names; from now on they are
-     * somebody else's, too. Returns how many. `is_over` false: that somebody has gone, all is as it was. */
-    size_t (*hand_over)(void *context, bool is_over, int ret_fds[TOLLGATE_HANDED_MAX],
+    /* The listening sockets, at most so many, as they stand in `ret_fds` (still the agent's), with their names; from
+     * now on they are somebody else's, too. Returns how many. `is_over` false: that somebody has gone, all is as it
+     * was. */
+    size_t (*hand_over)(void *context, bool is_over, size_t count_max, int ret_fds[TOLLGATE_HANDED_MAX],
                         const char *ret_names[TOLLGATE_HANDED_MAX]);
+    /* Is the agent ending its last calls? If so, appends a JSON object: since when, how many connections are left,
+     * whether the next agent is certain to come. `out` may be NULL. */
+    bool (*write_draining)(void *context, struct buffer *out);
     const char *manager; /* who started the agent: inherited.h */
     void *context;
 };
 
-/* Binds both sockets in the runtime directory, and the port of metrics where the policy wants one, and starts the
- * control thread. */
+/* Binds the port of metrics where the policy wants one, and starts the control thread. */
 enum error control_open(const struct control_services *services, struct control **ret_control) MUST_USE;
-/* Ends open requests and followers. NULL is fine. */
+/* Takes no more requests, ends open ones and followers. NULL is fine. */
 void control_close(struct control *control);
 
 #endif

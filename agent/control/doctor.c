@@ -4,22 +4,30 @@
 #include "control/internal.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/secret.h"
 
 #include <dirent.h>
 #include <sys/statvfs.h>
 
-static void write_check(struct buffer *out, const char *name, const char *status, const char *text, const char *fix)
+void control_write_check(struct buffer *out, const char *name, const char *status, const char *text, const char *fix,
+                         const char *why)
 {
-    if (out->data[out->end - 1] != '[')
-        json_write_raw(out, ",");
-    json_write_raw(out, "{");
+    json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");
     json_write_member_string(out, "name", name);
     json_write_member_string(out, "status", status);
     json_write_member_string(out, "text", text);
     json_write_member_string(out, "fix", fix);
+    if (why)
+        json_write_member_string(out, "why", why);
     json_write_raw(out, "}");
+}
+
+/* What is plain from its text. */
+static void write_check(struct buffer *out, const char *name, const char *status, const char *text, const char *fix)
+{
+    control_write_check(out, name, status, text, fix, NULL);
 }
 
 static void check_targets(struct call *call, const struct settings *settings)
@@ -117,32 +125,69 @@ static void check_disk(struct call *call, const struct settings *settings)
                     : "");
 }
 
-/* Backups are named by their time: the newest is the last by name, among those that begin with a year. */
-static const char *find_last_backup(struct call *call, const char *directory)
+/* By its name: the agent's own are 20261123-203000, those that somebody has ordered 20261123T203000Z. 0: none. */
+static uint64_t parse_backup_time(const char *name)
 {
-    const char *last = NULL;
+    unsigned day, second;
+    int length = 0;
+    return sscanf(name, "%8u%*1[-T]%6u%n", &day, &second, &length) == 2 && length == 15 &&
+                   strspn(name, "0123456789") == 8 && (!name[15] || strcmp(name + 15, "Z") == 0)
+               ? (uint64_t)day * 1000000 + second
+               : 0;
+}
+
+static const char *find_newer(struct call *call, const char *directory, const char *newest)
+{
     DIR *stream = opendir(directory);
     if (!stream)
-        return NULL;
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && (!last || strcmp(entry->d_name, last) > 0))
-            last = arena_strdup(call->arena, entry->d_name);
+        return newest;
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        const char *name = newest ? strrchr(newest, '/') + 1 : "";
+        if (parse_backup_time(entry->d_name) > parse_backup_time(name))
+            newest = arena_printf(call->arena, "%s/%s", directory, entry->d_name);
+    }
     closedir(stream);
-    return last;
+    return newest;
+}
+
+/* "" or why not. */
+static const char *find_obstacle(struct call *call, const char *directory)
+{
+    const int obstacle = file_find_obstacle(directory);
+    if (obstacle)
+        return strerrordesc_np(obstacle);
+    return call->services->may_write(call->services->context, directory) ? "" : "agent.hardening: until a restart";
+}
+
+static const char *describe_next(struct call *call, int64_t due_s)
+{
+    char time_text[CLOCK_TEXT_MAX];
+    return due_s < 0 ? "none is due"
+                     : arena_printf(call->arena, "the next at %.16s",
+                                    clock_format(clock_wall_ns() + due_s * 1000000000, time_text));
 }
 
 static void check_backups(struct call *call, const struct settings *settings)
 {
-    const char *directory = settings->backups.directory
-                                ? settings->backups.directory
-                                : arena_printf(call->arena, "%s/backups", call->services->state);
-    const char *last = find_last_backup(call, directory);
+    const char *own = arena_printf(call->arena, "%s/backups", call->services->state);
+    const char *directory = control_backup_directory(call, settings);
+    const char *obstacle = find_obstacle(call, directory);
+    const char *last = find_newer(call, own, NULL);
+    if (settings->backups.directory)
+        last = find_newer(call, directory, last);
+    struct wallet_backups backups;
+    wallet_find_backups(call->services->ledger, &backups);
     const int64_t every_ns = (int64_t)settings->backups.every_hours * 3600 * 1000000000;
-    bool is_missed = every_ns && !last && clock_wall_ns() - call->services->started_wall_ns > every_ns;
-    write_check(&call->body, "backups", is_missed ? "warning" : "ok",
-                last ? arena_printf(call->arena, "the last is %s/%s", directory, last)
-                     : arena_printf(call->arena, "none yet in %s", directory),
-                is_missed ? "the agent's log says why; tollgate backup makes one now" : "");
+    const bool is_missed = every_ns && !last && clock_wall_ns() - call->services->started_wall_ns > every_ns;
+    const char *text = arena_printf(
+        call->arena, "they go to %s (%s%s); %s%s; %s%s%s", directory, *obstacle ? "not writable: " : "writable",
+        obstacle, last ? "the last is " : "none yet", last ? last : "", describe_next(call, backups.due_s),
+        backups.failure[0] ? "; the last try failed: " : "", backups.failure);
+    const char *fix = *obstacle
+                          ? "make that directory for the agent's user, and restart it; until then they go to its state"
+                      : is_missed || backups.failure[0] ? "the agent's log says why; tollgate backup makes one now"
+                                                        : "";
+    write_check(&call->body, "backups", *fix ? "warning" : "ok", text, fix);
 }
 
 static unsigned count_occurrences(struct slice text, const char *part)
@@ -158,7 +203,7 @@ static unsigned count_occurrences(struct slice text, const char *part)
 static void check_alerts(struct call *call)
 {
     struct buffer text;
-    buffer_init(&text, 4 << 20);
+    buffer_init_forgiving(&text, CONTROL_BODY_BYTES_MAX);
     call->services->write_alerts(call->services->context, &text);
     unsigned failed = count_occurrences(buffer_contents(&text), "\"delivery\":\"failed\"");
     unsigned pending = count_occurrences(buffer_contents(&text), "\"delivery\":\"pending\"");
@@ -198,6 +243,30 @@ static void check_hardening(struct call *call)
                     "");
 }
 
+/* The signer's death, and that of who looks into other processes, ends the agent. */
+static void check_helpers(struct call *call)
+{
+    const char *losses[CONTROL_LOSSES_MAX];
+    const size_t count = call->services->list_losses(call->services->context, losses);
+    for (size_t i = 0; i < count; i++)
+        write_check(&call->body, "helpers", "warning", losses[i], "the kernel's log may say why; tollgate restart");
+    if (!count)
+        write_check(&call->body, "helpers", "ok", "all are there", "");
+}
+
+static void check_settings(struct call *call)
+{
+    struct buffer text;
+    buffer_init_forgiving(&text, CONTROL_BODY_BYTES_MAX);
+    call->services->write_pending(call->services->context, &text);
+    const unsigned count = count_occurrences(buffer_contents(&text), "\"key\":");
+    write_check(&call->body, "settings", count ? "warning" : "ok",
+                count ? arena_printf(call->arena, "%u that the policy has changed wait for a restart", count)
+                      : "what the policy says is in force",
+                count ? "tollgate status lists them; tollgate restart puts them in force" : "");
+    buffer_done(&text);
+}
+
 static void check_base_url(struct call *call, const struct settings *settings)
 {
     const unsigned port = call->services->base_url_port;
@@ -232,7 +301,7 @@ static void check_addresses(struct call *call)
 static void check_leaks(struct call *call)
 {
     struct buffer text;
-    buffer_init(&text, 1 << 20);
+    buffer_init_forgiving(&text, CONTROL_BODY_BYTES_MAX);
     call->services->write_leaks(call->services->context, &text);
     unsigned count = count_occurrences(buffer_contents(&text), "\"since\":");
     write_check(&call->body, "leaks", count ? "failure" : "ok",
@@ -251,6 +320,8 @@ int control_doctor(struct call *call)
                 certificates_describe(call->services->certificates, call->arena),
                 can_sign ? "" : "the process that signs certificates is gone: start the agent again");
     check_hardening(call);
+    check_helpers(call);
+    check_settings(call);
     check_base_url(call, settings);
     check_targets(call, settings);
     check_wallets(call, settings);

@@ -5,20 +5,7 @@
  */
 #include "control/internal.h"
 
-#include "base/json.h"
-
-static void write_finding(struct call *call, const char *name, const char *status, const char *text, const char *why,
-                          const char *fix)
-{
-    struct buffer *out = &call->body;
-    json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");
-    json_write_member_string(out, "name", name);
-    json_write_member_string(out, "status", status);
-    json_write_member_string(out, "text", text);
-    json_write_member_string(out, "why", why);
-    json_write_member_string(out, "fix", *status == 'o' ? "" : fix);
-    json_write_raw(out, "}");
-}
+#include <sys/stat.h>
 
 static bool is_prod(const struct settings *settings)
 {
@@ -76,6 +63,13 @@ static bool has_alert(const struct settings *settings)
     return settings->alerts.webhook_url || settings->alerts.command;
 }
 
+/* Who knows the address sends what looks like an alert. */
+static bool is_webhook_private(const struct settings *settings)
+{
+    struct stat facts;
+    return !settings->alerts.webhook_url || stat(settings->file, &facts) != 0 || !(facts.st_mode & S_IROTH);
+}
+
 static bool has_backups(const struct settings *settings)
 {
     return settings->backups.every_hours > 0 && settings->backups.every_hours <= 48;
@@ -112,6 +106,9 @@ static const struct rule {
      "capture: {unmetered_endpoint: block}"},
     {"policy alerts", "warning", has_alert, "alerts go to somebody", "alerts go to the log alone",
      "nobody reads a log before the money is gone", "alerts: {webhook: {url: …}} or alerts: {command: […]}"},
+    {"policy webhook", "warning", is_webhook_private, "no webhook's address stands where all may read it",
+     "all may read the policy, and the webhook's address in it", "who knows a webhook's address writes to its channel",
+     "chgrp tollgate POLICY && chmod 640 POLICY"},
     {"policy backups", "warning", has_backups, "the ledger is backed up by itself", "backups are off, or rare",
      "a lost disk is a lost ledger", "backups: {every_hours: 24}"},
 };
@@ -120,7 +117,7 @@ void control_check_prod(struct call *call, const struct settings *settings)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         bool holds = rules[i].holds(settings);
-        write_finding(call, rules[i].name, holds ? "ok" : rules[i].otherwise, holds ? rules[i].yes : rules[i].no,
-                      rules[i].why, rules[i].fix);
+        control_write_check(&call->body, rules[i].name, holds ? "ok" : rules[i].otherwise,
+                            holds ? rules[i].yes : rules[i].no, holds ? "" : rules[i].fix, rules[i].why);
     }
 }

@@ -8,17 +8,29 @@
 
 enum { EVENTS_DEFAULT = 50, EVENTS_MAX = 1000, EVENT_BYTES_MAX = 64 << 10 };
 
+struct recent {
+    struct buffer *out;
+    bool is_cut; /* the older ones do not fit into an answer */
+};
+
 static bool write_event(void *context, struct id id, struct slice json)
 {
-    struct buffer *out = context;
+    enum { END_BYTES = 32 }; /* of the answer */
+    struct recent *recent = context;
+    struct buffer *out = recent->out;
     (void)id;
-    bool is_first = out->data[out->end - 1] == '[';
-    return (is_first || buffer_append(out, SLICE_LITERAL(","))) && buffer_append(out, json);
+    recent->is_cut = buffer_length(out) + json.length + END_BYTES > out->bytes_max;
+    if (recent->is_cut)
+        return false;
+    json_write_raw(out, out->data[out->end - 1] == '[' ? "" : ",");
+    json_write_bytes(out, json);
+    return true;
 }
 
 int control_list_events(struct call *call)
 {
     const char *follow = control_find_parameter(call, "follow"), *limit = control_find_parameter(call, "limit");
+    struct recent recent = {.out = &call->body};
     if (follow && !strcmp(follow, "1"))
         return control_follow(call);
     long count = limit ? strtol(limit, NULL, 10) : EVENTS_DEFAULT;
@@ -26,10 +38,10 @@ int control_list_events(struct call *call)
         return control_fail(call, ERROR_REQUEST_INVALID, "limit is 1 to 1000");
     json_write_raw(&call->body, "{\"events\":[");
     journal_flush(call->services->journal);
-    enum error error = journal_recent(call->services->journal, (size_t)count, write_event, &call->body);
+    enum error error = journal_recent(call->services->journal, (size_t)count, write_event, &recent);
     if (error)
         return control_fail(call, error, NULL);
-    json_write_raw(&call->body, "]}");
+    json_write_raw(&call->body, recent.is_cut ? "],\"rest\":true}" : "]}");
     return 200;
 }
 
@@ -41,13 +53,16 @@ int control_list_live(struct call *call)
     return 200;
 }
 
-/* By its own id, or that of one of its transfers: what histories of wallets show. */
+/* By its own id; by that of one of its transfers, what histories of wallets show; by that of a call whose event the
+ * ledger gave, under the hold's id (reconcile.c), what the program was told. */
 static enum error find_event(struct journal *journal, struct id id, char *text, size_t *ret_length)
 {
+    const struct id whole = id_without_attempt(id);
     enum error error = journal_find(journal, id, text, EVENT_BYTES_MAX, ret_length);
-    struct id whole = id_without_attempt(id);
     if (error == ERROR_NOT_FOUND && !id_is_equal(whole, id))
-        error = journal_find(journal, whole, text, EVENT_BYTES_MAX, ret_length);
+        return journal_find(journal, whole, text, EVENT_BYTES_MAX, ret_length);
+    for (unsigned attempt = 1; error == ERROR_NOT_FOUND && attempt <= JOURNAL_LINES_MAX; attempt++)
+        error = journal_find(journal, id_with_attempt(whole, attempt), text, EVENT_BYTES_MAX, ret_length);
     return error;
 }
 

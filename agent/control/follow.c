@@ -56,13 +56,14 @@ static bool send_some(struct follower *follower, bool *ret_waits)
     return is_open;
 }
 
-/* Until the reader leaves, the agent stops (which ends our reading side), or the reader has fallen behind for good. */
-static void pass_on(struct follower *follower)
+/* Until the reader leaves, the agent stops (which ends our reading side), the reader has fallen behind for good, or a
+ * reload has taken him off the list. */
+static void pass_on(const struct call *call, struct follower *follower)
 {
     uint64_t ignored;
     bool waits = false;
     struct pollfd polled[] = {{follower->fd, POLLIN | POLLRDHUP, 0}, {follower->wake_fd, POLLIN, 0}};
-    while (send_some(follower, &waits)) {
+    while (control_is_in_audience(call, AUDIENCE_READER) && send_some(follower, &waits)) {
         polled[0].events = (short)(POLLIN | POLLRDHUP | (waits ? POLLOUT : 0));
         int count = poll(polled, 2, -1);
         if (count < 0 && errno != EINTR)
@@ -85,7 +86,7 @@ int control_follow(struct call *call)
     buffer_init(&follower.waiting, WAITING_BYTES_MAX);
     check(buffer_append(&follower.waiting, slice_of(head)));
     struct journal_follower *following = journal_follow(call->services->journal, deliver, &follower);
-    pass_on(&follower);
+    pass_on(call, &follower);
     journal_unfollow(call->services->journal, following);
     buffer_done(&follower.waiting);
     pthread_mutex_destroy(&follower.lock);

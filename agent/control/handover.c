@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,15 +50,26 @@ static bool answer(struct call *call, const int *fds, size_t count)
     return send_descriptors(call->fd, slice_of(text), fds, count);
 }
 
+/* Clients that do not say how many descriptors they take are of versions that took three. */
+static size_t read_count_max(struct call *call)
+{
+    enum { COUNT_MIN = 2, COUNT_DEFAULT = 3 };
+    const char *text = control_find_parameter(call, "descriptors");
+    const int count = text ? atoi(text) : COUNT_DEFAULT;
+    return count < COUNT_MIN ? COUNT_MIN : count > TOLLGATE_HANDED_MAX ? TOLLGATE_HANDED_MAX : (size_t)count;
+}
+
 int control_hand_over(struct call *call)
 {
     const struct control_services *services = call->services;
+    if (services->write_draining(services->context, NULL))
+        return control_fail_draining(call);
     if (!strcmp(services->manager, "systemd"))
         return control_fail_with(call, ERROR_REQUEST_INVALID, "a service manager keeps this agent",
                                  "systemctl restart");
     int fds[TOLLGATE_HANDED_MAX];
     const char *names[TOLLGATE_HANDED_MAX];
-    size_t count = services->hand_over(services->context, true, fds, names);
+    size_t count = services->hand_over(services->context, true, read_count_max(call) - 1, fds, names);
     int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC); /* may be closed to us: then there is no way back */
     if (program >= 0) {
         fds[count] = program;
@@ -71,6 +83,6 @@ int control_hand_over(struct call *call)
     if (is_sent)
         services->stop(services->context);
     else
-        services->hand_over(services->context, false, fds, names);
+        services->hand_over(services->context, false, TOLLGATE_HANDED_MAX, fds, names);
     return 200;
 }

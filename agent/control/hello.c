@@ -11,6 +11,26 @@
 
 #include <unistd.h>
 
+static void write_strings(struct buffer *out, const char *const *texts, size_t count, bool *is_first)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!*is_first)
+            json_write_raw(out, ",");
+        *is_first = false;
+        json_write_string(out, slice_of(texts[i]));
+    }
+}
+
+static void write_losses(struct call *call)
+{
+    const char *losses[CONTROL_LOSSES_MAX];
+    bool is_first = true;
+    json_write_member(&call->body, "lost");
+    json_write_raw(&call->body, "[");
+    write_strings(&call->body, losses, call->services->list_losses(call->services->context, losses), &is_first);
+    json_write_raw(&call->body, "]");
+}
+
 int control_get_hello(struct call *call)
 {
     char time_text[CLOCK_TEXT_MAX];
@@ -30,9 +50,17 @@ int control_get_hello(struct call *call)
     json_write_member_integer(&call->body, "recovered", services->recovered);
     json_write_member(&call->body, "hardening");
     services->write_hardening(services->context, &call->body);
+    write_losses(call);
     json_write_member_string(&call->body, "log_level", log_level_name(log_get_level()));
     json_write_member_string(&call->body, "manager", services->manager);
+    json_write_member_string(&call->body, "backups", control_backup_directory(call, settings));
+    json_write_member(&call->body, "pending");
+    services->write_pending(services->context, &call->body);
     json_write_member_integer(&call->body, "drain_timeout_ms", settings->limits.drain_timeout_ms);
+    if (services->write_draining(services->context, NULL)) {
+        json_write_member(&call->body, "draining");
+        services->write_draining(services->context, &call->body);
+    }
     json_write_raw(&call->body, "}");
     config_release(settings);
     return 200;
@@ -44,16 +72,6 @@ static const struct consumer_group *find_group(const struct settings *settings, 
         if (name ? !strcmp(settings->groups[i].name, name) : settings->groups[i].is_default)
             return &settings->groups[i];
     return NULL;
-}
-
-static void write_strings(struct buffer *out, const char *const *texts, size_t count, bool *is_first)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!*is_first)
-            json_write_raw(out, ",");
-        *is_first = false;
-        json_write_string(out, slice_of(texts[i]));
-    }
 }
 
 /* "OPENAI_BASE_URL=http://127.0.0.1:PORT/openai/v1" …, nothing when there is no such port. */
@@ -75,9 +93,9 @@ static void write_base_urls(struct buffer *out, const struct settings *settings,
     json_write_raw(out, "]");
 }
 
-static void write_launch(struct buffer *out, const struct settings *settings, const struct consumer_group *group,
-                         unsigned base_url_port)
+static void write_launch(struct call *call, const struct settings *settings, const struct consumer_group *group)
 {
+    struct buffer *out = &call->body;
     json_write_raw(out, "{");
     json_write_member_string(out, "environment", config_environment_name(settings->environment));
     json_write_member_string(out, "group", group->name);
@@ -91,7 +109,8 @@ static void write_launch(struct buffer *out, const struct settings *settings, co
         write_strings(out, settings->providers[i].key_environment, settings->providers[i].key_environment_count,
                       &is_first);
     json_write_raw(out, "]");
-    write_base_urls(out, settings, base_url_port);
+    json_write_member_boolean(out, "is_admitted", call->services->admits(call->services->context, call->uid));
+    write_base_urls(out, settings, call->services->base_url_port);
     json_write_member(out, "governed");
     json_write_raw(out, "[");
     is_first = true;
@@ -103,12 +122,13 @@ static void write_launch(struct buffer *out, const struct settings *settings, co
 
 int control_get_launch(struct call *call)
 {
+    call->services->keep_map(call->services->context);
     struct settings *settings = call->services->retain_settings(call->services->context);
     const char *name = control_find_parameter(call, "group");
     const struct consumer_group *group = find_group(settings, name);
     int status = 200;
     if (group)
-        write_launch(&call->body, settings, group, call->services->base_url_port);
+        write_launch(call, settings, group);
     else
         status = control_fail(call, ERROR_GROUP_UNKNOWN,
                               name ? arena_printf(call->arena, "no consumer group is named %s", name)

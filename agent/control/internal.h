@@ -8,6 +8,7 @@
 #include "http/http.h"
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 /* Who may use a route. */
@@ -16,6 +17,9 @@ enum audience {
     AUDIENCE_READER, /* the owner and access.readers */
     AUDIENCE_OWNER,  /* the agent's own user, on the admin socket */
 };
+
+/* Of an answer: all rows that a report may have, as their names are in life. */
+enum { CONTROL_BODY_BYTES_MAX = 32 << 20 };
 
 struct call {
     const struct control_services *services;
@@ -26,18 +30,56 @@ struct call {
     bool is_admin_socket;
     int fd;
     atomic_bool *is_closing;  /* the agent is stopping */
-    struct buffer body;       /* the answer */
+    struct buffer body;       /* the answer; forgives, as strangers' names are as long as they like */
     const char *content_type; /* of the answer; NULL: JSON */
     bool is_streaming;        /* the handler wrote its own answer */
 };
 
+/* ---- places.c ---- */
+enum places_kind {
+    PLACES_OWNER,     /* of admin.sock */
+    PLACES_MEMBERS,   /* of report.sock: whom the policy names */
+    PLACES_STRANGERS, /* of report.sock: all others, who are told so */
+    PLACES_SCRAPERS,  /* of the port of metrics */
+};
+enum { PLACES_MAX = 248 };
+
+struct place {
+    int fd; /* -1: free */
+    uid_t uid;
+    uint64_t number; /* in the order of coming */
+    bool is_cut_off; /* it has given way: its call ends by itself */
+};
+
+struct places {
+    struct place rows[PLACES_MAX];
+    uint64_t came;
+    unsigned taken;
+};
+
+void places_init(struct places *places);
+/* Which of the report socket's: the kernel's word on its peer, without any look-up. */
+enum places_kind places_judge(const struct settings *settings, int fd, const struct ucred *peer);
+/* The place's index; -1 when there is none for this caller. `fd` stays the caller's, and open until it has left. */
+int places_take(struct places *places, enum places_kind kind, int fd, uid_t uid);
+void places_leave(struct places *places, int index);
+void places_shut_down(struct places *places, int how); /* shutdown(2) of all that are taken */
+
 /* ---- routes.c ---- */
 int control_dispatch(struct call *call);
+/* So many a second, then a number: anybody may ask, and the log is on the ledger's disk. */
+void control_log_refused(const char *path, const char *whom);
 /* The agent's own user, and root. */
 bool control_is_owner(uid_t uid);
+/* By the policy that is in force now: calls that last ask again. */
+bool control_is_in_audience(const struct call *call, enum audience audience);
+/* access.readers. */
+bool control_is_reader(const struct settings *settings, uid_t uid);
 /* Handlers return the HTTP status. These make the error document of `error`; detail and hint NULL: those of its row. */
 int control_fail(struct call *call, enum error error, const char *detail);
 int control_fail_with(struct call *call, enum error error, const char *detail, const char *hint);
+/* The answer did not fit. */
+int control_fail_large(struct call *call);
 /* The value of a query parameter, NULL when absent. */
 const char *control_find_parameter(struct call *call, const char *name);
 const char *control_rest_text(struct call *call);
@@ -45,6 +87,15 @@ const char *control_rest_text(struct call *call);
 /* ---- admin.c ---- */
 /* 422: what a file's checks have said goes with the error. */
 int control_fail_problems(struct call *call, enum error error, struct slice problems);
+/* Orders that nobody gives twice. */
+int control_fail_draining(struct call *call);
+/* Where the policy wants backups. */
+const char *control_backup_directory(struct call *call, const struct settings *settings);
+
+/* ---- doctor.c ---- */
+/* Appends an object to a list of checks that is open; status: ok, warning, failure; why it matters: NULL, left out. */
+void control_write_check(struct buffer *out, const char *name, const char *status, const char *text, const char *fix,
+                         const char *why);
 
 /* ---- doctor_prod.c ---- */
 /* Appends findings to the list of checks: what production wants of a policy. */

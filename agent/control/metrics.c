@@ -82,7 +82,7 @@ int control_scrape(struct call *call)
                             browser ? arena_printf(call->arena, "requests from a browser are refused (%s)", browser)
                                     : "Host is neither 127.0.0.1 nor localhost with this port");
     if (!has_token(call)) {
-        log_event(EVENT_CONTROL_REFUSED, "/metrics", "port %u, without its token", port);
+        control_log_refused("/metrics", arena_printf(call->arena, "port %u, without its token", port));
         return control_fail(call, ERROR_TOKEN_REQUIRED, NULL);
     }
     if (!slice_is(call->request->method, "GET") || !slice_is(call->request->path, "/metrics"))

@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "identity/identity.h"
-#include "policy/policy.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -29,6 +27,14 @@ int control_fail_with(struct call *call, enum error error, const char *detail, c
 int control_fail(struct call *call, enum error error, const char *detail)
 {
     return control_fail_with(call, error, detail, NULL);
+}
+
+int control_fail_large(struct call *call)
+{
+    const char *detail =
+        arena_printf(call->arena, "the answer would have more than %d MiB", CONTROL_BODY_BYTES_MAX >> 20);
+    return control_fail_with(call, ERROR_REQUEST_INVALID, detail,
+                             "a smaller limit, a shorter period, a longer step, fewer names");
 }
 
 /* RFC 3986 section 2.1. What is no escape stays; "%00" ends the text. */
@@ -112,20 +118,23 @@ bool control_is_owner(uid_t uid)
     return uid == geteuid() || uid == 0;
 }
 
-static bool is_in_audience(const struct call *call, enum audience audience)
+bool control_is_reader(const struct settings *settings, uid_t uid)
+{
+    for (size_t i = 0; i < settings->access.reader_count; i++)
+        if (settings->access.readers[i] == uid)
+            return true;
+    return false;
+}
+
+bool control_is_in_audience(const struct call *call, enum audience audience)
 {
     if (control_is_owner(call->uid))
         return audience != AUDIENCE_OWNER || call->is_admin_socket;
     if (audience == AUDIENCE_OWNER)
         return false;
     struct settings *settings = call->services->retain_settings(call->services->context);
-    bool is_in = false;
-    for (size_t i = 0; i < settings->access.reader_count; i++)
-        is_in |= settings->access.readers[i] == call->uid;
-    if (!is_in && audience == AUDIENCE_MEMBER)
-        is_in = policy_is_uid_admitted(settings, call->uid) ||
-                (settings->access.gid_count &&
-                 identity_is_member(call->uid, settings->access.gids, settings->access.gid_count));
+    const bool is_in = control_is_reader(settings, call->uid) ||
+                       (audience == AUDIENCE_MEMBER && call->services->admits(call->services->context, call->uid));
     config_release(settings);
     return is_in;
 }
@@ -153,8 +162,7 @@ static bool is_match(const struct route_row *row, const struct http_request *req
     return row->path[length - 1] == '/' ? ret_rest->length > 0 : ret_rest->length == 0;
 }
 
-/* So many a second, then a number: anybody may ask, and the log is on the ledger's disk. */
-static void log_refused(const char *path, uid_t uid)
+void control_log_refused(const char *path, const char *whom)
 {
     static _Atomic int64_t second = -1;
     static atomic_uint said, unsaid;
@@ -167,9 +175,9 @@ static void log_refused(const char *path, uid_t uid)
     }
     const unsigned more = atomic_exchange(&unsaid, 0);
     if (more)
-        log_event(EVENT_CONTROL_REFUSED, path, "uid %u (and %u refusals that were not said)", (unsigned)uid, more);
+        log_event(EVENT_CONTROL_REFUSED, path, "%s (and %u refusals that were not said)", whom, more);
     else
-        log_event(EVENT_CONTROL_REFUSED, path, "uid %u", (unsigned)uid);
+        log_event(EVENT_CONTROL_REFUSED, path, "%s", whom);
 }
 
 int control_dispatch(struct call *call)
@@ -177,9 +185,9 @@ int control_dispatch(struct call *call)
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (!is_match(&routes[i], call->request, &call->rest))
             continue;
-        if (is_in_audience(call, routes[i].audience))
+        if (control_is_in_audience(call, routes[i].audience))
             return routes[i].handle(call);
-        log_refused(routes[i].path, call->uid);
+        control_log_refused(routes[i].path, arena_printf(call->arena, "uid %u", (unsigned)call->uid));
         return refuse_peer(call, routes[i].audience);
     }
     return control_fail(call, ERROR_NOT_FOUND, "the agent has no such path");

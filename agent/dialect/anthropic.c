@@ -11,6 +11,7 @@ const struct format anthropic_messages = {
     .read = anthropic_read_messages,
     .read_event = anthropic_read_event,
     .read_document = anthropic_read_document,
+    .estimate = anthropic_estimate,
 };
 const struct format anthropic_batches = {
     .request = &anthropic_batches_request,

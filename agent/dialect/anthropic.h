@@ -15,6 +15,7 @@ enum error anthropic_read_batches(struct reading *reading, struct request_facts 
 bool anthropic_read_usage(struct meter *meter, struct slice object);
 void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cut *ret_cut);
 void anthropic_read_document(struct meter *meter, struct slice document);
+void anthropic_estimate(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
 
 void anthropic_read_batch(struct meter *meter, struct slice document);
 void anthropic_read_result(struct meter *meter, struct slice line);

@@ -6,7 +6,11 @@
  */
 #include "dialect/anthropic.h"
 
-static const char *const text_members[] = {"text", "thinking", "partial_json", NULL};
+/* Thinking that is not shown, or only as a summary, is in its signature; data: of redacted thinking. */
+static const char *const text_members[] = {"text", "thinking", "partial_json", "signature", "data", NULL};
+
+enum { COUNT_FOUND = METER_COUNTS - 1 }; /* meter->counts: bytes of what tools of the provider found */
+_Static_assert((int)BUCKET_COUNT <= (int)COUNT_FOUND, "the other counts are those of rounds");
 
 /* Writes are cache_creation_input_tokens in all, and perhaps split by how long they live. What a total has
  * beyond the long-lived part known so far is of the ordinary kind (5 minutes). */
@@ -83,8 +87,9 @@ _Static_assert((int)BUCKET_COUNT <= (int)METER_COUNTS, "meter->counts: what thos
 
 bool anthropic_read_usage(struct meter *meter, struct slice object)
 {
-    struct json_value tier, speed, rounds;
-    const struct json_query queries[] = {{"service_tier", &tier}, {"speed", &speed}, {"iterations", &rounds}};
+    struct json_value tier, speed, rounds, place;
+    const struct json_query queries[] = {
+        {"service_tier", &tier}, {"speed", &speed}, {"iterations", &rounds}, {"inference_geo", &place}};
     struct usage *usage = &meter->usage;
     bool has_output = false;
     if (json_scan(object, 16, queries, sizeof queries / sizeof *queries, NULL))
@@ -93,8 +98,9 @@ bool anthropic_read_usage(struct meter *meter, struct slice object)
         usage->of[i] -= meter->counts[i];
     meter->saw_usage |= take_counts(object, usage, &has_output);
     take_speed(meter, &tier, &speed);
+    meter->is_regional |= json_string_is(&place, "us");
     if (rounds.kind == JSON_KIND_ARRAY) {
-        memset(meter->counts, 0, sizeof meter->counts);
+        memset(meter->counts, 0, BUCKET_COUNT * sizeof *meter->counts);
         add_rounds(&rounds, meter->counts);
     }
     for (size_t i = 0; i < BUCKET_COUNT; i++)
@@ -114,6 +120,27 @@ static void count_search(struct meter *meter, struct slice data)
     if (!json_scan(data, 128, queries, 2, NULL) && json_string_is(&type, "server_tool_use") &&
         json_string_is(&tool, "web_search"))
         meter->usage.tool_calls++;
+}
+
+/* What tools of the provider found is input of the next round, in one event. */
+static void take_found(struct meter *meter, struct slice data, const struct glance *glance)
+{
+    static const char mark[] = "_tool_result\"";
+    struct json_value type;
+    const struct json_query query = {"content_block.type", &type};
+    char name[64];
+    if (!memmem(data.data, data.length, mark, sizeof mark - 1) || json_scan(data, 128, &query, 1, NULL) ||
+        !json_get_string(&type, name, sizeof name) || !slice_has_suffix(slice_of(name), "_tool_result"))
+        return;
+    meter->counts[COUNT_FOUND] += data.length;
+    meter->output_text_bytes -= glance->text_bytes;
+    meter->output_events -= glance->text_bytes > 0;
+}
+
+void anthropic_estimate(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
+{
+    dialect_estimate_tokens(meter, facts, usage);
+    usage->input += meter->counts[COUNT_FOUND] / 4;
 }
 
 static const char *const ends[] = {"end_turn", "max_tokens", "stop_sequence", "tool_use", NULL};
@@ -147,6 +174,7 @@ void anthropic_read_event(struct meter *meter, struct slice raw, struct event_cu
     (void)ret_cut; /* nothing is ever hidden */
     dialect_glance_event(meter, raw, text_members, &name, &data, &glance);
     count_search(meter, data);
+    take_found(meter, data, &glance);
     /* message_stop is short; a text that quotes it is settled by the scan. */
     bool may_be_last = data.length < 256 && memmem(data.data, data.length, "message_stop", 12);
     bool is_metered = glance.has_usage || glance.has_error || may_be_last;
@@ -184,7 +212,7 @@ void anthropic_read_document(struct meter *meter, struct slice document)
     const struct json_query queries[] = {{"usage", &usage},       {"type", &words.type}, {"stop_reason", &words.reason},
                                          {"error", &words.error}, {"model", &model},     {"id", &id}};
     dialect_glance(document, text_members, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
+    dialect_count_output(meter, &glance);
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         struct slice found = dialect_search_usage(document, "usage");
         meter->saw_output_usage = found.length && anthropic_read_usage(meter, found);

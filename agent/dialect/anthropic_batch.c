@@ -29,6 +29,7 @@ static bool add_request(struct batch_facts *batch, const struct request_facts *r
         memcpy(batch->model, request->model, sizeof batch->model);
     else if (strcmp(batch->model, request->model) != 0)
         batch->has_models = true;
+    batch->limit_max = output > batch->limit_max ? output : batch->limit_max;
     batch->has_outside |= request->refers_outside;
     batch->outside += request->refers_outside;
     return !__builtin_add_overflow(batch->input_tokens, request->text_bytes + request->added_tokens,
@@ -66,6 +67,7 @@ enum error anthropic_read_batches(struct reading *reading, struct request_facts 
         enum error error = read_params(reading, params.raw, batch->requests, &request);
         if (error)
             return error;
+        facts->is_regional |= request.is_regional;
         if (!add_request(batch, &request, &facts->units))
             return refuse(reading, "requests: the sum of max_tokens is no number");
     }
@@ -137,6 +139,7 @@ static bool read_line(struct meter *meter, struct slice line)
     struct meter one = {.endpoint = meter->endpoint};
     if (usage.kind != JSON_KIND_OBJECT || !anthropic_read_usage(&one, usage.raw))
         return false;
+    meter->is_regional |= one.is_regional;
     if (one.service_tier[0])
         memcpy(meter->service_tier, one.service_tier, sizeof meter->service_tier);
     return add_usage(&meter->usage, &one.usage);

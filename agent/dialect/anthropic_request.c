@@ -16,6 +16,7 @@ static const struct request_member members[] = {
     {"tools", ROLE_TOOLS, MEMBER_ARRAY, false, NULL, "tools: Input should be a valid list"},
     {"thinking.budget_tokens", ROLE_THINKING, MEMBER_COUNT, false, NULL,
      "thinking.budget_tokens: Input should be a valid integer greater than or equal to 1024"},
+    {"inference_geo", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
     {"system", ROLE_NONE, MEMBER_TEXT, false, NULL, "system: Input should be a valid string or list"},
 };
 const struct request_format anthropic_messages_request = {members, sizeof members / sizeof *members, "max_tokens",
@@ -57,21 +58,35 @@ static void add_calls(struct request_facts *facts, uint64_t calls)
         facts->units.tool_calls = UINT64_MAX; /* no price pays for that: it is refused */
 }
 
-static void read_tool(struct reading *reading, struct slice tool, struct request_facts *facts)
+/* An advisor may be another model, which no policy looks at and whose price no hold knows. */
+static enum error check_advisor(struct reading *reading, const struct json_value *model,
+                                const struct request_facts *facts)
 {
-    struct json_value type, uses;
-    const struct json_query queries[] = {{"type", &type}, {"max_uses", &uses}};
+    if (model->kind <= JSON_KIND_NULL || json_string_is(model, facts->model))
+        return ERROR_OK;
+    reading->problem = "tools: an advisor of another model than the request's, which no policy looks at and no price "
+                       "is held for: name the same one";
+    return ERROR_BODY_INCOMPLETE;
+}
+
+static enum error read_tool(struct reading *reading, struct slice tool, struct request_facts *facts)
+{
+    struct json_value type, uses, model;
+    const struct json_query queries[] = {{"type", &type}, {"max_uses", &uses}, {"model", &model}};
     char name[64];
     uint64_t calls = SEARCHES_MAX;
-    if (json_scan(tool, reading->request->depth_max, queries, 2, NULL) || !json_get_string(&type, name, sizeof name))
-        return;
+    if (json_scan(tool, reading->request->depth_max, queries, 3, NULL) || !json_get_string(&type, name, sizeof name))
+        return ERROR_OK;
     static const char *const at_provider[] = {"web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor"};
     for (size_t i = 0; i < sizeof at_provider / sizeof *at_provider; i++)
         facts->runs_tools |= strncmp(name, at_provider[i], strlen(at_provider[i])) == 0;
+    if (strncmp(name, "advisor", strlen("advisor")) == 0)
+        return check_advisor(reading, &model, facts);
     if (strncmp(name, "web_search", strlen("web_search")) != 0)
-        return;
+        return ERROR_OK;
     (void)dialect_take_tokens(&uses, &calls);
     add_calls(facts, calls);
+    return ERROR_OK;
 }
 
 /* ---- the conversation ---- */
@@ -111,8 +126,13 @@ enum error anthropic_read_messages(struct reading *reading, struct request_facts
     struct slice tool;
     size_t at = 0;
     facts->added_tokens = count_added_tokens(reading, facts->has_tools);
-    while (tools && dialect_next_object(tools->raw, &at, &tool))
-        read_tool(reading, tool, facts);
+    enum error error = ERROR_OK;
+    while (!error && tools && dialect_next_object(tools->raw, &at, &tool))
+        error = read_tool(reading, tool, facts);
+    if (error)
+        return error;
+    const struct json_value *place = dialect_find_value(reading, "inference_geo");
+    facts->is_regional = place && place->kind > JSON_KIND_NULL && !json_string_is(place, "global");
     facts->conversation =
         hash_conversation(dialect_find_value(reading, "system"), dialect_find_value(reading, "messages")->raw);
     return ERROR_OK;

@@ -51,6 +51,8 @@ struct batch_facts {
     uint64_t input_tokens;  /* bound of all of them: bytes and what is added */
     uint64_t output_tokens; /* bound of those that name a limit (times their choices) */
     uint64_t unlimited;     /* choices of those that name none: each the model's most */
+    uint64_t limit_max;     /* the greatest that one names */
+    uint64_t tool_calls;    /* billed ones, at most */
     bool has_outside;       /* one of them refers outside: its input is the model's window, `outside` of them */
     uint64_t outside;
     char model[128]; /* of the first; has_models: there are several, the dearest counts */
@@ -58,9 +60,18 @@ struct batch_facts {
     char input_file[128]; /* POST /batches: the uploaded file that holds them; "" when they are in the body */
 };
 
+/* Pictures that a tool of the provider draws beside the answer, with another model (OpenAI's image_generation). */
+struct drawing_facts {
+    char model[128];       /* "": there is no such tool */
+    uint64_t pictures;     /* at most */
+    int64_t tokens_each;   /* -1: as many as the model's most */
+    uint64_t input_tokens; /* what that model is given for all of them, at most */
+};
+
 /* Read from a request in one scan. Slices point into the body. */
 struct request_facts {
-    char model[128]; /* "" when absent */
+    char model[128];       /* "" when absent */
+    bool is_model_of_path; /* whatever the body says (flow/renditions.c) */
     bool is_streaming;
     bool asks_usage;           /* OpenAI: stream_options.include_usage true */
     int64_t output_tokens_max; /* max_tokens / max_completion_tokens / maxOutputTokens …; -1: not given */
@@ -73,6 +84,7 @@ struct request_facts {
     bool refers_outside;   /* files, images, URLs, server-side tools: the body's bytes do not bound the input */
     bool runs_tools;       /* of the provider's: what they find and do is another thing each time */
     char service_tier[32]; /* as asked for, "" when absent */
+    bool is_regional;      /* inference_geo: a place is asked for, which may cost more */
     bool is_fast;          /* Anthropic's `speed: "fast"` */
     uint64_t added_tokens; /* input that the provider adds by itself, beyond the body's bytes (Anthropic, "Tool use") */
     int64_t thinking_tokens; /* Anthropic's thinking.budget_tokens: the output limit must be greater; 0: none */
@@ -85,6 +97,7 @@ struct request_facts {
     bool bills_calls;       /* each call of units.tool_calls is billed with the answer, which does not count them */
     char price_variant[64]; /* "1024x1024/hd": the price list may have a row MODEL/VARIANT; "" when absent */
     struct batch_facts batch;
+    struct drawing_facts drawing;
     /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */
     struct json_place {
         size_t offset, length; /* length 0: absent */
@@ -103,6 +116,14 @@ struct request_edits {
     int64_t output_tokens_max; /* set or lower to this; -1: leave */
 };
 
+/* Output that is no text: of what an answer shows, which is all there is to go by when nobody counts it. */
+struct media {
+    uint64_t spoken_bytes;                 /* of what is said, as text */
+    uint64_t sound_bytes, raw_sound_bytes; /* in base64; raw: of samples, else perhaps compressed */
+    uint64_t pictures;
+    bool has_sketch; /* a picture on its way */
+};
+
 enum { METER_COUNTS = 16 };
 /* Reads one answer as it streams. Zero-initialised by meter_init. */
 struct meter {
@@ -116,6 +137,7 @@ struct meter {
     uint64_t body_bytes;        /* bytes of the answer's body so far */
     uint64_t output_events;     /* SSE events that carried output: the estimate's ground */
     uint64_t output_text_bytes; /* bytes of text, reasoning and tool arguments, as JSON wrote them */
+    struct media media;         /* the same for what is no text */
     bool saw_usage;             /* some usage; saw_output_usage: the final count of the output, too */
     bool saw_output_usage;
     bool saw_terminal, saw_error; /* terminal: [DONE], message_stop, a whole document … a complete answer */
@@ -131,7 +153,9 @@ struct meter {
     struct usage usage;
     uint64_t counts[METER_COUNTS]; /* what the format must keep between events to make `usage` of it */
     char served_model[128], service_tier[32];
-    char answer_id[128]; /* "resp_…", "batch_…", "file-…"; "" when it has none */
+    char drawing_model[128]; /* input_image and output_image of `usage` are of this model; "": of the answer's own */
+    bool is_regional;        /* usage.inference_geo "us": where it was served costs more */
+    char answer_id[128];     /* "resp_…", "batch_…", "file-…"; "" when it has none */
     /* Of a background response or a batch. DONE: it has ended, and `usage` is what all of it used. */
     enum job_state { JOB_NONE, JOB_PENDING, JOB_DONE } job;
 };

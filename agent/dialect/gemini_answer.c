@@ -198,7 +198,7 @@ static void read_candidates(struct meter *meter, struct slice candidates)
 static void settle_chunk(struct meter *meter)
 {
     const uint64_t *counts = meter->counts;
-    bool is_counted = was_said(counts, COUNT_CANDIDATES) || count_by_total(counts) > 0 || meter->output_text_bytes == 0;
+    bool is_counted = was_said(counts, COUNT_CANDIDATES) || count_by_total(counts) > 0 || !dialect_has_output(meter);
     meter->saw_output_usage = meter->saw_usage && meter->saw_terminal && is_counted;
 }
 
@@ -239,13 +239,29 @@ static bool read_chunk(struct meter *meter, struct slice chunk)
 
 /* ---- streams ---- */
 
+/* A call's arguments are an object, whose members have any names. Inside a text the mark would have backslashes. */
+static uint64_t count_call_bytes(struct slice text)
+{
+    static const char mark[] = "\"functionCall\"";
+    uint64_t bytes = 0;
+    const char *found;
+    while (text.length && (found = memmem(text.data, text.length, mark, sizeof mark - 1))) {
+        struct slice call;
+        size_t at = 0;
+        text = slice_from(text, (size_t)(found - text.data) + sizeof mark - 1);
+        bytes += dialect_next_object(text, &at, &call) ? call.length : text.length; /* one that was cut is the last */
+        text = slice_from(text, at ? at : text.length);
+    }
+    return bytes;
+}
+
 static void take_output(struct meter *meter, struct slice text)
 {
-    static const char call[] = "\"functionCall\"";
     struct glance glance;
     dialect_glance(text, text_members, "usageMetadata", &glance);
-    meter->output_text_bytes += glance.text_bytes;
-    meter->output_events += glance.text_bytes > 0 || memmem(text.data, text.length, call, sizeof call - 1);
+    glance.text_bytes += count_call_bytes(text);
+    dialect_count_output(meter, &glance);
+    meter->output_events += glance.text_bytes > 0;
 }
 
 /* No valid JSON, but billed: half a surrogate pair, a cut. A text would write these names with backslashes. */
@@ -327,6 +343,7 @@ void gemini_estimate(const struct meter *meter, const struct request_facts *fact
     struct slice document = buffer_contents(&meter->document);
     if (!meter->is_event_stream && !meter->saw_usage && !meter->saw_terminal && document.length) {
         read.output_text_bytes = read.output_events = 0; /* it may have been read already, at its end */
+        read.media = (struct media){0};
         gemini_read_document(&read, document);
         *usage = read.usage;
     }

@@ -47,11 +47,9 @@ const struct request_format gemini_batch_embed_request = {batch_members, sizeof 
 /* Vectors are not billed as output. */
 static enum error take_embedding(struct reading *reading, struct request_facts *facts)
 {
-    static const char *const outside[] = {"\"inlineData\"", "\"inline_data\""}; /* images, audio: not by their bytes */
-    struct slice body = reading->request->body;
     facts->output_tokens_max = 0;
-    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
-        facts->refers_outside |= memmem(body.data, body.length, outside[i], strlen(outside[i])) != NULL;
+    facts->refers_outside |=
+        (reading->marks & (MARK_GEMINI_DATA | MARK_ESCAPED)) != 0; /* images, audio: not by their bytes */
     return take_model(reading, facts);
 }
 

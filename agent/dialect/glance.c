@@ -44,6 +44,7 @@ static bool name_is_in(struct slice name, const char *const *names)
 struct looking {
     const char *const *text_members;
     const char *usage_member;
+    struct slice type, mime_type; /* the last that was seen: they stand before what they are of */
     struct glance glance;
 };
 
@@ -70,6 +71,43 @@ static bool is_refusal(const struct json_member *member)
     return member->text.length && slice_is(member->name, "refusal");
 }
 
+static void take_bytes(struct looking *looking, uint64_t bytes)
+{
+    struct media *media = &looking->glance.media;
+    const struct slice mime = looking->mime_type;
+    if (slice_has_prefix(mime, "image/"))
+        media->pictures++;
+    else if (slice_has_prefix(mime, "audio/L16") || slice_has_prefix(mime, "audio/pcm") ||
+             slice_has_prefix(mime, "audio/wav"))
+        media->raw_sound_bytes += bytes;
+    else if (!mime.length || slice_has_prefix(mime, "audio/"))
+        media->sound_bytes += bytes;
+    else
+        looking->glance.text_bytes += bytes;
+}
+
+/* Chat: `audio` {data, transcript}, and pictures of compatible providers as data: URLs; Responses: pictures of a tool,
+ * whole and on their way; Gemini: inlineData {mimeType, data}. */
+static void take_media(struct looking *looking, const struct json_member *member)
+{
+    struct media *media = &looking->glance.media;
+    const struct slice name = member->name, text = member->text;
+    if (slice_is(name, "type"))
+        looking->type = text;
+    else if (slice_is(name, "mimeType") || slice_is(name, "mime_type"))
+        looking->mime_type = text;
+    else if (slice_is(name, "transcript"))
+        media->spoken_bytes += text.length;
+    else if (slice_is(name, "data"))
+        take_bytes(looking, text.length);
+    else if (slice_is(name, "result"))
+        media->pictures += text.length && slice_is(looking->type, "image_generation_call");
+    else if (slice_is(name, "partial_image_b64"))
+        media->has_sketch = true;
+    else if (slice_is(name, "url"))
+        media->pictures += slice_has_prefix(text, "data:image/");
+}
+
 static void take_member(void *context, const struct json_member *member)
 {
     struct looking *looking = context;
@@ -81,6 +119,8 @@ static void take_member(void *context, const struct json_member *member)
     looking->glance.has_refusal |= is_refusal(member);
     if (name_is_in(member->name, looking->text_members))
         looking->glance.text_bytes += member->text.length;
+    else
+        take_media(looking, member);
 }
 
 /* From quote to quote, whatever is between them. */

@@ -148,6 +148,7 @@ bool dialect_next_object(struct slice array, size_t *at, struct slice *ret_objec
 /* One walk over (part of) a JSON text, valid or not: cheap enough for every event. */
 struct glance {
     uint64_t text_bytes; /* of string members that carry output */
+    struct media media;
     bool has_usage, has_error;
     bool has_reason;  /* a text that may say why the answer ended: finish_reason, stop_reason, finishReason … */
     bool has_refusal; /* OpenAI's: a part, a text or an event of a refusal */
@@ -158,6 +159,10 @@ void dialect_glance(struct slice text, const char *const *text_members, const ch
 /* The same, and whether the text is a JSON object, in the same walk. */
 bool dialect_glance_object(struct slice text, const char *const *text_members, const char *usage_member,
                            struct glance *ret_glance);
+
+/* Adds what was glanced at to the meter's output. */
+void dialect_count_output(struct meter *meter, const struct glance *glance);
+bool dialect_has_output(const struct meter *meter);
 
 /* How it ended. A choice's reason, against those that are good (ended by NULL). None (absent, null, ""): it goes on,
  * which damages an answer when that choice has ended before, as another end does, unless it `may_repeat`. */
@@ -175,6 +180,8 @@ struct slice dialect_search_usage(struct slice document, const char *usage_membe
 
 /* The default estimate: output from the bytes of text, input from those of the request. */
 void dialect_estimate_tokens(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
+/* Of jobs: the hold is the estimate (meter_result). */
+void dialect_estimate_nothing(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
 /* The estimate of what is billed by the piece: the request's own units, where the answer said nothing of them. */
 void dialect_estimate_units(const struct meter *meter, const struct request_facts *facts, struct usage *usage);
 /* Subtracts at most what is there, and returns it: parts that contradict the whole must not make a number wrap. */

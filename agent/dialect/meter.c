@@ -48,6 +48,24 @@ void dialect_parse_event(struct meter *meter, struct slice raw_event, struct sli
     meter->is_refused |= slice_is(*ret_name, "error"); /* whatever its data say */
 }
 
+void dialect_count_output(struct meter *meter, const struct glance *glance)
+{
+    const struct media *seen = &glance->media;
+    meter->output_text_bytes += glance->text_bytes;
+    meter->media.spoken_bytes += seen->spoken_bytes;
+    meter->media.sound_bytes += seen->sound_bytes;
+    meter->media.raw_sound_bytes += seen->raw_sound_bytes;
+    meter->media.pictures += seen->pictures;
+    meter->media.has_sketch |= seen->has_sketch;
+}
+
+bool dialect_has_output(const struct meter *meter)
+{
+    const struct media *media = &meter->media;
+    return meter->output_text_bytes || media->spoken_bytes || media->sound_bytes || media->raw_sound_bytes ||
+           media->pictures || media->has_sketch;
+}
+
 /* Comments and keep-alives have no data. */
 void dialect_glance_event(struct meter *meter, struct slice raw_event, const char *const *text_members,
                           struct slice *ret_name, struct slice *ret_data, struct glance *ret_glance)
@@ -56,7 +74,7 @@ void dialect_glance_event(struct meter *meter, struct slice raw_event, const cha
     bool is_object = dialect_glance_object(*ret_data, text_members, "usage", ret_glance);
     bool is_done = slice_is(slice_trim(*ret_data), "[DONE]");
     meter->is_damaged |= ret_data->length && !is_done && (!is_object || meter->is_closed);
-    meter->output_text_bytes += ret_glance->text_bytes;
+    dialect_count_output(meter, ret_glance);
     meter->output_events += ret_glance->text_bytes > 0;
 }
 
@@ -191,12 +209,33 @@ static uint64_t divide_up(uint64_t bytes, uint64_t by)
 static uint64_t estimate_output(const struct meter *meter)
 {
     uint64_t text_bytes = meter->output_text_bytes;
-    if (!meter->is_event_stream && text_bytes == 0)
+    if (!meter->is_event_stream && !dialect_has_output(meter))
         text_bytes = meter->body_bytes;
     uint64_t tokens = divide_up(text_bytes, BYTES_PER_TOKEN);
     if (tokens < meter->output_events)
         tokens = meter->output_events;
     return tokens || meter->body_bytes == 0 ? tokens : 1;
+}
+
+/* Samples have 48,000 bytes a second, a third more as base64, and at most 25 tokens (Gemini; 20 at OpenAI). The chat of
+ * OpenAI streams nothing else, with a transcript beside it: 15 bytes of text a second. Sound that nothing is known of
+ * may be compressed, to 16 kbit/s. */
+static uint64_t estimate_sound(const struct media *media)
+{
+    enum { RAW_BYTES_PER_TOKEN = 2560, BYTES_PER_SOUND_TOKEN = 106 };
+    uint64_t spoken = media->spoken_bytes + divide_up(media->spoken_bytes, 2);
+    uint64_t heard =
+        divide_up(media->sound_bytes, media->spoken_bytes ? (uint64_t)RAW_BYTES_PER_TOKEN : BYTES_PER_SOUND_TOKEN);
+    return (spoken > heard ? spoken : heard) + divide_up(media->raw_sound_bytes, RAW_BYTES_PER_TOKEN);
+}
+
+/* Of the largest picture: what was held for it, else 2,520 ("Gemini 3.1 Flash Image", 4K). */
+static uint64_t estimate_pictures(const struct media *media, const struct request_facts *facts)
+{
+    enum { PICTURE_TOKENS = 2520 };
+    uint64_t count = media->pictures ? media->pictures : media->has_sketch;
+    bool is_held = facts->drawing.model[0] && facts->drawing.tokens_each > 0;
+    return count * (is_held ? (uint64_t)facts->drawing.tokens_each : PICTURE_TOKENS);
 }
 
 static bool has_input(const struct usage *usage)
@@ -214,11 +253,26 @@ uint64_t dialect_take_part(uint64_t *whole, uint64_t part)
 
 void dialect_estimate_tokens(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
 {
-    uint64_t output = estimate_output(meter), known = usage->output + usage->output_audio + usage->output_image;
-    if (known < output)
-        usage->output += output - known;
+    uint64_t text = estimate_output(meter), sound = estimate_sound(&meter->media),
+             drawn = estimate_pictures(&meter->media, facts), said = usage->output;
+    /* What was said of output in general may be of sound and pictures. */
+    if (usage->output_audio < sound) {
+        dialect_take_part(&said, sound - usage->output_audio);
+        usage->output_audio = sound;
+    }
+    if (usage->output_image < drawn) {
+        dialect_take_part(&said, drawn - usage->output_image);
+        usage->output_image = drawn;
+    }
+    usage->output = said > text ? said : text;
     if (!has_input(usage))
         usage->input = divide_up(facts->text_bytes, BYTES_PER_TOKEN);
+}
+
+void dialect_estimate_nothing(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
+{
+    (void)meter, (void)facts;
+    *usage = (struct usage){0};
 }
 
 void dialect_estimate_units(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
@@ -236,17 +290,26 @@ static bool has_no_usage(const struct meter *meter)
     if (!endpoint->format || meter->job == JOB_PENDING ||
         (endpoint->kind != ENDPOINT_METERED && !(endpoint->kind == ENDPOINT_JOB && meter->job == JOB_DONE)))
         return true;
-    return !meter->saw_usage && (meter->body_bytes == 0 || (meter->saw_error && meter->output_text_bytes == 0));
+    return !meter->saw_usage && (meter->body_bytes == 0 || (meter->saw_error && !dialect_has_output(meter)));
 }
 
-/* The answer counts pieces alone, of a kind that the request is not billed by (images of a model that is billed by
- * tokens): what it should have said is missing. */
-static bool is_beside_the_point(const struct usage *usage, const struct request_facts *facts)
+static bool has_tokens(const struct usage *usage)
 {
     for (size_t i = 0; i < BUCKET_COUNT; i++)
         if (bucket_rows[i].side != SIDE_UNIT && usage->of[i])
-            return false;
-    return (usage->images && !facts->units.images) || (usage->seconds && !facts->units.seconds);
+            return true;
+    return false;
+}
+
+/* The answer counts by another measure than the request is billed by, pieces instead of tokens (images of a model that
+ * is billed by tokens) or tokens instead of pieces: what it should have said is missing. */
+static bool is_beside_the_point(const struct usage *usage, const struct request_facts *facts)
+{
+    const struct usage *billed = &facts->units;
+    if (has_tokens(usage))
+        return (billed->images && !usage->images) || (billed->seconds && !usage->seconds) ||
+               (billed->characters && !usage->characters);
+    return (usage->images && !billed->images) || (usage->seconds && !billed->seconds);
 }
 
 enum usage_source meter_result(const struct meter *meter, const struct request_facts *facts, struct usage *ret_usage)

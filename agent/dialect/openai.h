@@ -24,6 +24,18 @@ bool openai_search_usage(struct meter *meter, struct slice text);
 /* Tools that the provider runs and bills by the call. Where a request names no limit (max_tool_calls), this many are
  * held for: deep research makes dozens, and what is beyond is posted all the same. */
 enum { OPENAI_TOOL_CALLS_MAX = 64 };
+struct openai_tools {
+    bool run_there; /* one of them runs at the provider */
+    uint64_t calls; /* billed ones, at most */
+    struct drawing_facts drawing;
+    const char *problem; /* why they cannot be allowed; else NULL */
+};
+/* Whether items of a Responses request's input are at the provider, and named by their id alone. */
+bool openai_refers_to_items(const struct json_value *input);
+/* `tools` and `max_tool_calls` of a request, NULL or absent where it has none. */
+struct openai_tools openai_read_tools(const struct json_value *list, const struct json_value *calls_max);
+/* Output tokens of an image that is drawn, at most; -1: of a size or quality that this version does not know. */
+int64_t openai_bound_image_tokens(const char *size, const char *quality);
 
 #define OPENAI_MODEL(is_required)                                                                                      \
     {                                                                                                                  \

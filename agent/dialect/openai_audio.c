@@ -112,15 +112,10 @@ static const struct request_format transcription_request = {
     transcription_members, sizeof transcription_members / sizeof *transcription_members, NULL, NULL};
 
 /* Opus, the most thrifty of the accepted formats, begins at 6 kbit/s (RFC 6716 section 2.1.1): 750 bytes a second.
- * Some bill ten seconds at least (Groq, "Pricing"). Speech has ten tokens a second, 50 is every model's most. The
- * estimate takes 32 kbit/s, which is what speech is sent at when somebody cares about its size. */
-enum {
-    BYTES_PER_SECOND_MIN = 750,
-    SECONDS_LEAST = 10,
-    TOKENS_PER_SECOND_MAX = 50,
-    TOKENS_PER_SECOND = 10,
-    BYTES_PER_SECOND = 4000,
-};
+ * Some bill ten seconds at least (Groq, "Pricing"). Speech has ten tokens a second, 50 is every model's most. A
+ * recording whose length nobody says is charged at the length that was held: another rate would be a way to pay less.
+ */
+enum { BYTES_PER_SECOND_MIN = 750, SECONDS_LEAST = 10, TOKENS_PER_SECOND_MAX = 50, TOKENS_PER_SECOND = 10 };
 
 static enum error read_transcription(struct reading *reading, struct request_facts *facts)
 {
@@ -217,7 +212,7 @@ static void read_transcript(struct meter *meter, struct slice document)
 {
     struct glance glance;
     dialect_glance(document, transcript_members, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
+    dialect_count_output(meter, &glance);
     if (take_answer(meter, document, true)) {
         meter->saw_terminal = true;
         return;
@@ -232,15 +227,12 @@ static void read_transcript(struct meter *meter, struct slice document)
 
 static void estimate_transcript(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
 {
-    if (facts->units.seconds) {
-        uint64_t seconds = facts->units.seconds * BYTES_PER_SECOND_MIN / BYTES_PER_SECOND + 1;
-        usage->seconds = usage->seconds ? usage->seconds : seconds;
+    dialect_estimate_units(meter, facts, usage);
+    if (facts->units.seconds)
         return;
-    }
     usage->output = usage->output ? usage->output : meter->output_text_bytes / 4 + 1;
     if (!usage->input && !usage->input_audio)
-        usage->input_audio =
-            facts->text_bytes / TOKENS_PER_SECOND_MAX * TOKENS_PER_SECOND * BYTES_PER_SECOND_MIN / BYTES_PER_SECOND + 1;
+        usage->input_audio = facts->text_bytes / TOKENS_PER_SECOND_MAX * TOKENS_PER_SECOND + 1;
 }
 
 const struct format openai_transcriptions_format = {

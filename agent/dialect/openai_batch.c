@@ -40,11 +40,12 @@ static bool makes_no_output(const struct json_value *url)
 }
 
 struct line {
-    struct json_value url, body, model, limits[3], choices, best_of, prompt, previous, conversation, template;
+    struct json_value url, body, model, limits[3], choices, best_of, prompt, previous, conversation, template, tools,
+        calls_max, search, input;
+    int64_t limit, choice_count; /* the greatest that it can mean; limit -1: none is named */
 };
 
-/* The greatest limit and number of choices that the line can mean; -1: no limit. */
-static int64_t find_limit(const struct line *line, int64_t *ret_choices)
+static void find_limit(struct line *line)
 {
     int64_t limit = -1, value, choices = 1;
     for (size_t i = 0; i < sizeof line->limits / sizeof *line->limits; i++)
@@ -56,16 +57,18 @@ static int64_t find_limit(const struct line *line, int64_t *ret_choices)
         choices = value;
     if (__builtin_mul_overflow(choices, openai_count_prompts(&line->prompt), &choices))
         choices = INT64_MAX;
-    *ret_choices = choices;
-    return limit;
+    line->limit = limit;
+    line->choice_count = choices;
 }
 
 static void add_output(struct batch_facts *batch, const struct line *line)
 {
-    int64_t choices, limit = find_limit(line, &choices);
+    const int64_t limit = line->limit, choices = line->choice_count;
     uint64_t tokens;
     if (makes_no_output(&line->url))
         return;
+    if (limit > 0 && (uint64_t)limit > batch->limit_max)
+        batch->limit_max = (uint64_t)limit;
     if (limit < 0)
         add(&batch->unlimited, (uint64_t)choices);
     else if (__builtin_mul_overflow((uint64_t)limit, (uint64_t)choices, &tokens))
@@ -74,7 +77,24 @@ static void add_output(struct batch_facts *batch, const struct line *line)
         add(&batch->output_tokens, tokens);
 }
 
-static bool add_line(struct batch_facts *batch, struct slice text, unsigned depth_max)
+/* Whether what they find is input, too. No answer tells how many calls there were: they are held, and what is charged
+ * in the end is tokens. */
+static bool add_tools(struct batch_facts *batch, const struct line *line, const struct openai_tools *tools)
+{
+    add(&batch->tool_calls, tools->calls);
+    if (line->search.kind > JSON_KIND_NULL)
+        add(&batch->tool_calls, (uint64_t)line->choice_count);
+    return tools->run_there || line->search.kind > JSON_KIND_NULL;
+}
+
+static bool refers_outside(const struct line *line)
+{
+    return (dialect_find_marks(line->body.raw, (struct json_place){0, 0}) & MARK_OUTSIDE) ||
+           line->previous.kind > JSON_KIND_NULL || line->conversation.kind > JSON_KIND_NULL ||
+           line->template.kind > JSON_KIND_NULL || openai_refers_to_items(&line->input);
+}
+
+static enum error add_line(struct batch_facts *batch, struct slice text, unsigned depth_max, const char **ret_problem)
 {
     struct line line;
     const struct json_query queries[] = {
@@ -90,21 +110,30 @@ static bool add_line(struct batch_facts *batch, struct slice text, unsigned dept
         {"body.previous_response_id", &line.previous},
         {"body.conversation", &line.conversation},
         {"body.prompt.id", &line.template},
+        {"body.tools", &line.tools},
+        {"body.max_tool_calls", &line.calls_max},
+        {"body.web_search_options", &line.search},
+        {"body.input", &line.input},
     };
+    *ret_problem = "is no valid JSON";
     if (json_scan(text, depth_max, queries, sizeof queries / sizeof *queries, NULL))
-        return false;
+        return ERROR_BODY_MALFORMED;
+    const struct openai_tools tools = openai_read_tools(&line.tools, &line.calls_max);
+    *ret_problem = "draws (image_generation), and no batch says how much was drawn: send it as a call of its own";
+    if (tools.drawing.model[0])
+        return ERROR_BODY_INCOMPLETE;
+    find_limit(&line);
     batch->requests++;
     add_model(batch, &line.model);
     add_output(batch, &line);
-    if ((dialect_find_marks(line.body.raw, (struct json_place){0, 0}) & MARK_OUTSIDE) ||
-        line.previous.kind > JSON_KIND_NULL || line.conversation.kind > JSON_KIND_NULL ||
-        line.template.kind > JSON_KIND_NULL) {
+    const bool draws_in = add_tools(batch, &line, &tools);
+    if (draws_in || refers_outside(&line)) {
         batch->has_outside = true;
         batch->outside++;
     } else {
         add(&batch->input_tokens, text.length);
     }
-    return true;
+    return ERROR_OK;
 }
 
 static enum error read_lines(struct reading *reading, struct slice file, struct batch_facts *batch)
@@ -115,9 +144,11 @@ static enum error read_lines(struct reading *reading, struct slice file, struct 
         file = slice_from(file, line.length + (line_feed != NULL));
         if (line.length && line.data[line.length - 1] == '\r')
             line.length--;
-        if (line.length && !add_line(batch, line, reading->request->depth_max)) {
-            reading->problem = arena_printf(reading->arena, "line %zu of the batch's file is no valid JSON", number);
-            return ERROR_BODY_MALFORMED;
+        const char *problem;
+        enum error error = line.length ? add_line(batch, line, reading->request->depth_max, &problem) : ERROR_OK;
+        if (error) {
+            reading->problem = arena_printf(reading->arena, "line %zu of the batch's file %s", number, problem);
+            return error;
         }
     }
     return ERROR_OK;
@@ -210,18 +241,13 @@ static void read_batch_object(struct meter *meter, struct slice document)
 }
 
 /* Batches from before September 2025, and those of others, do not say what they used. */
-static void estimate_nothing(const struct meter *meter, const struct request_facts *facts, struct usage *usage)
-{
-    (void)meter, (void)facts, (void)usage;
-}
-
 const struct format openai_batch_format = {
     .request = &batch_request,
     .read = read_batch,
     .read_document = read_batch_object,
-    .estimate = estimate_nothing,
+    .estimate = dialect_estimate_nothing,
 };
 const struct format openai_batch_job_format = {
     .read_document = read_batch_object,
-    .estimate = estimate_nothing,
+    .estimate = dialect_estimate_nothing,
 };

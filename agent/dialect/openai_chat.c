@@ -68,7 +68,9 @@ struct frame {
     const char *const *texts; /* members that are output */
     const char *const *ends;  /* good ones of a choice; NULL: there are no choices, `data` is the answer */
 };
-static const char *const text_members[] = {"content", "reasoning_content", "reasoning", "refusal", "arguments", NULL};
+/* input: of custom tools; text: of parts, where content is an array. */
+static const char *const text_members[] = {
+    "content", "reasoning_content", "reasoning", "refusal", "arguments", "input", "text", NULL};
 static const char *const chat_ends[] = {"stop", "length", "tool_calls", "function_call", NULL};
 static const struct frame chat_frame = {text_members, chat_ends};
 
@@ -206,7 +208,7 @@ static void read_whole(struct meter *meter, struct slice document, const struct 
     struct glance glance;
     struct answer_members answer;
     dialect_glance(document, frame->texts, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
+    dialect_count_output(meter, &glance);
     if (!scan_answer(document, &answer)) {
         openai_search_usage(meter, document);
         return;

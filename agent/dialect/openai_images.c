@@ -15,6 +15,12 @@ static const struct request_member members[] = {
     OPENAI_STRING("size"),
     OPENAI_STRING("quality"),
     {"partial_images", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"background", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"output_format", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"output_compression", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"moderation", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"input_fidelity", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"images", ROLE_NONE, MEMBER_ANY, false, NULL, NULL}, /* edits in JSON */
 };
 static const struct request_format request = {members, sizeof members / sizeof *members, NULL, NULL};
 
@@ -27,8 +33,7 @@ static const struct {
 } quality_rows[] = {{"low", 544}, {"medium", 2112}, {"high", 8320}, {"auto", 8320}};
 static const char *const known_sizes[] = {"auto", "1024x1024", "1536x1024", "1024x1536"};
 
-/* -1: of a size or quality that this version does not know; the model's most is held. */
-static int64_t bound_image_tokens(const char *size, const char *quality)
+int64_t openai_bound_image_tokens(const char *size, const char *quality)
 {
     bool is_known = false;
     for (size_t i = 0; i < sizeof known_sizes / sizeof *known_sizes; i++)
@@ -42,7 +47,7 @@ static int64_t bound_image_tokens(const char *size, const char *quality)
 static void read_tokens(const struct reading *reading, const char *size, const char *quality,
                         struct request_facts *facts)
 {
-    facts->output_tokens_max = bound_image_tokens(size, quality);
+    facts->output_tokens_max = openai_bound_image_tokens(size, quality);
     if (reading->form) {
         facts->text_bytes += reading->form->file_count * INPUT_IMAGE_TOKENS;
         return;
@@ -69,13 +74,34 @@ static void read_pieces(const char *size, const char *quality, struct request_fa
         facts->price_variant[0] = '\0';
 }
 
+static bool is_given(const struct reading *reading, const char *name)
+{
+    return dialect_find_value(reading, name) || (reading->form && form_find(reading->form, name));
+}
+
+/* "Create image": dall-e-2, unless a parameter is used that only the GPT image models know. Which of these draws then
+ * is not said: the dearest. */
+static const char *find_default_model(const struct reading *reading, const char *size, const char *quality)
+{
+    static const char *const parameters[] = {"background", "output_format",  "output_compression",
+                                             "moderation", "partial_images", "input_fidelity",
+                                             "stream",     "images"};
+    static const char *const dalle_sizes[] = {"", "256x256", "512x512", "1024x1024"};
+    bool is_gpt = quality[0] && strcmp(quality, "standard") != 0, is_dalle_size = false;
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+        is_gpt |= is_given(reading, parameters[i]);
+    for (size_t i = 0; i < sizeof dalle_sizes / sizeof *dalle_sizes; i++)
+        is_dalle_size |= strcmp(size, dalle_sizes[i]) == 0;
+    return is_gpt || !is_dalle_size ? "gpt-image-1" : "dall-e-2";
+}
+
 static enum error read_request(struct reading *reading, struct request_facts *facts)
 {
     char size[32] = "", quality[32] = "";
     bool has_size = dialect_find_text(reading, "size", size, sizeof size);
     bool has_quality = dialect_find_text(reading, "quality", quality, sizeof quality);
-    if (!facts->model[0]) /* "Create image": the default of the API */
-        memcpy(facts->model, "dall-e-2", sizeof "dall-e-2");
+    if (!facts->model[0])
+        snprintf(facts->model, sizeof facts->model, "%s", find_default_model(reading, size, quality));
     if (strstr(facts->model, "gpt-image") || strstr(facts->model, "chatgpt-image"))
         read_tokens(reading, has_size ? size : "auto", has_quality ? quality : "auto", facts);
     else

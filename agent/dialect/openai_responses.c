@@ -30,44 +30,123 @@ static const struct {
     const char *type; /* its beginning: web_search_preview_2025_03_11 … */
     bool is_billed, draws;
 } tool_rows[] = {
-    {"\"web_search", true, false},       {"\"file_search", true, false}, {"\"code_interpreter", true, false},
-    {"\"image_generation", false, true}, {"\"mcp", false, false},        {"\"shell", true, false},
-    {"\"computer_use", false, false},
+    {"web_search", true, false},       {"file_search", true, false}, {"code_interpreter", true, false},
+    {"image_generation", false, true}, {"mcp", false, false},        {"shell", true, false},
+    {"computer_use", false, false},
 };
 
-static void read_tool(struct slice tool, struct request_facts *facts, bool *is_billed, bool *draws)
+/* "Image generation" (tool): what draws when the tool does not say it. */
+static const char drawing_model_default[] = "gpt-image-1";
+
+/* What it is given for a picture: a prompt of at most 32,000 characters, the images of the conversation, and those that
+ * were drawn before it (openai_images.c). Only gpt-image-1 and -mini look at images cursorily. */
+enum {
+    DRAWN_PROMPT_TOKENS = 8192,
+    SEEN_TOKENS = 640,
+    SEEN_CLOSELY_TOKENS = 8192,
+    IMAGES_MAX = 17,
+    IMAGE_CALLS_MAX = 4
+};
+
+static bool is_given(const struct json_value *value)
+{
+    return value->kind > JSON_KIND_NULL;
+}
+
+/* Two of these tools would be two models. */
+static void read_drawing(struct slice tool, struct openai_tools *tools)
+{
+    struct json_value model, size, quality, fidelity;
+    const struct json_query queries[] = {
+        {"model", &model}, {"size", &size}, {"quality", &quality}, {"input_fidelity", &fidelity}};
+    struct drawing_facts *drawing = &tools->drawing;
+    char size_text[32] = "auto", quality_text[32] = "auto";
+    bool is_second = drawing->model[0] != '\0';
+    snprintf(drawing->model, sizeof drawing->model, "%s", drawing_model_default);
+    bool is_read = json_scan(tool, 1024, queries, sizeof queries / sizeof *queries, NULL) == ERROR_OK;
+    if (is_second || !is_read ||
+        (is_given(&model) && (!json_get_string(&model, drawing->model, sizeof drawing->model) || !drawing->model[0])))
+        tools->problem =
+            "tools: one image_generation with one model, which the policy looks at and a price is held for";
+    if (is_given(&size) && !json_get_string(&size, size_text, sizeof size_text))
+        size_text[0] = '\0';
+    if (is_given(&quality) && !json_get_string(&quality, quality_text, sizeof quality_text))
+        quality_text[0] = '\0';
+    drawing->tokens_each = openai_bound_image_tokens(size_text, quality_text);
+    bool is_cursory = !json_string_is(&fidelity, "high") &&
+                      (strcmp(drawing->model, "gpt-image-1") == 0 || strcmp(drawing->model, "gpt-image-1-mini") == 0);
+    drawing->input_tokens = is_cursory ? SEEN_TOKENS : SEEN_CLOSELY_TOKENS; /* of each image that it sees */
+}
+
+static void bound_drawing(struct drawing_facts *drawing, uint64_t pictures)
+{
+    const uint64_t seen = drawing->input_tokens, earlier = pictures * (pictures - 1) / 2;
+    if (!drawing->model[0])
+        return;
+    drawing->pictures = pictures;
+    drawing->input_tokens = pictures * (DRAWN_PROMPT_TOKENS + IMAGES_MAX * seen) + earlier * seen;
+}
+
+static void read_tool(struct slice tool, struct openai_tools *tools)
 {
     struct json_value type;
     const struct json_query query = {"type", &type};
-    if (json_scan(tool, 1024, &query, 1, NULL))
+    char name[64];
+    if (json_scan(tool, 1024, &query, 1, NULL) || !json_get_string(&type, name, sizeof name))
         return;
     for (size_t i = 0; i < sizeof tool_rows / sizeof *tool_rows; i++) {
-        if (!slice_has_prefix(type.raw, tool_rows[i].type))
+        if (strncmp(name, tool_rows[i].type, strlen(tool_rows[i].type)) != 0)
             continue;
-        facts->refers_outside = facts->runs_tools = true;
-        *is_billed |= tool_rows[i].is_billed;
-        *draws |= tool_rows[i].draws;
+        tools->run_there = true;
+        tools->calls |= tool_rows[i].is_billed;
+        if (tool_rows[i].draws)
+            read_drawing(tool, tools);
     }
 }
 
-/* Images that a tool draws are output beyond the limit; the dearest has 6,240 tokens ("Image generation", cost). */
-enum { IMAGE_CALLS_MAX = 4, IMAGE_TOKENS = 6240 };
-
-static void read_tools(const struct reading *reading, struct request_facts *facts)
+struct openai_tools openai_read_tools(const struct json_value *list, const struct json_value *calls_max)
 {
-    const struct json_value *tools = dialect_find_value(reading, "tools");
-    const struct json_value *most = dialect_find_value(reading, "max_tool_calls");
+    struct openai_tools tools = {0};
     int64_t calls = OPENAI_TOOL_CALLS_MAX, images = IMAGE_CALLS_MAX;
-    bool is_billed = false, draws = false;
     struct slice tool;
-    for (size_t at = 0; tools && dialect_next_object(tools->raw, &at, &tool);)
-        read_tool(tool, facts, &is_billed, &draws);
-    if (most && json_get_integer(most, &calls) && calls < images)
+    for (size_t at = 0; list && dialect_next_object(list->raw, &at, &tool);)
+        read_tool(tool, &tools);
+    if (calls_max && json_get_integer(calls_max, &calls) && calls < images)
         images = calls;
-    if (is_billed)
-        facts->units.tool_calls = (uint64_t)calls;
-    if (draws)
-        facts->prediction_bytes = (size_t)images * IMAGE_TOKENS;
+    tools.calls *= (uint64_t)calls;
+    bound_drawing(&tools.drawing, (uint64_t)images);
+    return tools;
+}
+
+static enum error read_tools(struct reading *reading, struct request_facts *facts)
+{
+    const struct openai_tools tools =
+        openai_read_tools(dialect_find_value(reading, "tools"), dialect_find_value(reading, "max_tool_calls"));
+    facts->refers_outside |= tools.run_there;
+    facts->runs_tools |= tools.run_there;
+    facts->units.tool_calls = tools.calls;
+    facts->drawing = tools.drawing;
+    reading->problem = tools.problem ? tools.problem : reading->problem;
+    return tools.problem ? ERROR_BODY_INCOMPLETE : ERROR_OK;
+}
+
+/* An item without type and role is a reference to one that the provider keeps ("Create a model response", item
+ * reference: its type is optional). What says at once that it is something else is not read once more. */
+bool openai_refers_to_items(const struct json_value *input)
+{
+    enum { BEGINNING = 128 };
+    struct slice item;
+    for (size_t at = 0; input && input->kind == JSON_KIND_ARRAY && dialect_next_object(input->raw, &at, &item);) {
+        struct json_value type, role;
+        const struct json_query queries[] = {{"type", &type}, {"role", &role}};
+        const size_t length = item.length < BEGINNING ? item.length : BEGINNING;
+        if (memmem(item.data, length, "\"role\"", 6) || memmem(item.data, length, "\"type\":\"", 8))
+            continue;
+        if (json_scan(item, 1024, queries, 2, NULL) == ERROR_OK && type.kind <= JSON_KIND_NULL &&
+            role.kind <= JSON_KIND_NULL)
+            return true;
+    }
+    return false;
 }
 
 static void read_conversation(const struct reading *reading, struct request_facts *facts)
@@ -76,6 +155,7 @@ static void read_conversation(const struct reading *reading, struct request_fact
                             *input = dialect_find_value(reading, "input"),
                             *instructions = dialect_find_value(reading, "instructions");
     struct slice nothing = {NULL, 0};
+    facts->refers_outside |= openai_refers_to_items(input);
     if (named)
         dialect_hash(&facts->conversation, named->raw);
     else if (input)
@@ -89,15 +169,16 @@ static enum error read_request(struct reading *reading, struct request_facts *fa
         reading->problem = "you must provide a model parameter";
         return ERROR_BODY_INCOMPLETE;
     }
-    read_tools(reading, facts);
-    read_conversation(reading, facts);
-    return ERROR_OK;
+    enum error error = read_tools(reading, facts);
+    if (!error)
+        read_conversation(reading, facts);
+    return error;
 }
 
 /* ---- answers ---- */
 
 struct response {
-    struct json_value id, status, reason, background, usage, model, service_tier, error, output, searches, type,
+    struct json_value id, status, reason, background, usage, model, service_tier, error, output, searches, type, tools,
         drawn_in, drawn_out;
 };
 
@@ -108,7 +189,7 @@ struct response {
         {prefix "service_tier", &(to)->service_tier}, {prefix "error", &(to)->error},                                  \
         {prefix "output", &(to)->output}, {prefix "tool_usage.web_search.num_requests", &(to)->searches},              \
         {prefix "tool_usage.image_gen.input_tokens", &(to)->drawn_in},                                                 \
-        {prefix "tool_usage.image_gen.output_tokens", &(to)->drawn_out},                                               \
+        {prefix "tool_usage.image_gen.output_tokens", &(to)->drawn_out}, {prefix "tools", &(to)->tools},               \
     {                                                                                                                  \
         "type", &(to)->type                                                                                            \
     }
@@ -137,18 +218,31 @@ static uint64_t count_calls(const struct response *response)
     return count;
 }
 
+/* The answer repeats the request's tools. */
+static void take_drawing(struct meter *meter, const struct response *response)
+{
+    const struct json_value *list = response->tools.kind == JSON_KIND_ARRAY ? &response->tools : NULL;
+    const struct openai_tools tools = openai_read_tools(list, NULL);
+    uint64_t input = 0, output = 0;
+    dialect_take_tokens(&response->drawn_in, &input);
+    dialect_take_tokens(&response->drawn_out, &output);
+    if (!input && !output)
+        return;
+    meter->usage.input_image += input;
+    meter->usage.output_image += output;
+    snprintf(meter->drawing_model, sizeof meter->drawing_model, "%s",
+             tools.drawing.model[0] ? tools.drawing.model : drawing_model_default);
+}
+
 static void take_usage(struct meter *meter, const struct response *response)
 {
-    uint64_t searches = 0, drawn = 0;
+    uint64_t searches = 0;
     if (response->usage.kind != JSON_KIND_OBJECT || !openai_read_usage(meter, response->usage.raw))
         return;
     meter->usage.tool_calls = count_calls(response);
     if (dialect_take_tokens(&response->searches, &searches) && searches > meter->usage.tool_calls)
         meter->usage.tool_calls = searches;
-    if (dialect_take_tokens(&response->drawn_in, &drawn))
-        meter->usage.input_image += drawn;
-    if (dialect_take_tokens(&response->drawn_out, &drawn))
-        meter->usage.output_image += drawn;
+    take_drawing(meter, response);
 }
 
 static bool is_one_of(const struct json_value *value, const char *const *words)
@@ -171,7 +265,8 @@ static bool take_status(struct meter *meter, const struct response *response)
         meter->job = JOB_PENDING;
     if (has_ended && is_job)
         meter->job = JOB_DONE;
-    meter->saw_error |= json_string_is(&response->status, "cancelled");
+    /* A job that was cancelled did something until then, and its answer mostly does not say what. */
+    meter->saw_error |= json_string_is(&response->status, "cancelled") && meter->endpoint->kind != ENDPOINT_JOB;
     return has_ended;
 }
 
@@ -217,8 +312,9 @@ static bool take_response(struct meter *meter, const struct response *response)
     return has_ended;
 }
 
-static const char *const delta_members[] = {"delta", NULL};
-static const char *const text_members[] = {"text", "arguments", "refusal", "input", NULL};
+/* Reasoning may be shown in no other way than encrypted, whose bytes are a third more than its text's. */
+static const char *const delta_members[] = {"delta", "encrypted_content", NULL};
+static const char *const text_members[] = {"text", "arguments", "refusal", "input", "encrypted_content", NULL};
 
 /* {"type":"error","code":…,"message":…}: no member "error"; short, and no text holds an unescaped quote. */
 static bool may_be_error(struct slice data)
@@ -253,7 +349,7 @@ static void read_document(struct meter *meter, struct slice document)
     struct response response;
     const struct json_query queries[] = {QUERIES("", &response)};
     dialect_glance(document, text_members, "usage", &glance);
-    meter->output_text_bytes += glance.text_bytes;
+    dialect_count_output(meter, &glance);
     meter->is_refused |= glance.has_refusal;
     if (json_scan(document, 128, queries, sizeof queries / sizeof *queries, NULL)) {
         openai_search_usage(meter, document);
@@ -269,8 +365,10 @@ const struct format openai_responses_format = {
     .read_event = read_event,
     .read_document = read_document,
 };
-/* Retrieved, or cancelled: the answer is the same object; the request says nothing. */
+/* Retrieved, or cancelled: the answer is the same object. The request says nothing: what the answer does not say cannot
+ * be estimated. */
 const struct format openai_job_format = {
     .read_event = read_event,
     .read_document = read_document,
+    .estimate = dialect_estimate_nothing,
 };

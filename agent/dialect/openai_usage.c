@@ -94,6 +94,16 @@ static struct usage make_usage(const uint64_t numbers[NUMBER_COUNT])
     return usage;
 }
 
+/* Whether what it says is all there is to say. A number that cannot be read, or is not there, is not 0: what it stood
+ * for is estimated. Vectors have no output to count. */
+static bool is_whole(const struct meter *meter, const uint64_t numbers[NUMBER_COUNT], const bool has[NUMBER_COUNT])
+{
+    if (has[SECONDS])
+        return true;
+    return has[PROMPT] &&
+           (has[OUTPUT] || meter->endpoint->api == API_EMBEDDINGS || (has[TOTAL] && numbers[TOTAL] == numbers[PROMPT]));
+}
+
 bool openai_read_usage(struct meter *meter, struct slice object)
 {
     struct json_value values[ROWS];
@@ -114,7 +124,8 @@ bool openai_read_usage(struct meter *meter, struct slice object)
         return false;
     add_reasoning(numbers, has);
     meter->usage = make_usage(numbers);
-    meter->saw_usage = meter->saw_output_usage = true;
+    meter->saw_usage = true;
+    meter->saw_output_usage = is_whole(meter, numbers, has);
     return true;
 }
 

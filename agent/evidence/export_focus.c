@@ -99,8 +99,7 @@ static void set(struct cells *cells, enum column column, const char *text)
 
 static void set_money(struct cells *cells, enum column column, uint64_t nano)
 {
-    check(nano <= INT64_MAX);
-    money_format((struct money){(int64_t)nano}, cells->texts[column]);
+    money_format(money_clamp(nano), cells->texts[column]);
 }
 
 /* The specification's form of a time: UTC, in seconds. */

@@ -137,8 +137,7 @@ static struct cell measure_cell(struct rows *rows, unsigned measure)
         return (struct cell){is_money ? CELL_MONEY : CELL_NUMBER, SLICE_LITERAL("0")};
     if (!is_money)
         return number_cell(rows, value);
-    check(value <= INT64_MAX);
-    return (struct cell){CELL_MONEY, slice_of(money_format((struct money){(int64_t)value}, rows->number))};
+    return (struct cell){CELL_MONEY, slice_of(money_format(money_clamp(value), rows->number))};
 }
 
 static struct cell make_cell(struct rows *rows, const struct column *column)

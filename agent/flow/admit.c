@@ -60,6 +60,14 @@ bool admit_peer(struct flow_worker *worker, struct connection *connection, struc
     return admitted;
 }
 
+bool admit_again(const struct settings *settings, uid_t uid)
+{
+    const bool admitted = flow_is_admitted(settings, uid);
+    if (!admitted)
+        log_stranger("access.uids and access.gids no longer list uid", uid);
+    return admitted;
+}
+
 /* ---- places ---- */
 
 /* Assumes the lock. NULL: more users than there are rows have something open. */

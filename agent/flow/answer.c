@@ -9,7 +9,7 @@
 
 static void add(struct http_field *fields, size_t *count, const char *name, const char *value)
 {
-    if (value && *value)
+    if (value && *value && http_field_is_valid(slice_of(name), slice_of(value)))
         fields[(*count)++] = (struct http_field){slice_of(name), slice_of(value)};
 }
 
@@ -66,8 +66,11 @@ size_t answer_add_fields(struct exchange *exchange, struct http_field *fields, s
         add(fields, &count, "tollgate-translated", attempt->rendition->endpoint->name);
     if (exchange->limits.answer.count)
         count = add_limits(exchange, fields, count);
-    if (exchange->session && session_will_close(exchange->session))
+    const bool will_close = exchange->session && session_will_close(exchange->session);
+    if (will_close)
         add(fields, &count, "connection", "close");
+    if (exchange->session)
+        session_note_head(exchange->session, will_close);
     return count;
 }
 

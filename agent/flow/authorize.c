@@ -76,12 +76,20 @@ static enum outcome bound_batch(struct exchange *exchange)
     const struct batch_facts *batch = &exchange->rendition.facts.batch;
     int64_t limit = exchange->verdict.output_tokens_max;
     bool is_free = exchange->endpoint->kind != ENDPOINT_METERED;
-    if (is_free || limit < 0 || !batch->requests ||
-        (!batch->unlimited && batch->output_tokens / (uint64_t)(limit + 1) < batch->requests))
+    if (is_free || limit < 0 || !batch->requests || (!batch->unlimited && batch->limit_max <= (uint64_t)limit))
         return OUTCOME_NEXT;
     return exchange_fail(exchange, ERROR_RULE_BLOCKED,
                          "%s: the requests of this batch may have %lld output tokens each, and cannot be shortened",
                          exchange->verdict.rule, (long long)limit);
+}
+
+/* The most that is asked for at once; -1: no limit is named. */
+static int64_t find_output_asked(const struct request_facts *facts)
+{
+    const struct batch_facts *batch = &facts->batch;
+    if (!batch->requests)
+        return facts->output_tokens_max;
+    return batch->unlimited ? -1 : batch->limit_max > INT64_MAX ? INT64_MAX : (int64_t)batch->limit_max;
 }
 
 static enum outcome decide(struct exchange *exchange, bool is_json)
@@ -93,7 +101,7 @@ static enum outcome decide(struct exchange *exchange, bool is_json)
         .endpoint = exchange->endpoint->name,
         .is_metered = exchange->endpoint->kind == ENDPOINT_METERED,
         .is_free = endpoint_is_free(exchange->endpoint->kind) || exchange->endpoint->kind == ENDPOINT_JOB,
-        .output_tokens_max = exchange->rendition.facts.output_tokens_max,
+        .output_tokens_max = find_output_asked(&exchange->rendition.facts),
         .body = exchange->request->body,
         .is_json = is_json,
         .now_s = clock_wall_ns() / 1000000000,
@@ -102,6 +110,16 @@ static enum outcome decide(struct exchange *exchange, bool is_json)
     if (error)
         return refuse_rule(exchange, error);
     return bound_batch(exchange) == OUTCOME_FAIL ? OUTCOME_FAIL : redact(exchange);
+}
+
+/* A tool's own model is held to the same rules as one that is asked for. */
+static enum outcome check_drawing(struct exchange *exchange)
+{
+    const char *model = exchange->rendition.facts.drawing.model;
+    if (!model[0] || route_may_serve(exchange, model, false))
+        return OUTCOME_NEXT;
+    return exchange_fail(exchange, ERROR_MODEL_DENIED, "the tool image_generation draws with %s: %s", model,
+                         error_row(ERROR_MODEL_DENIED)->text);
 }
 
 /* ---- rate limits ---- */
@@ -132,8 +150,10 @@ static enum outcome take_rate(struct exchange *exchange)
     if (exchange->endpoint->kind != ENDPOINT_METERED && exchange->endpoint->kind != ENDPOINT_UNMETERED)
         return OUTCOME_NEXT;
     uint64_t asked = facts->output_tokens_max > 0 ? (uint64_t)facts->output_tokens_max : 0;
-    exchange->limits.tokens = facts->batch.requests ? facts->batch.input_tokens / 4 + facts->batch.output_tokens
-                                                    : facts->text_bytes / 4 + 1 + asked;
+    const uint64_t input = facts->batch.requests ? facts->batch.input_tokens / 4 : facts->text_bytes / 4 + 1;
+    if (__builtin_add_overflow(input, facts->batch.requests ? facts->batch.output_tokens : asked,
+                               &exchange->limits.tokens))
+        exchange->limits.tokens = UINT64_MAX;
     exchange->limits.taken_ns = clock_monotonic_ns();
     if (ratelimit_take(exchange->worker->services->ratelimit, exchange->principal.group.group, exchange->limits.tokens,
                        &exchange->limits.answer))
@@ -150,6 +170,15 @@ static const char *join_flags(struct exchange *exchange)
     return text;
 }
 
+/* Names are written into fields of answers, notes of jobs and logs. */
+static enum outcome check_model(struct exchange *exchange)
+{
+    for (const char *at = exchange->rendition.facts.model; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            return exchange_fail(exchange, ERROR_BODY_INCOMPLETE, "the model's name has a control character");
+    return OUTCOME_NEXT;
+}
+
 enum outcome step_authorize(struct exchange *exchange)
 {
     bool is_json = false;
@@ -157,7 +186,8 @@ enum outcome step_authorize(struct exchange *exchange)
                              ? exchange->dialect->find_endpoint(exchange->request->method, exchange->request->path)
                              : &uncatalogued_endpoint;
     if (read_request(exchange, &is_json) == OUTCOME_FAIL || job_find_batch(exchange) == OUTCOME_FAIL ||
-        decide(exchange, is_json) == OUTCOME_FAIL || take_rate(exchange) == OUTCOME_FAIL)
+        check_model(exchange) == OUTCOME_FAIL || decide(exchange, is_json) == OUTCOME_FAIL ||
+        check_drawing(exchange) == OUTCOME_FAIL || take_rate(exchange) == OUTCOME_FAIL)
         return OUTCOME_FAIL;
     exchange_note(exchange, "%s: allowed by %s%s%s%s", exchange->endpoint->name, exchange->verdict.rule,
                   join_flags(exchange), exchange->redacted ? "; redacted: " : "",

@@ -101,6 +101,7 @@ static void fill_batch(const struct batch_facts *batch, struct bound *bound)
         add_saturated(batch->input_tokens, multiply_saturated(batch->outside, window_of(&bound->quote)));
     bound->most.output_tokens =
         add_saturated(batch->output_tokens, multiply_saturated(batch->unlimited, bound->quote.output_tokens_max));
+    bound->most.units.tool_calls = add_saturated(bound->most.units.tool_calls, batch->tool_calls);
     bound->most.choices = 1;
 }
 
@@ -114,6 +115,22 @@ static void fill_request(const struct exchange *exchange, const struct bound_que
         return; /* there is no output to bill */
     bound->most.output_tokens = asked + facts->prediction_bytes;
     bound->output_tokens_least = find_least(exchange, facts, asked);
+}
+
+/* Pictures of a tool, at the prices of the model that draws them. */
+static enum error bound_drawing(const struct exchange *exchange, const struct bound_question *question,
+                                struct bound *bound)
+{
+    const struct drawing_facts *facts = &question->rendition->facts.drawing;
+    if (!facts->model[0])
+        return ERROR_OK;
+    enum error error = prices_find_drawing(exchange->settings, question->provider, facts->model, &bound->quote);
+    if (error)
+        return error;
+    uint64_t each = facts->tokens_each >= 0 ? (uint64_t)facts->tokens_each : bound->quote.drawing.output_tokens_max;
+    bound->most.units.input_image = facts->input_tokens;
+    bound->most.units.output_image = multiply_saturated(facts->pictures, each);
+    return ERROR_OK;
 }
 
 static enum error price(const struct bound *bound, uint64_t output_tokens, struct money *ret_cost)
@@ -144,6 +161,10 @@ enum error bound_find(const struct exchange *exchange, const struct bound_questi
                                    question->target ? &question->target->pricing : NULL, &bound.quote);
     if (error)
         return error;
+    bound.quote.is_regional = facts->is_regional;
+    error = bound_drawing(exchange, question, &bound);
+    if (error)
+        return error;
     if (facts->batch.requests)
         fill_batch(&facts->batch, &bound);
     else
@@ -165,6 +186,25 @@ int64_t bound_find_limit(const struct bound *bound, struct money granted)
     struct money cost;
     check(limit >= least && price(bound, limit, &cost) == ERROR_OK && money_compare(cost, granted) <= 0);
     return (int64_t)limit;
+}
+
+bool bound_is_believable(const struct attempt *attempt, struct money cost)
+{
+    static const uint64_t count_most = 1000000000000; /* a batch of 50,000 requests of 20 million tokens each */
+    const struct price_quote *quote = &attempt->bound.quote;
+    const struct price_bound whole = {
+        .input_tokens = window_of(quote),
+        .output_tokens = quote->output_tokens_max,
+        .units = attempt->rendition ? attempt->rendition->facts.units : (struct usage){0},
+        .service_tier = "priority",
+    };
+    struct money most;
+    for (size_t i = 0; i < BUCKET_COUNT; i++)
+        if (attempt->usage.of[i] > count_most)
+            return false;
+    if (prices_bound(quote, &whole, &most) || money_compare(cost, most) <= 0)
+        return true;
+    return cost.nano / 100 <= attempt->hold.nano;
 }
 
 void bound_learn(const struct exchange *exchange, const struct attempt *attempt)

@@ -133,6 +133,7 @@ struct exchange {
     enum error error;
     const char *error_detail; /* English, arena; what the client may read */
     bool is_client_gone, is_aborted;
+    bool is_cut; /* by the end of this agent's drain */
 
     struct http_request *request; /* receive */
     bool is_base_url;             /* it came to the port of base URLs; `request` is without the provider in its path */
@@ -166,6 +167,9 @@ struct exchange {
         bool is_known;     /* its hold is open */
         struct wallet_job job;
         const char *model, *service_tier;
+        const char *group;           /* whose it was when it began; "" unknown */
+        uint64_t limit_tokens;       /* that its limits count since then, until it ends */
+        int64_t limit_since_s;       /* wall clock */
         const struct target *target; /* NULL: it went to the called provider itself */
     } job;
 
@@ -217,7 +221,8 @@ struct exchange {
         struct buffer raw;               /* the target's bytes on their way into it */
         bool is_final;                   /* an error that no retry mends */
         bool is_metered, is_started, head_written, is_blocked, is_complete, is_draining;
-        bool is_ending; /* all is there but what its program has yet to read */
+        bool is_ending;    /* all is there but what its program has yet to read */
+        bool is_deferring; /* its hold becomes a job's: that is on disk before the program can ask after the job */
         enum relay_mode mode;
         struct buffer out;
         struct timer drain_timer;
@@ -251,15 +256,21 @@ struct flow_worker {
     struct settings *cache_settings; /* of which cache_policy was made; retained */
     struct cache_policy cache_policy;
     unsigned drains;
+    unsigned lingering; /* sessions: the drain waits for them, too */
     bool is_draining;
     void (*drained)(void *context);
     void *drained_context;
     struct histogram overhead, steps[STEP_COUNT];
 };
 
+/* flow.c: tells `drained` when nothing is open any more. */
+void flow_look_drained(struct flow_worker *worker);
+
 /* admit.c */
 /* The kernel's word on who that is; false, and a line in the log: not one of those who may. */
 bool admit_peer(struct flow_worker *worker, struct connection *connection, struct identity_peer *ret_peer);
+/* The same of one who came in under other settings. */
+bool admit_again(const struct settings *settings, uid_t uid);
 /* The same, and a place of that user's, which the connection has until admit_release. */
 bool admit_connection(struct flow_worker *worker, struct connection *connection);
 void admit_release(uid_t uid);
@@ -341,6 +352,8 @@ enum error rendition_read(struct exchange *exchange, struct slice body, struct r
 
 /* route.c: under which the place of a provider's identifier is remembered; never 0. */
 uint64_t route_hash(const char *id);
+/* Do rules and lists of the group let that model answer? by_group_name: it was asked for by a name of the policy's. */
+bool route_may_serve(const struct exchange *exchange, const char *model, bool by_group_name);
 /* Money is short: any target of the environment whose bound is less becomes the route. */
 bool route_find_cheaper(struct exchange *exchange, struct money than);
 /* SDKs sleep through a Retry-After: what takes longer is said to be final. */
@@ -372,8 +385,10 @@ bool job_defer(struct exchange *exchange, struct attempt *attempt);
 /* The answer says that the job has ended: its charge into the attempt, its hold into the attempt's resolve. */
 bool job_settle(struct exchange *exchange, struct attempt *attempt);
 /* The bound of the file that a batch names; false: this agent has not seen it. */
-bool job_find_file(const char *id, struct batch_facts *ret_batch);
-void job_remember_file(const char *id, const struct batch_facts *batch);
+bool job_find_file(const char *id, const char *wallet, struct batch_facts *ret_batch);
+/* The limits of the job's group count what it used, in place of what was thought when it began. */
+void job_settle_limits(const struct exchange *exchange, uint64_t tokens_used);
+void job_remember_file(const char *id, const char *wallet, const struct batch_facts *batch);
 
 /* bound.c: what a request can cost at most at a target (NULL: at the called provider itself). `limit` of its output as
  * it would be sent, -1: none. PRICE_UNKNOWN, AMOUNT_OVERFLOW. */
@@ -394,6 +409,9 @@ enum error bound_find(const struct exchange *exchange, const struct bound_questi
 int64_t bound_find_limit(const struct bound *bound, struct money granted);
 /* The usage is known: what `hold: learned` learns from it. */
 void bound_learn(const struct exchange *exchange, const struct attempt *attempt);
+/* False: no call like this one can cost so much. A bound may be beaten (an alarm): not a hundredfold, and by more than
+ * the model's whole window and longest answer. */
+bool bound_is_believable(const struct attempt *attempt, struct money cost);
 
 /* budgets.c: those that count this attempt, and their windows of now, into its reserve. */
 void budgets_match(struct exchange *exchange, struct attempt *attempt);
@@ -430,6 +448,8 @@ const struct identity_peer *session_peer(const struct session *session);
 uint64_t session_taken_bytes(const struct session *session);
 void session_must_close(struct session *session); /* after this answer */
 bool session_will_close(const struct session *session);
+/* The head of an answer is on its way: whether it says "connection: close". */
+void session_note_head(struct session *session, bool says_close);
 /* The exchange no longer needs the program's connection: it may send its next request, or is closed. `abort`: cut. */
 void session_release(struct session *session, bool abort);
 void session_wait_for_body(struct session *session);

@@ -42,7 +42,8 @@ static enum outcome make_principal(struct exchange *exchange, const struct flow_
 
 static void write_target(struct exchange *exchange, const struct target *target, struct buffer *out)
 {
-    const struct rendition *rendition = rendition_find(exchange, target);
+    const struct rendition *rendition =
+        exchange->route.keeps_model ? &exchange->rendition : rendition_find(exchange, target);
     struct bound bound;
     const struct bound_question question = bound_ask(exchange, rendition, target);
     json_write_raw(out, out->data[out->end - 1] == '[' ? "{" : ",{");

@@ -63,11 +63,16 @@ static void exchange_free(struct exchange *exchange)
     list_remove(&exchange->link);
     config_release(exchange->settings);
     arena_free(exchange->arena);
-    if (worker->is_draining && list_is_empty(&worker->exchanges) && worker->drained) {
-        void (*drained)(void *context) = worker->drained;
-        worker->drained = NULL;
-        drained(worker->drained_context);
-    }
+    flow_look_drained(worker);
+}
+
+void flow_look_drained(struct flow_worker *worker)
+{
+    if (!worker->drained || !list_is_empty(&worker->exchanges) || worker->lingering)
+        return;
+    void (*drained)(void *context) = worker->drained;
+    worker->drained = NULL;
+    drained(worker->drained_context);
 }
 
 enum outcome exchange_fail(struct exchange *exchange, enum error error, const char *format, ...)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 
 /* ---- which job a call asks after ---- */
@@ -31,7 +32,8 @@ static const char *find_id(struct exchange *exchange)
     return NULL;
 }
 
-/* The note of a job: target, model and service tier, each on a line of its own. */
+/* The note of a job: target, model, service tier, group, and the tokens that the group's limits count for it since
+ * when (seconds of the wall clock), each on a line of its own; older ones, and long ones, have the first three. */
 static const char *next_line(struct exchange *exchange, const char **rest)
 {
     const char *from = *rest, *end = strchrnul(from, '\n');
@@ -45,9 +47,10 @@ static void read_note(struct exchange *exchange, struct job_reference *job)
     const char *target = next_line(exchange, &rest);
     job->model = next_line(exchange, &rest);
     job->service_tier = next_line(exchange, &rest);
+    job->group = next_line(exchange, &rest);
+    if (sscanf(next_line(exchange, &rest), "%" SCNu64 " %" SCNd64, &job->limit_tokens, &job->limit_since_s) != 2)
+        job->limit_tokens = 0;
     job->target = config_find_target(exchange->settings, target);
-    if (job->target)
-        routing_remember(exchange->worker->services->routing, route_hash(job->id), job->target);
 }
 
 /* A job is known by the provider that was called, or by any whose target took the call. */
@@ -67,20 +70,44 @@ static bool find_job(struct exchange *exchange, struct job_reference *job)
 enum outcome job_find(struct exchange *exchange)
 {
     struct job_reference *job = &exchange->job;
-    if (exchange->endpoint->kind != ENDPOINT_JOB)
+    const enum endpoint_kind kind = exchange->endpoint->kind;
+    if (kind != ENDPOINT_JOB && !endpoint_is_free(kind)) /* free: what it was asked, that it be deleted */
         return OUTCOME_NEXT;
     job->id = find_id(exchange);
-    if (!job->id || !exchange->worker->services->ledger || !find_job(exchange, job))
+    if (!job->id || !exchange->worker->services->ledger || !find_job(exchange, job)) {
+        job->id = kind == ENDPOINT_JOB ? job->id : NULL;
         return OUTCOME_NEXT;
-    if (strcmp(job->job.wallet, exchange->principal.wallet) != 0) /* others' are not even there */
+    }
+    read_note(exchange, job);
+    /* A job is its wallet's, and its group's, also where that has another wallet by now; to others it is not there. */
+    if (strcmp(job->job.wallet, exchange->principal.wallet) != 0 &&
+        strcmp(job->group, exchange->principal.group.group->name) != 0)
         return exchange_fail(exchange, ERROR_NOT_FOUND, "%s: wallet %s has no such job", job->id,
                              exchange->principal.wallet);
-    job->is_known = true;
-    read_note(exchange, job);
+    job->is_known = kind == ENDPOINT_JOB;
+    if (job->target)
+        routing_remember(exchange->worker->services->routing, route_hash(job->id), job->target);
     return OUTCOME_NEXT;
 }
 
 /* ---- from hold to job, from job to charge ---- */
+
+static bool write_note(const struct exchange *exchange, const struct attempt *attempt, struct wallet_job *job)
+{
+    const bool is_batch = attempt->rendition->facts.batch.requests != 0;
+    const size_t bytes = sizeof job->note;
+    const int length = snprintf(job->note, bytes, "%s\n%s\n%s", attempt->target ? attempt->target->id : "",
+                                attempt->model, is_batch ? "batch" : exchange->relay.meter.service_tier);
+    if (length < 0 || (size_t)length >= bytes)
+        return false;
+    const size_t room = bytes - (size_t)length;
+    const int more =
+        snprintf(job->note + length, room, "\n%s\n%" PRIu64 " %" PRId64, exchange->principal.group.group->name,
+                 exchange->limits.tokens, exchange->started_wall_ns / 1000000000);
+    if (more < 0 || (size_t)more >= room)
+        job->note[length] = '\0';
+    return true;
+}
 
 bool job_defer(struct exchange *exchange, struct attempt *attempt)
 {
@@ -92,10 +119,7 @@ bool job_defer(struct exchange *exchange, struct attempt *attempt)
     operation->kind = WALLET_DEFER;
     snprintf(operation->job.provider, sizeof operation->job.provider, "%s", attempt->provider->id);
     snprintf(operation->job.key, sizeof operation->job.key, "%s", meter->answer_id);
-    int length = snprintf(operation->job.note, sizeof operation->job.note, "%s\n%s\n%s",
-                          attempt->target ? attempt->target->id : "", attempt->model,
-                          attempt->rendition->facts.batch.requests ? "batch" : meter->service_tier);
-    if (length < 0 || (size_t)length >= sizeof operation->job.note)
+    if (!write_note(exchange, attempt, &operation->job))
         return false;
     attempt->usage = (struct usage){0};
     operation->job.deadline_s =
@@ -131,8 +155,9 @@ bool job_settle(struct exchange *exchange, struct attempt *attempt)
     const struct job_reference *job = &exchange->job;
     struct wallet_operation *operation = &attempt->resolve;
     if (!job->is_known || !exchange->relay.is_started || attempt->status != 200 ||
-        exchange->relay.meter.job != JOB_DONE || attempt->result.error || exchange->error)
-        return false; /* a list of results that was cut says too little */
+        exchange->relay.meter.job != JOB_DONE || attempt->result.error || exchange->error ||
+        strcmp(attempt->provider->id, job->job.provider) != 0)
+        return false; /* a list of results that was cut says too little, and another provider nothing */
     attempt->is_priced = prices_find(exchange->settings, attempt->provider, job->model, NULL,
                                      job->target ? &job->target->pricing : NULL, &attempt->bound.quote) == ERROR_OK;
     attempt->hold = job->job.held;
@@ -148,6 +173,16 @@ bool job_settle(struct exchange *exchange, struct attempt *attempt)
     return true;
 }
 
+void job_settle_limits(const struct exchange *exchange, uint64_t tokens_used)
+{
+    const struct job_reference *job = &exchange->job;
+    const int64_t now_ns = clock_monotonic_ns(), age_s = clock_wall_ns() / 1000000000 - job->limit_since_s;
+    const bool is_known = job->limit_tokens && age_s >= 0 && age_s < now_ns / 1000000000;
+    ratelimit_settle(exchange->worker->services->ratelimit,
+                     job->group[0] ? job->group : exchange->principal.group.group->name,
+                     is_known ? now_ns - age_s * 1000000000 : now_ns, is_known ? job->limit_tokens : 0, tokens_used);
+}
+
 /* OpenAI's batches name a file: what is in it was read when it was uploaded. */
 enum outcome job_find_batch(struct exchange *exchange)
 {
@@ -156,7 +191,7 @@ enum outcome job_find_batch(struct exchange *exchange)
     if (batch->input_file[0] && !batch->requests) {
         char file[sizeof batch->input_file];
         snprintf(file, sizeof file, "%s", batch->input_file);
-        if (!job_find_file(file, batch) && exchange->settings->cost_tracking.enabled)
+        if (!job_find_file(file, exchange->principal.wallet, batch) && exchange->settings->cost_tracking.enabled)
             return exchange_fail(exchange, ERROR_BATCH_UNKNOWN, "%s: %s", file, error_row(ERROR_BATCH_UNKNOWN)->text);
         snprintf(batch->input_file, sizeof batch->input_file, "%s", file);
     }
@@ -170,43 +205,66 @@ enum outcome job_find_batch(struct exchange *exchange)
 
 /* ---- what uploaded files hold ---- */
 
-enum { FILES_MAX = 1024 };
+/* An upload costs nothing: no wallet may push out the others' with it. */
+enum { FILES_MAX = 1024, FILES_PER_WALLET_MAX = 64 };
 
 static struct {
     pthread_mutex_t lock;
     struct file_row {
-        char id[128];
+        char id[128], wallet[WALLET_NAME_MAX];
         struct batch_facts batch;
         uint64_t last_used; /* 0: free */
     } rows[FILES_MAX];
     uint64_t clock;
 } files = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-bool job_find_file(const char *id, struct batch_facts *ret_batch)
+static bool is_of(const struct file_row *row, const char *wallet)
 {
-    bool is_found = false;
-    pthread_mutex_lock(&files.lock);
-    for (size_t i = 0; i < FILES_MAX && !is_found; i++)
-        if (files.rows[i].last_used && strcmp(files.rows[i].id, id) == 0) {
-            *ret_batch = files.rows[i].batch;
-            files.rows[i].last_used = ++files.clock;
-            is_found = true;
-        }
-    pthread_mutex_unlock(&files.lock);
-    return is_found;
+    return row->last_used && strcmp(row->wallet, wallet) == 0;
 }
 
-void job_remember_file(const char *id, const struct batch_facts *batch)
+bool job_find_file(const char *id, const char *wallet, struct batch_facts *ret_batch)
+{
+    struct file_row *found = NULL;
+    pthread_mutex_lock(&files.lock);
+    for (size_t i = 0; i < FILES_MAX; i++)
+        if (files.rows[i].last_used && strcmp(files.rows[i].id, id) == 0 && (!found || is_of(&files.rows[i], wallet)))
+            found = &files.rows[i];
+    if (found) {
+        *ret_batch = found->batch;
+        found->last_used = ++files.clock;
+    }
+    pthread_mutex_unlock(&files.lock);
+    return found != NULL;
+}
+
+/* Assumes the lock: the wallet's row of that id, else the oldest of its own when it has its share, else the oldest. */
+static struct file_row *find_place(const char *id, const char *wallet)
+{
+    struct file_row *oldest = &files.rows[0], *own = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        struct file_row *row = &files.rows[i];
+        oldest = row->last_used < oldest->last_used ? row : oldest;
+        if (!is_of(row, wallet))
+            continue;
+        if (strcmp(row->id, id) == 0)
+            return row;
+        own = !own || row->last_used < own->last_used ? row : own;
+        count++;
+    }
+    return count >= FILES_PER_WALLET_MAX ? own : oldest;
+}
+
+void job_remember_file(const char *id, const char *wallet, const struct batch_facts *batch)
 {
     if (strlen(id) >= sizeof files.rows[0].id)
         return;
     pthread_mutex_lock(&files.lock);
-    struct file_row *row = &files.rows[0];
-    for (size_t i = 1; i < FILES_MAX; i++)
-        if (files.rows[i].last_used < row->last_used)
-            row = &files.rows[i];
+    struct file_row *row = find_place(id, wallet);
     row->batch = *batch;
     row->last_used = ++files.clock;
-    memcpy(row->id, id, strlen(id) + 1);
+    snprintf(row->id, sizeof row->id, "%s", id);
+    snprintf(row->wallet, sizeof row->wallet, "%s", wallet);
     pthread_mutex_unlock(&files.lock);
 }

@@ -57,6 +57,10 @@ void outgoing_make(struct exchange *exchange, struct attempt *attempt, int64_t l
         return;
     if (is_renamed(exchange, attempt) && !exchange->dialect->edit_path)
         edits.model = attempt->model;
+    if (named.is_model_of_path) {
+        edits.model = attempt->model;
+        named.model[0] = '\0'; /* the body's is another one, or there is none */
+    }
     edits.inject_usage = attempt->asks_usage = wants_usage(attempt) && !attempt->is_plain;
     if (limit >= 0 && !named.has_no_limit && (named.output_tokens_max < 0 || named.output_tokens_max > limit))
         edits.output_tokens_max = limit;

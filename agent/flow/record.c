@@ -410,6 +410,10 @@ enum outcome step_record(struct exchange *exchange)
     char uid_text[UID_TEXT_MAX];
     int64_t duration_us = (clock_monotonic_ns() - exchange->started_ns) / 1000;
     uint32_t iteration = iterations_count(exchange);
+    if (exchange->is_cut && exchange->error == ERROR_CLIENT_GONE) { /* the program saw its connection closed, too */
+        exchange->error = ERROR_AGENT_STOPPED;
+        exchange->error_detail = error_row(ERROR_AGENT_STOPPED)->text;
+    }
     buffer_reset(out, EVENT_BYTES_MAX);
     write_event(out, exchange, iteration, duration_us);
     unsigned count = fill_lines(exchange, iteration, duration_us, uid_text, lines);

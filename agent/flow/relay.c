@@ -8,7 +8,8 @@
 #include "base/check.h"
 
 enum { ERROR_BODY_BYTES_MAX = 256 << 10, TRANSLATED_BYTES_MAX = 8 << 20 };
-enum { METER_DOCUMENT_BYTES_MAX = 32 << 20, METER_EVENT_BYTES_MAX = 4 << 20, HIDDEN_BYTES_KEPT = 64 << 10 };
+/* An event can be as long as a document: the last one of the Responses API repeats the answer, pictures and all. */
+enum { METER_DOCUMENT_BYTES_MAX = 32 << 20, METER_EVENT_BYTES_MAX = 32 << 20, HIDDEN_BYTES_KEPT = 64 << 10 };
 
 /* Of a translated answer only what has a meaning in every api; the rest speaks of the target's. */
 static bool is_common(struct slice name)
@@ -18,6 +19,13 @@ static bool is_common(struct slice name)
         if (slice_is_like(name, names[i]))
             return true;
     return false;
+}
+
+/* What we say of an answer is ours to say. */
+static bool is_ours(struct slice name)
+{
+    static const char prefix[] = "tollgate-";
+    return name.length >= strlen(prefix) && strncasecmp(name.data, prefix, strlen(prefix)) == 0;
 }
 
 static bool is_translated(const struct exchange *exchange)
@@ -33,7 +41,7 @@ static size_t copy_answer_fields(struct exchange *exchange, struct http_field *f
     for (size_t i = 0; i < exchange->answer.field_count; i++) {
         struct slice name = exchange->answer.fields[i].name, value = exchange->answer.fields[i].value;
         if (http_field_is_hop_by_hop(name, connection) || slice_is_like(name, "content-length") ||
-            slice_is_like(name, "alt-svc") || (is_translated(exchange) && !is_common(name)) ||
+            slice_is_like(name, "alt-svc") || is_ours(name) || (is_translated(exchange) && !is_common(name)) ||
             (is_translated(exchange) && slice_is_like(name, "retry-after") && value.length > 2))
             continue;
         fields[count++] = exchange->answer.fields[i];
@@ -193,6 +201,17 @@ static void begin_relay(struct exchange *exchange)
         take(exchange, buffer_contents(&attempt->look));
 }
 
+/* The stream is broken for the program; what the provider goes on to send is billed all the same, so it is read. */
+static void count_rest(struct exchange *exchange, struct slice bytes)
+{
+    struct buffer unseen;
+    if (!exchange->relay.is_metered)
+        return;
+    buffer_init(&unseen, (size_t)METER_EVENT_BYTES_MAX * 2);
+    (void)!meter_feed(&exchange->relay.meter, bytes, &unseen);
+    buffer_done(&unseen);
+}
+
 /* Meters the target's bytes; what the program shall see of them goes to `out`. */
 static bool pass(struct exchange *exchange, struct slice bytes)
 {
@@ -217,8 +236,10 @@ static const char *problem_of(const struct exchange *exchange)
 static void take(struct exchange *exchange, struct slice bytes)
 {
     struct buffer *out = &exchange->relay.out;
-    if (exchange->error)
-        return; /* the stream is already broken for the program: read and forget */
+    if (exchange->error) {
+        count_rest(exchange, bytes);
+        return;
+    }
     if (!pass(exchange, bytes)) {
         exchange->error = ERROR_UPSTREAM_MALFORMED;
         exchange->error_detail = problem_of(exchange);
@@ -386,6 +407,16 @@ static void break_stream(struct exchange *exchange)
     recall_land(exchange);
 }
 
+/* Who has the id of a job can ask after it at once, and others can who were told: it must be there by then. */
+static bool defer_first(struct exchange *exchange, struct attempt *attempt)
+{
+    if (exchange->relay.meter.job != JOB_PENDING || !exchange->relay.is_metered)
+        return false;
+    settle_attempt(exchange, attempt);
+    exchange->relay.is_deferring = attempt->is_deferred;
+    return exchange->relay.is_deferring;
+}
+
 static enum outcome finish_relay(struct exchange *exchange, struct attempt *attempt)
 {
     struct upstream_result *result = &attempt->result;
@@ -406,6 +437,8 @@ static enum outcome finish_relay(struct exchange *exchange, struct attempt *atte
     settle_compute_charge(exchange, attempt);
     if (exchange->error)
         break_stream(exchange);
+    else if (exchange->relay.mode == RELAY_BUFFERED && defer_first(exchange, attempt))
+        return OUTCOME_WAIT;
     else if (exchange->relay.mode == RELAY_BUFFERED)
         send_buffered(exchange);
     else
@@ -419,6 +452,13 @@ enum outcome step_relay(struct exchange *exchange)
         return replay(exchange);
     if (exchange->relay.is_ending)
         return end_relay(exchange);
+    if (exchange->relay.is_deferring) {
+        if (exchange->charge.waiting)
+            return OUTCOME_WAIT;
+        exchange->relay.is_deferring = false;
+        send_buffered(exchange);
+        return end_relay(exchange);
+    }
     struct attempt *attempt = exchange_attempt(exchange);
     if (!exchange->relay.is_started) {
         begin_relay(exchange);

@@ -6,7 +6,8 @@
  */
 #include "flow/exchange.h"
 
-/* Azure: "/openai/deployments/NAME/chat/completions"; whatever the body says, NAME answers. */
+/* Azure: "/openai/deployments/NAME/chat/completions"; whatever the body says, NAME answers. Others may read the body:
+ * it is made to say NAME, too (outgoing.c). */
 static void read_deployment(struct slice path, struct request_facts *facts)
 {
     static const char mark[] = "/deployments/";
@@ -16,8 +17,10 @@ static void read_deployment(struct slice path, struct request_facts *facts)
     struct slice name = slice_from(path, (size_t)(at - path.data) + sizeof mark - 1);
     const char *end = memchr(name.data, '/', name.length);
     name.length = end ? (size_t)(end - name.data) : name.length;
-    if (name.length < sizeof facts->model)
-        snprintf(facts->model, sizeof facts->model, SLICE_FORMAT, SLICE_ARGUMENTS(name));
+    if (name.length >= sizeof facts->model)
+        return;
+    snprintf(facts->model, sizeof facts->model, SLICE_FORMAT, SLICE_ARGUMENTS(name));
+    facts->is_model_of_path = true;
 }
 
 enum error rendition_read(struct exchange *exchange, struct slice body, struct rendition *ret_rendition)

@@ -48,7 +48,9 @@ static bool begin_attempt(struct exchange *exchange)
     attempt->load_estimate = exchange->rendition.facts.text_bytes / 4 + 1;
     attempt->is_plain = is_plain;
     attempt->provider = target ? target->provider : exchange->provider;
-    attempt->rendition = target ? rendition_find(exchange, target) : &exchange->rendition;
+    /* What is passed with a key of ours goes as it came, to whom it was meant for. */
+    attempt->rendition =
+        target && !exchange->route.keeps_model ? rendition_find(exchange, target) : &exchange->rendition;
     bool is_renamed = target && exchange->endpoint->kind == ENDPOINT_METERED && !exchange->route.keeps_model &&
                       exchange->rendition.facts.batch.requests == 0 && exchange->rendition.facts.model[0];
     attempt->model = is_renamed ? target->model : exchange->rendition.facts.model;

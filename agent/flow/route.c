@@ -54,16 +54,21 @@ static bool is_group_name(const struct exchange *exchange)
     return false;
 }
 
-static bool is_allowed(void *context, const struct target *target)
+bool route_may_serve(const struct exchange *exchange, const char *model, bool by_group_name)
 {
-    const struct exchange *exchange = context;
     const struct policy_question question = {.group = exchange->principal.group.group,
                                              .project = exchange->principal.claim.project,
                                              .endpoint = exchange->endpoint->name,
                                              .output_tokens_max = -1,
                                              .now_s = exchange->started_wall_ns / 1000000000};
+    return policy_is_served(exchange->settings, &question, model, by_group_name);
+}
+
+static bool is_allowed(void *context, const struct target *target)
+{
+    const struct exchange *exchange = context;
     bool is_named_one = exchange->endpoint->kind == ENDPOINT_METERED;
-    return !is_named_one || policy_is_served(exchange->settings, &question, target->model, is_group_name(exchange));
+    return !is_named_one || route_may_serve(exchange, target->model, is_group_name(exchange));
 }
 
 /* FNV-1a (draft-eastlake-fnv): identifiers of a provider, never secrets. */

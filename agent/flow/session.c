@@ -17,6 +17,7 @@ struct session {
     const char *name;              /* the governed host name */
     struct http_parser *parser;
     struct settings *settings; /* those of the connection's start: limits */
+    struct settings *admitted; /* those under which its user was let in last */
     struct identity_peer peer;
     struct identity_claim claim;
     bool has_claim;
@@ -27,7 +28,18 @@ struct session {
     uint32_t wait_ms;   /* what the timer shall be set to when reading ends; 0: not at all */
     bool wait_is_new;
     bool is_reading, has_ended, must_close;
+    bool has_head;     /* of the request that comes in */
+    bool said_close;   /* the answer that was written last */
+    bool is_lingering; /* a drain waits for the next request, as nobody has told the program that there can be none */
 };
+
+enum { LINGER_MS = 300 };
+
+static void stop_lingering(struct session *session)
+{
+    session->worker->lingering -= session->is_lingering;
+    session->is_lingering = false;
+}
 
 static void session_free(struct session *session)
 {
@@ -35,6 +47,7 @@ static void session_free(struct session *session)
     list_remove(&session->link);
     http_parser_free(session->parser);
     config_release(session->settings);
+    config_release(session->admitted);
     free(session);
 }
 
@@ -83,11 +96,14 @@ static void session_expired(struct timer *timer)
     struct session *session = list_entry(timer, struct session, timer);
     struct exchange *exchange = session->exchange;
     if (!exchange && is_reading_on(session)) {
-        wait_at_most(session, session->settings->limits.keepalive_timeout_ms);
+        wait_at_most(session, session->is_lingering ? LINGER_MS : session->settings->limits.keepalive_timeout_ms);
         return;
     }
     if (!exchange) {
-        connection_finish(session->connection);
+        struct flow_worker *worker = session->worker;
+        stop_lingering(session);
+        connection_finish(session->connection); /* which may be the session's end */
+        flow_look_drained(worker);
         return;
     }
     check(exchange->step == STEP_receive);
@@ -95,6 +111,17 @@ static void session_expired(struct timer *timer)
     session->is_reading = true; /* keeps the session alive while the exchange ends */
     flow_run(exchange);
     end_reading(session);
+}
+
+/* An open connection is no right to go on: a reload may have taken its user off the list. Looked up once for each. */
+static bool is_still_welcome(struct session *session)
+{
+    struct settings *settings = session->worker->services->retain_settings(session->worker->services->context);
+    const bool is_welcome = settings == session->admitted || admit_again(settings, session->peer.uid);
+    config_release(is_welcome ? session->admitted : settings);
+    if (is_welcome)
+        session->admitted = settings;
+    return is_welcome;
 }
 
 static size_t session_readable(void *context, struct slice bytes)
@@ -107,7 +134,12 @@ static size_t session_readable(void *context, struct slice bytes)
     while (taken < bytes.length && session->connection && !session->must_close) {
         if (session->exchange && session->exchange->step != STEP_receive)
             break; /* one request at a time; the rest is offered again */
+        if (!session->exchange && !is_still_welcome(session)) {
+            connection_close(session->connection, true);
+            break;
+        }
         if (!session->exchange) {
+            stop_lingering(session);
             session->exchange = exchange_new(session->worker, session);
             wait_at_most(session, session->settings->limits.head_timeout_ms);
         }
@@ -144,8 +176,10 @@ static void session_closed(void *context)
     session->exchange = NULL;
     bool was_reading = session->is_reading;
     session->is_reading = true;
+    stop_lingering(session);
     if (exchange)
         exchange_client_gone(exchange);
+    flow_look_drained(session->worker);
     session->is_reading = was_reading;
     if (!session->is_reading)
         session_free(session);
@@ -158,10 +192,16 @@ void session_release(struct session *session, bool abort)
 {
     struct connection *connection = session->connection;
     session->exchange = NULL;
+    session->has_head = false;
     http_parser_reset(session->parser);
     if (!connection)
         return;
-    if (abort || session_will_close(session)) {
+    const bool must_linger =
+        !abort && !session->must_close && !session->has_ended && !session->said_close && session->worker->is_draining;
+    if (must_linger) {
+        session->is_lingering = true;
+        session->worker->lingering++;
+    } else if (abort || session_will_close(session)) {
         session->must_close = true;
         wait_at_most(session, 0);
         if (abort)
@@ -170,7 +210,7 @@ void session_release(struct session *session, bool abort)
             connection_finish(connection);
         return;
     }
-    wait_at_most(session, session->settings->limits.keepalive_timeout_ms);
+    wait_at_most(session, must_linger ? LINGER_MS : session->settings->limits.keepalive_timeout_ms);
     if (!session->is_reading)
         connection_resume(connection);
 }
@@ -236,8 +276,14 @@ bool session_will_close(const struct session *session)
     return session->must_close || session->has_ended || session->worker->is_draining;
 }
 
+void session_note_head(struct session *session, bool says_close)
+{
+    session->said_close = says_close;
+}
+
 void session_wait_for_body(struct session *session)
 {
+    session->has_head = true;
     wait_at_most(session, session->settings->limits.body_idle_timeout_ms);
 }
 
@@ -315,6 +361,7 @@ static bool flow_established(void *context, struct connection *connection, const
     session->name = name;
     session->peer = peer;
     session->settings = worker->services->retain_settings(worker->services->context);
+    session->admitted = config_retain(session->settings);
     const struct http_limits limits = {
         session->settings->limits.head_bytes_max, session->settings->limits.request_line_bytes_max,
         session->settings->limits.fields_max, session->settings->limits.body_bytes_max, session_is_base_url(session)};
@@ -384,20 +431,22 @@ void flow_worker_drain(struct flow_worker *worker, void (*drained)(void *context
     list_for_each_safe(node, &worker->sessions)
     {
         struct session *session = list_entry(node, struct session, link);
-        if (!session->exchange || session->exchange->step == STEP_receive)
+        if (!session->exchange || (session->exchange->step == STEP_receive && !session->has_head))
             connection_close(session->connection, false);
-    }
-    if (list_is_empty(&worker->exchanges)) {
-        drained(context);
-        return;
     }
     worker->drained = drained;
     worker->drained_context = context;
+    flow_look_drained(worker);
 }
 
 void flow_worker_abort(struct flow_worker *worker)
 {
-    list_for_each_safe(node, &worker->exchanges) list_entry(node, struct exchange, link)->is_aborted = true;
+    list_for_each_safe(node, &worker->exchanges)
+    {
+        struct exchange *exchange = list_entry(node, struct exchange, link);
+        exchange->is_aborted = true;
+        exchange->is_cut = !exchange->is_client_gone;
+    }
     list_for_each_safe(node, &worker->sessions)
         connection_close(list_entry(node, struct session, link)->connection, true);
     /* What remains are drains of clients that left before, and tails. */

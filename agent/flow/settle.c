@@ -54,7 +54,34 @@ static void quote_served(const struct exchange *exchange, struct attempt *attemp
     if (attempt->model[0] || !model[0] ||
         prices_find(exchange->settings, attempt->provider, model, NULL, NULL, &served) || served.basis != PRICE_LISTED)
         return;
+    served.drawing = attempt->bound.quote.drawing;
     attempt->bound.quote = served;
+}
+
+/* Pictures of a model that the request did not name: of a job, whose poll says nothing of it. */
+static enum error quote_drawing(struct exchange *exchange, struct attempt *attempt)
+{
+    const char *model = exchange->relay.is_started ? exchange->relay.meter.drawing_model : "";
+    if (attempt->bound.quote.drawing.is_known || !model[0] || attempt != exchange_attempt(exchange))
+        return ERROR_OK;
+    return prices_find_drawing(exchange->settings, attempt->provider, model, &attempt->bound.quote);
+}
+
+/* What a provider counts is believed above the hold, with an alarm; what no call can come to is no count. */
+static void disbelieve(struct exchange *exchange, struct attempt *attempt)
+{
+    char counted[MONEY_TEXT_MAX], held[MONEY_TEXT_MAX];
+    money_format(attempt->charge, counted);
+    money_format(attempt->hold, held);
+    log_event(
+        EVENT_HOLD_EXCEEDED, exchange->id_text,
+        "%s counts what would cost %s USD, more than any call to %s can: not believed, the hold of %s USD is taken",
+        attempt->provider->id, counted, attempt->model, held);
+    exchange_note(exchange, "the provider's count would cost %s USD: not believed", counted);
+    attempt->usage = (struct usage){0};
+    attempt->usage_source = USAGE_NONE;
+    attempt->basis = BASIS_WORST;
+    attempt->charge = attempt->hold;
 }
 
 void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
@@ -71,9 +98,17 @@ void settle_compute_charge(struct exchange *exchange, struct attempt *attempt)
     if (attempt->basis == BASIS_WORST || attempt->usage_source == USAGE_NONE)
         return;
     quote_served(exchange, attempt);
-    if (prices_cost(&attempt->bound.quote, &attempt->usage, service_tier_of(exchange, attempt), &attempt->charge)) {
+    if (exchange->relay.is_started && exchange->relay.meter.saw_usage && attempt == exchange_attempt(exchange))
+        attempt->bound.quote.is_regional = exchange->relay.meter.is_regional;
+    if (quote_drawing(exchange, attempt) ||
+        prices_cost(&attempt->bound.quote, &attempt->usage, service_tier_of(exchange, attempt), &attempt->charge)) {
         attempt->basis = BASIS_WORST;
         attempt->charge = attempt->hold;
+    } else if (attempt->usage_source == USAGE_ESTIMATED && attempt->hold.nano > 0 &&
+               money_compare(attempt->charge, attempt->hold) > 0) {
+        attempt->charge = attempt->hold; /* the bytes of an answer that nobody counted do not say more than its bound */
+    } else if (attempt->usage_source == USAGE_PROVIDER && !bound_is_believable(attempt, attempt->charge)) {
+        disbelieve(exchange, attempt);
     }
 }
 
@@ -90,6 +125,13 @@ static void take_expired(struct exchange *exchange, struct attempt *attempt)
 
 static void take_undeferred(struct exchange *exchange, struct attempt *attempt);
 
+/* What a job used is in the event of the call that ended it, and in no other. */
+static void forget_usage(struct attempt *attempt)
+{
+    attempt->usage = (struct usage){0};
+    attempt->usage_source = USAGE_NONE;
+}
+
 static void resolved(struct wallet_operation *operation)
 {
     struct attempt *attempt = list_entry(operation, struct attempt, resolve);
@@ -100,16 +142,17 @@ static void resolved(struct wallet_operation *operation)
         return;
     }
     bool was_resolved = operation->error == ERROR_TRANSFER_RESOLVED || operation->is_repeat;
-    if (was_resolved && attempt->is_job_end) /* by another poll, whose event has the charge */
+    if (was_resolved && attempt->is_job_end) { /* by another poll, whose event has the charge */
         attempt->charge = MONEY_ZERO;
-    else if (operation->error == ERROR_TRANSFER_RESOLVED)
+        forget_usage(attempt);
+    } else if (operation->error == ERROR_TRANSFER_RESOLVED)
         take_expired(exchange, attempt);
     else if (operation->error)
         log_event(EVENT_LEDGER_FAILED, exchange->id_text, "hold not resolved: %s", error_row(operation->error)->text);
     attempt->hold_exceeded = operation->alarm;
     exchange->charge.alarm |= operation->alarm;
     check(exchange->charge.waiting > 0);
-    if (--exchange->charge.waiting == 0 && exchange->charge.is_started)
+    if (--exchange->charge.waiting == 0 && (exchange->charge.is_started || exchange->relay.is_deferring))
         flow_run(exchange);
 }
 
@@ -183,8 +226,11 @@ void settle_attempt(struct exchange *exchange, struct attempt *attempt)
 /* An attempt that held nothing, but whose answer ends a job. */
 static void settle_job(struct exchange *exchange, struct attempt *attempt)
 {
-    if (!job_settle(exchange, attempt))
+    if (!job_settle(exchange, attempt)) {
+        if (exchange->endpoint->kind == ENDPOINT_JOB)
+            forget_usage(attempt);
         return;
+    }
     fill_memo(exchange, attempt, &attempt->resolve.memo);
     submit(exchange, attempt);
 }
@@ -192,7 +238,6 @@ static void settle_job(struct exchange *exchange, struct attempt *attempt)
 /* Rate limits count what was used instead of what was thought; a call that reached nobody used nothing. */
 static void settle_limits(struct exchange *exchange)
 {
-    struct ratelimit *ratelimit = exchange->worker->services->ratelimit;
     uint64_t used = 0;
     bool is_job = exchange->attempt_count && exchange_attempt(exchange)->is_job_end;
     if ((!exchange->limits.is_taken && !is_job) || (exchange->attempt_count && exchange_attempt(exchange)->is_deferred))
@@ -202,8 +247,11 @@ static void settle_limits(struct exchange *exchange)
             if (bucket_rows[j].side != SIDE_UNIT &&
                 __builtin_add_overflow(used, exchange->attempts[i]->usage.of[j], &used))
                 used = UINT64_MAX;
-    ratelimit_settle(ratelimit, exchange->principal.group.group->name,
-                     is_job ? clock_monotonic_ns() : exchange->limits.taken_ns, exchange->limits.tokens, used);
+    if (is_job)
+        job_settle_limits(exchange, used);
+    else
+        ratelimit_settle(exchange->worker->services->ratelimit, exchange->principal.group.group->name,
+                         exchange->limits.taken_ns, exchange->limits.tokens, used);
 }
 
 /* Where this conversation goes on, and where the answer (a response, a file, a batch) will be asked for by its id. */
@@ -219,7 +267,7 @@ static void remember_places(struct exchange *exchange)
     const char *id = exchange->relay.meter.answer_id;
     routing_remember(routing, route_hash(id), attempt->target);
     if (exchange->rendition.facts.batch.requests && exchange->endpoint->kind == ENDPOINT_FREE)
-        job_remember_file(id, &exchange->rendition.facts.batch);
+        job_remember_file(id, exchange->principal.wallet, &exchange->rendition.facts.batch);
 }
 
 static void start_settle(struct exchange *exchange)

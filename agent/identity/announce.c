@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,8 +32,8 @@ struct announcer {
 struct announcements {
     struct identity *identity;
     struct identity_redirects options;
-    struct endpoint endpoint;
     int stop_fd;
+    atomic_bool is_put_off;
     pthread_t thread;
     unsigned count;
     struct announcer rows[ANNOUNCERS_MAX];
@@ -156,7 +157,9 @@ static bool answer(struct announcements *announcements, struct announcer *announ
     const struct identity_redirects *options = &announcements->options;
     struct tollgate_redirect_answer reply = {.magic = TOLLGATE_REDIRECT_MAGIC};
     const struct slice message = {bytes, (size_t)length};
-    reply.refused = (uint16_t)note(announcements, announcer, message, upstream, &redirect);
+    reply.refused = atomic_load(&announcements->is_put_off)
+                        ? TOLLGATE_REDIRECT_AGAIN
+                        : (uint16_t)note(announcements, announcer, message, upstream, &redirect);
     if (reply.refused && upstream >= 0)
         handed_close(upstream);
     if (!reply.refused) {
@@ -213,7 +216,7 @@ static void welcome(struct announcements *announcements, int fd)
 static bool welcome_all(struct announcements *announcements)
 {
     for (unsigned i = 0; i < NEWCOMERS_MAX; i++) {
-        int fd = accept4(announcements->endpoint.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(announcements->options.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
         welcome(announcements, fd);
@@ -227,7 +230,7 @@ static bool wait_for_any(struct announcements *announcements, bool is_paused)
     bool is_tidy = !identity_tidy_sockets(announcements->identity);
     struct pollfd *polls = announcements->polls;
     polls[0] = (struct pollfd){.fd = announcements->stop_fd, .events = POLLIN};
-    polls[1] = (struct pollfd){.fd = is_paused ? -1 : announcements->endpoint.fd, .events = POLLIN};
+    polls[1] = (struct pollfd){.fd = is_paused ? -1 : announcements->options.fd, .events = POLLIN};
     for (unsigned i = 0; i < announcements->count; i++)
         polls[i + 2] = (struct pollfd){.fd = announcements->rows[i].fd, .events = POLLIN};
     while (poll(polls, announcements->count + 2, is_paused ? PAUSE_MS : is_tidy ? -1 : TIDY_MS) < 0)
@@ -256,17 +259,15 @@ struct announcements *announcements_open(struct identity *identity, const struct
     check(announcements != NULL);
     announcements->identity = identity;
     announcements->options = *options;
-    if (!endpoint_open(&announcements->endpoint, options->path, SOCK_SEQPACKET, options->mode) ||
-        listen(announcements->endpoint.fd, SOMAXCONN) != 0) {
-        endpoint_close(&announcements->endpoint);
-        free(announcements);
-        return NULL;
-    }
-    announcements->options.path = NULL; /* the caller's */
     announcements->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     check(announcements->stop_fd >= 0);
     check(pthread_create(&announcements->thread, NULL, announce_main, announcements) == 0);
     return announcements;
+}
+
+void announcements_put_off(struct announcements *announcements)
+{
+    atomic_store(&announcements->is_put_off, true);
 }
 
 void announcements_close(struct announcements *announcements)
@@ -278,7 +279,6 @@ void announcements_close(struct announcements *announcements)
     pthread_join(announcements->thread, NULL);
     while (announcements->count > 0)
         drop(announcements, announcements->count - 1);
-    endpoint_close(&announcements->endpoint);
     close(announcements->stop_fd);
     free(announcements);
 }

@@ -79,6 +79,21 @@ static struct claims_user *claims_find_user(struct claims *claims, uid_t uid)
     return NULL;
 }
 
+static bool claims_is_proven(const struct claims *claims, uid_t uid)
+{
+    for (unsigned i = 0; i < claims->proven_count && i < CLAIMS_PROVEN_MAX; i++)
+        if (claims->proven[i] == uid)
+            return true;
+    return false;
+}
+
+static void claims_prove(struct claims *claims, struct claims_user *user)
+{
+    if (!user->is_proven && !claims_is_proven(claims, user->uid))
+        claims->proven[claims->proven_count++ % CLAIMS_PROVEN_MAX] = user->uid;
+    user->is_proven = true;
+}
+
 /* A place that is free, whose claims have all expired, or of who never proved that he may use us, in that order:
  * anybody can send datagrams, and have many uids (subuid(5)). NULL: there is none. */
 static struct claims_user *claims_find_place(struct claims *claims, int64_t now_ns)
@@ -104,7 +119,7 @@ static struct claims_user *claims_welcome(struct claims *claims, uid_t uid, int6
          */
         struct claim_row(*sets)[CLAIMS_WAYS] = user->sets ? user->sets : calloc(CLAIMS_SETS, sizeof *sets);
         check(sets != NULL);
-        *user = (struct claims_user){.uid = uid, .sets = sets};
+        *user = (struct claims_user){.uid = uid, .is_proven = claims_is_proven(claims, uid), .sets = sets};
     }
     user->put_ns = now_ns;
     return user;
@@ -183,7 +198,7 @@ bool claims_take(struct claims *claims, uint64_t cookie, uid_t uid, int64_t now_
     struct claim_row *row = claims_find(user, cookie);
     if (!row)
         return false;
-    user->is_proven = true;
+    claims_prove(claims, user);
     bool is_living = claim_is_living(row, now_ns);
     if (is_living)
         *ret_row = *row;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See internal.h: the Unix sockets that shims and supervisors talk to. */
+/* See internal.h: the Unix socket that shims talk to. */
 #include "identity/internal.h"
 
 #include "base/check.h"

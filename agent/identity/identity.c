@@ -174,11 +174,15 @@ enum error identity_open(const char *path, mode_t mode, struct identity **ret_id
     return ERROR_OK;
 }
 
-enum error identity_listen(struct identity *identity, const struct identity_redirects *options)
+void identity_listen(struct identity *identity, const struct identity_redirects *options)
 {
     check(!identity->announcements);
     identity->announcements = announcements_open(identity, options);
-    return identity->announcements ? ERROR_OK : ERROR_FILE_UNWRITABLE;
+}
+
+void identity_put_off(struct identity *identity)
+{
+    announcements_put_off(identity->announcements);
 }
 
 void identity_unlisten(struct identity *identity)

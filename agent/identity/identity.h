@@ -43,8 +43,7 @@ void identity_close(struct identity *identity);
 
 /* Supervisors announce the connections of their programs (struct tollgate_redirect) and are answered. */
 struct identity_redirects {
-    const char *path; /* of the SOCK_SEQPACKET socket */
-    mode_t mode;
+    int fd; /* the SOCK_SEQPACKET socket that listens, non-blocking; stays the caller's */
     uint32_t network, redirect_network, network_mask; /* host order */
     uint16_t port, agent_port;                        /* the governed port, and ours for it */
     bool (*admits)(void *context, uid_t uid);         /* on a thread of its own, as the next */
@@ -55,9 +54,13 @@ struct identity_redirects {
     void *context;
 };
 /* Starts the thread that answers; once. An announcement is acknowledged when a connection that follows will find it. */
-enum error identity_listen(struct identity *identity, const struct identity_redirects *options) MUST_USE;
-/* No more announcements: supervisors find no agent, and let programs reach what is not a provider by themselves. What
- * was acknowledged before can still be taken. Before the port closes; idempotent, from one thread. */
+void identity_listen(struct identity *identity, const struct identity_redirects *options);
+/* From now on every announcement is told to ask again (TOLLGATE_REDIRECT_AGAIN): another agent comes for it. What was
+ * acknowledged before can still be taken. Before the ports stop. */
+void identity_put_off(struct identity *identity);
+/* No more announcements. Once the socket is closed, too, supervisors find no agent, and let programs reach what is not
+ * a provider by themselves. What was acknowledged before can still be taken. Before the port closes; idempotent, from
+ * one thread. */
 void identity_unlisten(struct identity *identity);
 /* Where the announced connection of that socket and uid wants to go, IPv4 as ::ffff:a.b.c.d, and the socket that leads
  * there, non-blocking for who keeps it so, the caller's; -1: none was brought. Leaves the claim, which is then the
@@ -100,7 +103,8 @@ enum error identity_list_connections(uint16_t port, identity_visit *visit, void 
  * so. */
 bool identity_is_agent(const struct identity_claim *claim);
 /* True when the process may use the agent: uid is the agent's own, or listed, or one of gids is among the uid's groups
- * (getgrouplist; cached per uid for 60 s). */
+ * (getgrouplist; kept per uid for 60 s, and for 10 minutes while the user database does not answer). Waits for at most
+ * 250 ms; who is not known by then is no member yet. */
 bool identity_is_member(uid_t uid, const gid_t *gids, size_t gid_count);
 
 #endif

@@ -40,7 +40,7 @@ struct claim_row {
 
 /* Rows lie in sets of four: a burst evicts the oldest row of its set, never more than that. Each user has a table of
  * his own, so that it is his. */
-enum { CLAIMS_WAYS = 4, CLAIMS_SETS = 1024, CLAIMS_USERS_MAX = 32 };
+enum { CLAIMS_WAYS = 4, CLAIMS_SETS = 1024, CLAIMS_USERS_MAX = 32, CLAIMS_PROVEN_MAX = 256 };
 
 struct claims {
     struct claims_user {
@@ -49,6 +49,9 @@ struct claims {
         bool is_proven;                        /* a connection took one: he may use this agent */
         struct claim_row (*sets)[CLAIMS_WAYS]; /* NULL: nobody's */
     } users[CLAIMS_USERS_MAX];
+    /* Who was let in once, the latest ones, also when another has his table: a stranger is never among them. */
+    uid_t proven[CLAIMS_PROVEN_MAX];
+    unsigned proven_count; /* ever */
 };
 
 /* A group's or project's: with an end, no space, no control character. */
@@ -104,6 +107,7 @@ bool identity_tidy_sockets(struct identity *identity);
 /* ---- announce.c: the thread that answers supervisors ---- */
 struct announcements;
 struct announcements *announcements_open(struct identity *identity, const struct identity_redirects *options);
+void announcements_put_off(struct announcements *announcements);
 void announcements_close(struct announcements *announcements); /* NULL is fine */
 
 /* ---- look.c: the same as process.c and environment.c, by the helpers where there are some ---- */

@@ -92,6 +92,9 @@ struct journal {
     atomic_ulong dropped;
 
     /* The writer's alone. */
+    char *directory;
+    struct chunk *held_back; /* delivered, and not on disk: there is no room */
+    bool is_without_room;
     unsigned since_checkpoint;
     struct packer packer;
     struct buffer gathered, row;
@@ -146,6 +149,8 @@ enum error journal_transact(struct journal *journal, journal_body *body, void *c
 enum error journal_keep_open(struct journal *journal, const char *directory) MUST_USE;
 /* Writes a chain of chunks, and from time to time a checkpoint. A failure marks the journal. */
 void journal_keep_events(struct journal *journal, const struct chunk *first);
+/* Whether what is written now will not fail for want of room; also when nothing is kept any more. */
+bool keep_has_room(struct journal *journal);
 void journal_keep_close(struct journal *journal);
 
 /* line.c */

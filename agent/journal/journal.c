@@ -2,7 +2,8 @@
 /*
  * The events: a bounded queue, one writer thread, batches into aux/. They wait in chunks: appending costs a copy and,
  * when the queue was empty, a wake-up; the writer waits a moment for company, because an event needs no promptness and
- * a row of one costs what a row of ten does. A failure of aux ends the keeping, never the handing on.
+ * a row of one costs what a row of ten does. A failure of aux ends the keeping, never the handing on; where the disk
+ * has no room nothing is tried that could fail so, and the events wait in memory for it.
  */
 #include "journal/internal.h"
 
@@ -14,7 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { WAITING_MAX = 10000, LINGER_NS = 5000000 };
+enum { WAITING_MAX = 10000, LINGER_NS = 5000000, LOOK_AGAIN_NS = 500000000 };
 
 struct journal_follower {
     struct list node;
@@ -40,28 +41,62 @@ static void deliver_events(struct journal *journal, const struct chunk *first)
 }
 
 /* With the lock held. One chunk of the usual size is kept for what comes next. */
-static unsigned release_chunks(struct journal *journal, struct chunk *first)
+static void release_chunks(struct journal *journal, struct chunk *first)
 {
-    unsigned count = 0;
     for (struct chunk *next; first; first = next) {
         next = first->next;
-        count += first->count;
         if (journal->spare || first->size != CHUNK_BYTES)
             free(first);
         else
             journal->spare = first;
     }
+}
+
+static unsigned count_events(const struct chunk *first)
+{
+    unsigned count = 0;
+    for (; first; first = first->next)
+        count += first->count;
     return count;
+}
+
+/* With the lock held. The oldest make way. */
+static void hold_back(struct journal *journal, struct chunk *all)
+{
+    unsigned count = count_events(all);
+    for (struct chunk *oldest; count > WAITING_MAX; free(oldest)) {
+        oldest = all;
+        all = all->next;
+        count -= oldest->count;
+        atomic_fetch_add(&journal->dropped, oldest->count);
+    }
+    journal->held_back = all;
+}
+
+static struct chunk *join(struct chunk *first, struct chunk *second)
+{
+    struct chunk **end = &first;
+    while (*end)
+        end = &(*end)->next;
+    *end = second;
+    return first;
+}
+
+static struct timespec in_ns(int64_t ns)
+{
+    const int64_t end_ns = clock_monotonic_ns() + ns;
+    return (struct timespec){end_ns / 1000000000, end_ns % 1000000000};
 }
 
 /* With the lock held. Waits for events, then a moment longer for more. */
 static struct chunk *take_chunks(struct journal *journal)
 {
-    while (!journal->first && !journal->is_closing && !journal->rebuild)
-        pthread_cond_wait(&journal->arrived, &journal->lock);
-    int64_t end_ns = clock_monotonic_ns() + LINGER_NS;
-    const struct timespec end = {end_ns / 1000000000, end_ns % 1000000000};
     int result = 0;
+    const struct timespec look = in_ns(LOOK_AGAIN_NS);
+    while (!journal->first && !journal->is_closing && !journal->rebuild && result != ETIMEDOUT)
+        result = journal->held_back ? pthread_cond_timedwait(&journal->arrived, &journal->lock, &look)
+                                    : pthread_cond_wait(&journal->arrived, &journal->lock);
+    const struct timespec end = in_ns(LINGER_NS);
     while (!journal->is_closing && !journal->flushing && !journal->rebuild && journal->waiting < BATCH_MAX &&
            result != ETIMEDOUT)
         result = pthread_cond_timedwait(&journal->arrived, &journal->lock, &end);
@@ -83,13 +118,27 @@ static void *writer_main(void *context)
         pthread_mutex_unlock(&journal->lock);
         if (rebuild)
             rebuild_run(journal, rebuild);
-        journal_keep_events(journal, first);
+        const unsigned count = count_events(first);
+        const bool has_room = keep_has_room(journal);
+        struct chunk *all = join(journal->held_back, first);
+        journal->held_back = NULL;
+        if (has_room)
+            journal_keep_events(journal, all);
         deliver_events(journal, first);
         pthread_mutex_lock(&journal->lock);
-        journal->done += release_chunks(journal, first);
+        if (has_room)
+            release_chunks(journal, all);
+        else
+            hold_back(journal, all);
+        journal->done += count; /* who waits for what is held back would wait for somebody to clear up */
         pthread_cond_broadcast(&journal->written);
     }
-    pthread_mutex_unlock(&journal->lock);
+    pthread_mutex_unlock(&journal->lock); /* nobody appends any more */
+    if (keep_has_room(journal))
+        journal_keep_events(journal, journal->held_back);
+    else
+        atomic_fetch_add(&journal->dropped, count_events(journal->held_back));
+    release_chunks(journal, journal->held_back);
     return NULL;
 }
 
@@ -113,6 +162,7 @@ enum error journal_open(const char *directory, struct journal **ret_journal)
     list_init(&journal->followers);
     enum error error = journal_keep_open(journal, directory);
     if (error) {
+        free(journal->directory);
         free(journal);
         return error;
     }

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The events on disk: a table in aux/, written in batches by the journal's thread, without flushing. It is disposable:
- * what cannot be read is moved aside, what cannot be written is no longer kept. Exchanges that began and ended together
+ * what is damaged is moved aside, what cannot be written is no longer kept. Exchanges that began and ended together
  * share a row (pack.c); one that took long, or was alone, has its own.
  */
 #include "journal/internal.h"
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
 
 enum {
     TRIES_MAX = 10, /* after losing a deadlock */
     CHECKPOINT_LOG_BYTES = 8 << 20,
     CHECKPOINT_EVERY = 1000, /* events between two looks at the size of the log */
+    ROOM_BYTES = 8 << 20,    /* for a batch, the log's next file, and the pages that a checkpoint writes */
+    WHY_BYTES = 512,
 };
 
 static const struct {
@@ -46,43 +51,75 @@ static void close_store(struct journal *journal)
     journal->store = NULL;
 }
 
-static enum error open_store(const char *directory, struct journal *journal)
+/* A good store that could not be opened for want of descriptors, memory or room is not damaged: `why` says so. */
+static enum error open_store(const char *directory, struct journal *journal, char why[WHY_BYTES])
 {
     enum error error = store_open(directory, STORE_SEQUENCE, &journal->store);
-    if (error)
+    if (error) {
+        snprintf(why, WHY_BYTES, "%s", store_failure(NULL));
         return error;
+    }
     for (size_t i = 0; i < TABLES && !error; i++)
         error = store_table_open(journal->store, tables[i].name, table_at(journal, i));
     error = error ? error : series_load(journal);
     error = error ? error : rebuild_if_interrupted(journal);
     if (!error)
         return ERROR_OK;
+    const enum store_lack lack = store_find_lack(journal->store);
+    snprintf(why, WHY_BYTES, "%s", store_failure(journal->store));
     series_free(journal);
     close_store(journal);
-    return error == ERROR_STORE_IO ? ERROR_STORE_CORRUPT : error;
+    return error == ERROR_STORE_IO && lack == STORE_LACKS_NOTHING ? ERROR_STORE_CORRUPT : error;
 }
 
-static enum error move_aside(const char *directory)
+static enum error move_aside(const char *directory, const char *why)
 {
     char time_text[CLOCK_TEXT_MAX], target[4096];
     int length = snprintf(target, sizeof target, "%s.damaged-%s", directory, clock_format(clock_wall_ns(), time_text));
     if (length < 0 || (size_t)length >= sizeof target || rename(directory, target) != 0)
         return ERROR_FILE_UNWRITABLE;
+    log_event(EVENT_JOURNAL_ASIDE, NULL, "%s: %s; those of payments are written again from the ledger", target,
+              why[0] ? why : error_row(ERROR_STORE_CORRUPT)->text);
     return ERROR_OK;
 }
 
-/* Events are disposable: whatever is wrong with the old ones, the agent starts. Only a second agent is refused. */
+/* Nothing more is kept until the next start, which makes the events of payments anew of the ledger. */
+static void fail(struct journal *journal, const char *why, enum error error)
+{
+    if (!atomic_exchange(&journal->is_failed, true))
+        log_event(EVENT_JOURNAL_FAILED, NULL, "events are no longer kept, calls go on: %s: %s; tollgate restart",
+                  journal->directory, why[0] ? why : error_row(error)->text);
+}
+
+bool keep_has_room(struct journal *journal)
+{
+    struct statvfs room;
+    if (atomic_load(&journal->is_failed) || statvfs(journal->directory, &room) != 0)
+        return true;
+    const bool has_room = (uint64_t)room.f_bavail * room.f_frsize >= ROOM_BYTES;
+    if (has_room == journal->is_without_room)
+        log_event(EVENT_JOURNAL_WAITS, NULL, "%s: events %s", journal->directory,
+                  has_room ? "are written again" : "wait in memory for room on the disk");
+    journal->is_without_room = !has_room;
+    return has_room;
+}
+
+/* Events are disposable: whatever is wrong with the old ones, the agent starts; those that may be whole stay for the
+ * next one. Only a second agent is refused. */
 enum error journal_keep_open(struct journal *journal, const char *directory)
 {
+    journal->directory = strdup(directory);
+    check(journal->directory != NULL);
     buffer_init(&journal->gathered, CHUNK_BYTES);
     buffer_init(&journal->row, 2 * packer_bytes_max(CHUNK_BYTES));
-    enum error error = open_store(directory, journal);
-    if (error == ERROR_STORE_CORRUPT && move_aside(directory) == ERROR_OK)
-        error = open_store(directory, journal);
+    char why[WHY_BYTES] = "";
+    enum error error = open_store(directory, journal, why);
+    if (error == ERROR_STORE_CORRUPT && move_aside(directory, why) == ERROR_OK)
+        error = open_store(directory, journal, why);
     if (error == ERROR_ENVIRONMENT_BUSY)
         return error;
     if (error)
-        atomic_store(&journal->is_failed, true);
+        fail(journal, why, error);
     return ERROR_OK;
 }
 
@@ -168,8 +205,9 @@ static void checkpoint(struct journal *journal, unsigned count)
     if (journal->since_checkpoint < CHECKPOINT_EVERY)
         return;
     journal->since_checkpoint = 0;
-    if (store_checkpoint(journal->store, CHECKPOINT_LOG_BYTES))
-        atomic_store(&journal->is_failed, true);
+    enum error error = store_checkpoint(journal->store, CHECKPOINT_LOG_BYTES);
+    if (error)
+        fail(journal, store_failure(journal->store), error);
 }
 
 void journal_keep_events(struct journal *journal, const struct chunk *first)
@@ -186,7 +224,7 @@ void journal_keep_events(struct journal *journal, const struct chunk *first)
         error = error ? error : journal_transact(journal, put_chunks, &chunks);
         sums_settle(journal);
         if (error)
-            atomic_store(&journal->is_failed, true);
+            fail(journal, store_failure(journal->store), error);
         else
             checkpoint(journal, count);
         first = chunks.end;
@@ -203,4 +241,5 @@ void journal_keep_close(struct journal *journal)
     free(journal->lates);
     if (journal->store)
         close_store(journal);
+    free(journal->directory);
 }

@@ -83,7 +83,7 @@ void listener_secure(struct connection *connection, const char *name)
     } else if (contexts_find(listener->certificates, name, &context, &lasting_name) != ERROR_OK) {
         listener_failed(connection, "no living certificate authority permits the name");
         connection_close(connection, false);
-    } else if (!connection_start(connection, context, lasting_name, listener->options.handshake_timeout_ms)) {
+    } else if (!connection_start(connection, context, lasting_name, atomic_load(&listener->handshake_timeout_ms))) {
         connection_close(connection, false);
     }
 }
@@ -133,7 +133,8 @@ static void accept_connection(struct member *member, int fd, const struct sockad
         close(fd);
         return;
     }
-    struct connection *connection = connection_new(member, member->loop, fd, &peer, listener->options.buffer_bytes_max);
+    struct connection *connection =
+        connection_new(member, member->loop, fd, &peer, atomic_load(&listener->buffer_bytes_max));
     list_append(&member->connections, &connection->node);
     atomic_fetch_add(listener->connection_count, 1);
     atomic_fetch_add(&member->connection_count, 1);
@@ -231,7 +232,7 @@ static void member_pause(struct member *member)
 static bool member_is_full(const struct member *member)
 {
     const struct listener *listener = member->listener;
-    return atomic_load(listener->connection_count) >= listener->options.connections_max;
+    return atomic_load(listener->connection_count) >= atomic_load(&listener->connections_max);
 }
 
 void member_pause_expired(struct timer *timer)

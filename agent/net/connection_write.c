@@ -60,9 +60,10 @@ static bool connection_write_joined(struct connection *connection, struct slice 
         ssize_t written = connection_write_record(connection, (struct slice){record, head + tail}, more_follows);
         if (written <= 0)
             return written == 0;
-        check((size_t)written == head + tail); /* SSL_write is all or nothing within a record */
-        *first = slice_from(*first, head);
-        *second = slice_from(*second, tail);
+        /* A part, where the program wants short records (RFC 6066, max_fragment_length). */
+        const size_t taken = (size_t)written < head ? (size_t)written : head;
+        *first = slice_from(*first, taken);
+        *second = slice_from(*second, (size_t)written - taken);
     }
     return connection_write_straight(connection, first, second->length > 0) &&
            (first->length > 0 || connection_write_straight(connection, second, false));

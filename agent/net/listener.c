@@ -84,6 +84,7 @@ enum error listener_open(const struct listener_options *options, const struct li
     listener->fd = fd;
     atomic_init(&listener->is_shared, is_inherited && !options->is_handed);
     listener->options = *options;
+    listener_set_bounds(listener, options->connections_max, options->buffer_bytes_max, options->handshake_timeout_ms);
     listener->handler = *handler;
     listener->port = listener_read_port(fd);
     listener->certificates = certificates;
@@ -91,6 +92,16 @@ enum error listener_open(const struct listener_options *options, const struct li
     atomic_init(&listener->names, names);
     *ret_listener = listener;
     return ERROR_OK;
+}
+
+void listener_set_bounds(struct listener *listener, uint32_t connections_max, uint32_t buffer_bytes_max,
+                         uint32_t handshake_timeout_ms)
+{
+    if (!listener)
+        return;
+    atomic_store(&listener->connections_max, connections_max);
+    atomic_store(&listener->buffer_bytes_max, buffer_bytes_max);
+    atomic_store(&listener->handshake_timeout_ms, handshake_timeout_ms);
 }
 
 uint16_t listener_port(const struct listener *listener)

@@ -27,8 +27,9 @@ struct member {
 
 struct listener {
     int fd;
-    atomic_bool is_shared; /* others keep the socket: it outlives us */
-    struct listener_options options;
+    atomic_bool is_shared;           /* others keep the socket: it outlives us */
+    struct listener_options options; /* but for its bounds, which may change: */
+    atomic_uint connections_max, buffer_bytes_max, handshake_timeout_ms;
     struct listener_handler handler;
     uint16_t port;
     struct certificates *certificates;

@@ -131,8 +131,9 @@ struct listener_options {
     bool is_plain;                  /* no TLS: connections are open when they are accepted */
     uint32_t redirect_network;      /* … or in this one, same mask: see `redirected`; 0: none */
     uint32_t hello_timeout_ms;      /* of silence on a redirected connection, then the original is called */
+    struct listener *beside;        /* its connections and ours are counted together; closed after us. NULL: none */
+    /* Others may come later, see listener_set_bounds. */
     uint32_t connections_max;
-    struct listener *beside;   /* its connections and ours are counted together; closed after us. NULL: none */
     uint32_t buffer_bytes_max; /* output buffer of a connection */
     uint32_t handshake_timeout_ms;
 };
@@ -198,6 +199,9 @@ void listener_stop(struct listener *listener);
 int listener_share(struct listener *listener, bool is_shared);
 /* Atomically uses other names from now on (the old array must outlive current handshakes: keep it). */
 void listener_set_names(struct listener *listener, const struct listener_names *names);
+/* Of connections that are accepted from now on. Any thread; a NULL listener is fine. */
+void listener_set_bounds(struct listener *listener, uint32_t connections_max, uint32_t buffer_bytes_max,
+                         uint32_t handshake_timeout_ms);
 unsigned listener_connection_count(const struct listener *listener);
 /* Of redirected connections, those that are passed on; and how often bytes came on any of them, since the start. */
 unsigned listener_splice_count(const struct listener *listener);

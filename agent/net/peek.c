@@ -52,7 +52,8 @@ static void peek_govern(struct connection *connection, const char *name)
 void peek_limit(struct connection *connection)
 {
     if (!connection->timer.heap_index)
-        timer_arm(connection->loop, &connection->timer, connection->member->listener->options.handshake_timeout_ms);
+        timer_arm(connection->loop, &connection->timer,
+                  atomic_load(&connection->member->listener->handshake_timeout_ms));
 }
 
 /* Peeked bytes keep the socket readable: the low-water mark makes epoll wait for more. A kernel short of memory wakes

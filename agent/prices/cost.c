@@ -4,6 +4,11 @@
 
 #include "prices/set.h"
 
+static struct price dearer(struct price a, struct price b)
+{
+    return a.pico > b.pico ? a : b;
+}
+
 enum speed { SPEED_STANDARD, SPEED_FAST, SPEED_HALF };
 
 static bool is_sum(const char *service_tier)
@@ -84,6 +89,12 @@ static struct cost half_of(struct cost cost)
     return (struct cost){(cost.pico + 1) / 2};
 }
 
+/* A tenth more, of tokens only, rounded up. */
+static struct cost regional_of(struct cost cost)
+{
+    return (struct cost){cost.pico + (cost.pico + 9) / 10};
+}
+
 /* Everything that the provider counts as prompt; saturates. */
 static uint64_t prompt_of(const struct usage *usage)
 {
@@ -94,6 +105,17 @@ static uint64_t prompt_of(const struct usage *usage)
     return sum;
 }
 
+/* The buckets of images are those of the model that drew, which bills them on its own. */
+static bool is_drawn(const struct price_quote *quote, size_t bucket)
+{
+    return quote->drawing.is_known && (bucket == BUCKET_input_image || bucket == BUCKET_output_image);
+}
+
+static bool add_drawn(struct cost *cost, const struct price_drawing *drawing, uint64_t input, uint64_t output)
+{
+    return !drawing->is_known || (add(cost, input, drawing->input) && add(cost, output, drawing->output));
+}
+
 enum error prices_cost(const struct price_quote *quote, const struct usage *usage, const char *service_tier,
                        struct money *ret_cost)
 {
@@ -102,17 +124,16 @@ enum error prices_cost(const struct price_quote *quote, const struct usage *usag
     struct price_set set = prices_at(quote, is_sum(service_tier) ? 0 : prompt_of(usage), speed);
     struct cost cost = {0};
     for (size_t i = 0; i < BUCKET_COUNT; i++)
-        if (bucket_rows[i].side != SIDE_UNIT && !add(&cost, usage->of[i], set.of[i]))
+        if (bucket_rows[i].side != SIDE_UNIT && !is_drawn(quote, i) && !add(&cost, usage->of[i], set.of[i]))
             return ERROR_AMOUNT_OVERFLOW;
     if (speed == SPEED_HALF)
         cost = half_of(cost);
+    if (quote->is_regional)
+        cost = regional_of(cost);
+    if (!add_drawn(&cost, &quote->drawing, usage->input_image, usage->output_image))
+        return ERROR_AMOUNT_OVERFLOW;
     enum error error = add_units(&cost, quote, &set, usage);
     return error ? error : cost_to_money(cost, ret_cost);
-}
-
-static struct price dearer(struct price a, struct price b)
-{
-    return a.pico > b.pico ? a : b;
 }
 
 /* Any bucket of that side can be any of these, at worst all of it the dearest. */
@@ -157,6 +178,10 @@ enum error prices_bound(const struct price_quote *quote, const struct price_boun
         return ERROR_AMOUNT_OVERFLOW;
     if (is_batch(bound->service_tier))
         cost = half_of(cost);
+    if (quote->is_regional)
+        cost = regional_of(cost);
+    if (!add_drawn(&cost, &quote->drawing, bound->units.input_image, bound->units.output_image))
+        return ERROR_AMOUNT_OVERFLOW;
     enum error error = add_units(&cost, quote, &set, &bound->units);
     return error ? error : cost_to_money(cost, ret_bound);
 }

@@ -186,6 +186,23 @@ enum error prices_find(const struct settings *settings, const struct provider *p
     return ERROR_OK;
 }
 
+enum error prices_find_drawing(const struct settings *settings, const struct provider *provider, const char *model,
+                               struct price_quote *quote)
+{
+    struct price_quote drawing;
+    enum error error = prices_find(settings, provider, model, NULL, NULL, &drawing);
+    if (error)
+        return error;
+    const struct price_set *prices = &drawing.standard;
+    quote->drawing = (struct price_drawing){.is_known = true,
+                                            .input = prices->input,
+                                            .output = prices->output_image,
+                                            .output_tokens_max = drawing.output_tokens_max};
+    if (prices->input_image.pico > prices->input.pico)
+        quote->drawing.input = prices->input_image;
+    return ERROR_OK;
+}
+
 const char *prices_basis_name(enum price_basis basis)
 {
     static const char *const names[] = {

@@ -16,6 +16,13 @@ enum price_basis {
     PRICE_CEILING /* unknown model, dearest of its family */
 };
 
+/* What pictures cost that a tool draws with another model. */
+struct price_drawing {
+    bool is_known;
+    struct price input, output; /* a token of what that model is given, the dearest there is; of what it draws */
+    uint64_t output_tokens_max; /* of one picture */
+};
+
 /* What a request will be charged at. Self-contained but for `row`, which lives as long as the settings. */
 struct price_quote {
     enum price_basis basis;
@@ -28,7 +35,11 @@ struct price_quote {
     struct price_set pinned; /* what the target's pricing says: goes before the list, its tiers and its fast prices */
     struct price_set listed; /* what the list says, has_ members only (CEILING: the dearest of each in the family; a
                                 unit that it has no price for: the family's dearest, unless the policy blocks) */
-    bool flex_is_full;       /* the provider's flex tier costs as much as its standard one */
+    struct price_drawing drawing; /* prices_find_drawing; known: the buckets of images are that model's, at no other
+                                     service level than the standard one */
+    bool flex_is_full;            /* the provider's flex tier costs as much as its standard one */
+    bool is_regional;    /* set by who asks: a place was chosen, for which Anthropic takes a tenth more of each token's
+                            price ("Pricing", data residency) */
     bool hour_is_double; /* Anthropic: writing to the one-hour cache costs twice the input price, to the other 1.25 */
     uint64_t output_tokens_max; /* the model's maximum; unknown: the greatest of its family, at least
                                    PRICES_OUTPUT_TOKENS_DEFAULT, at most the model's own window. Never 0 */
@@ -46,6 +57,9 @@ enum { PRICES_OUTPUT_TOKENS_DEFAULT = 131072 };
  * unknown is never free. */
 enum error prices_find(const struct settings *settings, const struct provider *provider, const char *model,
                        const char *variant, const struct price_set *pricing, struct price_quote *ret_quote) MUST_USE;
+/* Fills quote->drawing with the prices of a tool's image model. Errors as prices_find. */
+enum error prices_find_drawing(const struct settings *settings, const struct provider *provider, const char *model,
+                               struct price_quote *quote) MUST_USE;
 /* What the usage costs: the tier reached by the whole prompt, the service tier billed ("priority", "fast": the fast
  * prices; "flex", "batch": half the tokens' prices, units in full; "" and all others: standard). AMOUNT_OVERFLOW;
  * PRICE_UNKNOWN: units were used that have no price, not even a ceiling. */
@@ -55,7 +69,7 @@ enum error prices_cost(const struct price_quote *quote, const struct usage *usag
 struct price_bound {
     uint64_t input_tokens, output_tokens; /* output: per choice */
     uint64_t choices;                     /* 0 is 1 */
-    struct usage units;                   /* UNIT buckets only */
+    struct usage units;                   /* UNIT buckets, and those of images: tokens of what quote->drawing is of */
     const char *service_tier;             /* as asked for: half prices are not believed before they are billed, but for
                                              "batch", which the endpoint itself says */
 };

@@ -63,6 +63,8 @@ static bool write_all_again(struct store *store, DIR *entries, char *chunk)
             continue;
         int fd = openat(dirfd(entries), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         is_written = fd >= 0 && write_file_again(store, fd, chunk);
+        if (!is_written)
+            snprintf(store->message, sizeof store->message, "%s: %s", entry->d_name, strerrordesc_np(errno));
         if (fd >= 0)
             close(fd);
     }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -41,7 +42,8 @@ static void note_message(const DB_ENV *env, const char *prefix, const char *mess
 {
     (void)prefix;
     struct store *store = env->app_private;
-    snprintf(store->message, sizeof store->message, "%s", message);
+    if (!store->message[0] || !strstr(message, "PANIC")) /* what came before says which file, and why */
+        snprintf(store->message, sizeof store->message, "%s", message);
 }
 
 static void drop_message(const DB_ENV *env, const char *message)
@@ -52,10 +54,11 @@ static void drop_message(const DB_ENV *env, const char *message)
 
 static void note_event(DB_ENV *env, uint32_t event, void *info)
 {
-    (void)info;
     struct store *store = env->app_private;
+    if (event == DB_EVENT_PANIC && info && !store->panic)
+        store->panic = *(const int *)info;
     if (event == DB_EVENT_PANIC || event == DB_EVENT_WRITE_FAILED)
-        store_fail(store, "Berkeley DB gave up", store->message);
+        store_fail(store, "Berkeley DB gave up", store->message, store->panic);
 }
 
 static int tune(DB_ENV *env, const struct store *store)
@@ -120,11 +123,17 @@ void store_environment_close(struct store *store)
     store->env = NULL;
 }
 
+/* What the child writes into the pipe. */
+struct recovery {
+    int result; /* Berkeley DB's */
+    char message[STORE_FAILURE_MAX];
+};
+
 /* The lock file's descriptor is shared: while this child lives nobody else can open the environment. It dies with its
  * parent. */
 static _Noreturn void recover_in_child(struct store *store, int result_fd, pid_t parent)
 {
-    const struct rlimit no_core = {0, 0}, cpu = {RECOVERY_SECONDS_MAX, RECOVERY_SECONDS_MAX};
+    const struct rlimit no_core = {0, 0}, cpu = {RECOVERY_SECONDS_MAX, RECOVERY_SECONDS_MAX + 1};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -132,32 +141,52 @@ static _Noreturn void recover_in_child(struct store *store, int result_fd, pid_t
     setrlimit(RLIMIT_CORE, &no_core);
     setrlimit(RLIMIT_CPU, &cpu);
     alarm(RECOVERY_SECONDS_MAX);
-    int result = store_environment_open(store);
-    if (!result && store_is_failed(store))
-        result = EIO;
+    struct recovery recovery = {.result = store_environment_open(store)};
+    if (recovery.result == DB_RUNRECOVERY && (store->result || store->panic))
+        recovery.result = store->result ? store->result : store->panic;
+    if (!recovery.result && store_is_failed(store))
+        recovery.result = store->result ? store->result : EIO;
+    const char *message = store->message[0] ? store->message : db_strerror(recovery.result);
+    snprintf(recovery.message, sizeof recovery.message, "%s", store_is_failed(store) ? store->failure : message);
     store_environment_close(store);
-    ssize_t ignored = write(result_fd, &result, sizeof result);
+    ssize_t ignored = write(result_fd, &recovery, sizeof recovery);
     (void)ignored;
     _exit(0);
 }
 
-static bool is_system_fault(int result)
+/* Sent from outside, or for what the system has too little of (SIGKILL: memory, SIGXFSZ: ulimit -f). Others are what
+ * damaged files make of recovery: it crashes, or runs until the alarm. */
+static bool is_system_signal(int number)
 {
-    static const int faults[] = {EIO, ENOSPC, EROFS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM, EDQUOT};
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        if (result == faults[i])
+    static const int numbers[] = {SIGKILL, SIGXFSZ, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (number == numbers[i])
             return true;
     return false;
 }
 
-/* Known by what the pipe says, not by the exit status: that is lost where SIGCHLD is ignored. */
-bool store_try_recovery(struct store *store, char *why, size_t why_bytes, bool *ret_damaged)
+/* Without an answer. `status` is -1 where SIGCHLD is ignored, and the child's end is lost. */
+static bool is_ended_by_system(int status, char *why, size_t why_bytes)
 {
-    int ends[2], result = -1;
+    const int number = status != -1 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (is_system_signal(number))
+        snprintf(why, why_bytes, "recovery was ended by signal %d (%s); no file is known to be damaged", number,
+                 sigdescr_np(number));
+    else
+        snprintf(why, why_bytes, "recovery failed: it crashed or ran too long%s%s", number ? ": " : "",
+                 number ? sigdescr_np(number) : "");
+    return is_system_signal(number);
+}
+
+/* Known by what the pipe says, not by the exit status: that is lost where SIGCHLD is ignored. */
+bool store_try_recovery(struct store *store, char *why, size_t why_bytes, int *ret_result)
+{
+    int ends[2], status = -1;
+    struct recovery recovery;
     pid_t parent = getpid(), child = pipe(ends) == 0 ? fork() : -1;
     if (child < 0) {
-        snprintf(why, why_bytes, "recovery could not be started: %s", strerrordesc_np(errno));
-        *ret_damaged = false;
+        *ret_result = errno;
+        snprintf(why, why_bytes, "recovery could not be started: %s", strerrordesc_np(*ret_result));
         return false;
     }
     if (child == 0) {
@@ -167,15 +196,18 @@ bool store_try_recovery(struct store *store, char *why, size_t why_bytes, bool *
     close(ends[1]);
     ssize_t length;
     do
-        length = read(ends[0], &result, sizeof result);
+        length = read(ends[0], &recovery, sizeof recovery);
     while (length < 0 && errno == EINTR);
     close(ends[0]);
-    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    bool has_answer = length == (ssize_t)sizeof result;
-    if (has_answer && result == 0)
+    if (length != (ssize_t)sizeof recovery) {
+        *ret_result = is_ended_by_system(status, why, why_bytes) ? EINTR : DB_RUNRECOVERY;
+        return false;
+    }
+    if (recovery.result == 0)
         return true;
-    snprintf(why, why_bytes, "recovery failed: %s", has_answer ? db_strerror(result) : "it crashed or ran too long");
-    *ret_damaged = !has_answer || !is_system_fault(result);
+    snprintf(why, why_bytes, "recovery failed: %.200s", recovery.message);
+    *ret_result = recovery.result;
     return false;
 }

@@ -98,7 +98,7 @@ static void look_at(struct store *store, DIR *entries)
     else
         name = find_missing(files, dirfd(entries), &how);
     if (name)
-        store_fail(store, name, how);
+        store_fail(store, name, how, 0);
     else
         note_new_files(files, entries);
 }
@@ -115,7 +115,7 @@ bool store_look(struct store *store)
         if (fd >= 0)
             close(fd);
         if (why == ENOENT || why == ENOTDIR)
-            store_fail(store, store->directory, "somebody deleted it");
+            store_fail(store, store->directory, "somebody deleted it", 0);
         return !store_is_failed(store); /* no descriptor, no memory: the next look will tell */
     }
     pthread_mutex_lock(&store->files.lock);

@@ -74,7 +74,7 @@ static void report(int fd, const char *what, int why)
     struct store *store = owner_of_path(path);
     for (int i = 0; i < STORES_MAX; i++) /* whose it is cannot be told: nobody may go on */
         if (watched[i] && (watched[i] == store || !store)) {
-            store_fail(watched[i], what, text);
+            store_fail(watched[i], what, text, why);
             atomic_fetch_add(&failed_count, 1);
         }
     pthread_mutex_unlock(&watch_lock);

@@ -41,6 +41,8 @@ struct store {
     int slot;        /* in the table of the I/O hooks; -1: none */
     bool is_opening; /* even the last of the ballast may be given up */
     atomic_int noting, failed;
+    int panic;  /* what Berkeley DB gave up for, of its results */
+    int result; /* what `failure` is due to: Berkeley DB's, an errno, 0 when neither says; written as `failure` is */
     struct store_files files;
     char failure[STORE_FAILURE_MAX]; /* written once, before `failed` is set */
     char message[STORE_FAILURE_MAX]; /* the last words of Berkeley DB */
@@ -57,8 +59,13 @@ struct store_transaction {
     DB_TXN *handle;
 };
 
-/* Notes the first failure: from then on every call answers STORE_IO and every write of this store is refused. */
-void store_fail(struct store *store, const char *what, const char *why);
+/* Notes the first failure: from then on every call answers STORE_IO and every write of this store is refused. `result`:
+ * Berkeley DB's, an errno, or 0. */
+void store_fail(struct store *store, const char *what, const char *why, int result);
+/* The same of opening, which leaves the store as it is: for store_failure(NULL). Returns `error`. */
+enum error store_refuse(const char *what, const char *why, int result, enum error error);
+/* A result that says nothing against the files: for want of something, or ended from outside (EINTR). */
+bool store_is_system_fault(int result);
 /* Turns Berkeley DB's result into ours. Deadlock is OVERLOADED, absence NOT_FOUND; all that is unexpected fails the
  * store, because the memory of its caller can no longer be trusted to match the disk. */
 enum error store_result(struct store *store, const char *what, int result) MUST_USE;
@@ -89,8 +96,8 @@ int store_environment_open(struct store *store);
 void store_environment_close(struct store *store);
 /* Of a table that is made; one that is there keeps its own. */
 uint32_t store_page_bytes(const struct store *store);
-/* Recovery in a child: true when it came to a good end. `why` gets the reason otherwise, *ret_damaged whether
- * the files are to blame (or else the system). */
-bool store_try_recovery(struct store *store, char *why, size_t why_bytes, bool *ret_damaged) MUST_USE;
+/* Recovery in a child: true when it came to a good end. `why` gets the reason otherwise, *ret_result what it is due to,
+ * as store_is_system_fault wants it. */
+bool store_try_recovery(struct store *store, char *why, size_t why_bytes, int *ret_result) MUST_USE;
 
 #endif

@@ -39,12 +39,14 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
-static _Thread_local char open_failure[STORE_FAILURE_MAX];
+static _Thread_local char open_failure[2 * STORE_FAILURE_MAX];
+static _Thread_local int open_result;
 
-void store_fail(struct store *store, const char *what, const char *why)
+void store_fail(struct store *store, const char *what, const char *why, int result)
 {
     if (atomic_exchange(&store->noting, 1))
         return;
+    store->result = result;
     snprintf(store->failure, sizeof store->failure, "%s: %s", what, why[0] ? why : "no reason given");
     atomic_store_explicit(&store->failed, 1, memory_order_release);
     if (store->kind == STORE_LEDGER)
@@ -63,6 +65,46 @@ const char *store_failure(const struct store *store)
     return store_is_failed(store) ? store->failure : "";
 }
 
+static enum store_lack lack_of(int result)
+{
+    static const struct {
+        int result;
+        enum store_lack lack;
+    } rows[] = {
+        {ENOSPC, STORE_LACKS_ROOM},  {EDQUOT, STORE_LACKS_ROOM},  {EFBIG, STORE_LACKS_ROOM},
+        {EMFILE, STORE_LACKS_MEANS}, {ENFILE, STORE_LACKS_MEANS}, {ENOMEM, STORE_LACKS_MEANS},
+        {EACCES, STORE_LACKS_MEANS}, {EPERM, STORE_LACKS_MEANS},  {EROFS, STORE_LACKS_MEANS},
+        {EINTR, STORE_LACKS_MEANS},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].result == result)
+            return rows[i].lack;
+    return STORE_LACKS_NOTHING;
+}
+
+enum store_lack store_find_lack(const struct store *store)
+{
+    return lack_of(!store ? open_result : store_is_failed(store) ? store->result : 0);
+}
+
+bool store_is_system_fault(int result)
+{
+    return result == EIO || lack_of(result) != STORE_LACKS_NOTHING;
+}
+
+enum error store_refuse(const char *what, const char *why, int result, enum error error)
+{
+    snprintf(open_failure, sizeof open_failure, "%.250s: %.255s", what, why);
+    open_result = result;
+    return error;
+}
+
+static enum error refuse_errno(const char *what)
+{
+    const int result = errno;
+    return store_refuse(what, strerrordesc_np(result), result, ERROR_STORE_IO);
+}
+
 enum error store_result(struct store *store, const char *what, int result)
 {
     if (result == 0 && !store_is_unreadable(store))
@@ -76,30 +118,24 @@ enum error store_result(struct store *store, const char *what, int result)
     case DB_BUFFER_SMALL:
         return ERROR_REQUEST_INVALID;
     default:
-        store_fail(store, what, store->message[0] ? store->message : db_strerror(result));
+        store_fail(store, what, store->message[0] ? store->message : db_strerror(result), result);
         return ERROR_STORE_IO;
     }
-}
-
-static enum error refuse(const char *what, const char *why, enum error error)
-{
-    snprintf(open_failure, sizeof open_failure, "%.120s: %.120s", what, why);
-    return error;
 }
 
 /* The mode is given with every file: a process-wide umask would also change what other threads publish. */
 static enum error enter_directory(struct store *store, const char *directory)
 {
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-        return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
+        return refuse_errno(directory);
     if (!realpath(directory, store->directory))
-        return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
+        return refuse_errno(directory);
     if (store_sync_parent(store->directory) != 0) /* else a power cut could take the directory with all that is in it */
-        return refuse(directory, strerrordesc_np(errno), ERROR_STORE_IO);
+        return refuse_errno(directory);
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/DB_CONFIG", store->directory);
     if (access(path, F_OK) == 0) /* it could override every promise made here, e.g. turn syncing off */
-        return refuse(path, "must not exist", ERROR_STORE_CORRUPT);
+        return store_refuse(path, "must not exist", 0, ERROR_STORE_CORRUPT);
     return ERROR_OK;
 }
 
@@ -136,12 +172,12 @@ static enum error take_lock(struct store *store)
     snprintf(path, sizeof path, "%s/lock", store->directory);
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (store->lock_fd < 0)
-        return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
+        return refuse_errno(path);
     if (!lock_file(store->lock_fd) || !is_lock_in_place(store, path))
-        return refuse(path, "held by another process", ERROR_ENVIRONMENT_BUSY);
+        return store_refuse(path, "held by another process", 0, ERROR_ENVIRONMENT_BUSY);
     int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
     if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)length, 0) != length)
-        return refuse(path, strerrordesc_np(errno), ERROR_STORE_IO);
+        return refuse_errno(path);
     return ERROR_OK;
 }
 
@@ -159,20 +195,22 @@ static bool has_log(const struct store *store)
 static enum error open_environment(struct store *store)
 {
     char why[STORE_FAILURE_MAX];
-    bool damaged;
+    int result;
     bool is_forked = store->kind != STORE_COPY && has_log(store);
     if (store->kind == STORE_LEDGER && !store_write_again(store))
-        return refuse(store->directory, strerrordesc_np(errno), ERROR_STORE_IO);
+        return store_refuse(store->directory, store->message[0] ? store->message : strerrordesc_np(errno), errno,
+                            ERROR_STORE_IO);
     store_hooks_watch(store);
-    if (is_forked && !store_try_recovery(store, why, sizeof why, &damaged))
-        return refuse(store->directory, why, damaged ? ERROR_STORE_CORRUPT : ERROR_STORE_IO);
-    int result = store_environment_open(store);
+    if (is_forked && !store_try_recovery(store, why, sizeof why, &result))
+        return store_refuse(store->directory, why, result,
+                            store_is_system_fault(result) ? ERROR_STORE_IO : ERROR_STORE_CORRUPT);
+    result = store_environment_open(store);
     if (result || store_is_failed(store))
-        return refuse(store->directory,
-                      store_is_failed(store) ? store->failure
-                      : store->message[0]    ? store->message
-                                             : db_strerror(result),
-                      ERROR_STORE_IO);
+        return store_refuse(store->directory,
+                            store_is_failed(store) ? store->failure
+                            : store->message[0]    ? store->message
+                                                   : db_strerror(result),
+                            store->result ? store->result : result, ERROR_STORE_IO);
     return ERROR_OK;
 }
 
@@ -187,6 +225,7 @@ enum error store_open(const char *directory, enum store_kind kind, struct store 
     store->is_opening = true;
     store_files_init(store);
     open_failure[0] = '\0';
+    open_result = 0;
     enum error error = enter_directory(store, directory);
     if (!error && kind != STORE_COPY)
         error = take_lock(store);

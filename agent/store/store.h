@@ -32,8 +32,13 @@ enum error store_open(const char *directory, enum store_kind kind, struct store 
 void store_close(struct store *store);
 /* True once an I/O error happened: every later call fails with STORE_IO (fail-stop). */
 bool store_is_failed(const struct store *store);
-/* Why, for the log; "" when not failed. NULL: why the last store_open of this thread failed. */
+/* Why, for the log; "" when not failed. NULL: why the last store_open of this thread failed, or the opening of a table
+ * after it. */
 const char *store_failure(const struct store *store);
+/* What that failure is for want of: room on the disk, or what a process needs (descriptors, memory, permission, time to
+ * end). Then the files may be whole. NOTHING: they are damaged, or cannot be read. */
+enum store_lack { STORE_LACKS_NOTHING, STORE_LACKS_ROOM, STORE_LACKS_MEANS };
+enum store_lack store_find_lack(const struct store *store);
 /* Checkpoint when `log_bytes` of log were written since the last one. Any thread. */
 enum error store_checkpoint(struct store *store, size_t log_bytes) MUST_USE;
 
@@ -72,7 +77,12 @@ bool store_make_ballast(struct store *store);
 
 /* ---- tables ---- */
 
+/* Makes it when it is not there. */
 enum error store_table_open(struct store *store, const char *name, struct store_table **ret_table) MUST_USE;
+/* Makes nothing: STORE_CORRUPT when it is not there. */
+enum error store_table_open_existing(struct store *store, const char *name, struct store_table **ret_table) MUST_USE;
+/* After the recovery of store_open, a table that was being made when all ended is there or is not, never half. */
+bool store_has_table(const struct store *store, const char *name);
 void store_table_close(struct store_table *table);
 
 /* Inside a transaction every call may answer OVERLOADED (it lost a deadlock): abort, and run the whole body again. An

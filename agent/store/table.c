@@ -9,8 +9,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { SCAN_CHUNK_BYTES = 64 << 10, SCAN_ROW_BYTES_MAX = 1 << 20 };
+enum { TABLE_FILE_MAX = 64, SCAN_CHUNK_BYTES = 64 << 10, SCAN_ROW_BYTES_MAX = 1 << 20 };
 
 /* Berkeley DB's DBT has no const; it only reads what we pass in. */
 static DBT dbt_of(struct slice bytes)
@@ -23,10 +24,8 @@ static DBT dbt_into(void *bytes, size_t bytes_max)
     return (DBT){.data = bytes, .ulen = (uint32_t)bytes_max, .flags = DB_DBT_USERMEM};
 }
 
-static int open_db(const struct store *store, DB *db, const char *name)
+static int open_db(const struct store *store, DB *db, const char *file)
 {
-    char file[64];
-    snprintf(file, sizeof file, "%s.db", name);
     int result = db->set_pagesize(db, store_page_bytes(store));
     result = result ? result : db->set_flags(db, DB_CHKSUM);
     return result ? result : db->open(db, NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
@@ -34,25 +33,42 @@ static int open_db(const struct store *store, DB *db, const char *name)
 
 enum error store_table_open(struct store *store, const char *name, struct store_table **ret_table)
 {
+    char file[TABLE_FILE_MAX];
     if (store_is_failed(store))
         return ERROR_STORE_IO;
     struct store_table *table = calloc(1, sizeof *table);
     if (!table)
         return ERROR_NO_MEMORY;
+    snprintf(file, sizeof file, "%s.db", name);
     DB *db = NULL;
-    enum error error = store_result(store, name, db_create(&db, store->env, 0));
+    enum error error = store_result(store, file, db_create(&db, store->env, 0));
     if (!error) {
-        error = store_result(store, name, open_db(store, db, name));
+        error = store_result(store, file, open_db(store, db, file));
         if (error)
             (void)!db->close(db, DB_NOSYNC);
     }
     if (error) {
         free(table);
-        return error;
+        return store_refuse(store->directory, store_failure(store), store->result, error);
     }
     *table = (struct store_table){store, db};
     *ret_table = table;
     return ERROR_OK;
+}
+
+bool store_has_table(const struct store *store, const char *name)
+{
+    char path[PATH_MAX + TABLE_FILE_MAX];
+    snprintf(path, sizeof path, "%s/%s.db", store->directory, name);
+    return access(path, F_OK) == 0;
+}
+
+enum error store_table_open_existing(struct store *store, const char *name, struct store_table **ret_table)
+{
+    char file[TABLE_FILE_MAX];
+    snprintf(file, sizeof file, "%s.db is missing", name);
+    return store_has_table(store, name) ? store_table_open(store, name, ret_table)
+                                        : store_refuse(store->directory, file, 0, ERROR_STORE_CORRUPT);
 }
 
 void store_table_close(struct store_table *table)
@@ -95,7 +111,7 @@ void store_abort(struct store_transaction *transaction)
         return;
     int result = transaction->handle->abort(transaction->handle);
     if (result)
-        store_fail(transaction->store, "abort", db_strerror(result));
+        store_fail(transaction->store, "abort", db_strerror(result), result);
     free(transaction);
 }
 

@@ -41,6 +41,8 @@ static enum error map_code(const struct upstream_transfer *transfer, CURLcode co
         return map_timeout(transfer);
     if (code == CURLE_UNSUPPORTED_PROTOCOL) /* HTTP/0.9, or a scheme that the request may not use */
         return transfer->was_sent ? ERROR_UPSTREAM_MALFORMED : ERROR_HTTP_MALFORMED;
+    if (code == CURLE_OUT_OF_MEMORY && transfer->was_sent) /* curl's word for fields that exceed its bound */
+        return ERROR_UPSTREAM_MALFORMED;
     for (size_t i = 0; i < sizeof code_rows / sizeof *code_rows; i++)
         if (code_rows[i].code == code)
             return code_rows[i].error;
@@ -58,6 +60,8 @@ static const char *describe(const struct upstream_transfer *transfer, CURLcode c
         return error_row(error)->text;
     if (code == CURLE_OPERATION_TIMEDOUT && !transfer->was_sent)
         return "no connection in time";
+    if (code == CURLE_OUT_OF_MEMORY && transfer->was_sent)
+        return "the answer's fields are too long";
     return curl_easy_strerror(code);
 }
 

@@ -9,7 +9,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static const char *const titles[INVARIANT_COUNT] = {
     [INVARIANT_BALANCED] = "debits equal credits",
@@ -54,26 +53,16 @@ enum error wallet_audit(const char *directory, char *report, size_t report_bytes
     struct report out = {report, report_bytes, 0};
     struct tables tables;
     struct verification verification;
-    char text[4096];
-    unsigned schema;
     if (report_bytes)
         report[0] = '\0';
-    snprintf(text, sizeof text, "%s/book.db", directory);
-    if (access(text, F_OK) != 0) { /* opening would make an empty ledger there */
+    enum error error = tables_open_closed(directory, &tables);
+    if (error == ERROR_NOT_FOUND)
         print(&out, "no ledger in %s\n", directory);
-        return ERROR_NOT_FOUND;
-    }
-    enum error error = tables_open(directory, &tables);
-    if (error) {
-        print(&out, "the ledger cannot be opened: %s\n", store_failure(NULL));
+    else if (error)
+        print(&out, "the ledger cannot be opened: %s\n",
+              store_failure(NULL)[0] ? store_failure(NULL) : error_row(error)->text);
+    if (error)
         return error;
-    }
-    error = ledger_read_schema(&tables, &schema);
-    if (error) {
-        print(&out, "the ledger cannot be read: %s\n", error_row(error)->text);
-        tables_close(&tables);
-        return error;
-    }
     error = ledger_verify(&tables, false, true, &verification);
     if (error)
         print(&out, "the ledger cannot be read: %s\n", store_failure(tables.store));

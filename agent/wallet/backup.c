@@ -44,6 +44,17 @@ enum error backup_audit(const struct tables *tables, uint64_t *ret_transfers, ch
     return error;
 }
 
+/* Of what is copied: not the ballast. */
+static uint64_t count_bytes(const char *from)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    const uint64_t all = directory_bytes(from);
+    snprintf(path, sizeof path, "%s/%s", from, STORE_BALLAST_NAME);
+    const uint64_t ballast = stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+    return all > ballast ? all - ballast : 0;
+}
+
 /* A dump is about as large as the tables, so twice the ledger and something to spare. Filling the disk with a backup
  * would stop the very ledger that it is of. */
 static bool has_room(const char *from, const char *directory)
@@ -53,7 +64,7 @@ static bool has_room(const char *from, const char *directory)
     snprintf(parent, sizeof parent, "%s", directory);
     if (statvfs(dirname(parent), &status) != 0)
         return true; /* then making the directory will say why not */
-    return (uint64_t)status.f_bavail * status.f_frsize >= 3 * directory_bytes(from) + ROOM_SPARE_BYTES;
+    return (uint64_t)status.f_bavail * status.f_frsize >= 3 * count_bytes(from) + ROOM_SPARE_BYTES;
 }
 
 static bool write_marker(const char *directory)

@@ -5,6 +5,7 @@
  *
  *   backup.c  a working ledger → a directory          dump.c    tables → lines of JSON
  *   daily.c   when, and how many are kept             replay.c  lines of JSON → tables
+ *   upkeep.c  what the settings say of it
  *   restore.c a directory or lines → STATE/ledger     directory.c  files, synced
  */
 #ifndef WALLET_BACKUP_H
@@ -63,10 +64,19 @@ void watch_shrink_log(struct wallet_ledger *ledger);
  * <directory>.rescue-TIME.jsonl, and the ledger stops. */
 void watch_files(struct wallet_ledger *ledger, bool *is_rescued);
 
+/* ---- upkeep.c ---- */
+struct backup_plan {
+    char directory[PATH_MAX], fallback[PATH_MAX]; /* "": none */
+    uint32_t every_s, kept;
+};
+void upkeep_find_backups(struct wallet_ledger *ledger, struct backup_plan *ret_plan);
+void upkeep_note_backup(struct wallet_ledger *ledger, const char *failure); /* "": it went well */
+
 /* ---- daily.c ---- */
 /* How long until a backup is due; INT64_MAX: never. */
-int64_t daily_wait_ns(const struct wallet_options *options);
-/* Makes one, removes those beyond backups_kept, tells options.noted. False when it failed. */
+int64_t daily_wait_ns(const struct backup_plan *plan);
+/* Makes one, in the fallback where it cannot be made in the directory; removes those beyond `kept`, tells
+ * options.noted. False when there is none. */
 bool daily_make(struct wallet_ledger *ledger);
 
 #endif

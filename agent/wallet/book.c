@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/grow.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,10 +87,28 @@ void book_add_word(struct wallet_ledger *ledger, uint32_t number, const char *te
         ledger->word_count = number;
 }
 
+void word_clean(struct slice text, char clean[WORD_BYTES_MAX])
+{
+    const char *at = text.data, *end = at + (text.length < WORD_BYTES_MAX ? text.length : WORD_BYTES_MAX - 1);
+    char *out = clean;
+    while (at < end) {
+        const size_t length = (unsigned char)*at < 0x80 ? 1 : json_utf8_length(at, end);
+        if (length)
+            memcpy(out, at, length);
+        else
+            *out = '?';
+        out += length ? length : 1;
+        at += length ? length : 1;
+    }
+    *out = '\0';
+}
+
 /* Names come from clients (models): past the bound they are all word 0, so that nobody can fill the memory. */
-uint32_t book_word(struct wallet_ledger *ledger, const char *text)
+uint32_t book_word(struct wallet_ledger *ledger, const char *name)
 {
     struct word *word;
+    char text[WORD_BYTES_MAX];
+    word_clean(slice_of(name), text);
     if (!text[0])
         return 0;
     HASH_FIND_STR(ledger->words, text, word);

@@ -26,12 +26,19 @@ struct chores {
     struct wallet_ledger *ledger;
     int notify_fd; /* -1: the look each second must do */
     bool is_rescued;
-    int64_t looked_ns, backup_ns; /* monotonic; INT64_MAX: no backups */
+    int64_t looked_ns; /* monotonic */
 };
 
-static int64_t later(int64_t wait_ns)
+static void set_due(struct wallet_ledger *ledger, int64_t wait_ns)
 {
-    return wait_ns == INT64_MAX ? INT64_MAX : clock_monotonic_ns() + wait_ns;
+    atomic_store(&ledger->backup_due_ns, wait_ns == INT64_MAX ? INT64_MAX : clock_monotonic_ns() + wait_ns);
+}
+
+static void plan_backup(struct wallet_ledger *ledger)
+{
+    struct backup_plan plan = {0};
+    upkeep_find_backups(ledger, &plan);
+    set_due(ledger, daily_wait_ns(&plan));
 }
 
 static void open_notify(struct chores *chores)
@@ -105,12 +112,13 @@ static void look(struct chores *chores)
 static void back_up(struct chores *chores)
 {
     struct wallet_ledger *ledger = chores->ledger;
-    if (clock_monotonic_ns() < chores->backup_ns || chores->is_rescued)
+    struct backup_plan plan = {0};
+    if (clock_monotonic_ns() < atomic_load(&ledger->backup_due_ns) || chores->is_rescued)
         return;
-    int64_t every_ns = (int64_t)ledger->options.backup_every_s * NS_PER_S;
-    bool is_made = daily_make(ledger);
-    chores->backup_ns =
-        later(is_made || every_ns < (int64_t)RETRY_S * NS_PER_S ? every_ns : (int64_t)RETRY_S * NS_PER_S);
+    upkeep_find_backups(ledger, &plan);
+    const int64_t every_ns = (int64_t)plan.every_s * NS_PER_S, retry_ns = (int64_t)RETRY_S * NS_PER_S;
+    const bool is_made = daily_make(ledger);
+    set_due(ledger, is_made || every_ns < retry_ns ? every_ns : retry_ns);
 }
 
 static void *chores_main(void *context)
@@ -119,11 +127,12 @@ static void *chores_main(void *context)
     struct wallet_ledger *ledger = context;
     open_notify(&chores);
     watch_ballast(&chores);
-    chores.backup_ns = later(daily_wait_ns(&ledger->options));
     for (bool is_ending = false; !is_ending;) {
         wait_for_work(&chores);
         if (take(ledger, &ledger->wants_checkpoint))
             checkpoint(ledger);
+        if (take(ledger, &ledger->wants_plan))
+            plan_backup(ledger);
         look(&chores);
         is_ending = take(ledger, &ledger->wants_end);
         if (!is_ending)
@@ -148,6 +157,11 @@ void chores_want_checkpoint(struct wallet_ledger *ledger)
     want(ledger, &ledger->wants_checkpoint);
 }
 
+void chores_want_plan(struct wallet_ledger *ledger)
+{
+    want(ledger, &ledger->wants_plan);
+}
+
 /* The first look is taken before anybody is granted anything. */
 void chores_start(struct wallet_ledger *ledger)
 {
@@ -155,6 +169,7 @@ void chores_start(struct wallet_ledger *ledger)
     check(ledger->chores_event_fd >= 0);
     store_look(ledger->tables.store);
     watch_disk(ledger, true);
+    plan_backup(ledger);
     check(pthread_create(&ledger->chores, NULL, chores_main, ledger) == 0);
 }
 

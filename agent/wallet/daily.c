@@ -8,6 +8,7 @@
 #include "wallet/backup.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -69,37 +70,45 @@ static int64_t seconds_of(const char *name)
     return strptime(name, "%Y%m%d-%H%M%S", &parts) ? (int64_t)timegm(&parts) : 0;
 }
 
-/* A backup from the future (the clock was wrong when it was made) says nothing about how old the newest is. */
-int64_t daily_wait_ns(const struct wallet_options *options)
+/* When the newest of a directory was made, 0: none is there. A backup from the future (the clock was wrong when it was
+ * made) says nothing about how old the newest is. */
+static int64_t find_newest_s(const char *directory, int64_t wall_ns)
 {
     struct backups backups;
     char now[DIRECTORY_TIME_MAX];
-    int64_t wall_ns = clock_wall_ns(), every_s = options->backup_every_s;
-    int64_t wait_s = every_s < FIRST_AFTER_S ? every_s : FIRST_AFTER_S;
-    if (!options->backup_directory || !options->backup_directory[0] || !every_s)
-        return INT64_MAX;
-    list(options->backup_directory, &backups);
+    int64_t newest_s = 0;
+    list(directory, &backups);
     directory_time(wall_ns, now);
-    for (size_t i = backups.count; i-- > 0;)
-        if (strcmp(backups.names[i], now) <= 0) {
-            wait_s = seconds_of(backups.names[i]) + every_s - wall_ns / NS_PER_S;
-            break;
-        }
+    for (size_t i = backups.count; i-- > 0 && !newest_s;)
+        if (strcmp(backups.names[i], now) <= 0)
+            newest_s = seconds_of(backups.names[i]);
     free(backups.names);
+    return newest_s;
+}
+
+int64_t daily_wait_ns(const struct backup_plan *plan)
+{
+    const int64_t wall_ns = clock_wall_ns(), every_s = plan->every_s;
+    if (!plan->directory[0] || !every_s)
+        return INT64_MAX;
+    int64_t newest_s = find_newest_s(plan->directory, wall_ns);
+    const int64_t aside_s = plan->fallback[0] ? find_newest_s(plan->fallback, wall_ns) : 0;
+    newest_s = aside_s > newest_s ? aside_s : newest_s;
+    const int64_t first_s = every_s < FIRST_AFTER_S ? every_s : FIRST_AFTER_S;
+    const int64_t wait_s = newest_s ? newest_s + every_s - wall_ns / NS_PER_S : first_s;
     return wait_s <= 0 ? 0 : wait_s * NS_PER_S;
 }
 
 /* `made` stays whatever its name says. */
-static void remove_old(const struct wallet_options *options, const char *made)
+static void remove_old(const char *directory, const char *made, size_t kept)
 {
     struct backups backups;
-    char path[PATH_MAX];
-    size_t kept = options->backups_kept ? options->backups_kept : 1;
-    list(options->backup_directory, &backups);
+    char path[PATH_MAX + DIRECTORY_TIME_MAX + 1];
+    list(directory, &backups);
     for (size_t i = 0, left = backups.count; i < backups.count && left > kept; i++) {
         if (strcmp(backups.names[i], made) == 0)
             continue;
-        snprintf(path, sizeof path, "%s/%s", options->backup_directory, backups.names[i]);
+        snprintf(path, sizeof path, "%s/%s", directory, backups.names[i]);
         left -= directory_remove(path);
     }
     free(backups.names);
@@ -121,25 +130,42 @@ static void remove_partial(const char *directory)
         closedir(entries);
 }
 
-bool daily_make(struct wallet_ledger *ledger)
+static bool make_in(struct wallet_ledger *ledger, const char *directory, uint32_t kept, char why[BACKUP_WHY_MAX])
 {
-    const struct wallet_options *options = &ledger->options;
-    char path[PATH_MAX], name[DIRECTORY_TIME_MAX], why[BACKUP_WHY_MAX] = "";
+    char path[PATH_MAX + DIRECTORY_TIME_MAX + 1], name[DIRECTORY_TIME_MAX];
     struct backup_facts facts;
-    if (mkdir(options->backup_directory, 0700) != 0 && errno != EEXIST) {
-        ledger_note(ledger, WALLET_NOTE_BACKUP_FAILED, "%.120s: %s", options->backup_directory, strerrordesc_np(errno));
+    if (!file_make_directory(directory, 0700)) {
+        snprintf(why, BACKUP_WHY_MAX, "%.120s: %s", directory, strerrordesc_np(errno));
         return false;
     }
-    remove_partial(options->backup_directory);
+    remove_partial(directory);
     directory_time(clock_wall_ns(), name);
-    snprintf(path, sizeof path, "%s/%s", options->backup_directory, name);
-    if (backup_make(&ledger->tables, options->directory, path, &facts, why, sizeof why)) {
-        ledger_note(ledger, WALLET_NOTE_BACKUP_FAILED, "%s", why);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (backup_make(&ledger->tables, ledger->options.directory, path, &facts, why, BACKUP_WHY_MAX))
         return false;
-    }
-    remove_old(options, name);
+    remove_old(directory, name, kept);
     ledger_note(ledger, WALLET_NOTE_BACKUP_MADE, "%s: %llu transfers, %llu bytes, in %lld ms", name,
                 (unsigned long long)facts.transfers, (unsigned long long)facts.bytes,
                 (long long)(facts.total_ns / 1000000));
     return true;
+}
+
+/* A copy on the ledger's own disk is better than none until somebody has mended the place that was meant. */
+bool daily_make(struct wallet_ledger *ledger)
+{
+    struct backup_plan plan = {0};
+    char why[BACKUP_WHY_MAX] = "", second[BACKUP_WHY_MAX];
+    upkeep_find_backups(ledger, &plan);
+    bool is_made = make_in(ledger, plan.directory, plan.kept, why);
+    upkeep_note_backup(ledger, is_made ? "" : why);
+    if (is_made)
+        return true;
+    ledger_note(ledger, WALLET_NOTE_BACKUP_FAILED, "%s%s%.120s", why, plan.fallback[0] ? "; this one goes to " : "",
+                plan.fallback);
+    if (!plan.fallback[0])
+        return false;
+    is_made = make_in(ledger, plan.fallback, plan.kept, second);
+    if (!is_made)
+        ledger_note(ledger, WALLET_NOTE_BACKUP_FAILED, "%s", second);
+    return is_made;
 }

@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { LOOK_EVERY = 256, HEX_MAX = 2 * DETAIL_BYTES_MAX + 1, NANO = 1000000000 };
 
@@ -141,10 +140,12 @@ static bool write_account(void *context, struct slice key, struct slice value)
 static bool write_word(void *context, struct slice key, struct slice value)
 {
     struct dump *dump = context;
+    char text[WORD_BYTES_MAX];
     begin(dump);
     write_number(dump, "word", key.length == 5 ? book_key_number(key) : 0);
     json_write_member(&dump->line, "text");
-    json_write_string(&dump->line, value.length < WORD_BYTES_MAX ? value : (struct slice){NULL, 0});
+    word_clean(value, text); /* older versions kept any bytes */
+    json_write_string(&dump->line, slice_of(text));
     return end(dump);
 }
 
@@ -285,8 +286,7 @@ static bool write_job(void *context, struct slice key, struct slice value)
 
 static enum error write_jobs(struct dump *dump)
 {
-    const struct slice none = {NULL, 0};
-    enum error error = store_scan(dump->tables->jobs, NULL, none, none, false, write_job, dump);
+    enum error error = tables_scan_jobs(dump->tables, write_job, dump);
     return error ? error : dump->error;
 }
 
@@ -333,12 +333,8 @@ enum error dump_write(const struct tables *tables, int64_t end_ns, FILE *out)
 
 enum error wallet_dump(const char *directory, FILE *out)
 {
-    char path[PATH_MAX];
     struct tables tables;
-    snprintf(path, sizeof path, "%s/book.db", directory);
-    if (access(path, F_OK) != 0) /* opening would make an empty ledger there */
-        return ERROR_NOT_FOUND;
-    enum error error = tables_open(directory, &tables);
+    enum error error = tables_open_closed(directory, &tables);
     if (error)
         return error;
     error = dump_write(&tables, 0, out);

@@ -99,12 +99,6 @@ enum error wallet_find(struct wallet_ledger *ledger, const char *wallet, struct 
     return ERROR_OK;
 }
 
-/* What no bucket can overflow, all of them together may: then it is as much as can be said. */
-static struct money clamped(__int128 nano)
-{
-    return (struct money){nano > INT64_MAX ? INT64_MAX : (int64_t)nano};
-}
-
 void wallet_find_budget(struct wallet_ledger *ledger, const char *name, uint32_t first, uint32_t last,
                         struct wallet_budget_facts *ret_facts)
 {
@@ -118,7 +112,7 @@ void wallet_find_budget(struct wallet_ledger *ledger, const char *name, uint32_t
         held += ledger->published[bucket->account]->balance.debits_pending;
     }
     pthread_mutex_unlock(&ledger->publish_lock);
-    *ret_facts = (struct wallet_budget_facts){.first = first, .last = last, clamped(spent), clamped(held)};
+    *ret_facts = (struct wallet_budget_facts){.first = first, .last = last, money_clamp(spent), money_clamp(held)};
 }
 
 /* ---- history ---- */

@@ -34,6 +34,7 @@ enum {
     JOBS_MAX = 100000, /* open at once: some 60 MB, and what a start reads one by one */
 };
 
+enum { ENVIRONMENT_MAX = 16 };
 enum { BASE_ACCOUNTS = 3 }; /* funding, adjustment, write-off: numbers 0, 1, 2 in every ledger */
 
 struct account {
@@ -128,7 +129,7 @@ struct tables {
 struct wallet_ledger {
     struct tables tables;
     struct wallet_options options; /* its strings are copies */
-    char environment[16];
+    char environment[ENVIRONMENT_MAX];
 
     struct account **accounts, *accounts_by_label;
     uint32_t account_count, account_capacity, accounts_written; /* names on disk */
@@ -180,7 +181,14 @@ struct wallet_ledger {
     pthread_mutex_t chores_lock; /* a leaf lock */
     pthread_cond_t chores_wanted;
     int chores_event_fd; /* wakes the chores thread */
-    bool wants_checkpoint, wants_end;
+    bool wants_checkpoint, wants_plan, wants_end;
+
+    /* upkeep.c */
+    atomic_ullong low_water_bytes;
+    atomic_uint hold_deadline_s;
+    struct wallet_upkeep upkeep; /* what concerns backups, under chores_lock */
+    char backup_failure[256];    /* likewise; "": the last one went well */
+    atomic_llong backup_due_ns;  /* monotonic; INT64_MAX: never. Set by the chores thread */
 };
 
 /* book.c: accounts and words; memory only, commit.c writes what is new or touched */
@@ -189,7 +197,10 @@ struct account *book_find(struct wallet_ledger *ledger, enum account_kind kind, 
 struct account *book_create(struct wallet_ledger *ledger, enum account_kind kind, const char *name);
 struct account *book_get(struct wallet_ledger *ledger, enum account_kind kind, const char *name); /* creates */
 void book_mark(struct wallet_ledger *ledger, struct account *account); /* its balance is part of this batch */
-uint32_t book_word(struct wallet_ledger *ledger, const char *text);
+/* Whole characters of valid UTF-8 alone, '?' for other bytes, never longer: a dump is JSON, and must come to the same
+ * words again. */
+void word_clean(struct slice text, char clean[WORD_BYTES_MAX]);
+uint32_t book_word(struct wallet_ledger *ledger, const char *name);
 void book_add_word(struct wallet_ledger *ledger, uint32_t number, const char *text);
 void book_free(struct wallet_ledger *ledger);
 static inline int64_t balance_available(const struct balance *balance)
@@ -303,6 +314,8 @@ enum error ledger_commit(struct wallet_ledger *ledger) MUST_USE;
 enum error ledger_put_schema(struct wallet_ledger *ledger) MUST_USE; /* of a new ledger, or one that has migrated */
 /* 0: none yet. STORE_SCHEMA: a newer one. */
 enum error ledger_read_schema(const struct tables *tables, unsigned *ret_schema) MUST_USE;
+/* Whose it is. STORE_CORRUPT when it does not say. */
+enum error ledger_read_environment(const struct tables *tables, char ret_environment[ENVIRONMENT_MAX]) MUST_USE;
 /* To LEDGER_SCHEMA, with a backup before; *ret_from is what it was. Killed on the way it runs again. */
 enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from) MUST_USE;
 /* backup.c: a copy of the ledger as it was, in <directory>.schema-N-TIME. Before the threads are started. */
@@ -324,9 +337,19 @@ void ledger_note(struct wallet_ledger *ledger, enum wallet_note note, const char
 void chores_start(struct wallet_ledger *ledger);
 void chores_stop(struct wallet_ledger *ledger);
 void chores_want_checkpoint(struct wallet_ledger *ledger);
+void chores_want_plan(struct wallet_ledger *ledger); /* when a backup is due is found anew */
 
-/* tables.c */
-enum error tables_open(const char *directory, struct tables *ret_tables) MUST_USE;
+/* upkeep.c: copies it; any thread. What concerns backups is read by backup.h's functions. */
+void upkeep_store(struct wallet_ledger *ledger, const struct wallet_upkeep *upkeep);
+void upkeep_free(struct wallet_ledger *ledger);
+
+/* tables.c: STORE_CORRUPT when one is missing, STORE_SCHEMA; store_failure(NULL) says which, and why */
+/* Of a working ledger, made when there is none; must_exist: there was one here before. */
+enum error tables_open(const char *directory, bool must_exist, struct tables *ret_tables) MUST_USE;
+/* To read: makes no table, NOT_FOUND when there is no ledger. */
+enum error tables_open_closed(const char *directory, struct tables *ret_tables) MUST_USE;
+/* All rows of `jobs`; none of an older schema that is only read. */
+enum error tables_scan_jobs(const struct tables *tables, store_visit *visit, void *context) MUST_USE;
 void tables_close(struct tables *tables);
 
 /* load.c: the book into memory. Returns STORE_CORRUPT, STORE_SCHEMA. *ret_is_new: there was none. */

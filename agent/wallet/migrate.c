@@ -11,6 +11,8 @@
  */
 #include "wallet/internal.h"
 
+#include <stdio.h>
+
 static enum error get_row(const struct tables *tables, char what, unsigned char *row, size_t bytes_max,
                           size_t *ret_length)
 {
@@ -54,15 +56,23 @@ enum error ledger_put_schema(struct wallet_ledger *ledger)
     return error;
 }
 
+enum error ledger_read_environment(const struct tables *tables, char ret_environment[ENVIRONMENT_MAX])
+{
+    unsigned char row[ENVIRONMENT_MAX - 1];
+    size_t length = 0;
+    enum error error = get_row(tables, 'e', row, sizeof row, &length);
+    if (error)
+        return error == ERROR_NOT_FOUND || error == ERROR_REQUEST_INVALID ? ERROR_STORE_CORRUPT : error;
+    snprintf(ret_environment, ENVIRONMENT_MAX, "%.*s", SLICE_ARGUMENTS(row_slice(row, length)));
+    return ERROR_OK;
+}
+
 /* Before a ledger of another environment is touched. */
 static enum error check_environment(struct wallet_ledger *ledger)
 {
-    unsigned char row[sizeof ledger->environment];
-    size_t length = 0;
-    enum error error = get_row(&ledger->tables, 'e', row, sizeof row, &length);
-    if (!error && slice_is(row_slice(row, length), ledger->environment))
-        return ERROR_OK;
-    return error && error != ERROR_NOT_FOUND && error != ERROR_REQUEST_INVALID ? error : ERROR_STORE_CORRUPT;
+    char environment[ENVIRONMENT_MAX];
+    enum error error = ledger_read_environment(&ledger->tables, environment);
+    return error || strcmp(environment, ledger->environment) == 0 ? error : ERROR_STORE_CORRUPT;
 }
 
 enum error ledger_migrate(struct wallet_ledger *ledger, unsigned *ret_from)

@@ -170,7 +170,7 @@ static struct hold *hold_money(struct wallet_ledger *ledger, const struct wallet
     counterparty->balance.credits_pending += granted;
     transfers_remember(ledger, operation->id, transfers_add(ledger, &transfer, NULL, NULL));
     struct hold *hold = holds_add(&ledger->holds, &transfer);
-    hold->made_ns = ledger->options.hold_deadline_s ? clock_monotonic_ns() : 0;
+    hold->made_ns = clock_monotonic_ns();
     return hold;
 }
 

@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 struct restore {
-    const char *from, *directory;
+    const char *from, *directory, *environment;
     char staged[PATH_MAX]; /* <directory>.restoring */
     int lock_fd;           /* of the ledger that is there; -1: there is none */
+    uint64_t transfers;    /* in the backup */
+    int64_t last_ns;       /* wall clock of the last of them */
     char *why;
     size_t why_bytes;
 };
@@ -117,18 +119,51 @@ static enum error replay_file(struct restore *restore, const struct tables *tabl
     return error ? refuse(restore, error, restore->from, why) : ERROR_OK;
 }
 
+/* A ledger of dev in prod's place would be damage to its agent, and money of nobody. */
+static enum error check_environment(struct restore *restore, const struct tables *tables)
+{
+    char environment[ENVIRONMENT_MAX], why[BACKUP_WHY_MAX];
+    enum error error = ledger_read_environment(tables, environment);
+    if (error)
+        return refuse(restore, error, restore->from, "it does not say of which environment it is");
+    if (strcmp(environment, restore->environment) == 0)
+        return ERROR_OK;
+    snprintf(why, sizeof why, "it is a ledger of %s, not of %s", environment, restore->environment);
+    return refuse(restore, ERROR_REQUEST_INVALID, restore->from, why);
+}
+
+static bool take_last(void *context, struct slice key, struct slice row)
+{
+    struct restore *restore = context;
+    struct transfer transfer;
+    if (transfer_parse(key, row, &transfer))
+        restore->last_ns = transfer.time_ns;
+    return false;
+}
+
+/* It is whole: how far it goes. */
+static enum error find_last(struct restore *restore, const struct tables *tables)
+{
+    const struct slice none = {NULL, 0};
+    enum error error = store_scan(tables->transfers, NULL, none, none, true, take_last, restore);
+    return error ? refuse(restore, error, restore->from, store_failure(tables->store)) : ERROR_OK;
+}
+
 static enum error fill_and_audit(struct restore *restore, bool is_dump)
 {
     struct tables tables;
     char why[BACKUP_WHY_MAX] = "";
-    uint64_t transfers;
     enum error error = tables_open_copy(restore->staged, &tables);
+    if (error == ERROR_STORE_SCHEMA)
+        return refuse(restore, error, restore->from, "install the version that made it");
     if (error)
         return refuse(restore, ERROR_STORE_CORRUPT, "the backup cannot be opened", store_failure(NULL));
     if (is_dump)
         error = replay_file(restore, &tables);
-    if (!error && (error = backup_audit(&tables, &transfers, why, sizeof why)))
+    error = error ? error : check_environment(restore, &tables);
+    if (!error && (error = backup_audit(&tables, &restore->transfers, why, sizeof why)))
         refuse(restore, error, restore->from, why);
+    error = error ? error : find_last(restore, &tables);
     if (!error && is_dump)
         error = compare_dumps(restore, &tables);
     if (!error && store_checkpoint(tables.store, 0))
@@ -146,12 +181,15 @@ static enum error prepare(struct restore *restore)
     if (stat(restore->from, &status) != 0)
         return refuse(restore, ERROR_NOT_FOUND, restore->from, strerrordesc_np(errno));
     bool is_dump = !S_ISDIR(status.st_mode);
+    if (is_dump && !S_ISREG(status.st_mode))
+        return refuse(restore, ERROR_REQUEST_INVALID, restore->from, "a dump is read twice: it must be a file");
     snprintf(path, sizeof path, "%s/book.db", restore->from);
     if (!is_dump && access(path, F_OK) != 0)
         return refuse(restore, ERROR_NOT_FOUND, restore->from, "there is no ledger in it");
     if (!directory_remove(restore->staged) || mkdir(restore->staged, 0700) != 0)
         return refuse(restore, ERROR_FILE_UNWRITABLE, restore->staged, strerrordesc_np(errno));
-    if (!is_dump && !directory_copy(restore->from, restore->staged))
+    if (!is_dump &&
+        (!realpath(restore->from, path) || !directory_copy(path, restore->staged))) /* no link: its target */
         return refuse(restore, ERROR_FILE_UNREADABLE, restore->from, strerrordesc_np(errno));
     enum error error = fill_and_audit(restore, is_dump);
     if (!error && !directory_sync(restore->staged))
@@ -165,14 +203,14 @@ enum { KEPT_TRIES_MAX = 60, NS_PER_S = 1000000000 };
 
 /* The staged ledger takes the name under which the old one will be kept, then both names change places. Until then a
  * crash leaves one directory too many, which nobody reads. */
-static enum error exchange(struct restore *restore)
+static enum error exchange(struct restore *restore, char kept[PATH_MAX])
 {
-    char kept[PATH_MAX], time[DIRECTORY_TIME_MAX];
+    char time[DIRECTORY_TIME_MAX];
     const int64_t now_ns = clock_wall_ns();
     int result = -1;
     errno = EEXIST; /* the second restore within a second takes the next second's name */
     for (int64_t i = 0; i < KEPT_TRIES_MAX && result != 0 && errno == EEXIST; i++) {
-        snprintf(kept, sizeof kept, "%s.before-%s", restore->directory, directory_time(now_ns + i * NS_PER_S, time));
+        snprintf(kept, PATH_MAX, "%s.before-%s", restore->directory, directory_time(now_ns + i * NS_PER_S, time));
         result = renameat2(AT_FDCWD, restore->staged, AT_FDCWD, kept, RENAME_NOREPLACE);
     }
     if (result != 0)
@@ -182,25 +220,45 @@ static enum error exchange(struct restore *restore)
         directory_remove(kept);
         return refuse(restore, ERROR_FILE_UNWRITABLE, restore->directory, strerrordesc_np(why));
     }
-    snprintf(restore->why, restore->why_bytes, "the ledger that was there is %s", kept);
     return ERROR_OK;
+}
+
+/* Whoever restores an older one must know from when on the ledger lacks what was spent. */
+static void tell_how_far(struct restore *restore, const char *kept)
+{
+    char time[CLOCK_TEXT_MAX] = "";
+    if (restore->transfers)
+        clock_format(restore->last_ns, time);
+    snprintf(restore->why, restore->why_bytes,
+             "%s%s%llu transfers%s%s: it knows no money of later, of which reports keep the calls (tollgate wallet "
+             "adjust takes their cost)",
+             kept, kept[0] ? " is the ledger that was there; " : "", (unsigned long long)restore->transfers,
+             time[0] ? ", the last of " : "", time);
 }
 
 static enum error put_in_place(struct restore *restore)
 {
+    char kept[PATH_MAX] = "";
     enum error error = ERROR_OK;
     if (restore->lock_fd >= 0)
-        error = exchange(restore);
+        error = exchange(restore, kept);
     else if (renameat2(AT_FDCWD, restore->staged, AT_FDCWD, restore->directory, RENAME_NOREPLACE) != 0)
         error = refuse(restore, ERROR_FILE_UNWRITABLE, restore->directory, strerrordesc_np(errno));
+    if (!error)
+        tell_how_far(restore, kept);
     if (!error && !directory_sync_parent(restore->directory))
         error = refuse(restore, ERROR_FILE_UNWRITABLE, restore->directory, strerrordesc_np(errno));
     return error;
 }
 
-enum error wallet_restore(const char *from, const char *directory, char *why, size_t why_bytes)
+enum error wallet_restore(const char *from, const char *directory, const char *environment, char *why, size_t why_bytes)
 {
-    struct restore restore = {.from = from, .directory = directory, .lock_fd = -1, .why = why, .why_bytes = why_bytes};
+    struct restore restore = {.from = from,
+                              .directory = directory,
+                              .environment = environment,
+                              .lock_fd = -1,
+                              .why = why,
+                              .why_bytes = why_bytes};
     if (why_bytes)
         why[0] = '\0';
     if ((size_t)snprintf(restore.staged, sizeof restore.staged, "%s.restoring", directory) >=

@@ -6,10 +6,12 @@
  */
 #include "wallet/internal.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/plant.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     NS_PER_S = 1000000000,
@@ -22,6 +24,7 @@ enum {
 struct swept {
     struct wallet_operation settles[SWEPT_MAX];
     char labels[SWEPT_MAX][32 + WALLET_JOB_KEY_MAX]; /* of jobs */
+    const char *payers[SWEPT_MAX];                   /* of jobs: accounts stay */
     unsigned count;
 };
 
@@ -36,7 +39,7 @@ static struct wallet_operation settle_whole(const struct hold *hold)
 /* The oldest is the first of the hash. */
 static void settle_holds(struct wallet_ledger *ledger, int64_t now_ns, struct swept *swept)
 {
-    const int64_t deadline_ns = (int64_t)ledger->options.hold_deadline_s * NS_PER_S;
+    const int64_t deadline_ns = (int64_t)atomic_load(&ledger->hold_deadline_s) * NS_PER_S;
     if (!deadline_ns || PLANTED(PLANT_DEADLINE_MISSED))
         return;
     for (; ledger->holds && swept->count < SWEPT_MAX && ledger_has_room(ledger); swept->count++) {
@@ -56,7 +59,8 @@ static void note_holds(struct wallet_ledger *ledger, const struct swept *swept)
         char id[ID_TEXT_MAX], amount[MONEY_TEXT_MAX];
         const struct wallet_operation *settle = &swept->settles[i];
         ledger_note(ledger, WALLET_NOTE_HOLD_EXPIRED, "hold %s was open for more than %u s: settled whole, %s USD",
-                    id_format(settle->id, id), ledger->options.hold_deadline_s, money_format(settle->amount, amount));
+                    id_format(settle->id, id), atomic_load(&ledger->hold_deadline_s),
+                    money_format(settle->amount, amount));
     }
 }
 
@@ -85,6 +89,7 @@ static void settle_jobs(struct wallet_ledger *ledger, int64_t now_ns, struct swe
             struct wallet_operation *settle = &swept->settles[swept->count];
             *settle = settle_whole(hold);
             snprintf(swept->labels[swept->count], sizeof swept->labels[0], "%s", job->text);
+            swept->payers[swept->count] = ledger->accounts[hold->wallet]->name;
             ledger_operate(ledger, settle); /* frees the hold */
             swept->count += settle->error == ERROR_OK;
             if (settle->error == ERROR_OK)
@@ -96,6 +101,20 @@ static void settle_jobs(struct wallet_ledger *ledger, int64_t now_ns, struct swe
     ledger->jobs_due_ns = due_ns;
 }
 
+static void tell_job(struct wallet_ledger *ledger, const struct swept *swept, unsigned number)
+{
+    const struct wallet_operation *settle = &swept->settles[number];
+    const char *label = swept->labels[number];
+    struct wallet_payment payment = {
+        .hold = settle->id, .time_ns = settle->time_ns, .written_off = settle->written_off, .basis = settle->basis};
+    if (!ledger->options.job_expired)
+        return;
+    check(money_subtract(settle->amount, settle->written_off, &payment.paid) == ERROR_OK);
+    snprintf(payment.wallet, sizeof payment.wallet, "%s", swept->payers[number]);
+    snprintf(payment.provider, sizeof payment.provider, "%.*s", (int)strcspn(label, "/"), label);
+    ledger->options.job_expired(ledger->options.context, &payment);
+}
+
 static void note_jobs(struct wallet_ledger *ledger, const struct swept *swept)
 {
     for (unsigned i = 0; i < swept->count; i++) {
@@ -103,6 +122,7 @@ static void note_jobs(struct wallet_ledger *ledger, const struct swept *swept)
         const struct wallet_operation *settle = &swept->settles[i];
         ledger_note(ledger, WALLET_NOTE_HOLD_EXPIRED, "job %s passed its deadline: hold %s was settled whole, %s USD",
                     swept->labels[i], id_format(settle->id, id), money_format(settle->amount, amount));
+        tell_job(ledger, swept, i);
     }
 }
 

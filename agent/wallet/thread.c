@@ -248,7 +248,7 @@ static void run_batch(struct wallet_ledger *ledger, struct queue *queue)
 
 static bool may_become_due(const struct wallet_ledger *ledger)
 {
-    return ledger->deferred || (ledger->options.hold_deadline_s && ledger->holds);
+    return ledger->deferred || (atomic_load(&ledger->hold_deadline_s) && ledger->holds);
 }
 
 static void *ledger_main(void *context)

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static _Thread_local char open_failure[512];
+
 /* What a crash left open was dispatched by assumption: it is charged, never given back (ledger.md, "Model"). */
 static enum error recover_hold(struct wallet_ledger *ledger, const struct hold *hold, bool in_full)
 {
@@ -64,6 +66,8 @@ static enum error verify_at_start(struct wallet_ledger *ledger)
     ledger->holds = verification.holds;
     ledger->deferred = verification.deferred;
     ledger_take_jobs(ledger, verification.jobs);
+    for (unsigned i = 0; i < INVARIANT_COUNT && !open_failure[0]; i++)
+        snprintf(open_failure, sizeof open_failure, "%s", verification.findings[i].first);
     return verification_is_clean(&verification) ? ERROR_OK : ERROR_STORE_CORRUPT;
 }
 
@@ -85,13 +89,14 @@ static struct wallet_ledger *ledger_new(const struct wallet_options *options)
     ledger->jobs_due_ns = INT64_MAX;
     ledger->options.directory = copy_text(options->directory);
     ledger->options.environment = copy_text(options->environment);
-    ledger->options.backup_directory = copy_text(options->backup_directory);
     snprintf(ledger->environment, sizeof ledger->environment, "%s", options->environment);
     mailbox_init(&ledger->mailbox);
     check(pthread_mutex_init(&ledger->publish_lock, NULL) == 0);
     check(pthread_mutex_init(&ledger->spans_lock, NULL) == 0);
     check(pthread_mutex_init(&ledger->chores_lock, NULL) == 0);
     check(pthread_cond_init(&ledger->chores_wanted, NULL) == 0);
+    upkeep_store(ledger, &options->upkeep);
+    ledger->options.upkeep = (struct wallet_upkeep){0}; /* which has copies */
     return ledger;
 }
 
@@ -114,6 +119,7 @@ static void ledger_free(struct wallet_ledger *ledger)
     transfers_forget(ledger);
     book_free(ledger);
     mailbox_done(&ledger->mailbox);
+    upkeep_free(ledger);
     pthread_cond_destroy(&ledger->chores_wanted);
     pthread_mutex_destroy(&ledger->chores_lock);
     pthread_mutex_destroy(&ledger->publish_lock);
@@ -123,10 +129,24 @@ static void ledger_free(struct wallet_ledger *ledger)
     free_jobs(ledger);
     free((char *)(uintptr_t)ledger->options.directory);
     free((char *)(uintptr_t)ledger->options.environment);
-    free((char *)(uintptr_t)ledger->options.backup_directory);
     free(ledger->touched);
     free(ledger->rows);
     free(ledger);
+}
+
+const char *wallet_failure(void)
+{
+    return open_failure;
+}
+
+/* The store's words, before it is closed. */
+static enum error refuse_to_open(struct wallet_ledger *ledger, enum error error)
+{
+    const char *why = store_failure(ledger->tables.store); /* NULL: it could not be opened */
+    if (why[0])
+        snprintf(open_failure, sizeof open_failure, "%s", why);
+    ledger_free(ledger);
+    return error;
 }
 
 enum error wallet_open(const struct wallet_options *options, struct wallet_ledger **ret_ledger, unsigned *ret_recovered)
@@ -134,7 +154,8 @@ enum error wallet_open(const struct wallet_options *options, struct wallet_ledge
     struct wallet_ledger *ledger = ledger_new(options);
     bool is_new = false;
     unsigned recovered = 0, schema = 0;
-    enum error error = tables_open(options->directory, &ledger->tables);
+    open_failure[0] = '\0';
+    enum error error = tables_open(options->directory, options->must_exist, &ledger->tables);
     error = error ? error : ledger_migrate(ledger, &schema);
     error = error ? error : ledger_load(ledger, &is_new);
     if (!error && is_new)
@@ -142,10 +163,8 @@ enum error wallet_open(const struct wallet_options *options, struct wallet_ledge
     error = error ? error : verify_at_start(ledger);
     error = error ? error : recover_holds(ledger, options->settle_recovered_in_full, &recovered);
     error = error ? error : ledger_expire_jobs(ledger);
-    if (error) {
-        ledger_free(ledger);
-        return error;
-    }
+    if (error)
+        return refuse_to_open(ledger, error);
     ledger_publish(ledger);
     atomic_store(&ledger->recovered, recovered);
     if (schema && schema != LEDGER_SCHEMA)

@@ -125,21 +125,42 @@ enum wallet_note {
     WALLET_NOTE_MIGRATED
 };
 
+/* What a wallet paid for a call or a job. */
+struct wallet_payment {
+    uint64_t sequence;
+    struct id hold;
+    int64_t time_ns;
+    char wallet[WALLET_NAME_MAX], provider[WALLET_NAME_MAX];
+    struct money paid, written_off;
+    enum wallet_basis basis;
+    struct wallet_memo memo; /* empty where the ledger settled by itself, or it was not asked for */
+};
+
+/* How the ledger is looked after; another may be given while it is open. All may be 0 or NULL. */
+struct wallet_upkeep {
+    uint64_t low_water_bytes;              /* with less free space new holds answer DISK_LOW; settles go on */
+    uint32_t hold_deadline_s;              /* a hold older than this is settled whole (BASIS_WORST, alarm); 0: never */
+    const char *backup_directory;          /* where daily backups go; made, with those above it, when it is not there */
+    const char *backup_fallback;           /* where one goes that could not be made there; NULL: nowhere */
+    uint32_t backup_every_s, backups_kept; /* 0: no backups; kept in each of the two directories */
+};
+
 struct wallet_options {
     const char *directory;         /* STATE/ledger */
     const char *environment;       /* dev | prod: part of every account name */
     bool settle_recovered_in_full; /* prod: open holds settle whole at start; dev: at their floor */
     /* The rest may be 0 or NULL. */
-    uint64_t low_water_bytes;              /* with less free space new holds answer DISK_LOW; settles go on */
-    uint32_t hold_deadline_s;              /* a hold older than this is settled whole (BASIS_WORST, alarm); 0: never */
-    const char *backup_directory;          /* where daily backups go */
-    uint32_t backup_every_s, backups_kept; /* 0: no backups */
+    bool must_exist; /* there was a ledger before: STORE_CORRUPT where there is none now, instead of a new one */
+    struct wallet_upkeep upkeep;
     /* The ledger has stopped (fail-stop); `why` in words, valid during the call. Once, from a thread of the ledger;
      * must not call it back. */
     void (*stopped)(void *context, const char *why);
     /* Something an administrator should read: a backup made or failed, disk low or well again, a hold past its
      * deadline. From a thread of the ledger. */
     void (*noted)(void *context, enum wallet_note note, const char *text);
+    /* A job passed its deadline: what that cost is on disk, and no call will tell of it. Sequence and memo are empty.
+     * From a thread of the ledger, or from wallet_open; must not call it back. */
+    void (*job_expired)(void *context, const struct wallet_payment *payment);
     void *context;
 };
 
@@ -153,10 +174,12 @@ struct wallet_facts {
 /* Opens the store, verifies the journal against the accounts, resolves open holds but those of jobs, then those of jobs
  * that are past their deadline, starts the ledger thread. *ret_recovered counts the former. The journal is verified
  * from the last anchor on (at most some 10,000 transfers; none after a clean close). Forks: open before starting
- * threads. Errors: as store_open, STORE_SCHEMA, STORE_CORRUPT when an invariant fails or the ledger is another
- * environment's. */
+ * threads. Errors: as store_open, STORE_SCHEMA, STORE_CORRUPT when an invariant fails, a table of its schema is
+ * missing, or the ledger is another environment's. */
 enum error wallet_open(const struct wallet_options *options, struct wallet_ledger **ret_ledger,
                        unsigned *ret_recovered) MUST_USE;
+/* Why the last wallet_open of this thread failed: which file, and what is wrong with it; "" when nothing is known. */
+const char *wallet_failure(void);
 /* Runs what is queued, checkpoints, closes. NULL is fine. */
 void wallet_close(struct wallet_ledger *ledger);
 
@@ -205,15 +228,6 @@ enum error wallet_history(struct wallet_ledger *ledger, const char *wallet, size
 
 /* The transfers that pay for calls, in their order, after number `after`: a post with what was written off behind it.
  * *ret_last: the newest transfer of all. Any thread; stops when `visit` returns false. */
-struct wallet_payment {
-    uint64_t sequence;
-    struct id hold;
-    int64_t time_ns;
-    char wallet[WALLET_NAME_MAX], provider[WALLET_NAME_MAX];
-    struct money paid, written_off;
-    enum wallet_basis basis;
-    struct wallet_memo memo; /* empty where the ledger settled by itself, or it was not asked for */
-};
 typedef bool wallet_visit_payment(void *context, const struct wallet_payment *payment);
 enum error wallet_scan_payments(struct wallet_ledger *ledger, uint64_t after, bool with_memo,
                                 wallet_visit_payment *visit, void *context, uint64_t *ret_last) MUST_USE;
@@ -244,13 +258,24 @@ enum error wallet_backup(struct wallet_ledger *ledger, const char *directory, ch
 /* Puts a backup in the place of the ledger in STATE/ledger; what was there is moved to STATE/ledger.before-TIME, never
  * deleted. `from`: a directory of wallet_backup, or a dump file, which is replayed and must come to the same chain of
  * hashes and, written again, to the same text (of schemas 1 and 2: but for the sums). ENVIRONMENT_BUSY while an agent
- * runs, NOT_FOUND, STORE_CORRUPT (the backup fails its audit; nothing was changed). */
-enum error wallet_restore(const char *from, const char *directory, char *why, size_t why_bytes) MUST_USE;
+ * runs, NOT_FOUND, STORE_CORRUPT (the backup fails its audit), REQUEST_INVALID (it is another environment's; nothing
+ * was changed). why: how far the backup goes, and where what was there is now. */
+enum error wallet_restore(const char *from, const char *directory, const char *environment, char *why,
+                          size_t why_bytes) MUST_USE;
 /* The logical dump of a closed ledger: JSON lines, one per account, then one per transfer in order, one per open
  * job, then the sums. */
 enum error wallet_dump(const char *directory, FILE *out) MUST_USE;
 
 const char *wallet_basis_name(enum wallet_basis basis); /* exact partial estimate worst recovered none */
+
+/* From now on, any thread: what is due is found anew. */
+void wallet_set_upkeep(struct wallet_ledger *ledger, const struct wallet_upkeep *upkeep);
+/* Of the daily backups, any thread. */
+struct wallet_backups {
+    int64_t due_s;     /* until the next; -1: none is due */
+    char failure[256]; /* why the last one could not be made where it belongs; "": it could, or there was none yet */
+};
+void wallet_find_backups(struct wallet_ledger *ledger, struct wallet_backups *ret_backups);
 
 /* Counters since start, any thread. */
 struct wallet_statistics {

@@ -21,7 +21,7 @@ enum { RESCUE_S_MAX = 10, NS_PER_S = 1000000000, MIB = 1 << 20, LOW_CHECKPOINT_L
 static bool is_low(struct wallet_ledger *ledger, uint64_t *ret_free_bytes)
 {
     struct store *store = ledger->tables.store;
-    uint64_t water = ledger->options.low_water_bytes, margin = water / 4 > MIB / 2 ? water / 4 : MIB / 2;
+    const uint64_t water = atomic_load(&ledger->low_water_bytes), margin = water / 4 > MIB / 2 ? water / 4 : MIB / 2;
     bool was_low = atomic_load(&ledger->is_disk_low);
     struct store_room room;
     if (!store_find_room(store, &room))

@@ -16,6 +16,14 @@ zshdir ?= $(datadir)/zsh/site-functions
 # A prefix of its own keeps its configuration to itself; /usr and /usr/local share the machine's.
 sysconfdir ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 
+# Units, sed and lists of make name these places: a blank, a quote or a % would mean something there.
+INSTALL_PLACES := $(PREFIX) $(bindir) $(sbindir) $(libdir) $(zshdir) $(sysconfdir)
+INSTALL_ODD := $(filter-out /%,$(INSTALL_PLACES))$(filter-out 1,$(words $(PREFIX)))
+INSTALL_ODD += $(shell printf %s '$(subst ','\'',$(INSTALL_PLACES))' | LC_ALL=C tr -d 'A-Za-z0-9/._+:@,=~ \200-\377-')
+ifneq ($(and $(strip $(INSTALL_ODD)$(filter-out 6,$(words $(INSTALL_PLACES)))),$(filter install uninstall package-files,$(MAKECMDGOALS))),)
+$(error PREFIX and the other places are absolute paths of letters, digits and /._+:@,=~-; a tree may be moved afterwards)
+endif
+
 # systemd looks for its files in /usr/lib and /usr/local/lib, whatever libdir is.
 unitdir := $(PREFIX)/lib/systemd
 PACKAGE_UNITS := system/tollgated@.service system/tollgated@.socket user/tollgated.service
@@ -48,7 +56,9 @@ LIBDIRS := $(PREFIX)/lib $(PREFIX)/lib64 $(if $(MULTIARCH),$(PREFIX)/lib/$(MULTI
 $(BUILD)/shim/launch/locate.o: CPPFLAGS += -DLAUNCH_MULTIARCH='"$(MULTIARCH)"'
 
 INSTALL := install
-put = $(INSTALL) -D -m $(1) $(2) '$(DESTDIR)$(3)'
+# By rename: programs start, and load the library, while an installation is under way.
+put = { { $(INSTALL) -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -fT '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'; } || \
+        { rm -f '$(DESTDIR)$(3).new'; false; }; }
 define NEWLINE
 
 
@@ -69,8 +79,10 @@ install: $(INSTALLED_PROGRAMS) package-files
 	$(foreach file,README.md LICENSE policies/REFERENCE.md,$(call put,644,$(file),$(docdir)/$(notdir $(file)))$(NEWLINE))
 	$(foreach file,$(wildcard policies/examples/*),$(call put,644,$(file),$(docdir)/examples/$(notdir $(file)))$(NEWLINE))
 
-# The machine's configuration and what agents have written stay.
+# The machine's configuration and what agents have written stay; services that start by the program that goes are named.
 uninstall:
+	@grep -ls '^# Written by tollgate systemd enable' '$(DESTDIR)'/etc/systemd/system/*.service.d/tollgate.conf | \
+	    sed 's|^|its service cannot start without tollgate: rm |' || true
 	cd '$(DESTDIR)/' && rm -f '.$(bindir)/tollgate' '.$(sbindir)/tollgated' $(PACKAGE_UNITS:%='.$(unitdir)/%') \
 	    '.$(PREFIX)/lib/sysusers.d/tollgate.conf' '.$(PREFIX)/lib/tmpfiles.d/tollgate.conf' \
 	    $(foreach row,$(PACKAGE_COMPLETIONS),'.$(word 2,$(subst :, ,$(row)))') \

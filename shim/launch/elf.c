@@ -2,7 +2,8 @@
 /*
  * Can the preload engine govern a program? Static and Go programs make their system calls without libc, and the loader
  * ignores LD_PRELOAD when the program gains rights. Follows PATH as execvp does and at most four "#!" lines. Reads
- * a few KB; what cannot be read counts as governable: exec then says what is wrong with it.
+ * a few KB; what cannot be read counts as governable: exec then says what is wrong with it. And is the library one that
+ * the loader takes? It starts a program without one that it cannot load, and one that was cut kills the program.
  */
 #include "shim/elf.h"
 #include "shim/launch/launch.h"
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -35,16 +37,26 @@ static const Elf64_Phdr *elf_find_segment(const struct elf_file *file, uint32_t 
     return NULL;
 }
 
+/* The next segment of notes; false: there is none any more. Starts with *at NULL. */
+static bool elf_read_notes(const struct elf_file *file, const Elf64_Phdr **at, char bytes[ELF_NOTES_BYTES],
+                           size_t *ret_size)
+{
+    *at = elf_find_segment(file, PT_NOTE, *at);
+    if (!*at)
+        return false;
+    size_t size = (*at)->p_filesz < ELF_NOTES_BYTES ? (size_t)(*at)->p_filesz : ELF_NOTES_BYTES;
+    ssize_t got = pread(file->fd, bytes, size, (off_t)(*at)->p_offset);
+    *ret_size = got > 0 ? (size_t)got : 0;
+    return true;
+}
+
 static bool elf_is_go(const struct elf_file *file)
 {
-    for (const Elf64_Phdr *note = elf_find_segment(file, PT_NOTE, NULL); note;
-         note = elf_find_segment(file, PT_NOTE, note)) {
-        _Alignas(Elf64_Nhdr) char bytes[ELF_NOTES_BYTES] = "";
-        size_t size = note->p_filesz < sizeof bytes ? (size_t)note->p_filesz : sizeof bytes;
-        ssize_t got = pread(file->fd, bytes, size, (off_t)note->p_offset);
-        if (got > 0 && elf_notes_are_go(bytes, (size_t)got))
+    _Alignas(Elf64_Nhdr) char bytes[ELF_NOTES_BYTES] = "";
+    size_t size;
+    for (const Elf64_Phdr *at = NULL; elf_read_notes(file, &at, bytes, &size);)
+        if (elf_notes_are_go(bytes, size))
             return true;
-    }
     return false;
 }
 
@@ -74,20 +86,35 @@ static bool elf_has_asan(const struct elf_file *file)
            memcmp(name, "libasan.so.", sizeof name) == 0;
 }
 
-static void elf_judge(int fd, const char *head, size_t bytes, struct launch_program *program)
+static bool elf_is_of_machine(const char *head, size_t bytes)
 {
     const Elf64_Ehdr *header = (const void *)head;
-    if (bytes < sizeof *header || header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != EM_X86_64) {
+    return bytes >= sizeof *header && header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_machine == EM_X86_64;
+}
+
+/* False: the program headers are not in the bytes. */
+static bool elf_take_segments(int fd, const char *head, size_t bytes, struct elf_file *ret_file)
+{
+    const Elf64_Ehdr *header = (const void *)head;
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
+        header->e_phoff > bytes || header->e_phnum > (bytes - header->e_phoff) / sizeof(Elf64_Phdr))
+        return false;
+    *ret_file = (struct elf_file){.fd = fd,
+                                  .header = header,
+                                  .segments = (const void *)(head + header->e_phoff),
+                                  .segment_count = header->e_phnum};
+    return true;
+}
+
+static void elf_judge(int fd, const char *head, size_t bytes, struct launch_program *program)
+{
+    struct elf_file file;
+    if (!elf_is_of_machine(head, bytes)) {
         program->ungoverned = "for another architecture";
         return;
     }
-    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff % _Alignof(Elf64_Phdr) != 0 ||
-        header->e_phoff > bytes || header->e_phnum > (bytes - header->e_phoff) / sizeof(Elf64_Phdr))
+    if (!elf_take_segments(fd, head, bytes, &file))
         return;
-    struct elf_file file = {.fd = fd,
-                            .header = header,
-                            .segments = (const void *)(head + header->e_phoff),
-                            .segment_count = header->e_phnum};
     const char *slash = strrchr(program->path, '/');
     /* The loader itself, run as a program, has no interpreter and honours LD_PRELOAD for what it loads. */
     bool is_loader = text_starts(slash ? slash + 1 : program->path, "ld-");
@@ -184,4 +211,44 @@ struct launch_program elf_look(const char *name)
         path = elf_look_once(path, &program);
     program.path = found;
     return program;
+}
+
+static const char *elf_find_library_fault(const struct elf_file *file, uint64_t size)
+{
+    _Alignas(Elf64_Nhdr) char bytes[ELF_NOTES_BYTES] = "";
+    size_t got;
+    uint32_t version = 0;
+    for (const Elf64_Phdr *load = elf_find_segment(file, PT_LOAD, NULL); load;
+         load = elf_find_segment(file, PT_LOAD, load))
+        if (load->p_offset > size || load->p_filesz > size - load->p_offset)
+            return "is cut off";
+    for (const Elf64_Phdr *at = NULL; version == 0 && elf_read_notes(file, &at, bytes, &got);)
+        version = elf_notes_map_version(bytes, got);
+    if (version == 0)
+        return "is not of this program";
+    return version != TOLLGATE_MAP_VERSION ? "is of another version" : NULL;
+}
+
+const char *elf_check_library(const char *path)
+{
+    struct stat facts;
+    struct statvfs system;
+    struct elf_file file;
+    _Alignas(Elf64_Ehdr) char head[ELF_HEAD_BYTES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return "cannot be opened";
+    const char *fault = NULL;
+    ssize_t got = pread(fd, head, sizeof head, 0);
+    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
+        fault = "is no regular file";
+    else if (fstatvfs(fd, &system) == 0 && (system.f_flag & ST_NOEXEC))
+        fault = "lies where nothing may be executed (noexec)";
+    else if (got < SELFMAG || memcmp(head, ELFMAG, SELFMAG) != 0 || !elf_is_of_machine(head, (size_t)got) ||
+             !elf_take_segments(fd, head, (size_t)got, &file) || file.header->e_type != ET_DYN)
+        fault = "is no library of this machine";
+    else
+        fault = elf_find_library_fault(&file, (uint64_t)facts.st_size);
+    close(fd);
+    return fault;
 }

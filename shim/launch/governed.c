@@ -32,10 +32,22 @@ static void governed_set_or_unset(struct launch_changes *changes, const char *na
         changes_set(changes, name, value);
 }
 
+static void governed_set_unhooked(struct launch_changes *changes)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    governed_set_or_unset(changes, "LD_PRELOAD", preload ? owned_preload_rest(preload) : NULL);
+    governed_set_or_unset(changes, TOLLGATE_ENV_SHIM, NULL);
+}
+
 /* Colons and blanks separate the elements of LD_PRELOAD and cannot be quoted (ld.so(8)). */
-static int governed_set_preload(struct launch_changes *changes)
+static int governed_set_preload(const struct launch_facts *facts, struct launch_changes *changes)
 {
     const char *shim = locate_shim();
+    changes_set(changes, TOLLGATE_ENV_LAUNCHER, locate_program());
+    if (facts->is_unhooked) {
+        governed_set_unhooked(changes);
+        return EX_OK;
+    }
     if (!shim) {
         text_complain(LAUNCH_SHIM_NAME " is neither beside %s nor in ../lib/tollgate", locate_program());
         return EX_UNAVAILABLE;
@@ -47,7 +59,6 @@ static int governed_set_preload(struct launch_changes *changes)
     const char *rest = owned_preload_rest(getenv("LD_PRELOAD"));
     changes_set(changes, "LD_PRELOAD", rest ? text_format("%s:%s", shim, rest) : shim);
     changes_set(changes, TOLLGATE_ENV_SHIM, shim);
-    changes_set(changes, TOLLGATE_ENV_LAUNCHER, locate_program());
     return EX_OK;
 }
 
@@ -127,7 +138,7 @@ static void governed_set_keys(const struct launch_facts *facts, struct launch_ch
 int governed_changes(const struct launch_facts *facts, struct launch_changes *ret_changes)
 {
     struct launch_changes changes = {0};
-    int code = governed_set_preload(&changes);
+    int code = governed_set_preload(facts, &changes);
     if (code == EX_OK)
         code = governed_set_ca(facts->place, &changes);
     if (code != EX_OK)

@@ -75,18 +75,57 @@ int place_verify(const struct launch_place *place);
 /* The same of place->own, its parent and its merged/: what prod writes for this user, e.g. merged CA bundles. */
 int place_verify_own(const struct launch_place *place);
 int place_make_directory(const char *path, unsigned mode); /* with its parents; quiet; 0 or errno */
-const char *place_absolute(const char *path);              /* against the working directory; NULL stays NULL */
+/* Against the working directory; NULL stays NULL. Ends the program with EX_NOINPUT, after a message, where there is no
+ * working directory any more. */
+const char *place_absolute(const char *path);
 const char *place_home(void);
 const char *place_state_home(void); /* the user's own, for all environments: ~/.local/state/tollgate */
 const char *place_file(const struct launch_place *place, const char *name); /* in the runtime directory */
+
+/* ---- owner.c: the agent that has the directories of a place ---- */
+
+/* Also while it does not answer. */
+struct launch_owner {
+    int pid;
+    const char *state, *runtime;
+    bool is_ending; /* its last calls */
+};
+/* Whose runtime directory this is. False: nobody's, or not for this user to know. */
+bool place_find_owner(const struct launch_place *place, struct launch_owner *ret_owner);
+/*
+ * Whose state this is, by whatever runtime directory. NOBODY: none's, or not for this user to know. HERE: the place
+ * leads to it. ELSEWHERE: another runtime directory does. LOST: none does, its own is gone, by a logout for one.
+ */
+enum place_reach { PLACE_NOBODY, PLACE_HERE, PLACE_ELSEWHERE, PLACE_LOST };
+enum place_reach place_find_state_owner(const struct launch_place *place, struct launch_owner *ret_owner);
+/* An agent that has the state and that the place does not lead to, in words, and what to do. False: there is none. */
+bool place_explain_owner(const struct launch_place *place, const char **ret_what, const char **ret_fix);
+/* Nobody answers there, and there is an agent all the same: one that has the runtime directory, or one as above. */
+bool place_explain_silence(const struct launch_place *place, const char **ret_what, const char **ret_fix);
+/* Two paths of one directory; by their names alone where one cannot be looked at. */
+bool place_is_same(const char *one, const char *other);
+/* Is the owner's state the place's? UNKNOWN: one of the two cannot be looked at. */
+enum place_state { PLACE_OWN, PLACE_OTHERS, PLACE_UNKNOWN };
+enum place_state place_compare_state(const struct launch_place *place, const struct launch_owner *owner);
+/* Another agent that is started now would end at once: one has the state or the runtime directory. */
+bool place_is_owned(const struct launch_place *place, struct launch_owner *ret_owner);
+/* True, after a message: no waiting would help, as the state is that of an agent that serves by another runtime
+ * directory, or by none any more, or the runtime directory that of an agent with another state. */
+bool place_complain_elsewhere(const struct launch_place *place);
+/* The agent that has them was waited for in vain. */
+void place_complain_silence(const struct launch_place *place);
 
 /* ---- locate.c: the files of the installation ---- */
 
 const char *locate_agent(void);   /* tollgated: $TOLLGATED, beside this program, ../sbin, PATH; NULL when nowhere */
 const char *locate_shim(void);    /* libtollgate.so: beside this program, ../lib[64]/tollgate/; NULL when nowhere */
 const char *locate_program(void); /* this program */
+/* A file of the installation's own configuration, there or not: PREFIX/etc/tollgate/NAME. */
+const char *locate_configuration(const char *name);
 /* The environment's policy file by convention; NULL when there is none, and then *ret_tried lists the candidates. */
 const char *locate_policy(const struct launch_place *place, struct text_list *ret_tried);
+/* Whether it (a real path) came with this program, so that locate_policy finds it again. */
+bool locate_is_shipped(const char *policy);
 
 /* ---- map.c: the agent's map file ---- */
 
@@ -97,7 +136,7 @@ struct launch_map {
     const uint32_t *addresses; /* host order, by name */
     const struct tollgate_map_redirect *redirects;
 };
-/* NULL, or what is wrong with the file ("missing", "checksum", …). */
+/* NULL, or what is wrong with the file: words that follow its name. The shim takes and refuses the same files. */
 const char *map_read(const char *path, struct launch_map *ret_map);
 /* Sorted names as they stand in NO_PROXY: as many as the shim takes. */
 const char *map_join_names(const struct text_list *names);
@@ -113,6 +152,8 @@ struct launch_program {
     const char *path; /* what would be executed */
 };
 struct launch_program elf_look(const char *name);
+/* NULL, or why the loader would not preload the library, or it would not read the map: words that follow its name. */
+const char *elf_check_library(const char *path);
 
 /* ---- changes.c: a set of changes to environment variables ---- */
 
@@ -138,6 +179,7 @@ struct launch_facts { /* what the agent's /v1/launch said, and what was asked fo
     const char *project_file; /* that governs a shell while it stays in the project; NULL: none */
     const char *placeholder;
     struct text_list key_environment;
+    bool is_unhooked;           /* the library does not load: LD_PRELOAD goes without it */
     struct text_list base_urls; /* NAME=URL, when they were asked for */
     struct text_list governed;  /* host names */
 };
@@ -186,6 +228,12 @@ int bundle_merge(const struct launch_place *place, const char *user_value, const
 char **scrub_environment(const struct launch_place *place);
 /* The same, for an agent that is the service: with what its manager said. */
 char **scrub_environment_of_service(const struct launch_place *place);
+
+/* ---- limits.c: what a process may have ---- */
+
+/* Raises this process's soft limits (setrlimit(2)) to those of process `pid`, so that what it starts has what that one
+ * has. EX_CONFIG where a hard limit forbids it: each such limit is said. */
+int limits_match(int pid);
 
 /* ---- start.c: the agent process ---- */
 

@@ -82,6 +82,25 @@ const char *locate_shim(void)
     return locate_at(locate_shim_places, R_OK);
 }
 
+const char *locate_configuration(const char *name)
+{
+    return text_format("%s/../etc/tollgate/%s", locate_directory(), name);
+}
+
+/* Relative to this program's directory: those that come with it. */
+static const char *const locate_policy_places[] = {"../policies", "../share/tollgate/policies", NULL};
+
+bool locate_is_shipped(const char *policy)
+{
+    const char *name = strrchr(policy, '/');
+    for (const char *const *place = locate_policy_places; name && *place; place++) {
+        const char *shipped = locate_real(text_format("%s/%s%s", locate_directory(), *place, name), F_OK);
+        if (shipped && strcmp(shipped, policy) == 0)
+            return true;
+    }
+    return false;
+}
+
 const char *locate_policy(const struct launch_place *place, struct text_list *ret_tried)
 {
     const char *file = text_format("policy-config.%s.yaml", place->environment);
@@ -92,10 +111,10 @@ const char *locate_policy(const struct launch_place *place, struct text_list *re
     text_append(&tried, user);
     if (place->is_prod) {
         text_append(&tried, text_format("/etc/tollgate/%s", file));
-        text_append(&tried, text_format("%s/../etc/tollgate/%s", locate_directory(), file));
+        text_append(&tried, locate_configuration(file));
     }
-    text_append(&tried, text_format("%s/../policies/%s", locate_directory(), file));
-    text_append(&tried, text_format("%s/../share/tollgate/policies/%s", locate_directory(), file));
+    for (const char *const *shipped = locate_policy_places; *shipped; shipped++)
+        text_append(&tried, text_format("%s/%s/%s", locate_directory(), *shipped, file));
     for (size_t i = 0; i < tried.count; i++) {
         const char *found = locate_real(tried.items[i], F_OK);
         if (found)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reads the agent's map file with the same disbelief as the shim (shim/preload/map.c): magic, version, sizes, checksum,
- * every offset. For the doctor, and for taking our names out of NO_PROXY again. Never written here.
+ * every offset. For the supervisor, for run before it starts a program, for the doctor, and for taking our names out of
+ * NO_PROXY again. Never written here.
  */
 #include "shim/launch/launch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +16,7 @@ static const char *map_load(const char *path, char **ret_bytes, size_t *ret_size
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return "cannot be opened";
+        return errno == ENOENT ? "is missing" : errno == EACCES ? "is closed to this user" : "cannot be opened";
     const char *problem = NULL;
     struct stat facts;
     char *bytes = NULL;

@@ -19,7 +19,11 @@ const char *place_absolute(const char *path)
     if (!path || path[0] == '/')
         return path;
     char *directory = getcwd(NULL, 0);
-    const char *absolute = text_format("%s/%s", directory ? directory : "", path);
+    if (!directory) { /* removed, for one: below "/" it would be another file */
+        text_complain("%s: the working directory cannot be found: %s", path, strerror(errno));
+        exit(EX_NOINPUT);
+    }
+    const char *absolute = text_format("%s/%s", directory, path);
     free(directory);
     return absolute;
 }

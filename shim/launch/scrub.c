@@ -10,8 +10,8 @@
 
 extern char **environ;
 
-static const char *const scrub_manager_names[] = {"NOTIFY_SOCKET",  "LISTEN_FDS",    "LISTEN_PID",
-                                                  "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID"};
+static const char *const scrub_manager_names[] = {"NOTIFY_SOCKET", "LISTEN_FDS",   "LISTEN_PID", "LISTEN_FDNAMES",
+                                                  "WATCHDOG_USEC", "WATCHDOG_PID", "FDSTORE"};
 
 static bool scrub_is_of_manager(const char *name)
 {

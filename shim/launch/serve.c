@@ -9,7 +9,7 @@
  *   stopped call ── elsewhere ────────────────────────────────────────────▶ the kernel goes on
  *        ├─ a provider's ───────────────────┐
  *        └─ any other ── reached by us ── announced ── acknowledged ── our connect ──▶ its result
- *              │               │              │  (no room: again, soon)
+ *              │               │              │  (no room: again, soon; another agent takes over: again, until it has)
  *              │               │              ├─ refused: a provider's address that errno, any other goes on
  *              │               │              └─ no agent: a provider's address ECONNREFUSED, any other goes on
  *              │               └─ refused, unreachable, timed out ──▶ that errno
@@ -44,7 +44,14 @@
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
 #endif
 
-enum { SERVE_AGENT_MS = 2000, SERVE_AGAIN_MS = 10, SERVE_HANGUPS_MAX = 5, SERVE_CONNECT_MS = 10000 };
+/* AGENT: for an answer, also of an agent that has just been started and not come to it yet; an address of anybody's is
+ * not kept that long. */
+enum { SERVE_AGENT_MS = 10000, SERVE_AGENT_ANY_MS = 2000, SERVE_CONNECT_MS = 10000 };
+enum { SERVE_AGAIN_MS = 10, SERVE_HANGUPS_MAX = 5 };
+/* While another agent takes over: as long as a drain may last, and a start. Where nobody keeps redirect.sock open
+ * (GAP), the next one is there soon, or does not come. So many at most: further calls must find a row. */
+enum { SERVE_SUCCESSOR_MS = 360000, SERVE_GAP_MS = 5000, SERVE_PUT_OFF_AGAIN_MS = 50 };
+enum { SERVE_PUT_OFF_MAX = SUPERVISE_NOTICES_MAX * 3 / 4 };
 enum { SERVE_LOOK_US = 100 };
 
 void serve_open(struct serve *serve, int listener, struct supervise_shared *shared)
@@ -130,7 +137,7 @@ static void serve_drop_agent(struct serve *serve)
     long long now = launch_now_ms();
     for (size_t i = 0; i < count; i++) {
         struct pending *pending = &serve->pendings[askers[i]];
-        if (pending->deadline_ms > now && pending->hangups++ < SERVE_HANGUPS_MAX)
+        if (pending->deadline_ms > now && (pending->is_put_off || pending->hangups++ < SERVE_HANGUPS_MAX))
             pending->state = PENDING_WAITING;
         else
             serve_without_agent(serve, askers[i]);
@@ -165,9 +172,41 @@ static void serve_connect(struct serve *serve, int index)
     serve_answer(serve, index, error, 0);
 }
 
+/* As a program that the preload governs waits in the agent's port, which stays open. Whoever goes anywhere else is not
+ * kept that long. */
+static bool serve_put_off(struct serve *serve, int index)
+{
+    struct pending *pending = &serve->pendings[index];
+    if (pending->destination.kind == DESTINATION_ANY || serve->pending_count > SERVE_PUT_OFF_MAX)
+        return false;
+    if (!pending->is_put_off)
+        pending->deadline_ms = launch_now_ms() + SERVE_SUCCESSOR_MS;
+    pending->is_put_off = true;
+    pending->state = PENDING_WAITING;
+    pending->again_ms = launch_now_ms() + SERVE_PUT_OFF_AGAIN_MS;
+    return true;
+}
+
+/* The agent that put it off has ended, and left nothing behind. */
+static void serve_await_successor(struct pending *pending)
+{
+    const long long now = launch_now_ms();
+    if (pending->deadline_ms > now + SERVE_GAP_MS)
+        pending->deadline_ms = now + SERVE_GAP_MS;
+    pending->state = PENDING_WAITING;
+    pending->again_ms = now + SERVE_PUT_OFF_AGAIN_MS;
+}
+
 static void serve_take_answer(struct serve *serve, int index, const struct tollgate_redirect_answer *answer)
 {
     struct pending *pending = &serve->pendings[index];
+    if (answer->refused == TOLLGATE_REDIRECT_AGAIN) {
+        if (!serve_is_waiting(serve, index))
+            serve_finish(serve, index);
+        else if (!serve_put_off(serve, index))
+            serve_without_agent(serve, index);
+        return;
+    }
     if (answer->refused != 0) {
         serve_without_us(serve, index, answer->refused < 4096 ? answer->refused : ECONNREFUSED);
         return;
@@ -224,14 +263,19 @@ static void serve_announce(struct serve *serve, int index)
         pending->state = PENDING_WAITING;
         break;
     case ANNOUNCE_NOBODY:
-        serve_without_agent(serve, index);
+        if (pending->is_put_off)
+            serve_await_successor(pending);
+        else
+            serve_without_agent(serve, index);
         break;
     }
 }
 
 void serve_begin_announcing(struct serve *serve, int index)
 {
-    serve->pendings[index].deadline_ms = launch_now_ms() + SERVE_AGENT_MS;
+    struct pending *pending = &serve->pendings[index];
+    const bool is_any = pending->destination.kind == DESTINATION_ANY;
+    pending->deadline_ms = launch_now_ms() + (is_any ? SERVE_AGENT_ANY_MS : SERVE_AGENT_MS);
     serve_announce(serve, index);
 }
 
@@ -344,7 +388,9 @@ static void serve_receive(struct serve *serve)
 static long long serve_next_ms(const struct pending *pending)
 {
     bool is_asked_after = pending->state == PENDING_REACHING && pending->is_blocking;
-    return is_asked_after && pending->look_ms < pending->deadline_ms ? pending->look_ms : pending->deadline_ms;
+    bool is_put_off = pending->state == PENDING_WAITING && pending->is_put_off;
+    long long next_ms = is_asked_after ? pending->look_ms : is_put_off ? pending->again_ms : pending->deadline_ms;
+    return next_ms < pending->deadline_ms ? next_ms : pending->deadline_ms;
 }
 
 /* fds: the listener, the agent, then the sockets that connect. A negative descriptor is not polled. */
@@ -360,7 +406,7 @@ size_t serve_prepare(struct serve *serve, struct pollfd *fds, int *timeout_ms)
         if (pending->state == PENDING_NONE)
             continue;
         long long left = serve_next_ms(pending) - now;
-        if (pending->state == PENDING_WAITING && left > SERVE_AGAIN_MS)
+        if (pending->state == PENDING_WAITING && !pending->is_put_off && left > SERVE_AGAIN_MS)
             left = SERVE_AGAIN_MS;
         if (*timeout_ms < 0 || left < *timeout_ms)
             *timeout_ms = left > 0 ? (int)left : 0;
@@ -384,10 +430,10 @@ static void serve_check_deadlines(struct serve *serve)
             reach_check(serve, i, now);
         else if (pending->state == PENDING_PARKED && is_late)
             serve_finish(serve, i);
-        else if (pending->state == PENDING_WAITING && !is_late)
-            serve_announce(serve, i);
-        else if (pending->state == PENDING_WAITING)
+        else if (pending->state == PENDING_WAITING && is_late)
             serve_without_agent(serve, i);
+        else if (pending->state == PENDING_WAITING && pending->again_ms <= now)
+            serve_announce(serve, i);
         else if (pending->state == PENDING_CONNECTING && is_late)
             serve_answer(serve, i, ETIMEDOUT, 0);
         else if (pending->state == PENDING_ANNOUNCED && is_late)

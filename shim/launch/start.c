@@ -17,10 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -28,7 +27,6 @@
 
 #define START_WAIT_MS      30000 /* for an agent that somebody else starts */
 #define START_READY_MS     60000 /* for ours: recovery of a large ledger takes its time */
-#define START_CONNECT_MS   5000
 #define START_OUTPUT_BYTES 65536
 #define START_FIRST_FD     3
 #define START_ASIDE_FD     (START_FIRST_FD + TOLLGATE_HANDED_MAX + 1)
@@ -39,39 +37,6 @@
 static void start_sleep_ms(long milliseconds)
 {
     nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
-}
-
-static int start_connect(const struct launch_place *place, const char *name, int flags)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = place_file(place, name);
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-    if (fd < 0)
-        return -errno;
-    /* A full backlog makes connect wait; SO_SNDTIMEO bounds it (unix(7)). */
-    struct timeval limit = {START_CONNECT_MS / 1000, START_CONNECT_MS % 1000 * 1000};
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    while (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        if (errno == EINTR)
-            continue;
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
-}
-
-int agent_connect(const struct launch_place *place, const char *name)
-{
-    return start_connect(place, name, 0);
-}
-
-int agent_connect_at_once(const struct launch_place *place, const char *name)
-{
-    return start_connect(place, name, SOCK_NONBLOCK);
 }
 
 static const char *start_output_path(const struct launch_place *place)
@@ -294,16 +259,42 @@ static int start_wait_go_between(pid_t go_between)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
-/* One attempt. The agent's later words (a panic, a sanitizer's report) stay readable in STATE/agent.stderr. */
-static int start_once(const struct start_order *order)
+/* On a full disk its words have gone nowhere. */
+static void start_say_room(const char *state)
 {
-    const struct launch_place *place = order->place;
+    struct statvfs room;
+    if (statvfs(state, &room) != 0)
+        return;
+    const unsigned long long free_mib = (unsigned long long)room.f_bavail * room.f_frsize >> 20;
+    if (free_mib < TOLLGATE_STATE_ROOM_MIB)
+        text_complain("%s: %llu MiB are free, an agent needs %d to start", state, free_mib, TOLLGATE_STATE_ROOM_MIB);
+}
+
+/* Where the agent, and the go-between, say what is in the way. */
+static int start_open_output(const struct launch_place *place, int *ret_fd)
+{
     const char *output = start_output_path(place);
-    int output_fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (output_fd < 0) {
+    int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
         text_complain("%s: %s", output, strerror(errno));
         return EX_CANTCREAT;
     }
+    *ret_fd = fd;
+    return EX_OK;
+}
+
+static void start_drop_output(const struct launch_place *place, int fd)
+{
+    close(fd);
+    unlink(start_output_path(place));
+}
+
+/* One attempt; closes the output. The agent's later words (a panic, a sanitizer's report) stay readable in
+ * STATE/agent.stderr. */
+static int start_once(const struct start_order *order, int output_fd)
+{
+    const struct launch_place *place = order->place;
+    const char *output = start_output_path(place);
     fflush(NULL);
     struct sigaction own = {.sa_handler = SIG_DFL}, before;
     sigaction(SIGCHLD, &own, &before);
@@ -312,16 +303,17 @@ static int start_once(const struct start_order *order)
         start_go_between(order, output_fd);
     int code = go_between > 0 ? start_wait_go_between(go_between) : EX_OSERR;
     sigaction(SIGCHLD, &before, NULL);
-    close(output_fd);
     if (code == EX_OK) {
+        close(output_fd);
         rename(output, start_words_path(place));
         return EX_OK;
     }
-    if (code != EX_TEMPFAIL) {
+    if (code != EX_TEMPFAIL || order->estate) { /* a start alone tries again, or finds the other one */
         start_show_output(output);
+        start_say_room(place->state);
         text_complain("the agent of %s did not start (exit code %d)", place->environment, code);
     }
-    unlink(output);
+    start_drop_output(place, output_fd);
     return code;
 }
 
@@ -350,7 +342,9 @@ static int start_try(const struct launch_place *place, int lock, const struct st
     if (start_is_answered(place, &error)) {
         code = EX_OK;
     } else {
-        code = start_once(order);
+        int output_fd;
+        code = start_open_output(place, &output_fd);
+        code = code == EX_OK ? start_once(order, output_fd) : code;
         *is_ours = code == EX_OK;
     }
     flock(lock, LOCK_UN);
@@ -369,14 +363,16 @@ static int start_loop(const struct launch_place *place, int lock, const struct s
             text_complain("%s: %s", place_file(place, TOLLGATE_FILE_REPORT), strerror(error));
             return error == EACCES || error == EPERM ? EX_NOPERM : EX_OSERR;
         }
-        int code = start_try(place, lock, order, is_ours);
+        if (place_complain_elsewhere(place))
+            return EX_TEMPFAIL;
+        struct launch_owner owner;
+        int code = place_is_owned(place, &owner) ? EX_TEMPFAIL : start_try(place, lock, order, is_ours);
         if (code != EX_TEMPFAIL)
             return code;
         start_sleep_ms(pause_ms);
         pause_ms = pause_ms < 50 ? pause_ms * 2 : 100;
     } while (launch_now_ms() < deadline);
-    text_complain("another agent owns the %s environment but does not answer on %s", place->environment,
-                  place_file(place, TOLLGATE_FILE_REPORT));
+    place_complain_silence(place);
     return EX_TEMPFAIL;
 }
 
@@ -449,9 +445,11 @@ int agent_take_over(const struct launch_place *place, const struct launch_agent 
 {
     const char *program;
     struct launch_estate estate = {.program = -1, .process = -1};
-    int lock, code = start_prepare(place, &program);
+    int lock, output_fd, code = start_prepare(place, &program);
     if (code == EX_OK)
         code = start_open_lock(place, &lock);
+    if (code == EX_OK) /* what cannot be opened is found out while nothing has happened */
+        code = start_open_output(place, &output_fd);
     if (code != EX_OK)
         return code;
     /* Whoever asks for this may not leave before somebody else holds the sockets. */
@@ -466,7 +464,9 @@ int agent_take_over(const struct launch_place *place, const struct launch_agent 
     const struct start_order order = {place, start_arguments(place, agent, program, START_FIRST_FD + (int)estate.count),
                                       scrub_environment(place), &estate};
     if (code == EX_OK)
-        code = start_once(&order);
+        code = start_once(&order, output_fd);
+    else
+        start_drop_output(place, output_fd);
     for (size_t i = 0; i < estate.count; i++)
         close(estate.descriptors[i]);
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -45,12 +45,22 @@ struct origin {
 
 /* ---- the program ---- */
 
-/* Socket activation names a process by number (sd_listen_fds(3)); the program's is another one than its caller knew. */
-static void program_adopt_sockets(pid_t caller)
+/*
+ * A service manager says by number for whom its sockets are, and whom it watches (sd_listen_fds(3),
+ * sd_watchdog_enabled(3)); the program's number is another one than it knew. LISTEN_PIDFDID says the same of sockets a
+ * second way, and may be left out.
+ */
+static void program_adopt_service(pid_t caller)
 {
-    const char *value = getenv("LISTEN_PID");
-    if (value && atol(value) == (long)caller)
-        setenv("LISTEN_PID", text_format("%d", (int)getpid()), 1);
+    static const char *const names[] = {"LISTEN_PID", "WATCHDOG_PID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (!value || atol(value) != (long)caller)
+            continue;
+        setenv(names[i], text_format("%d", (int)getpid()), 1);
+        if (i == 0)
+            unsetenv("LISTEN_PIDFDID");
+    }
 }
 
 /* Installs the filter, hands its listener to the server, and waits for the word to go on. */
@@ -73,7 +83,7 @@ static _Noreturn void program_run(const struct supervise_program *program, const
                                   const int gifts[2], pid_t caller)
 {
     close(gifts[0]); /* the server's: when it goes, we must hear so */
-    program_adopt_sockets(caller);
+    program_adopt_service(caller);
     setenv(TOLLGATE_ENV_SUPERVISED, text_format("%d", (int)getppid()), 1);
     prctl(PR_SET_CHILD_SUBREAPER, origin->is_subreaper, 0, 0, 0);
     sigaction(SIGCHLD, &origin->on_child, NULL);

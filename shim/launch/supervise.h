@@ -113,10 +113,11 @@ struct pending {
     bool is_held;     /* longer than others, see reach.c */
     bool is_handed;   /* REACHING again: the program's socket is with the agent already */
     int leave_error;  /* the program leaves the call with it once its socket is with the agent; 0: it waits */
+    bool is_put_off;  /* another agent takes over: it is asked again at again_ms */
     unsigned hangups; /* of agents that had not answered */
     struct destination destination;
     struct sockaddr_in agent;
-    long long deadline_ms, look_ms; /* look: when a blocking REACHING is to be asked after again */
+    long long deadline_ms, again_ms, look_ms; /* look: when a blocking REACHING is to be asked after again */
 };
 struct serve {
     int listener;

@@ -112,10 +112,16 @@ static bool exec_is_search(const struct exec_call *call)
     return call->kind == EXEC_SEARCH || call->kind == EXEC_SPAWN_SEARCH;
 }
 
+/* A supervisor above us has its own. Asked under strict alone: elsewhere the target runs all the same. */
+bool exec_has_map(void)
+{
+    return !map_is_strict() || map_is_there(shim.map) || supervise_is_above();
+}
+
 static struct target exec_look(const struct exec_call *call)
 {
     struct target target = elf_look(call->directory, call->path, call->flags, exec_is_search(call));
-    bool is_usable = target.kind == TARGET_AGENT || environment_is_readable();
+    bool is_usable = target.kind == TARGET_AGENT || (environment_is_readable() && exec_has_map());
     if (!is_usable || (target.kind == TARGET_DYNAMIC && !exec_can_preload()))
         target.kind = TARGET_FOREIGN;
     return target;

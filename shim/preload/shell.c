@@ -4,6 +4,8 @@
  * its environment gets a complete one lent for the length of the call; any other (nearly all) pays one scan. The shell
  * is taken for dynamic: on a system where it is not, the extra variables do nothing.
  */
+#include <errno.h>
+
 #include "shim/preload/shim.h"
 
 #define SHELL_COPY_BYTES_MAX (24u << 10)
@@ -43,6 +45,11 @@ static void shell_run(struct shell_call *call)
 {
     struct environment_plan plan;
     struct target shell = {.kind = TARGET_DYNAMIC};
+    if (!exec_has_map()) {
+        call->status = -1;
+        real_set_errno(EPERM);
+        return;
+    }
     if (shim.is_active && &environ != NULL && environment_plan(environ, shell, NULL, &plan) &&
         plan.array_bytes + plan.text_bytes <= SHELL_COPY_BYTES_MAX)
         shell_with_plan(call, &plan);

@@ -80,6 +80,7 @@ int real_get_errno(void);
 struct shim_state {
     bool is_active;        /* TOLLGATE_RUNTIME named a directory and this process is neither agent nor launcher */
     const char *runtime;   /* absolute, no trailing slash */
+    const char *map;       /* its map; NULL: there was none that could be read */
     const char *library;   /* path of libtollgate.so: what LD_PRELOAD must contain */
     const char *launcher;  /* path of tollgate: what supervises static programs */
     const char *ca_file;   /* our roots */
@@ -90,6 +91,7 @@ extern struct shim_state shim;
 
 /* map.c: the agent's map, in anonymous memory. Every look-up answers "not governed" until map_open succeeded. */
 bool map_open(const char *path);
+bool map_is_there(const char *path); /* would a program that starts now find one */
 bool map_is_open(void);
 bool map_is_strict(void);                              /* what cannot be governed must not run */
 bool map_is_governed(uint32_t address);                /* host order */
@@ -125,6 +127,9 @@ struct target elf_look(int directory, const char *path, int flags, bool search);
 /* Where execvp would find a program. */
 #define ELF_PATH_BYTES 2048
 bool elf_find(const char *name, char room[ELF_PATH_BYTES]);
+
+/* exec.c: false: under strict, what starts now would find no map, and go past us. */
+bool exec_has_map(void);
 
 /* supervise.c: static and Go programs are started by the launcher, which supervises them. */
 struct supervise_target {

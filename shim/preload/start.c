@@ -4,12 +4,21 @@
  * environment for TLS libraries that are linked into the program and read it at their start (Node, Bun, Go). Whatever
  * fails leaves the program as it would be without us. musl gives constructors no arguments, hence `environ`.
  */
+#include <elf.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "shim/preload/shim.h"
 
 extern unsigned long getauxval(unsigned long type) __attribute__((weak));
+
+/* What the launcher knows us by (shim/elf.h). */
+static const struct start_note {
+    Elf64_Nhdr head;
+    char name[(sizeof TOLLGATE_NOTE_NAME + 3) / 4 * 4];
+    uint32_t map_version;
+} start_note __attribute__((section(".note.tollgate"), aligned(4), used)) = {
+    {sizeof TOLLGATE_NOTE_NAME, sizeof(uint32_t), TOLLGATE_NOTE_MAP}, TOLLGATE_NOTE_NAME, TOLLGATE_MAP_VERSION};
 
 struct shim_state shim;
 
@@ -28,11 +37,14 @@ static bool start_is_ours(const char *const *entries)
 
 static bool start_read_map(void)
 {
-    char path[4096];
+    static char path[4096];
     if (text_length(shim.runtime) + sizeof "/" TOLLGATE_FILE_MAP > sizeof path)
         return false;
     text_append(text_append(path, shim.runtime), "/" TOLLGATE_FILE_MAP);
-    return map_open(path);
+    if (!map_open(path))
+        return false;
+    shim.map = path;
+    return true;
 }
 
 /* Kept for the life of the process, as the kernel's own environment block is. Nothing missing: nothing done. */

@@ -156,7 +156,7 @@ static int run_impatient(bool is_signal)
     int fd = open_socket(SOCK_STREAM);
     if (is_signal) {
         sigaction(SIGALRM, &action, NULL);
-        setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, patience}, NULL);
+        setitimer(ITIMER_REAL, &(struct itimerval){patience, patience}, NULL); /* the first may come before the call */
     } else {
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     }

@@ -3,8 +3,8 @@
 """kill -9 under 200 live streams. See live-streams.sh, which starts the stand-in provider.
 
 usage: live-streams.py TOLLGATED STATE RUNTIME POLICY PROVIDERS LOG PROVIDER_PORT PROVIDER_CA ROUNDS SEED
-Each round opens 200 streams of different lengths, waits until all of them run, and kills the agent at a random moment
-of the next second: some have ended by then, some are being settled, most run. The provider's own bill is the oracle:
+Each round opens 200 streams of different lengths, which the provider withholds until it has all of them, and kills the
+agent at a random moment of the next second: some have ended by then, some are being settled, most run. The provider's own bill is the oracle:
 before the kill it never exceeds what the wallet has spent or holds, after the restart never what it has spent. Every
 fifth start is killed too. Leaves the last agent running.
 """
@@ -67,11 +67,13 @@ class LiveStreams:
         usage = self.standin.usage()
         return usage["fresh"] * INPUT_NANO + usage["out"] * OUTPUT_NANO
 
-    def wait_in_flight(self, is_enough):
+    def wait_for(self, name, count):
+        """Until so many are `in_flight`, or `held`."""
+        idle = self.idle if name == "in_flight" else 0
         until = time.monotonic() + SECONDS_MAX
-        while not is_enough(self.in_flight() - self.idle):
+        while (found := self.standin.ask("GET", "/_stats")[name] - idle) != count:
             if time.monotonic() > until:
-                raise Fault(f"{self.in_flight() - self.idle} streams run, after {SECONDS_MAX} s")
+                raise Fault(f"{found} streams are {name}, not {count}, after {SECONDS_MAX} s")
             time.sleep(0.005)
 
     def start(self):
@@ -91,7 +93,9 @@ class LiveStreams:
         for i in range(STREAMS):
             dialect = ("openai", "anthropic")[i % 2]
             body_bytes, tokens = self.random.randrange(300, 600), self.random.randrange(10, 60)
-            text = f"[[fresh={body_bytes}]] [[tokens={tokens}]] [[pace_ms={PACE_MS}]]"
+            if i % 9 == 0:  # runs still when we are late
+                tokens += 1000
+            text = f"[[fresh={body_bytes}]] [[tokens={tokens}]] [[pace_ms={PACE_MS}]] [[hold=1]]"
             wire = self.agent.connect(dialect)
             wire.load(make_request(dialect, KEY, MODELS[dialect], text, tokens, True, body_bytes, False))
             wires.append(wire)
@@ -114,7 +118,8 @@ class LiveStreams:
             watch.add(wire)
         for wire in wires:
             wire.fire()
-        self.wait_in_flight(lambda count: count >= STREAMS * 0.95)  # the shortest may have ended already
+        self.wait_for("held", STREAMS)
+        self.standin.ask("POST", "/_release")
         self.read_for(watch, wires, self.random.random() * 1.5)
         billed = self.bill()  # first: it only grows
         wallet = self.agent.wallet(WALLET)
@@ -130,7 +135,7 @@ class LiveStreams:
         for wire in wires:
             watch.drop(wire)
         watch.selector.close()
-        self.wait_in_flight(lambda count: count <= 0)
+        self.wait_for("in_flight", 0)
         self.start()
         self.judge(before, billed_before, bounds)
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs one fuzz target (fuzz.h). Without -t it plays the given inputs, each once: a finding is replayed so. With -t
- * SECONDS it plays them, then mutations of them, and keeps those that went a new way; ends with one line of figures.
+ * SECONDS (of CPU: a busy machine does not make it shorter) it plays them, then mutations of them, and keeps those that
+ * went a new way, with -k as files, for another run to begin with; ends with one line of figures.
  *
- *   TARGET [-t SECONDS] [-s SEED] [-x BYTES-MAX] [-d DICTIONARY] [-o FOLDER-OF-FINDINGS] FILE-OR-FOLDER…
+ *   TARGET [-t SECONDS] [-s SEED] [-x BYTES-MAX] [-d DICTIONARY] [-o FOLDER-OF-FINDINGS] [-k FOLDER] FILE-OR-FOLDER…
  *
  * An input that aborts, that a sanitizer refuses, or that takes longer than SLOW_S of CPU is written to the folder of
  * findings, and the exit code is not 0. The same seed and inputs give the same sequence.
@@ -27,8 +28,8 @@
 enum { KEPT_MAX = 8192, BYTES_MAX = 65536, SLOW_S = 10 };
 
 static struct {
-    const char *name, *findings;
-    double seconds;
+    const char *name, *findings, *keeps;
+    double seconds, last_news_s;
     uint64_t seed;
     size_t bytes_max;
     struct tokens tokens;
@@ -57,18 +58,27 @@ void __sanitizer_set_death_callback(void (*callback)(void));
 
 /* ---- findings ---- */
 
-/* Called in a signal handler: nothing but system calls and snprintf of numbers. */
+/* Writes an input to FOLDER/TARGET-HASH; path has the name then. For signal handlers, too: nothing but system calls and
+ * snprintf of numbers. */
+static bool write_input(const char *folder, const uint8_t *bytes, size_t size, char path[static 600])
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    snprintf(path, 600, "%s/%s-%016llx", folder, run.name, (unsigned long long)hash);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool is_written = fd >= 0 && write(fd, bytes, size) == (ssize_t)size;
+    if (fd >= 0)
+        close(fd);
+    return is_written;
+}
+
 static void write_finding(void)
 {
     char path[600];
-    uint64_t hash = 14695981039346656037u;
     if (!playing)
         return;
-    for (size_t i = 0; i < playing_size; i++)
-        hash = (hash ^ playing[i]) * 1099511628211u;
-    snprintf(path, sizeof path, "%s/%s-%016llx", run.findings, run.name, (unsigned long long)hash);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool is_written = fd >= 0 && write(fd, playing, playing_size) == (ssize_t)playing_size;
+    bool is_written = write_input(run.findings, (const uint8_t *)playing, playing_size, path);
     dprintf(2, "fuzz: finding of %s after %lu executions, seed %llu: %s%s\n", run.name, run.executions,
             (unsigned long long)run.seed, path, is_written ? "" : " (not written)");
     playing = NULL;
@@ -171,10 +181,10 @@ static bool play(const uint8_t *bytes, size_t size)
     return is_new;
 }
 
-static double now_s(void)
+static double spent_s(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -186,19 +196,31 @@ static const struct input *pick(struct chance *chance)
                                    : &run.kept[chance_below(chance, run.kept_count)];
 }
 
-static void play_mutations(double until_s)
+/* What went a new way is mutated further, by this run and by those that begin with its folder. */
+static void take(const uint8_t *bytes, size_t size)
+{
+    char path[600];
+    run.last_news_s = spent_s();
+    keep(bytes, size);
+    if (run.keeps && !write_input(run.keeps, bytes, size, path)) {
+        fprintf(stderr, "fuzz: %s can't be written\n", path);
+        exit(2);
+    }
+}
+
+static void play_mutations(void)
 {
     static uint8_t bytes[BYTES_MAX];
     struct chance chance = {run.seed};
     if (!run.kept_count)
         keep((const uint8_t *)"", 0);
-    while (now_s() < until_s) {
+    while (spent_s() < run.seconds) {
         const struct input *from = pick(&chance);
         size_t size = from->size < run.bytes_max ? from->size : run.bytes_max;
         memcpy(bytes, from->bytes, size);
         size = mutate(&chance, &run.tokens, pick(&chance), bytes, size, run.bytes_max);
         if (play(bytes, size))
-            keep(bytes, size);
+            take(bytes, size);
     }
 }
 
@@ -213,7 +235,7 @@ static void read_options(int count, char **words)
 {
     const char *slash = strrchr(words[0], '/');
     run.name = slash ? slash + 1 : words[0];
-    for (int option; (option = getopt(count, words, "t:s:x:d:o:")) != -1;) {
+    for (int option; (option = getopt(count, words, "t:s:x:d:o:k:")) != -1;) {
         if (option == 't')
             run.seconds = atof(optarg);
         else if (option == 's')
@@ -222,6 +244,8 @@ static void read_options(int count, char **words)
             run.bytes_max = strtoull(optarg, NULL, 10) < BYTES_MAX ? strtoull(optarg, NULL, 10) : BYTES_MAX;
         else if (option == 'o')
             run.findings = optarg;
+        else if (option == 'k')
+            run.keeps = optarg;
         else if (option != 'd' || !tokens_read(optarg, &run.tokens))
             exit(2);
     }
@@ -235,15 +259,14 @@ int main(int count, char **words)
         read_inputs(words[i]);
     run.seeds = run.kept_count;
     watch();
-    double end_s = now_s() + run.seconds;
     for (size_t i = 0; i < run.seeds; i++)
         play(run.kept[i].bytes, run.kept[i].size);
     if (run.seconds > 0)
-        play_mutations(end_s);
-    printf(
-        "fuzz %-18s %9lu executions, %5zu new paths beyond %zu seeds, %6u pairs of places, peak %ld MiB, seed %llu\n",
-        run.name, run.executions, run.kept_count - run.seeds, run.seeds, coverage_count(), peak_kib() / 1024,
-        (unsigned long long)run.seed);
+        play_mutations();
+    printf("fuzz %-18s %9lu executions in %.0f s, %5zu new paths beyond %zu seeds (the last at %.0f s), %6u pairs of "
+           "places, peak %ld MiB, seed %llu\n",
+           run.name, run.executions, spent_s(), run.kept_count - run.seeds, run.seeds, run.last_news_s,
+           coverage_count(), peak_kib() / 1024, (unsigned long long)run.seed);
     for (size_t i = 0; i < run.kept_count; i++)
         free(run.kept[i].bytes);
     free(run.kept);

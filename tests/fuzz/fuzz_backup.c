@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         text = fuzz_copy((input)), bytes = input.length;
     const char *file = fuzz_file("dump", (struct slice){text, bytes}), *directory = fuzz_path("restored");
-    enum error error = wallet_restore(file, directory, why, sizeof why);
+    enum error error = wallet_restore(file, directory, "dev", why, sizeof why);
     if (error) {
         FUZZ_REQUIRE(*why, "refused without a word: %s", error_row(error)->name);
         FUZZ_REQUIRE(stat(directory, &status) != 0, "refused, and put in place");

@@ -94,6 +94,7 @@ static void exchange_gate(struct connection *connection)
     const struct behaviour *behaviour = &connection->exchange.behaviour;
     uint32_t barrier = behaviour_get(behaviour->barrier, 0);
     if (!barrier && !behaviour_get(behaviour->hold, 0)) {
+        connection->ticket = gate_look(&server->gate);
         exchange_delay(connection);
         return;
     }

@@ -32,9 +32,10 @@ struct behaviour {
     uint32_t cut;         /* events (stream) or body bytes (JSON) before a cut, stall, half close or error event */
     uint32_t write_bytes; /* size of each write */
     uint32_t header_bytes;
-    uint32_t barrier;   /* hold until this many requests are held */
-    uint32_t hold;      /* hold until POST /_release */
-    uint32_t drop_next; /* close at the connection's next request, unanswered */
+    uint32_t barrier;       /* hold until this many requests are held */
+    uint32_t hold;          /* hold until POST /_release */
+    uint32_t until_release; /* a stream has its pace until POST /_release, and then none */
+    uint32_t drop_next;     /* close at the connection's next request, unanswered */
     uint32_t reject_stream_options;
     uint32_t polls;          /* of a job: how many times it is asked for before it is done */
     uint32_t job_fails;      /* a job, or each request of a batch, fails in the end */

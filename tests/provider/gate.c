@@ -37,6 +37,14 @@ uint64_t gate_enter(struct gate *gate, uint32_t barrier, bool *ret_opened)
     return ticket;
 }
 
+uint64_t gate_look(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    uint64_t ticket = gate->openings;
+    pthread_mutex_unlock(&gate->lock);
+    return ticket;
+}
+
 bool gate_is_open(struct gate *gate, uint64_t ticket)
 {
     pthread_mutex_lock(&gate->lock);

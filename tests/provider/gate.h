@@ -21,6 +21,8 @@ void gate_done(struct gate *gate);
 /* Enters; barrier 0: only gate_open lets it out. Returns the ticket for gate_is_open. *ret_opened: this was the last
  * one that the barrier waited for, so the caller must wake all loops. */
 uint64_t gate_enter(struct gate *gate, uint32_t barrier, bool *ret_opened);
+/* For one that does not wait: a ticket for gate_is_open. */
+uint64_t gate_look(struct gate *gate);
 bool gate_is_open(struct gate *gate, uint64_t ticket);
 /* A held request went away before the gate opened. */
 void gate_leave(struct gate *gate, uint64_t ticket, bool barrier);

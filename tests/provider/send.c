@@ -191,11 +191,19 @@ static uint32_t cut_get(const struct exchange *exchange)
     return events;
 }
 
+static uint32_t pace_get(struct connection *connection)
+{
+    const struct behaviour *behaviour = &connection->exchange.behaviour;
+    if (behaviour_get(behaviour->until_release, 0) && gate_is_open(&connection->loop->server->gate, connection->ticket))
+        return 0;
+    return behaviour_get(behaviour->pace_ms, 0);
+}
+
 static bool send_frames(struct connection *connection)
 {
     struct exchange *exchange = &connection->exchange;
     uint32_t cut = cut_get(exchange);
-    uint32_t pace_ms = behaviour_get(exchange->behaviour.pace_ms, 0);
+    uint32_t pace_ms = pace_get(connection);
     while (connection->out.length < OUT_BYTES_AIM) {
         if (exchange->events >= cut)
             return frame_cut(connection);

@@ -495,8 +495,8 @@ faults() {
         "False (20, 'none')"
     chat '[[fault=zero_usage]]' >/dev/null
     expect fault.zero_usage "$(answer 'd["usage"]["total_tokens"]') $(bill 'last["usage"]["out"]')" "0 0"
-    expect fault.hang "$(chat '[[fault=hang]]' '' -m 1) $(bill 'last["status"], last["ended"]')" "000 28 (0, 'fault')"
-    expect fault.stall "$(chat '[[fault=stall]][[cut=2]]' '"stream":true' -m 1.5) $(answer 'len(d)')" "200 28 2"
+    expect fault.hang "$(chat '[[fault=hang]]' '' -m 3) $(bill 'last["status"], last["ended"]')" "000 28 (0, 'fault')"
+    expect fault.stall "$(chat '[[fault=stall]][[cut=2]]' '"stream":true' -m 3) $(answer 'len(d)')" "200 28 2"
     expect fault.stream_options "$(chat '[[reject_stream_options=1]]' \
         '"stream":true,"stream_options":{"include_usage":true}') $(answer 'd["error"]["param"]')" "400 0 stream_options"
 }
@@ -534,7 +534,7 @@ bill_checks() {
         "$(printf '{"model":"gpt-4o","messages":[{"role":"user","content":"count me"}],"stream":true}' | sha256sum | cut -d' ' -f1)"
     expect bill.key "$(bill 'last["key"]')" "$(printf sk-standin-secret | sha256sum | cut -c1-16)"
     expect bill.secret "$(grep -c sk-standin-secret "$work/bill.jsonl")" 0
-    chat '[[tokens=100]][[pace_ms=50]]' '"stream":true' -m 1.5 >/dev/null
+    chat '[[tokens=100]][[pace_ms=50]]' '"stream":true' -m 3 >/dev/null
     for _ in $(seq 200); do # the abort reaches the stand-in when it does
         [ "$(bill 'len(rows)')" = 2 ] && break
     done

@@ -77,7 +77,8 @@ if [ "$(id -u)" = 0 ]; then
     calls=$(call_count)
     is "another server at the address: its own certificate, 10 MiB both ways" "$(python ask_tls 127.0.0.51 "$T/other.pem")" intact
     is "a server that speaks first, 10 MiB both ways, half-closed" "$(python ask_plain 127.0.0.52)" "220 welcome intact 127.0.0.52 443"
-    has "curl sees the other server's certificate" "$(governed curl -sS --cacert "$T/other.pem" --resolve other.test:443:127.0.0.51 -m 1 https://other.test/ -v 2>&1)" "subject: CN=other.test"
+    has "a client sees the other server's certificate" "$(governed timeout 60 openssl s_client -connect 127.0.0.51:443 -servername other.test </dev/null 2>&1 | tr -d ' ')" \
+        "subject=CN=other.test"
     is "garbage is the server's to answer" "$(python garbage 127.0.0.51)" over
     is "an announced connection to another server is passed on" "$(ungoverned "$PY" "$PLAY" announced "$runtime" 127.0.0.52 '' none)" "220 welcome"
     is "bytes that come late reach their server" "$(LATE=1 python ask_quiet 127.0.0.54)" heard

@@ -20,6 +20,7 @@ P
 agent
 export GOCACHE=$T/gocache GOPROXY=off GOTOOLCHAIN=local GOFLAGS=-mod=mod
 for cgo in 0 1; do CGO_ENABLED=$cgo go build -o "$T/go$cgo" "$ROOT/tests/clients/post.go" || not_ok "build with CGO_ENABLED=$cgo"; done
+CGO_ENABLED=0 go build -o "$T/posts" "$ROOT/tests/clients/posts.go" || not_ok "build of posts"
 CGO_ENABLED=0 go build -o "$T/connect" "$ROOT/tests/clients/supervised.go"
 rm -rf "$GOCACHE"
 printf '203.0.113.9 api.openai.com\n198.51.100.9 api.anthropic.com\n198.51.100.7 other.test\n198.51.100.8 none.test\n127.0.0.1 localhost\n' >"$T/hosts"
@@ -39,6 +40,30 @@ is "its event, too" "$(last_event '["executable"]')" "$T/go0"
 has "whom it does not pay is refused" "$(run sh -c 'OPENAI_API_KEY=kt_cg_nobody "$@"' sh "$T/go0" $url "$(openai_body)")" 401
 gcc -D_GNU_SOURCE -O1 -static -pthread -o "$T/static" "$ROOT/tests/clients/supervised.c" 2>/dev/null &&
     is "200 programs that connect at once" "$("$TOLLGATE" run -- python3 "$ROOT/tests/clients/burst.py" 200 "$T/static" 203.0.113.9)" "200 connected: 127.78.0.1"
+
+# ---- the agent is restarted under them: who calls on, and who begins meanwhile ----
+run "$T/posts" $url "$(openai_body)" "$T/enough" 4 >"$T/posts.out" &
+posts=$!
+(until [ -e "$T/enough" ]; do run "$T/go0" $url "$(openai_body)"; done >"$T/beginners") &
+beginners=$!
+connects() { until [ -e "$T/enough" ]; do "$TOLLGATE" run -- "$T/static" cost 203.0.113.9 443 50; echo "exit $?"; done; }
+[ -x "$T/static" ] && connects >"$T/connects" 2>&1 &
+connects=$!
+for round in 1 2; do
+    rm -f "$T/stream"
+    openai "$(openai_body "" "count [[tokens=30]] [[pace_ms=100]]" ',"stream":true,"max_tokens":2000')" -N -o "$T/stream" 2>/dev/null &
+    stream=$!
+    wait_for 20 grep -q data: "$T/stream" || not_ok "the stream begins"
+    check "restart $round, with a call that goes on for a while" "$TOLLGATE" restart
+    wait $stream
+    has "which was led to its end" "$(tail -n 3 "$T/stream")" "[DONE]"
+done
+touch "$T/enough"
+wait $posts $beginners $connects
+is "of the calls of a program that went on none was refused" "$(sed -E 's/answered [1-9][0-9]*/answered some/' "$T/posts.out")" "answered some others map[]"
+is "nor of programs that began meanwhile" "$(grep -v '^200 {' "$T/beginners" | sort | uniq -c | head -3)$(grep -c '^200 {' "$T/beginners" | sed 's/^0$/none/;s/^[0-9]*$/some/')" some
+[ -x "$T/static" ] && is "nor a connect" "$(grep -v '^[0-9.]*$' "$T/connects" | sort -u | head -3)" "exit 0"
+
 if [ -n "${OWN_NETWORK:-}" ]; then
     python3 "$ROOT/tests/clients/other_servers.py" 198.51.100.7 198.51.100.8 "$T/late" >"$T/others" 2>&1 &
     others=$!

@@ -16,9 +16,9 @@ import socket, sys
 address, port = sys.argv[1], int(sys.argv[2])
 
 
-def is_open(connection):
-    """Closed without a byte, or held for a while in silence."""
-    connection.settimeout(0.3)
+def is_open(connection, seconds):
+    """Closed without a byte, or held for so long in silence. Who must be closed is waited for."""
+    connection.settimeout(seconds)
     try:
         return connection.recv(1) != b""
     except TimeoutError:
@@ -32,15 +32,16 @@ def knock():
 
 
 held = [knock() for _ in range(8)]
-print("held", sum(map(is_open, held)))
-print("further", sum(is_open(knock()) for _ in range(3)))
+print("held", sum(is_open(connection, 0.3) for connection in held))
+print("further", sum(is_open(knock(), 20) for _ in range(3)))
 held.pop().close()
 for _ in range(100):
     another = knock()
-    if is_open(another):
+    is_free = is_open(another, 3)
+    if is_free:
         break
-print("after one has left", is_open(another))
-print("and no more", is_open(knock()))
+print("after one has left", is_free)
+print("and no more", is_open(knock(), 20))
 P
 is "a user has so many places and no more" "$(/usr/bin/python3 "$T/knock.py" "$address" "$port" | tr '\n' ' ')" \
     "held 8 further 0 after one has left True and no more False "
@@ -58,7 +59,7 @@ P
     /usr/bin/python3 -c 'import socket, sys, time
 held = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 10) for _ in range(8)]
 open(sys.argv[3], "w").close()
-time.sleep(60)' "$address" "$port" "$T/held" &
+time.sleep(600)' "$address" "$port" "$T/held" &
     holder=$!
     wait_for 10 test -e "$T/held"
     chmod 755 "$T" && chmod 644 "$T/knock.py"

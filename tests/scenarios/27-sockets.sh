@@ -41,8 +41,13 @@ limits: {connections_per_uid_max: $PLACES}
 P
 agent
 supervised() { timeout 60 "$TOLLGATE" run -- "$T/sockets" "$@" 2>&1; }
-# late N ORDER: the address that answers half a second from now, as ORDER says.
-late() { echo "$2" >"$T/late.${LATE[$1]}"; }
+# late N ORDER: the address that answers, as ORDER says, half a second after it was called: whenever that is.
+late() {
+    local address=${LATE[$1]} number
+    # shellcheck disable=SC2046 # four numbers
+    number=$(printf '%02X' $(tr . '\n' <<<"$address" | tac))
+    (wait_for 60 grep -q " $number:01BB 02 " /proc/net/tcp && echo "$2" >"$T/late.$address") & # SYN_SENT
+}
 
 check_left() {
     late 0 accept

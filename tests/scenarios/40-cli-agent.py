@@ -95,7 +95,8 @@ def get(path):
             return fail(403, "group_unknown", "no consumer group is named nobody", "tollgate check prints the groups")
         return 200, {"environment": options["--environment"], "group": group, "placeholder": "kt_cg_product_dev",
                      "key_environment": ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "EVIL;touch pwned"],
-                     "governed": GOVERNED, "refuses_ungoverned": options["--environment"] == "prod"}
+                     "governed": GOVERNED,
+                     "refuses_ungoverned": options["--environment"] == "prod" or os.path.exists(state + "/strict")}
     if path == "/v1/wallets":
         return 200, {"wallets": [WALLET, dict(WALLET, wallet="a_team_with_a_remarkably_long_name_that_gives_way_to_money")]}
     if path == "/v1/wallets/team_product_dev":

@@ -48,7 +48,7 @@ echo 'environment: dev' >"$work/policy.yaml"
 runtime=$XDG_RUNTIME_DIR/tollgate/dev state=$XDG_STATE_HOME/tollgate/dev
 
 # A sanitized client refuses to start behind any preload unless told so.
-ldd "$tollgate" | grep -q libasan && export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
+grep -q libasan < <(ldd "$tollgate") && export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
 
 # ---- words that need no agent ----
 code 64 "$tollgate"; has "$err" "run a program"; report no-command
@@ -172,6 +172,99 @@ if command -v fish >/dev/null; then
 fi
 code 0 "$tollgate" env --shell json; equal "$(jq -r .set.TOLLGATE_RUNTIME <<<"$out")" "$runtime"
 SHELL=/bin/fish code 0 "$tollgate" env; has "$out" "set -gx LD_PRELOAD"; code 64 "$tollgate" env --shell tcsh; report shell-names
+
+# ---- a map that no program could read ----
+# spoil HOW: the map as a full disk, an operator or another version leaves it
+spoil() {
+    case $1 in
+    missing) rm -f "$runtime/map" ;;
+    empty) : >"$runtime/map" ;;
+    cut) head -c -1 "$work/map" >"$runtime/map" ;;
+    checksum) printf x | dd of="$runtime/map" bs=1 seek=80 conv=notrunc status=none ;;
+    version) printf '\002' | dd of="$runtime/map" bs=1 seek=8 conv=notrunc status=none ;;
+    fifo) rm "$runtime/map"; mkfifo "$runtime/map" ;;
+    esac
+}
+mend() { rm -rf "$runtime/map"; cp "$work/map" "$runtime/map"; }
+map_words() { # the one line, after the program's name
+    case $1 in
+    missing) echo "is missing" ;; empty) echo "has an impossible size" ;; cut) echo "is cut off" ;; checksum) echo "has a wrong checksum" ;;
+    version) echo "is of another version" ;; fifo) echo "is no regular file" ;;
+    esac
+}
+cp "$runtime/map" "$work/map"
+for how in missing empty cut checksum version fifo; do
+    spoil $how
+    line="cannot be governed: $runtime/map $(map_words $how) (tollgate restart: the agent writes it)"
+    for engine in preload supervise; do
+        code 0 "$tollgate" run --engine $engine -- echo started
+        equal "$out" started; equal "$err" "tollgate: echo $line"
+    done
+    code 5 "$tollgate" run "$work/static"; equal "$err" "tollgate: $work/static $line"
+    code 0 "$tollgate" env --shell bash; has "$out" LD_PRELOAD; equal "$err" "tollgate: what this shell starts $line"
+    touch "$state/strict"
+    for engine in preload supervise; do
+        code 125 "$tollgate" run --engine $engine -- echo started
+        equal "$out" ""; equal "$err" "tollgate: echo $line; capture.strict runs no ungoverned program"
+    done
+    code 125 "$tollgate" run "$work/static"; code 69 "$tollgate" env --shell bash; equal "$out" ""
+    rm "$state/strict"; mend
+    code 0 "$tollgate" run -- echo started; equal "$err" ""; report "map-$how-is-not-passed-over"
+done
+prod=(--env prod --state "$work/prod" --runtime "$work/prun")
+FAKE_COUNT=$work/count.prod code 0 "$tollgate" start "${prod[@]}"
+code 0 "$tollgate" run "${prod[@]}" -- echo started; equal "$err" ""
+mv "$work/prun/map" "$work/map.prod"; code 125 "$tollgate" run "${prod[@]}" -- echo started; equal "$out" ""
+equal "$err" "tollgate: echo cannot be governed: $work/prun/map is missing (tollgate restart --env prod: the agent writes it); prod runs no ungoverned program"
+code 125 "$tollgate" run "${prod[@]}" "$work/static"
+mv "$work/map.prod" "$work/prun/map"; code 0 "$tollgate" run "${prod[@]}" -- echo started; code 0 "$tollgate" stop "${prod[@]}"
+report map-prod-refuses
+
+# ---- a library that no program could load ----
+mkdir "$work/copy"; cp "$tollgate" "$BUILD/libtollgate.so" "$work/copy/"
+copy=$work/copy/tollgate library=$work/copy/libtollgate.so
+damage() { # HOW: what is left of it after an upgrade that broke off, or by somebody's hand
+    cp "$BUILD/libtollgate.so" "$library"
+    case $1 in
+    empty) : >"$library" ;;
+    header) truncate -s 4096 "$library" ;;
+    cut) truncate -s 20000 "$library" ;;
+    text) echo 'INPUT(libtollgate.so.0)' >"$library" ;;
+    foreign) cp /usr/lib/x86_64-linux-gnu/libdl.so.2 "$library" ;;
+    program) cp "$tollgate" "$library" ;;
+    version) python3 -c 'import sys
+bytes = open(sys.argv[1], "rb").read()
+note = b"Tollgate\0\0\0\0"
+at = bytes.index(note) + len(note)
+open(sys.argv[1], "wb").write(bytes[:at] + b"\x7f" + bytes[at + 1:])' "$library" ;;
+    esac
+}
+library_words() {
+    case $1 in
+    empty | text) echo "is no library of this machine" ;; header | cut) echo "is cut off" ;; foreign | program) echo "is not of this program" ;;
+    version) echo "is of another version" ;;
+    esac
+}
+for how in empty header cut text foreign program version; do
+    damage $how
+    line="cannot be governed: $library $(library_words $how) (install it again)"
+    LD_PRELOAD=$work/other.so code 0 "$copy" run -- sh -c 'echo "$LD_PRELOAD ${TOLLGATE_SHIM-none}"'
+    equal "$out" "$work/other.so none"; equal "$err" "tollgate: sh $line"
+    code 0 "$copy" run -- sh -c 'echo ${LD_PRELOAD-none}'; equal "$out" none
+    code 0 "$copy" run --engine supervise -- echo started; equal "$out$err" started # needs none
+    code 0 "$copy" env --shell bash; equal "$err" "tollgate: what this shell starts $line"
+    code 1 "$copy" doctor --json; equal "$(jq -r '.checks[] | select(.name == "shim") | .status + " " + .text' <<<"$out")" "failure $library $(library_words $how)"
+    touch "$state/strict"
+    code 125 "$copy" run -- echo started; equal "$out" ""; equal "$err" "tollgate: echo $line; capture.strict runs no ungoverned program"
+    code 69 "$copy" env --shell bash; code 5 "$copy" run "$work/static"; rm "$state/strict"
+    report "library-$how-is-not-preloaded"
+done
+damage nothing; code 0 "$copy" run -- sh -c 'echo $LD_PRELOAD'; equal "$out$err" "$library"; report library-whole
+if [[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null; then
+    touch "$state/strict"
+    code 125 unshare -m sh -c 'mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1" && "$2" run -- echo started' sh "$library" "$copy"
+    has "$err" "lies where nothing may be executed (noexec)"; rm "$state/strict"; report library-noexec
+fi
 
 # ---- the agent's life ----
 code 0 "$tollgate" status; has "$out" "$work/policy.yaml"; code 0 "$tollgate" status --json; equal "$(jq .port <<<"$out")" 4443

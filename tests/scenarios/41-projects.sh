@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 play "projects: trust, order, hostile files, shell hooks"
 # A sanitized client refuses to start behind any preload, as in a governed shell, unless told so.
-ldd "$TOLLGATE" | grep -q libasan && export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
+grep -q libasan < <(ldd "$TOLLGATE") && export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
 unset TOLLGATE_ENV TOLLGATE_GROUP TOLLGATE_PROJECT TOLLGATE_RUNTIME TOLLGATE_PROJECT_FILE
 provider
 policy <<'YAML'
@@ -275,18 +275,34 @@ for shell in bash zsh fish; do
 done
 
 # ---- bash: what else lives in PROMPT_COMMAND, shells in shells
-bash_says() { (cd "$HOME" && TERM=dumb timeout 60 script -qec "bash --norc --noprofile" /dev/null) 2>&1 | tr -d '\r' | grep -aE "^$1" | tail -1; }
+# What is typed ahead may be read by a shell that is on its way out or in: each line waits for its prompt.
+has_prompts() { [ "$(grep -aoE 'bash-[0-9.]+[#$] ' "$T/terminal" | wc -l)" -ge "$1" ]; }
+type_lines() {
+    local line count=0
+    while IFS= read -r line; do
+        count=$((count + 1))
+        wait_for 20 has_prompts $count
+        printf '%s\n' "$line"
+    done
+}
+bash_says() { # NAME WORD WANTED: lines for a shell come from standard input; the last "WORD: …" on its terminal is "WORD: WANTED"
+    local said got
+    : >"$T/terminal"
+    said=$(cd "$HOME" && type_lines | TERM=dumb timeout 180 script -qec "bash --norc --noprofile" /dev/null 2>&1 | tee "$T/terminal" | tr -d '\r\0')
+    got=$(grep -aE "^$2: " <<<"$said" | tail -1)
+    is "$1" "$got" "$2: $3"
+    [ "$got" = "$2: $3" ] || sed 's/^/terminal: /' <<<"$said"
+}
 if command -v script >/dev/null; then
     hook="eval \"\$($TOLLGATE hook bash)\""
-    is "an array of PROMPT_COMMANDs goes on, with the status" "$(bash_says theirs: <<LINES
+    bash_says "an array of PROMPT_COMMANDs goes on, with the status" theirs "1 1 2" <<LINES
 PROMPT_COMMAND=('one=\$?' 'two=\$?')
 $hook
 false
 echo "theirs: \$one \$two \${#PROMPT_COMMAND[@]}"
 exit
 LINES
-)" "theirs: 1 1 2"
-    is "a shell in a governed shell ends at the same border" "$(bash_says nested: <<LINES
+    bash_says "a shell in a governed shell ends at the same border" nested "[] []" <<LINES
 $hook
 cd $shop
 bash --norc --noprofile
@@ -296,8 +312,7 @@ echo "nested: [\${TOLLGATE_PROJECT-}] [\${LD_PRELOAD-}]"
 exit
 exit
 LINES
-)" "nested: [] []"
-    is "a shell under run is left alone" "$(bash_says under: <<LINES
+    bash_says "a shell under run is left alone" under "chosen" <<LINES
 cd $shop
 $TOLLGATE run --project chosen -- bash --norc --noprofile
 $hook
@@ -307,8 +322,7 @@ echo "under: \$TOLLGATE_PROJECT"
 exit
 exit
 LINES
-)" "under: chosen"
-    is "also when run starts it out of a governed shell" "$(bash_says under: <<LINES
+    bash_says "also when run starts it out of a governed shell" under "chosen" <<LINES
 $hook
 cd $shop
 $TOLLGATE run --project chosen -- bash --norc --noprofile
@@ -319,7 +333,6 @@ echo "under: \$TOLLGATE_PROJECT"
 exit
 exit
 LINES
-)" "under: chosen"
 fi
 cd "$T" || exit 1
 stop_agent

@@ -6,7 +6,8 @@ each find."""
 import base64, json, os, pathlib, re, sys, urllib.parse
 
 planted = [os.environ[name] for name in ("PLANT_KEY", "PLANT_METRICS", "PLANT_SIGN")]
-planted += ["PLANTstored/0123456789\\x", "PLANTproxypass%2F99", "PLANTproxypass/99", "kt_cg_PLANTplaceholder_0123456789", "PLANThook0123456789",
+planted += ["PLANTstored/0123456789\\x", "PLANTproxypass%2F99", "PLANTproxypass/99", "kt_cg_PLANTplaceholder_0123456789", "PLANThook0123456789", "PLANTaccount0123456789",
+            "PLANTbefore0123456789",
             "PLANTargument0123456789", "sk-PLANTcomment0123456789", "PLANTpasted0123456789abcdef", 'PLANTprompt: my secret plan for 2027 + 1/2',
             "plan for 2027", "PLANTrefused prompt 0123456789", "PLANTprompt"]
 

@@ -7,16 +7,8 @@ play "a state directory meets another version"
 "${CC:-gcc}" -o "$T/schema" "$ROOT/tests/scenarios/44-schema.c" -ldb-5.3 || { skip "no C compiler, or no db.h"; exit 77; }
 provider
 STATE=$T/s/tollgate/dev LOG=$T/s/tollgate/dev/agent.log
-policy <<'Y'
-providers:
-  targets:
-    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
-consumer_groups:
-  - {name: product-dev, api_key: kt_cg_product_dev, wallet_team_id: team_product_dev}
-cache: {enabled: true}
-capture: {base_urls: true}
-Y
-nothing_held() { wait_for 10 sh -c '"$0" wallet show team_product_dev --json | grep -q "\"held\": *\"0\""' "$TOLLGATE"; }
+one_target "cache: {enabled: true}" "capture: {base_urls: true}"
+nothing_held() { wait_for 10 is_at_rest team_product_dev; }
 # Every byte below the state directory but for the log of the refusal itself.
 hashes() { (cd "$STATE" && find . -type f ! -name 'agent.log' ! -name 'start-*.err' ! -name start.lock -exec sha256sum {} + | sort -k2); }
 VERSION=$("$TOLLGATE" version | cut -d' ' -f2)

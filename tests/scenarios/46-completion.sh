@@ -19,6 +19,8 @@ commands=$("$TOLLGATE" help | awk '/^  [a-z]/{printf "%s ", $1}')
 is "bash: every command of the help" "$(complete_bash tollgate '')" "$commands"
 is "bash: the beginning of one" "$(complete_bash tollgate wal)" "wallet "
 is "bash: words of a command" "$(complete_bash tollgate wallet '')" "list show history fund adjust "
+is "bash: words in brackets" "$(complete_bash tollgate log '')$(complete_bash tollgate budget '')" "error warning info debug list set unset "
+is "bash: the first of several" "$(complete_bash tollgate report ho)" "hourly "
 is "bash: a word only where it stands" "$(complete_bash tollgate wallet show l)" " "
 is "bash: commands for help" "$(complete_bash tollgate help wal)" "wallet "
 is "bash: no hidden command" "$(complete_bash tollgate hook-)" " "
@@ -45,6 +47,17 @@ is "bash, typed" "$(typed bash ". '$T/bash.sh'" 'tollgate wal' 'tollgate wallet 
 tollgate|wallet|history|
 tollgate|status|--env=prod|
 tollgate|check|files/one.yaml|'
+# Names of files are data, whatever they spell.
+mkdir odd 'odd/dir$(touch${IFS}PWNED)' 'odd/two words'
+touch 'odd/pol$(touch${IFS}PWNED)x' 'odd/two words.yaml' 'odd/*'
+odd_lines=('tollgate start --policy odd/pol' 'tollgate check odd/pol' 'tollgate check odd/two\ words.' 'tollgate check --state odd/dir' 'tollgate run ls odd/pol' 'tollgate check "odd/two words.')
+odd='tollgate|start|--policy|odd/pol$(touch${IFS}PWNED)x|
+tollgate|check|odd/pol$(touch${IFS}PWNED)x|
+tollgate|check|odd/two words.yaml|
+tollgate|check|--state|odd/dir$(touch${IFS}PWNED)/|
+tollgate|run|ls|odd/pol$(touch${IFS}PWNED)x|
+tollgate|check|odd/two words.yaml|'
+is "bash, typed: odd names" "$(typed bash ". '$T/bash.sh'" "${odd_lines[@]}")" "$odd"
 if [ -r /usr/share/bash-completion/bash_completion ]; then
     is "bash, with the library of completions" "$(typed bash ". /usr/share/bash-completion/bash_completion; . '$T/bash.sh'" \
         'tollgate run --env dev -- tollgate wallet fu' 'tollgate run -- tollgate status --env=p')" 'tollgate|run|--env|dev|--|tollgate|wallet|fund|
@@ -64,6 +77,7 @@ tollgate|run|--engine|supervise|
 tollgate|run|--|tollgate|wallet|fund|
 tollgate|run|--env|dev|tollgate|wallet|fund|'
     is "zsh, evaluated" "$(typed zsh "autoload -Uz compinit; compinit -u -d '$T/zdump'; . '$T/zsh.sh'" "${lines[@]}")" "$wanted"
+    is "zsh, typed: odd names" "$(typed zsh "autoload -Uz compinit; compinit -u -d '$T/zdump'; . '$T/zsh.sh'" "${odd_lines[@]}" | sed 's,)/*|$,)|,')" "$(sed 's,)/*|$,)|,' <<<"$odd")"
     mkdir site && cp zsh.sh site/_tollgate
     is "zsh, autoloaded" "$(typed zsh "fpath=('$T/site' \$fpath); autoload -Uz compinit; compinit -u -d '$T/zdump2'" "${lines[@]}")" "$wanted"
 else
@@ -78,9 +92,12 @@ if command -v fish >/dev/null; then
     is "fish: options" "$(complete_fish 'tollgate wallet fund x 1 --c')" "--count --create "
     is "fish: choices" "$(complete_fish 'tollgate status --env ')" "dev prod "
     is "fish: files" "$(complete_fish 'tollgate check files/o')" "files/one.yaml "
+    is "fish: odd names" "$(complete_fish 'tollgate check odd/'; complete_fish 'tollgate start --state odd/')" \
+        'odd/* odd/dir$(touch${IFS}PWNED)/ odd/pol$(touch${IFS}PWNED)x odd/two words.yaml odd/two words/ odd/dir$(touch${IFS}PWNED)/ odd/two words/ '
     is "fish: the program of run" "$(complete_fish 'tollgate run -- tollgate wallet fu')" "fund "
 else
     skip "fish is not installed"
 fi
+check "no name was executed" test ! -e PWNED
 has "another shell is refused" "$("$TOLLGATE" completion csh 2>&1)" "bash, zsh or fish"
 done_playing

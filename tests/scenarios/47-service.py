@@ -1,14 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small service manager for 47-service.sh: says what the agent tells it. WHAT PORT COMMAND…
 notify   the words that come within a few watchdog periods; then one loop is stopped (ptrace), and no more may come
-sockets  opens the port and hands it over (sd_listen_fds(3)), kills the agent, connects meanwhile, starts the next one"""
-import ctypes, os, pathlib, signal, socket, ssl, subprocess, sys, tempfile, time
+sockets  opens the port and hands it over (sd_listen_fds(3)), kills the agent, connects meanwhile, starts the next one
+store    keeps what agents leave (FDSTORE of sd_notify(3)) and gives it to the next one; connects between two of them"""
+import ctypes, fcntl, os, pathlib, signal, socket, ssl, subprocess, sys, tempfile, time
 
 what, port, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 PERIOD_S = 0.4
 folder = tempfile.TemporaryDirectory()
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 manager.bind(folder.name + "/notify")
+
+
+kept = {}  # name: descriptor
+
+
+def start_with_kept():
+    """The shell brings the descriptors into their places, far from where they may be."""
+    names, environment = sorted(kept), {**os.environ, "NOTIFY_SOCKET": folder.name + "/notify", "FDSTORE": "8"}
+    if not names:
+        return subprocess.Popen(command, env=environment)
+    environment.update(LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
+    high = [fcntl.fcntl(kept[name], fcntl.F_DUPFD, 50) for name in names]
+    moves = "; ".join(f"exec {3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(high))
+    agent = subprocess.Popen(["bash", "-c", moves + '; export LISTEN_PID=$$; exec "$@"', "bash", *command], env=environment, pass_fds=high)
+    for fd in high:
+        os.close(fd)
+    return agent
+
+
+def wait_for_words(wanted):
+    """Like a manager: what it is told to keep, it keeps."""
+    manager.settimeout(30)
+    for _ in range(200):
+        text, fds, _, _ = socket.recv_fds(manager, 4096, 8)
+        lines = dict(line.split("=", 1) for line in text.decode().splitlines())
+        name = lines.get("FDNAME")
+        if "FDSTOREREMOVE" in lines and name in kept:
+            os.close(kept.pop(name))
+        if "FDSTORE" in lines:
+            kept[name] = fds[0]
+        if wanted in text.decode():
+            return True
+    return False
 
 
 def start(**more):
@@ -71,7 +105,7 @@ def notify():
         agent = start()
         ready()
     agent.terminate()
-    print("stopping" if "STOPPING=1" in drain(2) else "no word")
+    print("stopping" if "STOPPING=1" in iter(lambda: word(30), "") else "no word")
     print("exit", agent.wait(30))
 
 
@@ -113,4 +147,44 @@ def sockets():
         print("the port is still open")
 
 
-{"notify": notify, "sockets": sockets}[what]()
+def ask():
+    """A question to the agent that is not read yet."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(30)
+    connection.connect(os.environ["RUNTIME"] + "/report.sock")
+    connection.send(b"GET /v1/hello HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection
+
+
+def read_all(connection):
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def store():
+    global port
+    agent = start_with_kept()
+    print("ready" if wait_for_words("READY=1") else "not ready")
+    print("kept", *sorted(kept))
+    port = int(pathlib.Path(os.environ["STATE"], "port").read_text())
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        print("before", greet(connect()))
+        agent.send_signal(number)
+        agent.wait(30)
+        waiting, question = connect(), ask()  # neither is refused
+        announcer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        announcer.connect(os.environ["RUNTIME"] + "/redirect.sock")
+        agent = start_with_kept()
+        wait_for_words("READY=1")
+        print("meanwhile", greet(waiting), "by the next agent:", b'"pid":%d,' % agent.pid in read_all(question))
+    agent.terminate()
+    print("exit", agent.wait(30), "and kept", *sorted(kept))
+    for fd in kept.values():
+        os.close(fd)
+    try:
+        connect().close()
+        print("open")
+    except ConnectionRefusedError:
+        print("a service that is stopped has no port")
+
+
+{"notify": notify, "sockets": sockets, "store": store}[what]()

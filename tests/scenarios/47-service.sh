@@ -11,7 +11,7 @@ export STATE RUNTIME
 managed() { # WHAT PORT: by `tollgate start --foreground`, which remembers the files
     timeout 120 python3 "$ROOT/tests/scenarios/47-service.py" "$1" "$2" "$TOLLGATE" start --foreground 2>"$T/$1.err"
 }
-if [ "$(id -u)" = 0 ] && ! strings -n 8 "$BUILD/tollgated" 2>/dev/null | grep -q AddressSanitizer; then
+if [ "$(id -u)" = 0 ] && ! grep -q AddressSanitizer < <(strings -n 8 "$BUILD/tollgated" 2>/dev/null); then
     is "ready, alive, silent when a loop hangs, stopping" "$(managed notify 0)" "ready
 alive
 hung
@@ -30,6 +30,14 @@ before TLSv1.3
 meanwhile TLSv1.3
 exit 0
 the port is still open"
+is "what the agent leaves with its manager outlives it, also when it is killed" "$(managed store 0)" "ready
+kept tollgate-admin tollgate-redirect tollgate-report tollgate-tls
+before TLSv1.3
+meanwhile TLSv1.3 by the next agent: True
+before TLSv1.3
+meanwhile TLSv1.3 by the next agent: True
+exit 0 and kept tollgate-admin tollgate-redirect tollgate-report tollgate-tls
+a service that is stopped has no port"
 
 # ---- the units, as installed ----
 make -s -C "$ROOT" BUILD="$BUILD" PACKAGE="$T/package" DESTDIR="$T/root" PREFIX=/usr install >/dev/null

@@ -34,7 +34,7 @@ After=tollgated@prod.service
 [Service]
 NotifyAccess=all
 ExecStart=
-ExecStart=-$run --group shop --project web -- /usr/bin/shop serve  --port 80 \"two words\" %i \${HOME}"
+ExecStart=-$run --group shop --project web -- /usr/bin/shop serve      --port 80 \"two words\" %i \${HOME}"
 is "all may read it" "$(stat -c %a "$R/$drop_in" "$R/${drop_in%/*}" | tr '\n' ' ')" "644 755 "
 cp "$R/$drop_in" "$T/first"
 check "it may be done again" enable shop --group shop --project web
@@ -62,6 +62,73 @@ printf '[Service]\nExecStart=/usr/bin/worker %%i\n' | unit usr/lib/systemd/syste
 has "an instance of a template" "$(enable work@blue.service)" "work@blue.service.d/tollgate.conf"
 rm -r "$R/etc/systemd/system/work@blue.service.d"
 
+# ---- lines as systemd reads them ----
+line() { # NAME WANTED TEXT: what runs of a unit with this behind [Service]
+    printf '[Service]\n%s\n' "$3" | unit usr/lib/systemd/system/line.service
+    enable line >/dev/null
+    is "$1" "$(sed -n 's/^ExecStart=.* -- //p' "$R/etc/systemd/system/line.service.d/tollgate.conf")" "$2"
+}
+line "two backslashes at the end are one of the value" '/bin/echo a\\ ' $'ExecStart=/bin/echo a\\\\\nNice=1'
+line "three go on" '/bin/echo a\\ b' $'ExecStart=/bin/echo a\\\\\\\nb\nNice=1'
+line "a backslash and a blank do not, and join nothing to our line" '/bin/echo a\ ' $'ExecStart=/bin/echo a\\ \nNice=1'
+line "what goes on keeps its blanks" '/bin/echo "a    b"' $'ExecStart=/bin/echo "a \\\n  b"\nNice=1'
+line "an empty line ends it" '/bin/echo a' $'ExecStart=/bin/echo a\\\n\nNice=1'
+line "lines may end as those of DOS" '/bin/echo a  b' $'ExecStart=/bin/echo a \\\r\nb\r\nNice=1\r'
+is "list finds them as they are" "$("$TOLLGATE" systemd list --root "$R" | grep line | tr -s ' ')" "line.service prod governed"
+printf '\xef\xbb\xbf[Service]\nExecStart=/bin/marked\n' | unit usr/lib/systemd/system/line.service
+enable line >/dev/null
+is "a file may begin with the mark of UTF-8" "$(grep -c -- '-- /bin/marked$' "$R/etc/systemd/system/line.service.d/tollgate.conf")" 1
+rm -r "$R/usr/lib/systemd/system/line.service" "$R/etc/systemd/system/line.service.d"
+
+# ---- who hears the program, which may be tollgate's child ----
+while IFS='|' read -r lines wanted; do
+    printf "[Service]\nExecStart=/bin/x\n$lines\n" | unit usr/lib/systemd/system/heard.service
+    enable heard >/dev/null
+    is "NotifyAccess with ${lines//\\n/, }" "$(grep -c '^NotifyAccess=all$' "$R/etc/systemd/system/heard.service.d/tollgate.conf")" "$wanted"
+done <<'L'
+Type=simple|0
+Type=simple\nWatchdogSec=30|1
+Type=exec\nWatchdogSec=30\nWatchdogSec=0|0
+WatchdogSec=1min\nNotifyAccess=main|1
+Type=notify-reload\nNotifyAccess=main|1
+Type=notify\nNotifyAccess=all|0
+L
+rm -r "$R/usr/lib/systemd/system/heard.service" "$R/etc/systemd/system/heard.service.d"
+
+# ---- drop-ins of others ----
+main=etc/systemd/system/a-b-c.service
+printf '[Service]\nExecStart=/usr/bin/own\n' | unit $main
+for owner in service a-.service a-b-.service a-b-c.service; do
+    mkdir -p "$R/usr/lib/systemd/system/$owner.d"
+    printf "[Service]\nExecStart=\nExecStart=/usr/bin/$owner\n" | unit "usr/lib/systemd/system/$owner.d/50-same.conf"
+    drop_in=etc/systemd/system/a-b-c.service.d/tollgate.conf
+    enable a-b-c >/dev/null
+    is "the drop-in of $owner counts, before those of less" "$(starts)" "|$run -- /usr/bin/$owner|"
+done
+mkdir -p "$R/etc/systemd/system/a-.service.d"
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/last\n' | unit etc/systemd/system/a-.service.d/60-other.conf
+enable a-b-c >/dev/null
+is "of different names the last counts" "$(starts)" "|$run -- /usr/bin/last|"
+rm -r "$R"/etc/systemd/system/a-* "$R"/usr/lib/systemd/system/{,a-.,a-b-.,a-b-c.}service.d
+printf '[Service]\nExecStart=/usr/bin/maria\n' | unit usr/lib/systemd/system/maria.service
+ln -s /usr/lib/systemd/system/maria.service "$R/etc/systemd/system/mysql.service"
+ln -s maria.service "$R/usr/lib/systemd/system/mysqld.service"
+drop_in=etc/systemd/system/mysql.service.d/tollgate.conf
+enable mysql >/dev/null
+is "an alias is read below the root" "$(starts)" "|$run -- /usr/bin/maria|"
+mkdir -p "$R/etc/systemd/system/maria.service.d" "$R/etc/systemd/system/mysqld.service.d"
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/real\n' | unit etc/systemd/system/maria.service.d/10-x.conf
+enable mysql >/dev/null
+is "drop-ins of its real name count" "$(starts)" "|$run -- /usr/bin/real|"
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/other\n' | unit etc/systemd/system/mysqld.service.d/20-x.conf
+enable mysql >/dev/null
+is "and those of another alias" "$(starts)" "|$run -- /usr/bin/other|"
+printf "[Service]\nExecStart=\nExecStart=/bin/sh -c 'a ; b' \\\\; \"c ; d\"\n" | unit etc/systemd/system/mysqld.service.d/20-x.conf
+enable mysql >/dev/null
+is "a ; that is quoted is data" "$(starts)" "|$run -- /bin/sh -c 'a ; b' \\; \"c ; d\"|"
+rm -r "$R"/etc/systemd/system/m* "$R"/usr/lib/systemd/system/m*
+drop_in=etc/systemd/system/shop.service.d/tollgate.conf
+
 # ---- what cannot be ----
 refused() { # NAME CODE PART COMMAND…
     local out code
@@ -87,7 +154,91 @@ several commands|[Service]\nExecStart=/bin/x ; /bin/y\n|several commands
 no command|[Service]\nType=oneshot\n|no ExecStart
 taken back|[Service]\nExecStart=/bin/x\nExecStart=\n|no ExecStart
 already|[Service]\nExecStart=/usr/bin/tollgate run -- /bin/x\n|runs tollgate already
+itself|[Service]\nExecStart=/usr/sbin/tollgated --environment prod\n|is Tollgate itself
+itself by name|[Service]\nExecStart=tollgated --env prod\n|is Tollgate itself
+itself in quotes|[Service]\nExecStart=-"/usr/sbin/tollgated" --env prod\n|is Tollgate itself
+already behind a tab|[Service]\nExecStart=/usr/bin/tollgate\trun -- /bin/x\n|runs tollgate already
+already by name|[Service]\nExecStart=tollgate "run" -- /bin/x\n|runs tollgate already
+a quoted prefix|[Service]\nExecStart="-/bin/x" y\n|is quoted
+foreground|[Service]\nExecStart=/usr/bin/tollgate start --foreground\n|is Tollgate itself
 L
+# ---- what stands between a service and the agent is said ----
+said() { enable wall 2>&1 | grep -c 'of wall.service: .*; it will not be governed so'; }
+while IFS='|' read -r lines wanted; do
+    printf "[Service]\nExecStart=/bin/x\n$lines\n" | unit usr/lib/systemd/system/wall.service
+    is "walls of ${lines//\\n/, }" "$(said)" "$wanted"
+done <<L
+PrivateNetwork=yes|1
+PrivateNetwork=yes\\nPrivateNetwork=no|0
+RestrictAddressFamilies=AF_INET AF_INET6|1
+RestrictAddressFamilies=AF_INET AF_INET6\\nRestrictAddressFamilies=AF_UNIX|0
+RestrictAddressFamilies=AF_INET6 AF_UNIX|1
+RestrictAddressFamilies=none|1
+RestrictAddressFamilies=~AF_NETLINK|0
+RestrictAddressFamilies=~AF_NETLINK AF_UNIX|1
+RootDirectory=/srv/root|1
+InaccessiblePaths=/boot -/run/tollgate|1
+InaccessiblePaths=/run/tollgate/production|0
+InaccessiblePaths=/run/tollgate/|1
+InaccessiblePaths=/run//tollgate/.|0
+InaccessiblePaths="/run"|1
+InaccessiblePaths=/boot "-/var/run/tollgate"|1
+InaccessiblePaths=%%t/tollgate|1
+InaccessiblePaths=%%tollgate|0
+InaccessiblePaths=/run\\nInaccessiblePaths=|0
+IPAddressDeny=any|1
+IPAddressDeny=any\\nIPAddressAllow=localhost 10.0.0.0/8|0
+IPAddressDeny=any\\nIPAddressAllow=127.0.0.1|1
+IPAddressDeny=127.64.0.0/10|1
+IPAddressDeny=10.0.0.0/8 link-local|0
+NetworkNamespacePath=/run/netns/x|1
+NoExecPaths=/|1
+NoExecPaths=/\\nExecPaths=/bin /lib|1
+NoExecPaths=/\\nExecPaths=/usr $(readlink -f "$BUILD")|0
+NoExecPaths=/home/x|0
+SystemCallFilter=~connect|1
+SystemCallFilter=~connect:EPERM|1
+SystemCallFilter=~@network-io\\nSystemCallFilter=connect socket sendto|0
+SystemCallFilter=@system-service|0
+SystemCallFilter=@system-service\\nSystemCallFilter=~@privileged @resources|0
+SystemCallFilter=@system-service\\nSystemCallFilter=~@network-io|1
+SystemCallFilter=@basic-io @file-system|1
+RestrictAddressFamilies=AF_INET AF_UNIX\\nRestrictAddressFamilies=~AF_UNIX|1
+RestrictAddressFamilies=~AF_NETLINK\\nRestrictAddressFamilies=~AF_PACKET|0
+RestrictAddressFamilies=~AF_UNIX\\nRestrictAddressFamilies=AF_UNIX|0
+TemporaryFileSystem=/:ro|1
+TemporaryFileSystem=/run/tollgate:ro|1
+DynamicUser=true|1
+Nice=5|0
+L
+# dev's agent lives in the user's own directories.
+dev() { "$TOLLGATE" systemd enable wall --env dev --root "$R" "$@" 2>&1; }
+while IFS='|' read -r lines wanted; do
+    printf "[Service]\nExecStart=/bin/x\n$lines\n" | unit usr/lib/systemd/system/wall.service
+    is "walls of ${lines//\\n/, }, in dev" "$(dev | grep -c 'of wall.service: .*; it will not be governed so') $(said)" "$wanted 0"
+done <<'L'
+PrivateTmp=yes|1
+PrivateTmp=no|0
+ProtectHome=read-only|1
+ProtectHome=no|0
+ProtectSystem=strict|1
+ProtectSystem=full|0
+L
+has "dev's agent would end with the service" "$(dev)" "--env dev: an agent that wall.service starts runs inside of it, and ends with it. Keep one running, whose directory --runtime names, or use prod's"
+lacks "prod's does not" "$(enable wall)" "ends with it"
+printf '[Service]\nExecStart=/bin/x\nPrivateTmp=yes\n' | unit usr/lib/systemd/system/wall.service
+is "with a directory elsewhere /tmp is nobody's" "$(dev --runtime /run/user/1000/tollgate/dev | grep -c 'it will not be governed so')" 0
+if echo 'int main(void) { return 0; }' | gcc -static -x c -o "$T/static" - 2>/dev/null; then
+    printf '[Service]\nExecStart=%s\nSystemCallFilter=@system-service\n' "$T/static" | unit usr/lib/systemd/system/wall.service
+    is "a static program wants a supervisor, which wants more calls" "$(said)" 1
+    echo 'SystemCallFilter=seccomp pidfd_getfd' >>"$R/usr/lib/systemd/system/wall.service"
+    is "with them nothing is in its way" "$(said)" 0
+else
+    skip "no static libc"
+fi
+printf '[Service]\nUser=shop\nExecStart=+/bin/x\n' | unit usr/lib/systemd/system/wall.service
+has "a command with + is root's" "$(enable wall)" "its user, root, must be one of access.uids"
+rm -r "$R/usr/lib/systemd/system/wall.service" "$R/etc/systemd/system/wall.service.d"
 ln -sf /dev/null "$R/usr/lib/systemd/system/bad.service"
 refused "masked" 65 "masked" "$TOLLGATE" systemd enable bad --env prod --root "$R"
 mkdir -p "$R/etc/systemd/system/work@red.service.d"

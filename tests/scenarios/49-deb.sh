@@ -4,7 +4,7 @@
 # on, it makes the user of prod, starts nothing, and both agents start there by hand, govern, and keep apart.
 . "$(dirname "$0")/lib.sh"
 command -v dpkg-deb >/dev/null && command -v dpkg-shlibdeps >/dev/null && command -v scdoc >/dev/null || { skip "needs dpkg-dev and scdoc"; exit 77; }
-ldd "$BUILD/tollgated" | grep -q 'lib[at]san' && { skip "a sanitized build is not packaged"; exit 77; }
+grep -q 'lib[at]san' < <(ldd "$BUILD/tollgated") && { skip "a sanitized build is not packaged"; exit 77; }
 play "the package, in a fresh root"
 deb() { make -s -C "$ROOT" BUILD="$BUILD" deb DEB="$1"; }
 check "it is made, lintian is content" deb "$T/first.deb"
@@ -102,15 +102,17 @@ check "dev starts by hand" inside dev tollgate start --providers /etc/tollgate/p
 is "the service's program is governed by prod" "$(ask shop prod)" 200
 is "dev's program by dev" "$(ask dev dev)" 200
 balance() { inside "$1" tollgate wallet show shop --env "$2" --json | json '"%s %s" % (d["spent"] != "0", d["held"])'; }
-wait_for 10 sh -c 'grep -q True <<<"$(balance tollgate prod)"'
-is "each is charged in its own ledger" "$(balance tollgate prod), $(balance dev dev)" "True 0, True 0"
+balances() { echo "$(balance tollgate prod), $(balance dev dev)"; }
+are_charged() { [ "$(balances)" = "True 0, True 0" ]; }
+wait_for 20 are_charged
+is "each is charged in its own ledger" "$(balances)" "True 0, True 0"
 
 # ---- nobody crosses ----
 port() { inside "$1" tollgate status --env "$2" --json | json 'd["port"]'; }
 prod_port=$(port tollgate prod) dev_port=$(port dev dev)
 dev_runtime=/tmp/tollgate-4001/dev
 # straight to an agent's port, past launcher and shim: curl's exit code, 35 when it is closed without a byte
-straight() { inside "$1" sh -c "curl -sS -k -m 5 -o /dev/null --resolve api.openai.com:$2:$(address "$3") https://api.openai.com:$2/v1/models -H 'host: api.openai.com' -H 'authorization: Bearer ${4:-kt_cg_shop}' -w '%{http_code}' 2>/dev/null; echo \" \$?\""; }
+straight() { inside "$1" sh -c "curl -sS -k -m 20 -o /dev/null --resolve api.openai.com:$2:$(address "$3") https://api.openai.com:$2/v1/models -H 'host: api.openai.com' -H 'authorization: Bearer ${4:-kt_cg_shop}' -w '%{http_code}' 2>/dev/null; echo \" \$?\""; }
 address() { awk '$1 == "api.openai.com" { printf "127.77.%d.%d", $2 / 256, $2 % 256 }' "$1/addresses"; }
 prod_state=$R/var/lib/tollgate/prod dev_state=$R/home/dev/.local/state/tollgate/dev
 crossed=0
@@ -173,8 +175,26 @@ check "prod stops" inside tollgate tollgate stop --env prod
 check "dev stops" inside dev tollgate stop
 check "prod's ledger holds" inside tollgate tollgate audit --env prod
 check "dev's ledger holds" inside dev tollgate audit
-purge() { dpkg --root="$R" --force-depends --force-script-chrootless --force-not-root --no-triggers --log=/dev/null -P tollgate; }
-has "purged, the ledger stays" "$(purge 2>&1)" "the ledger of prod stays"
+dpkg_away() { dpkg --root="$R" --force-depends --force-script-chrootless --force-not-root --no-triggers --log=/dev/null "$1" tollgate; }
+# What an administrator has added: a governed service, and agents that start with the machine.
+units=$R/etc/systemd/system
+mkdir -p "$units/multi-user.target.wants" "$units/sockets.target.wants" "$units/other.service.d"
+ln -s /lib/systemd/system/tollgated@.service "$units/multi-user.target.wants/tollgated@prod.service"
+ln -s /lib/systemd/system/tollgated@.socket "$units/sockets.target.wants/tollgated@prod.socket"
+printf '[Service]\nExecStart=/usr/bin/shop\n' >"$units/shop.service"
+echo '[Service]' >"$units/other.service.d/tollgate.conf"
+check "a service is governed" "$TOLLGATE" systemd enable shop --env prod --root "$R"
+removed=$(dpkg_away -r 2>&1)
+has "removed, it says which service cannot start" "$removed" "shop.service was to run under tollgate run, and cannot start any more: rm /etc/systemd/system/shop.service.d/tollgate.conf; systemctl daemon-reload"
+is "and leaves what another package of it would find again" "$(find "$units" -name 'tollgat*' | wc -l)" 4
+echo 'OPENAI_API_KEY=sk-x' >"$R/etc/tollgate/prod.env"
+purged=$(dpkg_away -P 2>&1)
+has "purged, it governs no service" "$purged" "/etc/systemd/system/shop.service.d/tollgate.conf is removed: shop.service runs without Tollgate from its next start on"
+is "and nothing of it starts with the machine; what is another's stays" "$(find "$units" -name 'tollgat*')" "$units/other.service.d/tollgate.conf"
+is "nor do its books know of it" "$(find "$R/var/lib/systemd" -name 'tollgat*' 2>/dev/null)" ""
+has "purged, the ledger stays" "$purged" "the ledger of prod stays in /var/lib/tollgate, and with it providers' keys, the CA's key"
+has "and what the administrator wrote" "$purged" "/etc/tollgate/prod.env stays"
+has "which is said, and how it goes away" "$purged" "rm -r /var/lib/tollgate /etc/tollgate; userdel tollgate"
 check "it is there" test -d "$prod_state/ledger"
 is "the programs are not" "$(ls "$R/usr/bin/tollgate" "$R/usr/sbin/tollgated" "$R/usr/lib/tollgate" "$R/etc/tollgate/policy-config.prod.yaml" 2>/dev/null)" ""
 done_playing

@@ -132,5 +132,11 @@ is "in the program's own words" "$(head -1 <<<"$answer" | json 'd["type"]')" mes
 settled doubts
 is "the event says so" "$(last_event '["route"]["cheaper"]') $(last_event '["attempts"][0]["target"]')" "True haiku"
 is "and only what was sent is paid" "$(events | json 'sum(float(a["charge"]) > 0 for a in d["events"][0]["attempts"])')" 1
+pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+for name in 'dear\n' 'a\r\nx: y' 'a\u0001' 'a\u007f'; do
+    is "a model's name that no field can hold is refused" "$(openai '{"model":"'"$name"'","max_tokens":20000,"messages":[{"role":"user","content":"hi"}]}' -o "$T/answer" -w '%{http_code}')" 400
+    has "in words" "$(cat "$T/answer")" "the model's name has a control character"
+done
+is "by the same agent" "$("$TOLLGATE" status --json | json 'd["pid"]')" "$pid"
 stop_agent
 done_playing

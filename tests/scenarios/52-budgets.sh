@@ -54,7 +54,7 @@ settled first
 is "then it refuses, OpenAI: 429" "$(nano)" 429
 message=$(json 'd["error"]["message"]' <"$T/answer")
 is "  as an exhausted quota" "$(json 'd["error"]["type"]+" "+d["error"]["code"]' <"$T/answer")" "insufficient_quota project_spend_limit_exceeded"
-has "  with its name and window" "$message" "monthly budget spring ($(date +'%B %Y'), Europe/Berlin) of dev"
+has "  with its name and window" "$message" "monthly budget spring ($(LC_ALL=C TZ=Europe/Berlin date +'%B %Y'), Europe/Berlin) of dev"
 has "  what it has left" "$message" "has 0.0005 USD left"
 has "  what was needed" "$message" "may cost up to 0.001 USD"
 renews=$(TZ=UTC date -d "TZ=\"Europe/Berlin\" $(TZ=Europe/Berlin date -d "$(TZ=Europe/Berlin date +%Y-%m-01) +1 month" +%Y-%m-%d) 00:00" +'%Y-%m-%d %H:%M UTC')

@@ -122,9 +122,29 @@ check "and taken back" "$TOLLGATE" budget unset day
 has "calls go on" "$(openai "$(openai_body gpt-5.4-nano hi ',"max_tokens":20')")" chat.completion
 settled team
 
+# The ledger keeps the first 63 bytes of a program's name: in the middle of a character, or of what is none.
+for odd in "$(printf 'é%.0s' {1..40})" "$(printf 'a\xff\xc3')"; do
+    cp "$(command -v curl)" "$T/$odd"
+    note_events
+    governed sh -c 'exec "$0" -sS -m 60 -o /dev/null https://api.openai.com/v1/chat/completions -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" -d "$1"' "$T/$odd" "$(openai_body gpt-5.4-nano)"
+    settled team
+done
+last_transfer=$("$TOLLGATE" wallet history team --json --count 1 | json 'd["history"][0]["time"]')
 check "a backup" "$TOLLGATE" backup "$T/copy"
-is "is one by its audit" "$("$TOLLGATE" backup "$T/copy" >"$T/out" 2>&1; echo $?)" 65
+is "is made once" "$("$TOLLGATE" backup "$T/copy" >"$T/out" 2>&1; echo $?)" 65
+has "a directory that is there stays" "$(cat "$T/out")" "$T/copy: it exists already; it stays as it is, and no backup was made"
+lacks "which is not said to be gone" "$(cat "$T/out")" "nothing is left"
+from_nowhere() (mkdir "$T/gone" && cd "$T/gone" && rmdir "$T/gone" && "$TOLLGATE" "$@" 2>&1; echo $?)
+is "from a directory that is gone a relative path leads nowhere" "$(from_nowhere backup "tg-nowhere-$$")" \
+    "$(printf 'tollgate: tg-nowhere-%s: the working directory cannot be found: No such file or directory\n66' $$)"
+check "and nothing is made in the root directory" test ! -e "/tg-nowhere-$$"
+rm -rf "/tg-nowhere-$$"
 check "one where backups go" sh -c '"$0" backup | grep -q "/backups/20"' "$TOLLGATE"
+several() { # also at once
+    for i in 1 2 3 4 5; do "$TOLLGATE" backup & done | sort -u
+    wait
+}
+is "several in one second are several" "$(several | grep -cE '/backups/20[0-9]{6}T[0-9]{6}Z$')" 5
 has "the doctor knows the last one" "$("$TOLLGATE" doctor)" "the last is"
 is "a running agent's ledger is not dumped" "$("$TOLLGATE" dump >"$T/out" 2>"$T/err"; echo $?)" 75
 has "with what to do" "$(cat "$T/err")" "tollgate stop"
@@ -133,11 +153,21 @@ before=$(money team)
 check "money comes after the backup" "$TOLLGATE" wallet fund team 3
 stop_agent
 check "a stopped one's is dumped" sh -c '"$0" dump >"$1" && [ "$(grep -c . "$1")" -gt 10 ]' "$TOLLGATE" "$T/dump"
-check "the backup is put back" "$TOLLGATE" restore "$T/copy"
+check "the backup is put back" sh -c '"$0" restore "$1" >"$2"' "$TOLLGATE" "$T/copy" "$T/out"
+has "with the time from which on it knows no money" "$(cat "$T/out")" "transfers, the last of $last_transfer: it knows no money of later"
 agent
 is "with the money of then" "$(money team)" "$before"
 is "budgets set by hand outlive the agent" "$(budget roll '["limit"]')" 7
 stop_agent
+mkdir "$T/ps"
+for from in "$T/copy" "$T/dump"; do
+    is "what is dev's is not put in prod's place" "$(TOLLGATE_STATE_DIR=$T/ps "$TOLLGATE" restore "$from" --env prod >"$T/out" 2>&1; echo $?)" 65
+    has "and it says so" "$(cat "$T/out")" "$from: it is a ledger of dev, not of prod; nothing was changed"
+done
+is "nothing was left there" "$(ls "$T/ps")" ""
+ln -s copy "$T/latest"
+check "a link to a backup is one" "$TOLLGATE" restore "$T/latest"
+has "a pipe is not said to be damaged" "$("$TOLLGATE" restore <(cat "$T/dump") 2>&1)" "a dump is read twice: it must be a file"
 check "the dump is put back" "$TOLLGATE" restore "$T/dump"
 agent
 is "with the money of the end" "$(python3 -c "from decimal import Decimal as D; print(D('$(money team | cut -d' ' -f1)') - D('$(cut -d' ' -f1 <<<"$before")') == 3)")" True

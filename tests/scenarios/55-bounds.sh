@@ -56,20 +56,27 @@ is "a kept connection that the provider closed: the next call works" "$(governed
 is "and arrives once" "$(standin /_bill | json 'len(d)')" 2
 
 cat >"$T/reset.py" <<'PYTHON'
-import json, os, socket, ssl, struct, time
+import json, os, socket, ssl, struct, sys
 context = ssl.create_default_context(cafile=os.environ["TOLLGATE_CA_FILE"])
 raw = socket.create_connection(("api.openai.com", 443))
 s = context.wrap_socket(raw, server_hostname="api.openai.com")
-body = json.dumps({"model": "gpt-5.4-mini", "stream": True, "max_tokens": 50, "messages": [{"role": "user", "content": "[[delay_ms=1000]]"}]}).encode()
+body = json.dumps({"model": "gpt-5.4-mini", "stream": True, "max_tokens": 50, "messages": [{"role": "user", "content": "[[hold=1]] [[delay_ms=500]]"}]}).encode()
 s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nauthorization: Bearer " + os.environ["OPENAI_API_KEY"].encode() + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-time.sleep(0.3)
+sys.stdin.read()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 os.close(s.detach())
 PYTHON
 pid=$("$TOLLGATE" status --json | json 'd["pid"]')
 settled rich
 note_events
-governed python3 "$T/reset.py"
+# It is reset when the provider has it, and answered after that.
+mkfifo "$T/leave"
+governed python3 "$T/reset.py" <"$T/leave" &
+exec 7>"$T/leave"
+check "a call comes to the provider" wait_for 20 has_withheld 1
+exec 7>&-
+wait $!
+standin /_release -X POST >/dev/null
 settled rich
 is "a reset before a drained stream's head leaves the agent alive" "$("$TOLLGATE" status --json | json 'd["pid"]')" "$pid"
 is "and is charged exactly" "$(last_event '["basis"]')" exact

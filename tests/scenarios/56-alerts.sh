@@ -32,7 +32,7 @@ S
 chmod +x "$T/command" "$T/hang"
 receiver 2
 
-write_policy() { # COMMAND
+write_policy() { # COMMAND [TIMEOUT_MS]
     policy <<Y
 providers:
   targets:
@@ -45,7 +45,7 @@ budgets:
   - {id: month, amount: "0.01", scope: {wallet: team}, alerts: [25, 50, 75, 100]}
 alerts:
   command: ["$1", "an argument"]
-  command_timeout_ms: 1000
+  command_timeout_ms: ${2:-60000}
   webhook:
     {url: "http://127.0.0.1:$RECEIVER_PORT/hook/sesame", local: true, secret_key_ref: {env: ALERT_SECRET}, timeout_ms: 5000, tries_max: 4}
 Y
@@ -80,7 +80,8 @@ is "every try signed over time and body" "$(accepted 'all(r["is_signed"] for r i
 is "a repeated try has the same delivery id" "$(accepted 'len({r["delivery"] for r in d})')" 2
 is "which is the alert's" "$(accepted 'all(r["delivery"] == r["body"]["id"] for r in d)')" True
 is "not the same time for ever" "$(accepted 'all(abs(r["received"] - r["time"]) < 60 for r in d)')" True
-wait_for 10 sh -c '[ "$(grep -c month "$1")" -ge 1 ]' sh "$T/alerts"
+told_both() { grep -q month "$T/alerts" && grep -q low_balance "$T/alerts" && grep -q THRESHOLD=25 "$T/alerts.environment"; }
+wait_for 10 told_both
 is "the command got it as JSON" "$(commands '[(a["kind"], a["budget"], a["threshold"], a["limit"], a["environment"]) for a in d if a["kind"] == "budget"]')" "[('budget', 'month', '25', '0.01', 'dev')]"
 is "with what was spent" "$(commands '[float(a["spent"]) >= 0.0025 for a in d if a["kind"] == "budget"]')" "[True]"
 is "and of the wallet" "$(commands '[(a["wallet"], a["limit"], "fund" in a["hint"]) for a in d if a["kind"] == "low_balance"]')" "[('team', '0.9985', True)]"
@@ -104,7 +105,7 @@ is "a restart repeats nothing but what funding armed" "$(accepted '[r["body"]["t
 is "the budget's are not given again" "$(logged budget:month)" 2
 
 kill "$RECEIVER_PID" && wait "$RECEIVER_PID" 2>/dev/null
-write_policy "$T/hang"
+write_policy "$T/hang" 3000
 check "a command that hangs, a receiver that is gone" "$TOLLGATE" reload
 spend
 is "calls go on meanwhile" "$(json 'd["object"]' <"$T/out")" chat.completion

@@ -5,20 +5,12 @@
 . "$(dirname "$0")/lib.sh"
 play "an agent ends in order"
 provider
-policy <<'Y'
-providers:
-  targets:
-    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
-consumer_groups:
-  - {name: product-dev, api_key: kt_cg_product_dev, wallet_team_id: team_product_dev}
-limits:
-  drain_timeout_ms: 600000 # nothing here may pass because a time was up
-Y
+one_target "limits: {drain_timeout_ms: 600000}" # nothing here may pass because a time was up
 STATE=$T/s/tollgate/dev RUNTIME=$T/r/tollgate/dev LOG=$T/s/tollgate/dev/agent.log
 
 # The agent as a child of this script, so that its exit code can be seen.
 tollgated() {
-    "$BUILD/tollgated" --environment dev --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" \
+    timeout 60 "$BUILD/tollgated" --environment dev --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" \
         --state "$STATE" --runtime "$RUNTIME" --log "$LOG"
 }
 begin() {
@@ -48,6 +40,24 @@ is "a second agent exits with 75" $? 75
 has "and says whose the environment is" "$(cat "$T/out" "$LOG")" "another agent owns this environment"
 has "the first is untouched" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
 
+# One runtime directory, another state: the sockets are the first one's.
+mkdir -p "$T/other"
+sockets() { ls -i "$RUNTIME"/*.sock; }
+before=$(sockets)
+STATE=$T/other LOG=$T/other/agent.log tollgated >"$T/out" 2>&1
+is "an agent with another state exits with 75, too" $? 75
+has "and says whose the runtime directory is" "$(cat "$T/out")" "$RUNTIME belongs to another agent: pid $AGENT_PID, its state is in $STATE"
+has "its log says so, too" "$(cat "$T/other/agent.log")" "belongs to another agent: pid $AGENT_PID"
+lacks "it has opened nothing of its own" "$(ls "$T/other")" ledger
+timeout 60 "$TOLLGATE" start --foreground --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" --state "$T/other" --runtime "$RUNTIME" >"$T/out" 2>&1
+is "nor does one in the foreground start" $? 75
+has "in words" "$(cat "$T/out")" "belongs to another agent: pid $AGENT_PID"
+is "the first one's sockets are there" "$(sockets)" "$before"
+has "and answer" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
+has "doctor names the owner" "$("$TOLLGATE" doctor 2>&1)" "the agent with pid $AGENT_PID, whose state is in $STATE"
+has "and says that it is another one's" "$("$TOLLGATE" doctor --state "$T/other" --runtime "$RUNTIME" --json 2>/dev/null |
+    json '[c["status"] for c in d["checks"] if c["name"] == "runtime owner"]')" failure
+
 stream 30
 kill -TERM "$AGENT_PID"
 wait "$STREAM_PID"
@@ -60,7 +70,12 @@ is "nothing is held" "$(money | cut -d' ' -f2)" 0
 
 stream 3000
 kill -TERM "$AGENT_PID"
-wait_for 10 grep -q "agent stopping" <(tail -n 1 "$LOG") || wait_for 10 sh -c 'tail -n 3 "$1" | grep -q "agent stopping"' sh "$LOG"
+is_ending() { grep -q "(pid $AGENT_PID) ends its last calls: tollgate stop waits for its end" <("$TOLLGATE" status 2>&1); }
+check "who asks meanwhile is told that it ends" wait_for 10 is_ending
+"$TOLLGATE" start --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" --state "$T/other" --runtime "$RUNTIME" >"$T/out" 2>&1
+is "an agent with another state is not started then either" $? 75
+has "at once, saying whose the directory is" "$(cat "$T/out")" "belongs to another agent: pid $AGENT_PID"
+wait_for 10 sh -c 'tail -n 3 "$1" | grep -q "agent stopping"' sh "$LOG"
 kill -TERM "$AGENT_PID"
 ends_with "a second signal ends it now, with 0" 0
 wait "$STREAM_PID"
@@ -68,6 +83,7 @@ lacks "the answer was cut" "$(tail -n 3 "$T/stream")" "[DONE]"
 check "and settled: the audit holds" "$TOLLGATE" audit
 begin
 lacks "nothing was open then either" "$(tail -n 3 "$LOG")" "open holds settled"
+is "its event does not blame the client" "$("$TOLLGATE" events --limit 1 --json | json 'd["events"][0]["error"], d["events"][0]["outcome"]')" "('agent_stopped', 'failed')"
 is "what was cut is paid" "$(money | python3 -c 'a, h, s = input().split(); print(h == "0" and float(s) > 0)')" True
 
 check "a backup before the fault" "$TOLLGATE" backup "$T/copy"

@@ -36,6 +36,7 @@ is_sanitized=$(grep -q -a __asan_init "$BUILD/tollgated" || grep -q -a __tsan_in
 is "no new privileges" "$(field "$PID" NoNewPrivs)" 1
 is "no core dump" "$(awk '/^Max core file size/{print $5, $6}' "/proc/$PID/limits")" "0 0"
 is "every thread" "$(cat /proc/"$PID"/task/*/status | grep -c '^NoNewPrivs:.*1')" "$(find /proc/"$PID"/task -mindepth 1 -maxdepth 1 | wc -l)"
+is "nor of who runs the alert commands" "$(awk '/^Max core file size/{print $5, $6}' "/proc/$(helper tollgate-alerts)/limits")" "0 0"
 for name in tollgate-signer tollgate-names tollgate-looks; do
     is "$name: no new privileges" "$(field "$(helper $name | head -1)" NoNewPrivs)" 1
 done
@@ -62,7 +63,7 @@ allowed = set()
 for line in re.findall(r"^SystemCallFilter=(.*)$", unit, re.M):
     words = set().union(*(expand(word) for word in line.lstrip("~").split()))
     allowed = allowed - words if line.startswith("~") else allowed | words
-wanted = set(re.findall(r"\bALLOW(?:_IF)?\((\w+)", re.sub(r"/\*.*?\*/", "", own, flags=re.S)))
+wanted = set(re.findall(r"\bALLOW\w*\((\w+)", re.sub(r"/\*.*?\*/", "", own, flags=re.S)))
 print(*sorted((wanted | {"seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}) - allowed), len(wanted) > 100)
 P
     is "the unit allows what the agent needs" "$(python3 "$T/unit.py" "$ROOT/scripts/package/systemd/system/tollgated@.service.in" "$ROOT/agent/harden_calls.def")" True
@@ -130,9 +131,18 @@ scanned "the agent that found it has not" 0 "$PID" "$CA_KEY"
 # ---- through a debugger ----
 # Calls a function of the agent's libc; prints what it returned.
 ulimit -c 0 # gdb does not always survive the death of what it debugs
-inside() { gdb -p "$PID" -batch -nx -ex 'set print thread-events off' -ex "print (int)$1" 2>&1 | sed -n 's/^\$1 = //p'; }
+inside() { gdb -p "${2:-$PID}" -batch -nx -ex 'set print thread-events off' -ex "print (int)$1" 2>&1 | sed -n 's/^\$1 = //p'; }
 if command -v gdb >/dev/null && [ -z "$is_sanitized" ]; then
     check "a debugger gets an answer" [ "$(inside 'getpid()')" = "$PID" ]
+    for name in tollgate-alerts tollgate-signer tollgate-names tollgate-looks; do # 3: PR_GET_DUMPABLE
+        is "$name: no other process of its user may read it" "$(inside 'prctl(3)' "$(helper $name | head -1)")" 0
+    done
+    touch "$T/program"
+    is "the agent makes nothing set-user-ID" "$(inside "chmod(\"$T/program\", 04755)")" -1
+    for name in tollgate-signer tollgate-looks; do
+        is "nor does $name" "$(inside "chmod(\"$T/program\", 04755)" "$(helper $name | head -1)")" -1
+    done
+    is "and it is not" "$(stat -c %a "$T/program")" "$(printf %o $((0666 & ~0$(umask))))"
     [ -z "$has_landlock" ] || is "the agent cannot write what its user may" "$(inside 'open("/etc/shadow", 1)')" -1
     [ -z "$has_landlock" ] || is "nor make a file" "$(inside "open(\"$T/planted\", 0101, 0600)")" -1
     check "but where it belongs" [ "$(inside "open(\"$STATE/planted\", 0101, 0600)")" -ge 0 ]
@@ -188,6 +198,24 @@ for row in "tollgate-signer signs certificates" "tollgate-looks looks into other
     has "and says why" "$(tail -n 5 "$LOG")" "the process that ${row#* } is gone"
 done
 
+# ---- what the agent can go on without ----
+begin env
+is_said() { "$TOLLGATE" status | grep -q "$1" && "$TOLLGATE" doctor | grep -q "$1" && grep -q "without a helper.*$1" "$LOG"; }
+kill -9 "$(helper tollgate-alerts)"
+check "an agent without tollgate-alerts says so at once" wait_for 10 is_said "alert commands cannot run"
+keeper=$(helper tollgate-names)
+asks=$(pgrep -P "$keeper")
+kill -9 "$asks"
+is_another() { [ -n "$(pgrep -P "$keeper")" ] && [ "$(pgrep -P "$keeper")" != "$asks" ]; }
+check "who asks for names is made anew" wait_for 10 is_another
+lacks "which is no loss" "$("$TOLLGATE" status)" "addresses of providers"
+kill -9 "$keeper"
+check "an agent without tollgate-names says so at once" wait_for 10 is_said "addresses of providers stay as they are"
+has "and serves on" "$(openai "$(openai_body gpt-5.4-nano)")" chat.completion
+stop_agent
+wait "$PID"
+is "to an end in order" $? 0
+
 if [ -z "$is_sanitized" ]; then
     begin setpriv --bounding-set=-ipc_lock prlimit --memlock=0:0
     has "keys that may be swapped out are said" "$("$TOLLGATE" doctor)" "may be swapped out"
@@ -201,10 +229,13 @@ echo 'agent: {hardening: false}' >>"$T/policy-config.dev.yaml"
 agent
 PID=$(pid_of_agent)
 is "switched off: nothing is filtered" "$(field "$PID" Seccomp)" 0
+for name in signer names; do
+    is "nor has tollgate-$name given up anything" "$(field "$(helper tollgate-$name)" NoNewPrivs)" 0
+done
 is "and the status says so" "$(hardening '["wanted"]')" False
 has "and the log" "$(cat "$LOG")" "agent.hardening is false"
 has "and the doctor" "$("$TOLLGATE" doctor)" "agent.hardening is false"
 sed -i 's/hardening: false/hardening: true/' "$T/policy-config.dev.yaml"
-has "switching it on wants a restart" "$("$TOLLGATE" reload 2>&1)" "agent.hardening changed"
+has "switching it on wants a restart" "$("$TOLLGATE" reload 2>&1)" "agent.hardening: false -> true takes effect at the next restart"
 stop_agent
 done_playing

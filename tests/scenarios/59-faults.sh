@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What a machine does to an agent: a wall clock that steps, no descriptors left, everybody starting it at once, kill -9 and
-# how soon it is back, and files that are damaged, cut or gone while it is down. Money and running answers do not notice.
+# how soon it is back, and files that are damaged, cut or gone while it is down. Money and running answers do not notice;
+# without a file of the ledger there is no agent.
 . "$(dirname "$0")/lib.sh"
 play "faults of the machine"
 provider
@@ -23,12 +24,16 @@ STATE=$T/s/tollgate/dev LOG=$T/s/tollgate/dev/agent.log
 body() { openai_body gpt-5.4-nano "$1 [[tokens=${2:-100}]] [[pace_ms=${3:-0}]]" ",\"max_tokens\":${2:-100}${4:-}"; }
 call() { openai "$(body "$@")" -D "$T/head" -o "$T/answer" -w '%{http_code}'; }
 asked() { standin /_bill | json 'len(d)'; }
-# A streamed answer of N pieces in the background, so many milliseconds apart; waits for its first piece.
+# A streamed answer of N pieces in the background, so many milliseconds apart until `let_go`; waits for its first piece.
 stream() {
     rm -f "$T/stream"
-    openai "$(body "$1" "$2" "$3" ',"stream":true')" -N -o "$T/stream" 2>"$T/stream.err" &
+    openai "$(body "$1 [[until_release=1]]" "$2" "$3" ',"stream":true')" -N -o "$T/stream" 2>"$T/stream.err" &
     STREAM_PID=$!
     wait_for 20 grep -q data: "$T/stream" || die "the stream does not begin: $(cat "$T/stream" "$T/stream.err")"
+}
+let_go() {
+    standin /_release -X POST >/dev/null
+    wait "$STREAM_PID"
 }
 held() { money | cut -d' ' -f2; }
 
@@ -48,11 +53,11 @@ clock() {
         --state "$STATE" --runtime "$T/r/tollgate/dev" --log "$LOG" 2>>"$T/agent.stderr" &
     pid=$!
     wait_for 20 "$TOLLGATE" status || die "the agent does not start: $(tail -5 "$LOG")"
-    stream first 100 30
+    stream first 100 1000
     is "a hold is open" "$(held)" 0.001
     step +1d
     is "a day ahead: it is neither freed nor kept" "$(held) $(kill -0 "$STREAM_PID" 2>/dev/null && echo running)" "0.001 running"
-    wait "$STREAM_PID"
+    let_go
     settled
     is "and is settled as what it cost" "$(money)" "9.999 0 0.001"
     is "the new day has a budget of its own" "$(call second)" 200
@@ -83,7 +88,7 @@ pid=$("$TOLLGATE" status --json | json 'd["pid"]')
 port=$("$TOLLGATE" status --json | json 'd["port"]')
 address=$(governed getent ahostsv4 api.openai.com | awk 'NR == 1 { print $1 }')
 call warm >/dev/null
-stream long 200 30
+stream long 20000 30
 descriptors() { find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l; }
 prlimit --pid "$pid" --nofile=$(($(descriptors "$pid") + 12)):
 cat >"$T/crowd.py" <<'P'
@@ -106,7 +111,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
 before=$(ticks) # accepting pauses: it does not try again and again
 /usr/bin/python3 -c 'import time; time.sleep(1)'
 check "and no processor is burnt" test $(($(ticks) - before)) -lt 50
-wait "$STREAM_PID"
+let_go
 has "to its end" "$(tail -n 3 "$T/stream")" "[DONE]"
 exec 7>&-
 wait "$crowd"
@@ -167,7 +172,28 @@ for how in garbage cut emptied gone; do
     settled
     is "$how: and its price, once" "$(python3 -c "print(round((float('$(spent)') - float('$before')) * 1000))") $(($(asked) - paid))" "2 1"
     is_told() { [ "$("$TOLLGATE" report all --json | json 'round(float(d["total"]["cost"]) * 1000)')" = "$(python3 -c "print(round(float('$(spent)') * 1000))")" ]; }
-    check "$how: reports have what the wallet paid" wait_for 5 is_told
+    check "$how: reports have what the wallet paid" wait_for 20 is_told
 done
+stop_agent
+
+# ---- a table of the ledger is gone: nobody serves money without it, nothing is made anew ----
+start() { "$TOLLGATE" start --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml" >"$T/out" 2>&1; }
+before=$(cd "$STATE/ledger" && echo *.db)
+for table in transfers details ids jobs book; do
+    mv "$STATE/ledger/$table.db" "$T/kept.db"
+    start
+    is "without $table.db no agent starts" $? 65
+    has "it says which file is missing" "$(cat "$T/out")" "$STATE/ledger: $table.db is missing"
+    has "and what to do" "$(cat "$T/out")" "tollgate restore"
+    is "an audit says the same" "$("$TOLLGATE" audit 2>&1 | grep -c "$table.db is missing\|tollgate restore")" 2
+    mv "$T/kept.db" "$STATE/ledger/$table.db"
+done
+is "none was made" "$(cd "$STATE/ledger" && echo *.db)" "$before"
+mv "$STATE/ledger" "$T/kept"
+start
+is "nor does one start without the ledger" $? 65
+rm -rf "$STATE/ledger"
+mv "$T/kept" "$STATE/ledger"
+check "with all of them it starts" start
 stop_agent
 done_playing

@@ -16,7 +16,7 @@ providers:
       - {name: in-order, targets: [b, a], strategy: ordered}
       - {name: cheap, targets: [a, nano], strategy: lowest_cost}
       - {name: broken, targets: [f, a], strategy: ordered}
-    circuit_breaker: {failures: 3, open_seconds: 8, probes: 2}
+    circuit_breaker: {failures: 3, open_seconds: 3600, probes: 2}
   targets:
     - {id: a, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, limits: {rpm: 100000, tpm: 100000000}}
     - {id: b, provider: openai, model: gpt-5.4, secret_key_ref: {env: OPENAI_API_KEY}, limits: {rpm: 100000, tpm: 100000000}}
@@ -84,7 +84,7 @@ standin /_reset -X POST >/dev/null
 GROUP=strict
 ask cheap >/dev/null
 is "a denied model does not serve, although it is the cheapest" "$(served)" gpt-5.4-mini
-has "why says so" "$("$TOLLGATE" why last)" "nano: its model is not allowed"
+has "why says so" "$(why_last)" "nano: its model is not allowed"
 GROUP=narrow
 answer=$(ask in-order '' -w '\n%{http_code}')
 is "a data policy that no target keeps: 403" "$(tail -1 <<<"$answer")" 403
@@ -107,6 +107,12 @@ is "and why tells it" "$(last_event '["route"]["left_out"]["f"][:7]')" "breaker"
 standin /_script -d '[]' >/dev/null
 state() { "$TOLLGATE" targets --json | json 'next(t["breaker"] for t in d["targets"] if t["id"] == "f")'; }
 probe() { ask broken >/dev/null; [ "$(state)" = closed ]; }
+"$TOLLGATE" stop >/dev/null
+sed -i 's/open_seconds: 3600/open_seconds: 1/' "$T/policy-config.dev.yaml"
+agent # with a rest that ends
+standin /_script -d '[{"match":{"model":"gpt-4.1"},"fault":"500"}]' >/dev/null
+for _ in 1 2 3; do ask broken >/dev/null; done
+standin /_script -d '[]' >/dev/null
 check "it is probed once its rest is over" wait_for 40 probe
 is "successful probes close it" "$(state)" closed
 check "not fewer than two" [ "$(standin /_bill | json 'sum(r["model"] == "gpt-4.1" and r["status"] == 200 for r in d)')" -ge 2 ]

@@ -62,7 +62,7 @@ has "with the reason" "$answer" no_translation
 has "as an error of the request's own" "$answer" invalid_request_error
 openai "$(openai_body claude hello ',"seed":7')" -o /dev/null
 settled any
-has "why tells what was left out by rule" "$("$TOLLGATE" why last)" "left out by rule: seed"
+has "why tells what was left out by rule" "$(why_last)" "left out by rule: seed"
 id=$(responses '{"model":"claude","input":"hello"}' | json 'd["id"]')
 answer=$(responses '{"model":"gpt","input":"and?","previous_response_id":"'"$id"'"}' -w '\n%{http_code}')
 is "what no provider keeps cannot go on there: 422" "$(tail -1 <<<"$answer")" 422

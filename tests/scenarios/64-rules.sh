@@ -12,6 +12,7 @@ providers:
     - {id: haiku, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
 consumer_groups:
   - {name: any, api_key: kt_cg_any, wallet_team_id: any, default: true}
+  - {name: batches, api_key: kt_cg_batches, wallet_team_id: any}
   - {name: night, api_key: kt_cg_night, wallet_team_id: any}
   - name: slow
     api_key: kt_cg_slow
@@ -32,6 +33,7 @@ policies:
     - {id: project-x, action: block, when: {regex: ["(?i)project\\s+x\\b"]}}
     - {id: no-cards, action: block, when: {detect: [card]}}
     - {id: clean, action: redact, when: {detect: [email, phone, iban, api_key, private_key]}}
+    - {id: no-long, action: block, when: {groups: [batches], output_tokens_above: 1000}}
     - {id: short, action: limit, output_tokens_max: 30, when: {output_tokens_above: 100}}
     - {id: long-input, action: flag, when: {input_bytes_above: 2000}}
 Y
@@ -45,7 +47,7 @@ is "a denied model: 403" "$(status "$answer")" 403
 has "the error names the rule" "$answer" 'policies.rules[no-opus]'
 has "and its message" "$answer" "ask the platform team"
 is "the event names it" "$(last_event '["rule"]+" "+d["events"][0]["error"]')" "policies.rules[no-opus] rule_blocked"
-has "and why does" "$("$TOLLGATE" why last)" "no-opus"
+has "and why does" "$(why_last)" "no-opus"
 answer=$(anthropic "$(anthropic_body claude-opus-4-6)" -w '\n%{http_code}')
 has "in Anthropic's shape, too" "$answer" '"permission_error"'
 answer=$(governed sh -c 'curl -sS -m 20 -w "\n%{http_code}" https://api.openai.com/v1/images/generations -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" -d "{\"model\":\"gpt-image-1\",\"prompt\":\"a cat\"}"')
@@ -76,6 +78,19 @@ long=$(head -c 3000 /dev/zero | tr '\0' a)
 ask "$long" >/dev/null
 is "a flag only marks" "$(last_event '["rules"]')" "['short', 'long-input']"
 
+# ---- batches: each of their requests counts, not their mean ----
+batch() { # MAX_TOKENS…: the status, and the rule that refused
+    local body
+    body=$(python3 -c 'import json,sys; print(json.dumps({"requests": [{"custom_id": str(i), "params": {"model": "claude-haiku-4-5", "max_tokens": int(n), "messages": [{"role": "user", "content": "hi"}]}} for i, n in enumerate(sys.argv[1:])]}))' "$@")
+    governed sh -c 'curl -sS -m 60 -o "$T/batch" -w "%{http_code}" https://api.anthropic.com/v1/messages/batches -H "x-api-key: $ANTHROPIC_API_KEY" -H "anthropic-version: 2023-06-01" -H "content-type: application/json" -d "$1"' sh "$body"
+    grep -o 'policies.rules.[a-z-]*' "$T/batch" | head -1
+}
+small=$(printf '1 %.0s' {1..99})
+GROUP=batches
+is "requests below a rule's bound" "$(batch 90 1)" 200
+is "one above it" "$(batch $small 2000)" "403policies.rules[no-long"
+is "a limit that one exceeds: none can be shortened" "$(batch $small 200)" "403policies.rules[short"
+
 # ---- rate limits ----
 GROUP=slow
 for i in 1 2 3; do is "request $i of 3 in a minute" "$(ask hello '' -o /dev/null -w '%{http_code}')" 200; done
@@ -90,7 +105,7 @@ has "RateLimit says what is left" "$(cat "$T/head")" '"requests_per_minute";r=0;
 GROUP=small
 is "tokens that never fit: final" "$(ask hello ',"max_tokens":600' -D "$T/head" -o /dev/null -w '%{http_code}') $(grep -ci 'x-should-retry: false' "$T/head") $(grep -ci '^retry-after' "$T/head")" "429 1 0"
 is "tokens that fit" "$(ask hello ',"max_tokens":100' -o /dev/null -w '%{http_code}')" 200
-settled any
+wait_for_event
 is "nothing of a refusal reached the provider or cost money" "$(events | json 'sum(float(e["charge"]) for e in d["events"] if e["error"])')" 0.0
 stop_agent
 done_playing

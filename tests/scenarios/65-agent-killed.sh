@@ -55,6 +55,18 @@ has_recovered() { [ "$(events | json 'sum(e["usage_source"] == "recovered" for e
 check "it has an event: recovered" wait_for 10 has_recovered
 is "the events sum to what the wallet paid" "$(events | json 'sum(round(float(e["charge"])*1e9) for e in d["events"])')" \
     "$(python3 -c "print(round(float('$(money | cut -d' ' -f3)')*1e9))")"
+recovered=$(events | json '[e["id"] for e in d["events"] if e["usage_source"] == "recovered"][0]')
+call=$(python3 - "$recovered" <<'PYTHON'
+import sys
+digits, value = "0123456789ABCDEFGHJKMNPQRSTVWXYZ", 0
+for digit in sys.argv[1]:
+    value = value * 32 + digits.index(digit)
+value &= ~0xff  # the lowest byte of a hold's id is the attempt's
+print("".join(digits[value >> shift & 31] for shift in range(125, -1, -5)))
+PYTHON
+)
+is "whose id is the hold's" "$([ "$call" != "$recovered" ] && echo another)" another
+has "and that is found by the id that the program had" "$("$TOLLGATE" why "$call" 2>&1)" "$recovered"
 check "the listing shows it" "$TOLLGATE" events --limit 3
 stop_agent
 done_playing

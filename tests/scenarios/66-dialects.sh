@@ -158,7 +158,7 @@ is "the provider gets its own key" "$(standin /_bill | json 'd[-1]["key"]')" "$(
 governed curl -sS -m 60 -o "$T/answer" "$google_url/models/gemini-2.5-flash:generateContent?key=AIza-own-9876543210" -H 'content-type: application/json' -d "$(gemini_body hello)" 2>/dev/null
 settled any
 is "no key is in any event, log or file" "$(events | grep -c 'AIza-\|key=') $(grep -rlE 'AIza-(test|own)' "$T/s" "$T/r" 2>/dev/null | head -3)" "0 "
-lacks "nor in what why says" "$("$TOLLGATE" why last)" AIza-
+lacks "nor in what why says" "$(why_last)" AIza-
 
 # ---- a provider that is a row of the catalogue and nothing else ----
 groq_url=https://api.groq.com/openai/v1

@@ -14,8 +14,11 @@ providers:
 consumer_groups:
   - {name: any, api_key: kt_cg_any, wallet_team_id: any}
   - {name: stuck, api_key: kt_cg_stuck, wallet_team_id: stuck}
+  - {name: limited, api_key: kt_cg_limited, wallet_team_id: ${LIMITED_WALLET:-limited}, rate_limits: {tokens_per_day: 2000}}
 wallets:
   - {id: any, credit: "1000"}
+  - {id: limited, credit: "1000"}
+  - {id: other, credit: "1000"}
   - {id: stuck, credit: "1000"}
 cost_tracking: {clamp: false, job_deadline_seconds: $1}
 Y
@@ -89,14 +92,33 @@ is "the rest of the hold is free" "$(moved)" "0 $PAID"
 is "the job is gone" "$(has_job "$id")" False
 is "asked after that: nothing" "$(call GET "/v1/responses/$id") $(answer 'd["status"]') $(paid)" "200 completed 0"
 is "paid once" "$(moved)" "0 $PAID"
+is "and its tokens are counted once" "$(last_event '["usage_source"]') $("$TOLLGATE" report all --wallet any --json | json 'd["total"]["output"]')" "none 7"
 
 # ---- cancelled, failed, unknown ----
+CANCELLED=0 # paid for jobs of which nobody says what they used
+cancel() { # ID: pays its hold, whatever the provider bills
+    local hold
+    hold=$(held)
+    is "cancelled: nobody says how far it came, so its hold is taken" "$(call POST "/v1/responses/$1/cancel") $(answer 'd["status"]') $(paid)" "200 cancelled $hold"
+    CANCELLED=$((CANCELLED + hold))
+}
 begin
 background 'stop it' >/dev/null
 id=$(answer 'd["id"]')
 check "another one" [ "$(held)" -gt 0 ]
-is "cancelled" "$(call POST "/v1/responses/$id/cancel") $(answer 'd["status"]') $(paid)" "200 cancelled 0"
-is "all of its hold is free" "$(moved) $(has_job "$id")" "0 0 False"
+cancel "$id"
+is "nothing is held any more" "$(moved) $(has_job "$id")" "0 $CANCELLED False"
+is "the event says so" "$(last_event '["basis"]')" worst
+# Who leaves a stream in the middle and cancels has read what the provider bills.
+begin
+note_events
+governed sh -c 'curl -sSN -m 60 https://api.openai.com/v1/responses -H "authorization: Bearer $OPENAI_API_KEY" -d "$1" 2>/dev/null | head -n 60' sh \
+    '{"model":"gpt-5.4-nano","input":"all of it [[tokens=600]] [[pace_ms=10]]","background":true,"stream":true,"max_output_tokens":2000}' >"$T/cut"
+check "a part of a background stream is read" grep -q output_text.delta "$T/cut"
+id=$(grep -o 'resp_[0-9a-f]*' "$T/cut" | head -1) CUT=$id
+has_its_job() { [ "$(has_job "$id")" = True ]; }
+check "its reader left, the job is open" wait_for 20 has_its_job
+cancel "$id" # what was read is not free
 begin
 background '[[job_fails=1]] [[polls=0]]' >/dev/null
 is "failed" "$(call GET "/v1/responses/$(answer 'd["id"]')") $(answer 'd["status"]') $(paid)" "200 failed 0"
@@ -106,6 +128,41 @@ begin
 is "a background response that is refused" "$(background '[[fault=500]]')" 500
 settled any
 is "holds nothing" "$(moved)" "0 0"
+
+background 'mine [[polls=2]] [[tokens=7]]' >/dev/null
+id=$(answer 'd["id"]') GROUP=stuck
+billed=$(standin /_bill | json 'len(d)')
+for ask in "GET /v1/responses/$id" "GET /v1/responses/$id/input_items" "DELETE /v1/responses/$id" "POST /v1/responses/$id/cancel"; do
+    is "while it is open, to another wallet it is not there: ${ask%% *}" "$(call $ask)" 404
+done
+is "and its provider is not asked" "$(standin /_bill | json 'len(d)')" "$billed"
+GROUP=any
+cancel "$id"
+
+# ---- a group that gets another wallet, and its limits ----
+GROUP=limited LIMITED=
+for i in 1 2 3; do
+    is "a job of a group with 2,000 tokens a day, limited to 500" "$(background 'small [[polls=1]] [[tokens=7]]')" 200
+    id=$(answer 'd["id"]')
+    if [ $i = 3 ]; then
+        LIMITED_WALLET=other write_policy 86400
+        check "its group has another wallet now" "$TOLLGATE" reload
+    fi
+    is "asked" "$(call GET "/v1/responses/$id") $(answer 'd["status"]')" "200 in_progress"
+    is "done" "$(call GET "/v1/responses/$id") $(answer 'd["status"]')" "200 completed"
+    settled limited
+    LIMITED="$LIMITED, '$id'"
+done
+is "the wallet that held for it has paid" "$(nano "$(money limited | cut -d' ' -f3)") $(money limited | cut -d' ' -f2) $(money other | cut -d' ' -f3)" "$(reckon openai "r.get('job') in (0$LIMITED)") 0 0"
+is "the limit counts what was used" "$(background 'one more [[polls=0]]' "")" 200
+has "with the jobs' tokens, once" "$(grep -i '^ratelimit:' "$T/head")" '"tokens_per_day";r=14'
+cancelled=$(money other | cut -d' ' -f2)
+is "and that one is cancelled" "$(call POST "/v1/responses/$(answer 'd["id"]')/cancel")" 200
+settled other
+is "for its hold" "$(money other | cut -d' ' -f3)" "$cancelled"
+write_policy 86400
+check "the group has its own wallet again" "$TOLLGATE" reload
+GROUP=any
 
 # ---- streams ----
 begin
@@ -140,6 +197,9 @@ id=$(answer 'd["id"]')
 is "holds its bound, at half price" "$(held)" "$(python3 -c "print(-(-($(tr -d '\n' <"$T/lines" | wc -c) * 200000 + 150 * 1250000) // 2000))")"
 is "it is a job" "$(has_job "$id")" True
 is "working" "$(call GET "/v1/batches/$id") $(answer 'd["status"]') $(paid)" "200 in_progress 0"
+GROUP=stuck
+for ask in "GET /v1/batches/$id" "POST /v1/batches/$id/cancel"; do is "another wallet's, to whom it is not there: ${ask%% *}" "$(call $ask)" 404; done
+GROUP=any
 is "done" "$(call GET "/v1/batches/$id") $(answer 'd["status"]+" "+str(d["request_counts"]["completed"])')" "200 completed 2"
 same "it costs what is billed, at half price" "$(paid)" "$(job_cost "$id")"
 is "the event has the buckets" "$(last_event '["tokens"]["cache_read"]') $(last_event '["tokens"]["output"]')" "60 71"
@@ -168,6 +228,20 @@ same "at what is billed" "$(paid)" "$(job_cost "$id")"
 PAID=$(paid)
 is "nothing is held" "$(moved)" "0 $PAID"
 
+# Calls of tools are held beside the tokens: 0.01 USD each, 64 where the line names no limit.
+tool_line() { printf '{"custom_id":"t","method":"POST","url":"/v1/%s","body":{"model":"gpt-5.4-nano",%s}}\n' "$1" "$2"; }
+{ tool_line responses '"max_output_tokens":16,"input":"x","tools":[{"type":"web_s\u0065arch"}]'; tool_line responses '"max_output_tokens":16,"input":"x","max_tool_calls":3,"tools":[{"type":"shell"}]'
+    tool_line chat/completions '"max_tokens":16,"n":2,"messages":[],"web_search_options":{}'; } >"$T/lines"
+upload >/dev/null
+begin
+make_batch "$(answer 'd["id"]')" >/dev/null
+id=$(answer 'd["id"]')
+check "tools of a batch's lines are held for" [ "$(held)" -ge $(((64 + 3 + 2) * 10000000)) ]
+call POST "/v1/batches/$id/cancel" >/dev/null
+call GET "/v1/batches/$id" >/dev/null
+settled any
+is "and free again" "$(moved)" "0 0"
+
 # ---- Anthropic's batches ----
 request() { printf '{"custom_id":"%s","params":{"model":"claude-haiku-4-5","max_tokens":50,"messages":[{"role":"user","content":"%s"}]}}' "$1" "$2"; }
 begin
@@ -190,7 +264,8 @@ is "costs nothing in the end" "$(call GET "/v1/messages/batches/$id") $(answer '
 
 # ---- the sums ----
 is "what events charged is what the wallet spent" "$(events | json 'sum(round(float(e["charge"]) * 10**9) for e in d["events"] if e.get("wallet") == "any")')" "$(spent)"
-is "and what the provider bills" "$(($(reckon openai "r['dialect'] == 'openai' and r.get('job') != '$STUCK'") + $(reckon anthropic "r['dialect'] == 'anthropic'")))" "$(spent)"
+# (The stand-in bills the part of a cancelled stream that it has sent, in its row, and nothing for one that had not begun.)
+is "and what the provider bills" "$((CANCELLED + $(reckon openai "r['dialect'] == 'openai' and r.get('job') not in ('$STUCK', '$CUT'$LIMITED)") + $(reckon anthropic "r['dialect'] == 'anthropic'")))" "$(spent)"
 
 # ---- the one that nobody asked after ----
 LOG=$T/s/tollgate/dev/agent.log
@@ -199,8 +274,24 @@ taken() { [ "$(money stuck | cut -d' ' -f2-3)" = "0 $STUCK_HOLD" ]; }
 check "past its deadline it is taken whole" wait_for 45 taken
 is "and is no job any more" "$(has_job "$STUCK")" False
 has "the log says so" "$(cat "$LOG")" "$STUCK"
+# $T/expired: of each event that tells of a charge for it, what it says
+expired() {
+    "$TOLLGATE" events --json --limit 1000 | python3 -c 'import json, sys
+for e in json.load(sys.stdin)["events"]:
+    if e.get("wallet") == "stuck" and e.get("charge") not in (None, "0"):
+        print(e["charge"], e["error"], e["basis"], e["provider"], e["source"])' >"$T/expired"
+}
+has_expired() { expired && [ -s "$T/expired" ]; }
+check "and so does an event, at once" wait_for 20 has_expired
+is "  of what was taken" "$(cat "$T/expired")" "$STUCK_HOLD expired worst openai ledger"
 GROUP=stuck
 is "asked at last: nothing is paid twice" "$(call GET "/v1/responses/$STUCK") $(answer 'd["status"]') $(paid)" "200 completed 0"
 check "the money stays taken" taken
+stop_agent
+agent
+expired
+is "after a restart that event is there, once" "$(cat "$T/expired")" "$STUCK_HOLD expired worst openai ledger"
+total=$("$TOLLGATE" report all --json | json '(__import__("decimal").Decimal(d["total"]["cost"]) - __import__("decimal").Decimal(d["total"]["written_off"])).normalize()')
+is "and the report comes to what the wallets spent" "$total" "$(python3 -c 'import sys; from decimal import Decimal as D; print(sum(D(row.split()[2]) for row in sys.argv[1:]).normalize())' "$(money any)" "$(money stuck)" "$(money limited)" "$(money other)")"
 stop_agent
 done_playing

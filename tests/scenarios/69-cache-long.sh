@@ -59,7 +59,6 @@ P
 long() { governed python3 "$T/long.py" "$1 [[bytes=${BYTES:-12000000}]] [[tokens=3000]] [[delay_ms=1500]]" "${@:2}" 2>"$T/sizes"; }
 M="whole fwd=miss" F="whole fwd=miss; collapsed"
 
-settled a
 before=$(money a | cut -d' ' -f3)
 note_events
 is "a leader that reads slowly, and one that naps, are waited for" "$(long slow 0:slowly .5:all .5:slowly .5:nap)" "slowly $M; all $F; slowly $F; nap $F"

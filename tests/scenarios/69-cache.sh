@@ -50,14 +50,14 @@ has "a hit says so, with its time" "$(status_of)" "tollgate; hit; ttl=7"
 is "it is the same answer, to the byte" "$second" "$first"
 lacks "it does not pass for that request of the provider's" "$(cat "$T/head")" "x-request-id"
 lacks "but has a name of its own" "$(cat "$T/head")" "tollgate-request-id: $made"
-has "by which is found who made it" "$("$TOLLGATE" why last)" "$made"
+has "by which is found who made it" "$(why_last)" "$made"
 is "nobody was asked" "$(asked)" 1
 settled a
 is "no money moved" "$(money a)" "$before"
 has "the head says 0" "$(cat "$T/head")" "tollgate-cost: 0"
 is "the event says what was saved" "$(last_event '["avoided_cost"]')" "$(events | json 'd["events"][1]["charge"]')"
-has "and why tells it" "$("$TOLLGATE" why last)" "hit"
-has "and how much it saved" "$("$TOLLGATE" why last)" "0.00 USD, saved by the cache 0.00"
+has "and why tells it" "$(why_last)" "hit"
+has "and how much it saved" "$(why_last)" "0.00 USD, saved by the cache 0.00"
 GROUP=a openai '{ "messages" : [ {"content":"what \u0069s the sea","role":"user"} ], "user":"me", "model":"gpt-5.4-nano" }' -D "$T/head" >/dev/null
 has "other order, spaces, escapes and names of users are the same" "$(status_of)" "hit"
 ask gpt-5.4-nano 'what is the sea' ',"temperature":0.5' -D "$T/head" >/dev/null
@@ -202,17 +202,30 @@ with concurrent.futures.ThreadPoolExecutor(3) as pool:
     answers = set(pool.map(one, range(3)))
 print(len(answers), next(iter(answers))[0])
 P
-same() { is "$1" "$(governed python3 "$T/same.py" "${@:2}")" "1 200"; }
-same "sound" /v1/audio/speech '{"model":"tts-1","voice":"alloy","input":"say it [[delay_ms=900]]"}'
-same "a document that is no JSON" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=bad_json]] [[delay_ms=900]]')"
-same "a stream that the provider ended with an error" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=error_event]] [[cut=4]] [[delay_ms=900]]' ',"stream":true')"
+# All three are at the agent, and wait for one answer, when the provider gives it.
+are_waiting() { [ "$("$TOLLGATE" top --json | json 'sum(call["step"] in ("recall", "forward") for call in d["live"]["live"])')" = "$1" ]; }
+same() {
+    governed python3 "$T/same.py" "${@:2}" >"$T/same" &
+    wait_for 20 are_waiting 3 || not_ok "$1: three ask"
+    standin /_release -X POST >/dev/null
+    wait $!
+    is "$1" "$(cat "$T/same")" "1 200"
+}
+same "sound" /v1/audio/speech '{"model":"tts-1","voice":"alloy","input":"say it [[hold=1]]"}'
+same "a document that is no JSON" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=bad_json]] [[hold=1]]')"
+same "a stream that the provider ended with an error" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=error_event]] [[cut=4]] [[hold=1]]' ',"stream":true')"
 
 # ---- what is the leader's alone is not shared ----
 apart() { # TEXT MORE: two at once, the first of a project that is short of money; what each got, and who paid
-    TOLLGATE_PROJECT=short ask gpt-5.4-nano "$1 [[delay_ms=2500]]" "$2" -D "$T/head-first" >"$T/first" &
-    sleep 1
-    ask gpt-5.4-nano "$1 [[delay_ms=2500]]" "$2" -D "$T/head" >"$T/second"
-    wait $!
+    local first second
+    TOLLGATE_PROJECT=short ask gpt-5.4-nano "$1 [[hold=1]]" "$2" -D "$T/head-first" >"$T/first" &
+    first=$!
+    wait_for 20 has_withheld 1 || not_ok "the first asks"
+    ask gpt-5.4-nano "$1 [[hold=1]]" "$2" -D "$T/head" >"$T/second" &
+    second=$!
+    wait_for 20 has_withheld 2 || not_ok "the second asks the provider, too"
+    standin /_release -X POST >/dev/null
+    wait "$first" "$second"
 }
 apart "clamp me [[tokens=700]]" ',"max_tokens":2000'
 has "who is short of money gets a shortened answer" "$(cat "$T/head-first")" "tollgate-clamped: max_tokens="

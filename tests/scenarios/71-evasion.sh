@@ -57,6 +57,15 @@ done
 standin /_reset -X POST >/dev/null
 post /v1/chat/completions "$(chat hello whatever)" -H "$json_type" >/dev/null
 is "nor does the lane give it" "$(standin /_bill | json 'sum("opus" in r["model"] for r in d)')" 0
+# Of two names the one that was looked at is served: a deployment's in the path, and another in the body.
+GROUP=strict
+for path in /v1/deployments /openai/deployments /v1/x/deployments; do
+    standin /_reset -X POST >/dev/null
+    answer=$(post "$path/gpt-5.4-nano/chat/completions" "$(chat hello gpt-5.4-pro)" -H "$json_type")
+    is "a path with the name of another model gets that model, not the body's ($path)" "$(status "$answer") $(standin /_bill | json '[r["model"] for r in d]')" "200 ['gpt-5.4-nano']"
+    is "nor is a denied one had by the path" "$(status "$(post "$path/gpt-5.4-pro/chat/completions" "$(chat hello)" -H "$json_type")")" 403
+done
+GROUP=any
 has "further models are refused" "$(post /v1/chat/completions "$(chat hello gpt-5.4-nano ',"models":["gpt-5.4-pro"]')" -H "$json_type")" "further models"
 params='"max_tokens":20,"messages":[{"role":"user","content":"hi"}]'
 batch() { printf '{"requests":[{"custom_id":"a","params":{"model":"%s",%s}},{"custom_id":"b","params":{"model":"%s",%s}}]}' "$1" "$params" "$2" "$params"; }

@@ -48,8 +48,9 @@ at="base_url: \"http://127.0.0.1:$(cat "$T/echo.port")\", local: true"
 cat >>"$T/providers.yaml" <<Y
   - {id: azure, dialect: openai, hosts: [mine.openai.azure.com], base_url: "https://mine.openai.azure.com", api_prefix: /openai/v1, responses: true, key_header: api-key, price_family: azure, key_environment: [AZURE_OPENAI_API_KEY]}
   - {id: other, dialect: openai, hosts: [api.other.example], base_url: "http://127.0.0.1:$(cat "$T/echo.port")", local: true, price_family: openai, key_environment: [OTHER_API_KEY]}
+  - {id: lending, dialect: openai, hosts: [api.lending.example], base_url: "http://127.0.0.1:$(cat "$T/echo.port")", local: true, price_family: openai, key_environment: [LENDING_API_KEY]}
 Y
-for secret in openai anthropic google azure; do
+for secret in openai anthropic google azure lending; do
     printf 'real-key-of-%s' $secret >"$T/$secret.key"
     chmod 600 "$T/$secret.key"
 done
@@ -62,6 +63,7 @@ providers:
     - {id: anthropic, provider: anthropic, model: claude-haiku-4-5, $at, secret_key_ref: {file: $T/anthropic.key}}
     - {id: google, provider: google, model: gemini-2.5-flash, $at, secret_key_ref: {file: $T/google.key}}
     - {id: azure, provider: azure, model: gpt-5.4-mini, $at, secret_key_ref: {file: $T/azure.key}}
+    - {id: lending, provider: lending, model: gpt-4o-mini, $at, secret_key_ref: {file: $T/lending.key}}
 consumer_groups:
   - {name: first, api_key: kt_cg_first, wallet_team_id: any}
   - {name: second, api_key: kt_cg_second, wallet_team_id: any}
@@ -132,6 +134,17 @@ is "and nothing was sent" "$(cat "$T/echo.log")" ""
 is "nor beside the own key" "$(send "$other?x=kt_cg_first" "$unlisted" -H 'authorization: Bearer own-key' -H 'x-note: kt_cg_first')" 200
 lacks "it stays here" "$(cat "$T/echo.log")" kt_cg_
 has "the own key went" "$(cat "$T/echo.log")" "Bearer own-key"
+settled any
+
+# ---- a key that is lent: what is passed goes as it came, also by an api that the provider may not speak ----
+pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+for input in '"hi"' '[{"id":"msg_1"}]'; do
+    is "a model that no target has goes with the target's key" "$(send https://api.lending.example/v1/responses '{"model":"gpt-4.1","max_output_tokens":10,"input":'"$input"'}' -H 'authorization: Bearer kt_cg_first')" 200
+    has "to the path that was asked" "$(cat "$T/echo.log")" "/v1/responses"
+    has "in the program's words" "$(cat "$T/echo.log")" gpt-4.1
+    has "with that key" "$(cat "$T/echo.log")" real-key-of-lending
+done
+is "by the same agent" "$("$TOLLGATE" status --json | json 'd["pid"]')" "$pid"
 settled any
 
 # ---- a secret that is a placeholder ----

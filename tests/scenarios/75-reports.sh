@@ -49,7 +49,7 @@ slow=$!
 is_held() { [ "$(money rich | cut -d' ' -f2)" != 0 ]; }
 check "calls are under way" wait_for 10 is_held
 live() { curl -sS --unix-socket "$T/r/tollgate/dev/report.sock" http://agent/v1/live; }
-is_live() { live | json 'sum(e["step"] == "forward" and e["model"] == "gpt-5.4-nano" and e["group"] == "rich" for e in d["live"])' | grep -q '^[1-9]'; }
+is_live() { live | json 'sum(e["step"] == "forward" and e["model"] == "gpt-5.4-nano" and e["executable"].endswith("/curl") for e in d["live"])' | grep -q '^[1-9]'; }
 check "they are seen while they run" wait_for 10 is_live
 has "top shows them, too" "$("$TOLLGATE" top)" "RUNNING"
 pid=$("$TOLLGATE" status --json | json 'd["pid"]')
@@ -132,6 +132,7 @@ is "one that nobody asks is a negative finding" "$(exit_of question whether-it-r
 has "the status line" "$("$TOLLGATE" statusline)" "dev: "
 is "with a format of one's own" "$("$TOLLGATE" statusline --wallet poor --format '{env}|{wallet}|{left}|{nonsense}')" \
     "dev|poor|$(wallet_json poor | json 'd["available"]')|{nonsense}"
+is "a status line that nobody can read is no failure" "$("$TOLLGATE" statusline >&-; echo $?) $("$TOLLGATE" statusline 2>&1 >/dev/full; echo $?) $("$TOLLGATE" statusline <&- >&- 2>&-; echo $?)" "0 0 0"
 statusline_json() { "$TOLLGATE" statusline --json "$@" | json "$EXPRESSION"; }
 EXPRESSION='" ".join(d)'
 is "its document has the same names" "$(statusline_json)" "agent environment wallet left held burn days today calls saved denied"

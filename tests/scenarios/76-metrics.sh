@@ -60,7 +60,7 @@ is "the budget's use is the cost" "$(sum_of tollgate_budget_used_usd budget=watc
 check "holds are at least the charges" python3 -c "import sys; sys.exit(float('$(sum_of tollgate_held_usd_total)') < float('$(sum_of tollgate_cost_usd_total)'))"
 is "overhead is known of every call" "$(sum_of tollgate_overhead_seconds_count)" "$(event_count)"
 is "and of each in its event, less than it took" "$(events | json 'all(0 <= e["overhead_us"] <= e["duration_us"] for e in d["events"])')" True
-has "which why tells" "$("$TOLLGATE" why last)" "of which ours"
+has "which why tells" "$(why_last)" "of which ours"
 check "the ledger's commits are timed" [ "$(sum_of tollgate_ledger_commit_seconds_count)" -gt 0 ]
 check "a target's breaker has one state" python3 -c "
 import sys
@@ -111,5 +111,12 @@ YAML
 "$TOLLGATE" check "$T/no-token.dev.yaml" >"$T/check.out" 2>&1
 is "a port without a token is a mistake of the policy" $? 65
 has "which says what is missing" "$(cat "$T/check.out")" secret_key_ref
+LOG=$T/s/tollgate/dev/agent.log
+before=$(grep -c 'without its token' "$LOG")
+is "who has no token is refused, as often as he asks" "$(python3 "$ROOT/tests/scenarios/74-crowd.py" unscraped "$PORT" 400)" 401
+check "the log tells most of it by numbers" test $(($(grep -c 'without its token' "$LOG") - before)) -lt 200
+has "and says how many" "$(tail -n 1 "$LOG")" "refusals that were not said"
+# Whoever holds connections to the port gives way to who comes to scrape.
+is "a crowd at the port shuts nobody out" "$(python3 "$ROOT/tests/scenarios/74-crowd.py" held "$PORT" another-token-9876543210)" "200 100"
 stop_agent
 done_playing

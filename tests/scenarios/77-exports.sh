@@ -18,7 +18,7 @@ providers:
     cross_dialect: equal
     circuit_breaker: {enabled: false}
   targets:
-    - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, timeout_ms: 1000}
+    - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, timeout_ms: 60000}
     - {id: second, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: claude, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}, pricing: {input: 1, output: 5.0007}}
 consumer_groups:
@@ -44,9 +44,12 @@ for i in 1 2 3 4; do
     ask gpt-5.4-nano "cached prompt $i [[fresh=100]] [[cached=90$i]]" ',"stream":true'
     anthropic "$(anthropic_body claude-haiku-4-5 "write the cache $i [[cache_write=50$i]]")" >/dev/null
 done
+patience() { sed -i "/id: first/s/timeout_ms: [0-9]*/timeout_ms: $1/" "$T/policy-config.dev.yaml" && "$TOLLGATE" reload >/dev/null 2>&1 || not_ok "the policy is in force"; }
+patience 1000
 fail_first hang # what was only sent is an estimate that costs
 ask fast "fall back 1"
 ask mixed "fall back 2"
+patience 60000
 fail_first 503
 ask fast "fall back 3"
 standin /_script -d '[]' >/dev/null
@@ -279,18 +282,25 @@ is_beside() { ls "$exports"/*-daily-2.csv >/dev/null 2>&1; }
 check "a day of another zone has a file beside the other" wait_for 30 is_beside
 check "and no file was replaced" sha256sum --quiet -c "$T/hashes"
 is "no two rows of the list share a file" "$("$TOLLGATE" export --list --json | json 'len(d["exports"]) - len({e["file"] for e in d["exports"]})')" 0
-# Where the running agent may not write (agent.hardening), a reload is refused; where it may, and cannot, the doctor says so.
+# Where the running agent may not write (agent.hardening), or cannot, a reload is refused; what is in its way later, the doctor says.
 cp "$T/policy-config.dev.yaml" "$T/before.yaml"
 sed -i "s|exports: {|exports: {directory: $T/elsewhere, |" "$T/policy-config.dev.yaml"
 "$TOLLGATE" reload >"$T/out.txt" 2>&1
 has "a directory that the running agent may not write to is refused" "$(cat "$T/out.txt")" "may not write to $T/elsewhere"
-cp "$T/before.yaml" "$T/policy-config.dev.yaml"
 : >"$T/s/tollgate/dev/no-directory"
-sed -i "s|exports: {|exports: {directory: $T/s/tollgate/dev/no-directory, |; s/timezone: Europe.Berlin/timezone: Asia\/Kolkata/" "$T/policy-config.dev.yaml"
-"$TOLLGATE" reload >/dev/null
+sed "s|exports: {|exports: {directory: $T/s/tollgate/dev/no-directory, |" "$T/before.yaml" >"$T/policy-config.dev.yaml"
+"$TOLLGATE" reload >"$T/out.txt" 2>&1
+has "nor one that is none" "$(cat "$T/out.txt")" "Not a directory"
+later=$T/s/tollgate/dev/later
+sed "s|exports: {|exports: {directory: $later, |" "$T/before.yaml" >"$T/policy-config.dev.yaml"
+check "one in its state is taken" "$TOLLGATE" reload
+rm -rf "$later"
+: >"$later"
+sed -i 's/timezone: Europe.Berlin/timezone: Asia\/Kolkata/' "$T/policy-config.dev.yaml"
+check "and stays, with a warning, when it is none any more" "$TOLLGATE" reload
 is_told() { [ "$(doctor_says)" = "['warning']" ]; }
 check "doctor tells what cannot be written" wait_for 30 is_told
-has "and where" "$("$TOLLGATE" doctor)" "$T/s/tollgate/dev/no-directory/tollgate-dev-"
+has "and where" "$("$TOLLGATE" doctor)" "$later/tollgate-dev-"
 sed -i 's/exports: {/keep_events_days: 7\n  exports: {/' "$T/policy-config.dev.yaml"
 has "events must be kept until they are exported" "$("$TOLLGATE" check --policy "$T/policy-config.dev.yaml" 2>&1)" '"keep_events_days" is too few for daily exports'
 stop_agent

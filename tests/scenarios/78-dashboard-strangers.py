@@ -44,11 +44,17 @@ def end_all():
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
+def is_listening(path):
+    """It is there a moment before it listens."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(path)) == 0
+
+
 def start_agent(environment, mood="", directory=None):
     runtime = WORK / (directory or environment)
     process = subprocess.Popen([sys.executable, HERE / "78-dashboard-agent.py", runtime, environment, *([mood] if mood else [])])
     started.append(process)
-    assert wait_for(lambda: (runtime / "report.sock").exists()), "the stand-in agent does not start"
+    assert wait_for(lambda: is_listening(runtime / "report.sock")), "the stand-in agent does not start"
     return process
 
 

@@ -43,7 +43,7 @@ providers:
       - {name: fast, targets: [first, second]}
     circuit_breaker: {enabled: false}
   targets:
-    - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, timeout_ms: 1000}
+    - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: second, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: claude, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
 cache: {enabled: true, ttl_seconds: 600}
@@ -88,7 +88,7 @@ prod=$!
 dashboard=$!
 end_dashboard() { kill "$prod" "$dashboard" 2>/dev/null; }
 ON_END=end_dashboard
-wait_for 20 test -s "$T/address" -a -S "$T/pr/report.sock" || die "the dashboard does not start: $(cat "$T/dashboard.err")"
+wait_for 20 curl -sS --unix-socket "$T/pr/report.sock" http://agent/ && wait_for 20 test -s "$T/address" || die "the dashboard does not start: $(cat "$T/dashboard.err")"
 
 PLAYWRIGHT=$module CHROMIUM=$chromium SCREENSHOTS=${SCREENSHOTS:-} CALL=$T/call PROD_PID=$prod AGENT=$here/78-dashboard-agent.py HOME=$T/h \
     timeout 600 node "$here/78-dashboard.mjs" "$(head -1 "$T/address")" "$T/r/tollgate/dev" "$T/pr" >"$T/said" 2>&1

@@ -12,7 +12,7 @@ providers:
       - {name: fast, targets: [first, second]}
     circuit_breaker: {enabled: false}
   targets:
-    - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}, timeout_ms: 1000}
+    - {id: first, provider: openai, model: gpt-5.4-mini, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: second, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
     - {id: claude, provider: anthropic, model: claude-haiku-4-5, secret_key_ref: {env: ANTHROPIC_API_KEY}}
 cache: {enabled: true, ttl_seconds: 600}

@@ -23,9 +23,25 @@ for version in 1_2 1_3; do
 done
 has "a client that asks for more security gets it" "$(dial -cipher 'DEFAULT:@SECLEVEL=2')" "Verify return code: 0 (ok)"
 has "no early data" "$(dial -tls1_3 -sess_out "$T/session" -ign_eof <<<''; openssl sess_id -in "$T/session" -noout -text 2>/dev/null)" "TLS_AES_128_GCM_SHA256"
+has "a session is resumed" "$(dial -tls1_3 -sess_in "$T/session" -ign_eof <<<'')" "Reused, TLSv1.3"
 lacks "no session carries early data" "$(openssl sess_id -in "$T/session" -noout -text 2>/dev/null)" "Max Early Data: 1"
 renegotiate() { (sleep 1; echo R; sleep 1) | timeout 20 openssl s_client -tls1_2 -connect "$WHERE" -servername $HOST -CAfile "$R/ca.pem" 2>&1; }
 has "renegotiation is refused" "$(renegotiate)" "no renegotiation"
+
+# ---- a client with little memory: records of 512 bytes, for heads and bodies that are written at once
+pid=$("$TOLLGATE" status --json | json 'd["pid"]')
+small() { # BODY [OPTIONS…]
+    local body=$1
+    shift
+    printf 'POST /v1/chat/completions HTTP/1.1\r\nhost: %s\r\nauthorization: Bearer sk-test\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s' \
+        $HOST ${#body} "$body" | governed timeout 30 openssl s_client -connect $HOST:443 -servername $HOST -CAfile "$R/ca.pem" -maxfraglen 512 -quiet -ign_eof "$@" 2>/dev/null
+}
+for version in 1_2 1_3; do
+    answer=$(small "$(openai_body gpt-5.4-nano 'hello [[bytes=3000]]')" -tls$version)
+    has "an answer in short records, TLS ${version/_/.}" "$answer" '"finish_reason"'
+    has "whole" "$(tail -c 3 <<<"$answer")" '}'
+done
+is "by the same agent" "$("$TOLLGATE" status --json | json 'd["pid"]')" "$pid"
 
 # ---- certificates
 dial -showcerts | awk -v dir="$T" '/BEGIN CERT/ { file = dir "/sent." ++n ".pem" } file { print >file } /END CERT/ { close(file); file = "" }'
@@ -89,8 +105,11 @@ if [ -n "$testssl" ]; then
     check "testssl.sh has ended with a report" [ -s "$T/testssl.json" ]
     is "testssl.sh: protocols" "$(json '" ".join(r["id"] + "=" + r["severity"] for r in d if r["id"] in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3"))' <"$T/testssl.json")" \
         "SSLv2=OK SSLv3=OK TLS1=INFO TLS1_1=INFO TLS1_2=OK TLS1_3=OK"
-    # A private CA has no CRL, no OCSP, no CAA record and no certificate transparency: nobody would ask for them.
-    is "testssl.sh: nothing above a remark" "$(json '[(r["id"], r["severity"], r["finding"]) for r in d if r["severity"] in ("MEDIUM", "HIGH", "CRITICAL", "FATAL", "WARN") and not r["id"].startswith(("cert_crl", "cert_ocsp", "cert_revocation", "cert_chain_of_trust", "OCSP", "DNS_CAA", "certificate_transparency", "engine_problem", "cert_notAfter", "cert_expirationStatus"))]' <"$T/testssl.json")" "[]"
+    # A private CA has no CRL, no OCSP, no CAA record and no certificate transparency: nobody would ask for them. A client that
+    # has left before the kernel is asked whose he was finds the connection closed, at times: a probe that found nothing out.
+    untested='r["severity"] == "WARN" and any(words in r["finding"] for words in ("connect problem", "timed out", "check failed", "not tested", "stalled"))'
+    is "testssl.sh: nothing above a remark" "$(json '[(r["id"], r["severity"], r["finding"]) for r in d if r["severity"] in ("MEDIUM", "HIGH", "CRITICAL", "FATAL", "WARN") and not r["id"].startswith(("cert_crl", "cert_ocsp", "cert_revocation", "cert_chain_of_trust", "OCSP", "DNS_CAA", "certificate_transparency", "engine_problem", "cert_notAfter", "cert_expirationStatus")) and not ('"$untested"')]' <"$T/testssl.json")" "[]"
+    check "testssl.sh: nearly every probe found something out" [ "$(json 'sum('"$untested"' for r in d)' <"$T/testssl.json")" -le 2 ]
 else
     skip "testssl.sh is not installed"
 fi

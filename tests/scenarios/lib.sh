@@ -2,6 +2,7 @@
 # The vocabulary of the scenarios. A scenario sources this, says `play "what it shows"`, and then uses:
 #   provider …        the stand-in provider, on a free port            standin PATH   asks it (/_bill, /_reset, …)
 #   policy <<EOF      writes the policy file                           agent [OPTIONS] starts the agent on it
+#   one_target LINE…  writes a small one, with further lines
 #   governed CMD…     runs a program under `tollgate run`
 #   check NAME CMD…   one line "ok NAME" or "not ok NAME"              is NAME GOT WANTED / has NAME TEXT PART
 #   money             what the wallet shows as "available held spent"  last_event PATH   a member of the newest event
@@ -43,7 +44,7 @@ provider() {
     "$BUILD/provider" --listen "127.0.0.1:$PROVIDER_PORT" --ca-file "$T/provider-ca.pem" --port-file "$T/provider.port" \
         --bill "$T/bill.jsonl" "$@" >"$T/provider.log" 2>&1 &
     PROVIDER_PID=$!
-    wait_for 10 test -s "$T/provider.port" || die "the stand-in provider does not start: $(cat "$T/provider.log")"
+    wait_for 30 test -s "$T/provider.port" || die "the stand-in provider does not start: $(cat "$T/provider.log")"
     sed -e "s|https://127.0.0.1:[0-9]*|https://127.0.0.1:$PROVIDER_PORT|" -e "s|ca_file: .*|ca_file: $T/provider-ca.pem|" \
         "$ROOT/tests/provider/providers.yaml" >"$T/providers.yaml"
 }
@@ -55,7 +56,20 @@ standin() {
     env -u SSL_CERT_FILE -u CURL_CA_BUNDLE curl -sS --cacert "$T/provider-ca.pem" "https://127.0.0.1:$PROVIDER_PORT$path" "$@"
 }
 
+has_withheld() { [ "$(standin /_stats | json 'd["held"]')" = "$1" ]; } # so many calls with [[hold=1]] wait there for /_release
+
 policy() { cat >"$T/policy-config.$ENVIRONMENT.yaml"; }
+# The policy of plays that are about something else: one target, one group; then further lines.
+one_target() {
+    policy <<Y
+providers:
+  targets:
+    - {id: nano, provider: openai, model: gpt-5.4-nano, secret_key_ref: {env: OPENAI_API_KEY}}
+consumer_groups:
+  - {name: product-dev, api_key: kt_cg_product_dev, wallet_team_id: team_product_dev}
+$(printf '%s\n' "$@")
+Y
+}
 
 agent() {
     # The seed policy; without its cache, unless the play is about it: plays ask the same thing twice.
@@ -75,8 +89,20 @@ agent() {
 }
 
 event_count() { "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1000 --json 2>/dev/null | json 'len(d["events"])' 2>/dev/null || echo 0; }
-has_new_event() { [ "$(event_count)" -gt "$(cat "$T/event-count" 2>/dev/null || echo -1)" ]; }
-note_events() { event_count >"$T/event-count"; }
+# An event follows its answer by as much as its settle takes: what is there, or newest, when a call begins says nothing of
+# whose it is. Ids do: they begin with the millisecond at which their call began, in ten digits of base 32. What is noted is
+# that of now; no call before is as young, and none from here on older, whenever their events come.
+note_events() {
+    local digits=0123456789ABCDEFGHJKMNPQRSTVWXYZ now=$((${EPOCHREALTIME/[.,]/} / 1000)) id= i
+    for ((i = 0; i < 10; i++, now >>= 5)); do id=${digits:now & 31:1}$id; done
+    echo "$id" >"$T/noted"
+}
+has_new_event() {
+    local LC_ALL=C id
+    id=$("$TOLLGATE" events --env "$ENVIRONMENT" --limit 1 --json 2>/dev/null | sed -n 's/^{"events":\[{"id":"\([0-9A-Z]*\)".*/\1/p')
+    [[ $id > $(cat "$T/noted" 2>/dev/null) ]]
+}
+wait_for_event() { wait_for 10 has_new_event || echo "# no new event came" >&2; }
 
 ungoverned() { "$@"; }
 governed() { "$TOLLGATE" run --env "$ENVIRONMENT" ${GROUP:+--group "$GROUP"} -- "$@"; }
@@ -101,16 +127,25 @@ json() { python3 -c 'import json,sys; d=json.load(sys.stdin); print(eval(sys.arg
 
 wallet_json() { "$TOLLGATE" wallet show "${1:-team_product_$ENVIRONMENT}" --env "$ENVIRONMENT" --json; }
 money() { wallet_json "$@" | json '" ".join([d["available"], d["held"], d["spent"]])'; }
-# An event follows its answer by a moment (it waits for the settle): wait for one newer than the last call's start.
+# Of the newest call since the last note, and not of one before.
 last_event() {
-    wait_for 10 has_new_event
+    wait_for_event
     "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1 --json | json "d['events'][0]$1"
 }
+why_last() {
+    wait_for_event
+    "$TOLLGATE" why last --env "$ENVIRONMENT"
+}
 events() { "$TOLLGATE" events --env "$ENVIRONMENT" --limit 1000 --json; }
-# Waits until nothing is held any more: a settle may follow the answer by a moment.
+# Of a wallet nothing is held and no call runs: then each of its calls has its event, too.
+is_at_rest() {
+    local held='[w["held"] for w in d["wallets"]["wallets"] if w["wallet"] == "'$1'"]' callers='[call["wallet"] for call in d["live"]["live"]]'
+    "$TOLLGATE" top --env "$ENVIRONMENT" --json | json "$held == ['0'] and '$1' not in $callers" | grep -q True
+}
+# Waits for the event of the last call, and until all calls of the wallet are over.
 settled() {
-    wait_for 10 has_new_event
-    wait_for 10 sh -c '"$0" wallet show "$1" --env "$2" --json | grep -q "\"held\": *\"0\""' "$TOLLGATE" "${1:-team_product_$ENVIRONMENT}" "$ENVIRONMENT"
+    wait_for_event
+    wait_for 10 is_at_rest "${1:-team_product_$ENVIRONMENT}" || echo "# something is still held, or runs" >&2
 }
 
 stop_agent() {

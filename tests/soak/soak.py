@@ -209,7 +209,8 @@ def run(agent, clients, seconds, has_clock):
     agent.start()
     if has_clock:
         threading.Thread(target=step_clock, args=(agent, max(3, seconds / 20)), daemon=True).start()
-    wait_until(seconds, clients)
+    # However late it began, there are samples enough of the last life to tell a slope.
+    wait_until(max(seconds, time.monotonic() - BEGAN + 10 * SAMPLE_S), clients)
 
 
 def main():

@@ -38,10 +38,10 @@ static void describe(const struct meter *meter, enum usage_source source, const 
         if (rare[i].count)
             length += snprintf(text + length, bytes_max - (size_t)length, " %s=%llu", rare[i].name,
                                (unsigned long long)rare[i].count);
-    snprintf(text + length, bytes_max - (size_t)length, "%s%s%s%s%s%s%s%s%s", meter->saw_terminal ? " whole" : "",
+    snprintf(text + length, bytes_max - (size_t)length, "%s%s%s%s%s%s%s%s%s%s", meter->saw_terminal ? " whole" : "",
              meter->saw_error ? " error" : "", meter->served_model[0] ? " model=" : "", meter->served_model,
              meter->service_tier[0] ? " tier=" : "", meter->service_tier, meter->answer_id[0] ? " id=" : "",
-             meter->answer_id, jobs[meter->job]);
+             meter->answer_id, jobs[meter->job], meter->is_regional ? " regional" : "");
 }
 
 static struct result meter_run(const struct answer *answer, struct slice bytes, size_t cut, size_t step)

@@ -4,10 +4,11 @@
  */
 #include "store/store.h"
 #include "tests/unit/cache_world.h"
+#include "tests/unit/descriptors.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/resource.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -344,27 +345,39 @@ TEST(what_was_used_stays)
     end(cache);
 }
 
-/* The time of a store when it is full is that of one when it is not: the worst of many is what would show a walk. */
+#ifndef TOLLGATE_SANITIZED
+/* Of a store into a cache that is full, in microseconds of this thread's processor time. */
+static double time_eviction(unsigned size)
+{
+    enum { STORES = 20000 };
+    struct cache_options options = {.entries_max = size, .hot_bytes_max = (uint64_t)1 << 30};
+    struct timespec from, to;
+    mailbox_init(&mailbox);
+    struct cache *cache = cache_open(&options);
+    for (unsigned i = 0; i < size; i++)
+        store_number(cache, &mailbox, i, 32);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    for (unsigned i = 0; i < STORES; i++)
+        store_number(cache, &mailbox, size + i, 32);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    EXPECT_INTEGER(statistics_of(cache).evicted, STORES);
+    cache_close(cache);
+    mailbox_done(&mailbox);
+    return ((double)(to.tv_sec - from.tv_sec) * 1e6 + (double)(to.tv_nsec - from.tv_nsec) / 1e3) / STORES;
+}
+#endif
+
+/* A walk would show in every round: what others do to the processor's caches meanwhile only adds, so the least counts.
+ */
 TEST(evictions_cost_the_same_however_many_there_are)
 {
 #ifndef TOLLGATE_SANITIZED
-    static const unsigned sizes[] = {1000, 64000};
-    double cost_us[2];
-    for (size_t i = 0; i < 2; i++) {
-        struct cache_options options = {.entries_max = sizes[i], .hot_bytes_max = (uint64_t)1 << 30};
-        mailbox_init(&mailbox);
-        struct cache *cache = cache_open(&options);
-        for (unsigned j = 0; j < sizes[i]; j++)
-            store_number(cache, &mailbox, j, 32);
-        int64_t start_ns = clock_monotonic_ns();
-        for (unsigned j = 0; j < 20000; j++)
-            store_number(cache, &mailbox, sizes[i] + j, 32);
-        cost_us[i] = (double)(clock_monotonic_ns() - start_ns) / 1e3 / 20000;
-        EXPECT_INTEGER(statistics_of(cache).evicted, 20000);
-        cache_close(cache);
-        mailbox_done(&mailbox);
+    double small = time_eviction(1000), large = time_eviction(64000);
+    for (unsigned round = 1; round < 5; round++) {
+        small = fmin(small, time_eviction(1000));
+        large = fmin(large, time_eviction(64000));
     }
-    EXPECT(cost_us[1] < 4 * cost_us[0] + 2, "%.2f µs at 1,000, %.2f at 64,000", cost_us[0], cost_us[1]);
+    EXPECT(large < 4 * small + 2, "%.2f µs at 1,000, %.2f at 64,000", small, large);
 #endif
 }
 
@@ -705,6 +718,33 @@ TEST(rubbish_is_deleted_and_made_anew)
         EXPECT(atomic_load(&notes) == 0, "%s: %s", names[i], last_note);
         end(cache);
     }
+}
+
+static bool is_in_memory_at_once(void)
+{
+    const struct cache_options options = some_options();
+    struct cache *cache = cache_open(&options);
+    bool is_in_memory = !statistics_of(cache).is_on_disk;
+    cache_close(cache);
+    return is_in_memory;
+}
+
+/* Opening fails at each of the descriptors that it takes, once. */
+TEST(without_descriptors_what_is_kept_stays)
+{
+    enum { LEFT_MIN = 2, LEFT_MAX = 16 };
+    struct cache *cache = begin();
+    const struct cache_options options = some_options();
+    unsigned failed = 0;
+    EXPECT(store_number(cache, &mailbox, 1, 100), "stored");
+    cache_close(cache);
+    for (unsigned left = LEFT_MIN; left <= LEFT_MAX; left++)
+        failed += says_with_descriptors(left, is_in_memory_at_once);
+    EXPECT(failed > 2 && failed < LEFT_MAX - LEFT_MIN, "%u failed", failed);
+    cache = cache_open(&options);
+    cache_flush(cache);
+    EXPECT_INTEGER(find_number(cache, &mailbox, 1, 100), FOUND_RIGHT);
+    end(cache);
 }
 
 TEST(without_a_place_it_works_in_memory)

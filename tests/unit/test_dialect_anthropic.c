@@ -110,6 +110,23 @@ TEST(anthropic_requests_are_read)
               facts.output_tokens_max == 0); /* writes the prompt cache */
     CU_ASSERT(play_read(&messages, slice_of("{\"model\":\"claude\",\"max_tokens\":-1,\"messages\":[]}"), arena, &facts,
                         &problem) == ERROR_BODY_INCOMPLETE);
+    static const char *const places[] = {"null", "\"global\"", "\"us\""};
+    for (size_t i = 0; i < 3; i++) {
+        const char *body = arena_printf(
+            arena, "{\"model\":\"claude\",\"max_tokens\":5,\"messages\":[],\"inference_geo\":%s}", places[i]);
+        CU_ASSERT(play_read(&messages, slice_of(body), arena, &facts, &problem) == ERROR_OK &&
+                  facts.is_regional == (i == 2));
+    }
+    /* a model that no policy has looked at */
+    static const char *const advisors[] = {"claude-opus", "claude"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *body = arena_printf(arena,
+                                        "{\"model\":\"claude\",\"max_tokens\":5,\"messages\":[" USER "],\"tools\":[{"
+                                        "\"type\":\"adv\\u0069sor_1\",\"model\":\"%s\"}]}",
+                                        advisors[i]);
+        CU_ASSERT(play_read(&messages, slice_of(body), arena, &facts, &problem) ==
+                  (i ? ERROR_OK : ERROR_BODY_INCOMPLETE));
+    }
     arena_free(arena);
 }
 
@@ -278,6 +295,10 @@ TEST(anthropic_answers)
         {ANSWER("\"input_tokens\":10,\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":3,"
                 "\"web_fetch_requests\":9}"),
          "provider in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 calls=3" SEEN},
+        {ANSWER("\"input_tokens\":1,\"output_tokens\":1,\"inference_geo\":\"us\""),
+         "provider in=1 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0" SEEN " regional"},
+        {ANSWER("\"input_tokens\":1,\"output_tokens\":1,\"inference_geo\":\"not_available\""),
+         "provider in=1 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0" SEEN},
         /* rounds that the totals leave out */
         {ANSWER("\"input_tokens\":23000,\"output_tokens\":1000,\"iterations\":[" ROUND(
              "compaction", "180000", "3500") "," ROUND("message", "23000", "1000") "]"),
@@ -314,6 +335,14 @@ TEST(anthropic_streams)
         {START SEARCHING SEARCHING EVENT("content_block_start",
                                          ",\"content_block\":{\"type\":\"server_tool_use\",\"name\":\"web_fetch\"}"),
          "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 calls=2 model=claude id=msg_1"},
+        /* what a tool found is input, thinking that is not shown is output */
+        {START SEARCHING EVENT("content_block_start",
+                               ",\"content_block\":{\"type\":\"web_search_tool_result\","
+                               "\"content\":[{\"text\":\"found\",\"encrypted_content\":\"AAAA\"}]}"),
+         "estimated in=44 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 calls=1 model=claude id=msg_1"},
+        {START EVENT("content_block_start", ",\"content_block\":{\"type\":\"redacted_thinking\",\"data\":\"eight by\"}")
+             EVENT("content_block_delta", ",\"delta\":{\"type\":\"signature_delta\",\"signature\":\"eight by\"}"),
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=4 out_audio=0 model=claude id=msg_1"},
         {START SEARCHING DELTA("\"output_tokens\":5,\"server_tool_use\":{\"web_search_requests\":1}") STOP,
          "provider in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 calls=1" SEEN},
         /* rounds beside the totals count once, however often they are told */

@@ -213,11 +213,11 @@ TEST(uploads_for_batches_are_bounded)
         {UPLOAD("batch", ""), ERROR_OK, {0}, 0},
         {UPLOAD("batch", CHAT("\"model\":\"a\",\"max_tokens\":10,\"n\":3") "\n"),
          ERROR_OK,
-         {.requests = 1, .output_tokens = 30, .model = "a"},
+         {.requests = 1, .output_tokens = 30, .limit_max = 10, .model = "a"},
          sizeof CHAT("\"model\":\"a\",\"max_tokens\":10,\"n\":3") - 1},
         {UPLOAD("batch", CHAT("\"model\":\"a\"") "\r\n\r\n" CHAT("\"model\":\"a\",\"max_completion_tokens\":7")),
          ERROR_OK,
-         {.requests = 2, .output_tokens = 7, .unlimited = 1, .model = "a"},
+         {.requests = 2, .output_tokens = 7, .limit_max = 7, .unlimited = 1, .model = "a"},
          sizeof CHAT("\"model\":\"a\"") - 1 + sizeof CHAT("\"model\":\"a\",\"max_completion_tokens\":7") - 1},
         {UPLOAD("batch", CHAT("\"model\":\"a\",\"n\":2") "\n" CHAT("\"model\":\"b\"") "\n"),
          ERROR_OK,
@@ -234,7 +234,23 @@ TEST(uploads_for_batches_are_bounded)
         {UPLOAD("batch", LINE("/v1/responses", "\"model\":\"a\",\"max_output_tokens\":5,\"input\":[{\"image_url\":"
                                                "\"x\"}]")),
          ERROR_OK,
-         {.requests = 1, .output_tokens = 5, .has_outside = true, .outside = 1, .model = "a"},
+         {.requests = 1, .output_tokens = 5, .limit_max = 5, .has_outside = true, .outside = 1, .model = "a"},
+         0},
+        {UPLOAD("batch", LINE("/v1/responses", "\"model\":\"a\",\"input\":[{\"id\":\"msg_1\"}]")),
+         ERROR_OK,
+         {.requests = 1, .unlimited = 1, .has_outside = true, .outside = 1, .model = "a"},
+         0},
+        {UPLOAD(
+             "batch",
+             LINE("/v1/responses", "\"model\":\"a\",\"max_tool_calls\":3,\"tools\":[{\"type\":\"shell\"}]") "\n" CHAT(
+                 "\"model\":\"a\",\"n\":2,\"web_search_options\":{}")),
+         ERROR_OK,
+         {.requests = 2, .unlimited = 3, .tool_calls = 5, .has_outside = true, .outside = 2, .model = "a"},
+         0},
+        /* no batch says what was drawn */
+        {UPLOAD("batch", LINE("/v1/responses", "\"model\":\"a\",\"tools\":[{\"type\":\"image_generation\"}]")),
+         ERROR_BODY_INCOMPLETE,
+         {0},
          0},
         {UPLOAD("batch", LINE("/v1/responses", "\"model\":\"a\",\"previous_response_id\":\"resp_1\"")),
          ERROR_OK,
@@ -244,11 +260,11 @@ TEST(uploads_for_batches_are_bounded)
                 LINE("/v1/completions", "\"model\":\"a\",\"max_tokens\":2,\"prompt\":[\"x\",\"y\"],\"best_of\":"
                                         "3")),
          ERROR_OK,
-         {.requests = 1, .output_tokens = 12, .model = "a"},
+         {.requests = 1, .output_tokens = 12, .limit_max = 2, .model = "a"},
          sizeof LINE("/v1/completions", "\"model\":\"a\",\"max_tokens\":2,\"prompt\":[\"x\",\"y\"],\"best_of\":3") - 1},
         {UPLOAD("batch", CHAT("\"model\":\"a\",\"max_tokens\":9223372036854775807,\"n\":9223372036854775807")),
          ERROR_OK,
-         {.requests = 1, .output_tokens = UINT64_MAX, .model = "a"},
+         {.requests = 1, .output_tokens = UINT64_MAX, .limit_max = INT64_MAX, .model = "a"},
          sizeof CHAT("\"model\":\"a\",\"max_tokens\":9223372036854775807,\"n\":9223372036854775807") - 1},
         {UPLOAD("batch", "{}"), ERROR_OK, {.requests = 1, .unlimited = 1, .has_models = true}, 2},
         {UPLOAD("batch", CHAT("\"model\":\"a\"") "\n{\"body\":\n"), ERROR_BODY_MALFORMED, {0}, 0},
@@ -264,7 +280,8 @@ TEST(uploads_for_batches_are_bounded)
         enum error error = read_form("/v1/files", TYPE, rows[i].body, arena, &facts, &problem);
         EXPECT(error == rows[i].error, "row %zu: error %d, \"%s\"", i, error, problem);
         EXPECT(batch->requests == wanted->requests && batch->output_tokens == wanted->output_tokens &&
-                   batch->unlimited == wanted->unlimited && batch->outside == wanted->outside &&
+                   batch->unlimited == wanted->unlimited && batch->limit_max == wanted->limit_max &&
+                   batch->tool_calls == wanted->tool_calls && batch->outside == wanted->outside &&
                    batch->has_outside == wanted->has_outside && batch->has_models == wanted->has_models,
                "row %zu: %llu requests, %llu output, %llu unlimited, %llu outside", i,
                (unsigned long long)batch->requests, (unsigned long long)batch->output_tokens,

@@ -317,6 +317,7 @@ TEST(gemini_units_are_bounded)
     } rows[] = {
         {&embed, "{\"content\":{\"parts\":[{\"text\":\"hi\"}]}}", 0, 37, false},
         {&embed, "{\"content\":{\"parts\":[{\"inlineData\":{}}]}}", 0, 41, true},
+        {&embed, "{\"content\":{\"parts\":[{\"inline\\u0044ata\":{}}]}}", 0, 46, true},
         {&batch, "{\"requests\":[{\"model\":\"gemini-embedding-001\",\"content\":{}}]}", 0, 60, false},
         {&predict, "{\"instances\":[{\"prompt\":\"a\"}]}", 4, 0, false},
         {&predict, "{\"instances\":[{\"prompt\":\"a\"},{}],\"parameters\":{\"sampleCount\":3}}", 6, 0, false},
@@ -452,7 +453,8 @@ TEST(gemini_requests_are_edited)
 
 /* ---- answers ---- */
 
-static const struct request_facts asked = {.text_bytes = 401, .units = {.images = 4, .tool_calls = 20}};
+static const struct request_facts asked = {.text_bytes = 401, .units = {.tool_calls = 20}},
+                                  asked_images = {.text_bytes = 401, .units = {.images = 4, .tool_calls = 20}};
 
 #define PART(text) "{\"content\":{\"parts\":[{\"text\":\"" text "\"}],\"role\":\"model\"},\"index\":0}"
 #define LAST(text) "{\"content\":{\"parts\":[{\"text\":\"" text "\"}]},\"finishReason\":\"STOP\",\"index\":0}"
@@ -567,6 +569,10 @@ TEST(gemini_grounding)
 #define FIRST      ANSWER(PART("Hel"), "\"promptTokenCount\":10,\"cachedContentTokenCount\":4,\"candidatesTokenCount\":1")
 #define FINAL      ANSWER(LAST("lo"), "\"promptTokenCount\":10,\"candidatesTokenCount\":7,\"thoughtsTokenCount\":3")
 
+#define BYTE_PART(mime, data)                                                                                          \
+    "{\"content\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"" mime "\",\"data\":\"" data "\"}}]}}"
+#define BYTES(mime, data) "{\"candidates\":[" BYTE_PART(mime, data) "]}"
+
 TEST(gemini_streams)
 {
     static const struct play_row rows[] = {
@@ -586,7 +592,20 @@ TEST(gemini_streams)
          "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0"},
         {EVENT("{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{}}}]}}]}")
              EVENT("{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{}}}]}}]}"),
-         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=2 out_audio=0"},
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=11 out_audio=0"},
+        /* no text: samples of sound (a token is 2,560 bytes of them), other sound, pictures, a call that was cut */
+        {EVENT(BYTES("audio/L16;codec=pcm;rate=24000", "AAAA")) EVENT(BYTES("audio/L16", "AAAA")),
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=1"},
+        {EVENT(BYTES("audio/ogg", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
+             EVENT(BYTES("audio/ogg", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=2"},
+        {EVENT(BYTES("image/png", "AAAA")),
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 out_image=2520"},
+        {EVENT("{\"candidates\":[" BYTE_PART("image/png", "AAAA") "],\"usageMetadata\":{\"promptTokenCount\":10,"
+                                                                  "\"candidatesTokenCount\":3000}}"),
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=480 out_audio=0 out_image=2520"},
+        {"data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"args\":{\"x\":\"eight by",
+         "estimated in=101 read=0 write=0 write_1h=0 audio=0 out=6 out_audio=0"},
         /* two candidates: whole when both are */
         {EVENT("{\"candidates\":[" PART("a") ",{\"index\":1}],\"usageMetadata\":{\"promptTokenCount\":10,"
                                              "\"candidatesTokenCount\":2}}")
@@ -691,7 +710,7 @@ TEST(gemini_embeddings_and_images)
     };
     play_expect_rows(&embed, &asked, false, embeddings, sizeof embeddings / sizeof *embeddings);
     play_expect_rows(&batch, &asked, false, embeddings, sizeof embeddings / sizeof *embeddings);
-    play_expect_rows(&predict, &asked, false, predictions, sizeof predictions / sizeof *predictions);
+    play_expect_rows(&predict, &asked_images, false, predictions, sizeof predictions / sizeof *predictions);
 }
 
 TEST(gemini_damage)

@@ -44,6 +44,8 @@ static void expect_rows(const struct row *rows, size_t count)
     arena_free(arena);
 }
 
+/* A job that has ended, and nobody says what it used: its hold is the estimate. */
+#define UNSAID  "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0"
 #define NOTHING "none in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0"
 
 /* ---- responses ---- */
@@ -106,12 +108,14 @@ TEST(responses_as_jobs)
         {"/v1/responses/resp_1", NULL, false, RESPONSE("failed", ",\"error\":{\"code\":\"x\"},\"usage\":null"),
          NOTHING " whole error model=gpt-5 id=resp_1 done"},
         {"/v1/responses/resp_1/cancel", "", false, RESPONSE("cancelled", ",\"output\":[],\"usage\":null"),
-         NOTHING " whole error model=gpt-5 id=resp_1 done"},
+         UNSAID " whole model=gpt-5 id=resp_1 done"},
+        {"/v1/responses/resp_1/cancel", "", false, RESPONSE("cancelled", TEXT),
+         UNSAID " whole model=gpt-5 id=resp_1 done"},
         {"/v1/responses/resp_1/cancel", "", false, RESPONSE("cancelled", TEXT TOKENS),
-         COUNTED " whole error model=gpt-5 id=resp_1 done"},
-        /* done, and nobody says what it used */
-        {"/v1/responses/resp_1", NULL, false, RESPONSE("completed", TEXT),
-         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=0 whole model=gpt-5 id=resp_1 done"},
+         COUNTED " whole model=gpt-5 id=resp_1 done"},
+        {"/v1/responses/resp_1", NULL, false, RESPONSE("failed", TEXT ",\"error\":{\"code\":\"x\"},\"usage\":null"),
+         UNSAID " whole error model=gpt-5 id=resp_1 done"},
+        {"/v1/responses/resp_1", NULL, false, RESPONSE("completed", TEXT), UNSAID " whole model=gpt-5 id=resp_1 done"},
         {"/v1/responses/resp_1", NULL, false, "{\"error\":{\"message\":\"not found\"}}", NOTHING " whole error"},
         {"/v1/responses/resp_1", NULL, false, "not JSON", NOTHING},
         /* a list, or what is deleted, ends no job */
@@ -171,6 +175,14 @@ TEST(responses_streams)
 
 /* ---- completions, embeddings, chat's tools ---- */
 
+/* Of a request of 7 tokens by its bytes, and an answer of 2. */
+#define UNREADABLE(usage, in, out)                                                                                     \
+    {                                                                                                                  \
+        "/v1/completions", "{\"model\":\"m\",\"prompt\":\"abc\"}", false,                                              \
+            "{\"choices\":[{\"text\":\"abcdefgh\"}],\"usage\":{" usage "}}",                                           \
+            "estimated in=" #in " read=0 write=0 write_1h=0 audio=0 out=" #out " out_audio=0 whole"                    \
+    }
+
 TEST(completions_embeddings_and_searches)
 {
     static const struct row rows[] = {
@@ -191,6 +203,18 @@ TEST(completions_embeddings_and_searches)
         {"/v1/embeddings", "{\"model\":\"e\",\"input\":[\"a\",\"b\"]}", false,
          "{\"data\":[{\"embedding\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}],\"model\":\"e\"}",
          "estimated in=8 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole model=e"},
+        /* a number that cannot be read, or is missing, is not 0 */
+        UNREADABLE("\"prompt_tokens\":8,\"completion_tokens\":2000.0", 8, 2),
+        UNREADABLE("\"prompt_tokens\":8,\"completion_tokens\":\"2000\"", 8, 2),
+        UNREADABLE("\"prompt_tokens\":8,\"completion_tokens\":-2", 8, 2),
+        UNREADABLE("\"prompt_tokens\":8,\"completion_tokens\":18446744073709551616", 8, 2),
+        UNREADABLE("\"prompt_tokens\":8", 8, 2),
+        UNREADABLE("\"prompt_tokens\":8,\"total_tokens\":10", 8, 2),
+        UNREADABLE("\"completion_tokens\":9", 7, 9),
+        UNREADABLE("\"prompt_tokens\":null,\"completion_tokens\":9", 7, 9),
+        {"/v1/completions", "{\"model\":\"m\",\"prompt\":\"abc\"}", false,
+         "{\"choices\":[{\"text\":\"\"}],\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}",
+         "provider in=8 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 whole"},
         /* the length of what was heard, of a model that is billed by tokens */
         {"/v1/chat/completions", "{\"model\":\"voxtral\",\"messages\":[]}", false,
          "{\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":9,\"prompt_audio_seconds\":3}}",
@@ -207,6 +231,57 @@ TEST(completions_embeddings_and_searches)
         {"/v1/chat/completions", "{\"model\":\"grok\",\"messages\":[],\"search_parameters\":{\"mode\":\"on\"}}", false,
          "{\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":9,\"num_sources_used\":0}}",
          "provider in=8 read=0 write=0 write_1h=0 audio=0 out=9 out_audio=0 whole"},
+    };
+    expect_rows(rows, sizeof rows / sizeof *rows);
+}
+
+/* ---- what is no text, when nobody counts it ---- */
+
+#define TALK           "{\"model\":\"m\",\"messages\":[]}" /* 27 bytes */
+#define PIECE(...)     "data: {\"choices\":[{\"delta\":{" __VA_ARGS__ "}}]}\n\n"
+#define TEN(text)      text text text text text text text text text text
+#define DONE_ITEM(...) EVENT("response.output_item.done", ",\"item\":{" __VA_ARGS__ "}")
+
+TEST(output_that_is_no_text)
+{
+    static const struct row rows[] = {
+        /* 1,000 bytes of samples, 100 of what they say; sound alone may be compressed */
+        {"/v1/chat/completions", TALK, true,
+         TEN(PIECE("\"audio\":{\"id\":\"a\",\"data\":\"" TEN("QUJDQUJDQU") "\",\"transcript\":\"ten bytes.\"}")),
+         "estimated in=7 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=150"},
+        {"/v1/chat/completions", TALK, true, TEN(PIECE("\"audio\":{\"id\":\"a\",\"data\":\"" TEN("QUJDQUJDQU") "\"}")),
+         "estimated in=7 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=10"},
+        {"/v1/chat/completions", TALK, true,
+         TEN(PIECE(
+             "\"audio\":{\"data\":\"AAAA\",\"transcript\":\"ten bytes.\"}")) "data: "
+                                                                             "{\"choices\":[],\"usage\":{\"prompt_"
+                                                                             "tokens\":5,\"completion_tokens\":12,"
+                                                                             "\"completion_tokens_details\":{\"audio_"
+                                                                             "tokens\":9}}}\n\n",
+         "provider in=5 read=0 write=0 write_1h=0 audio=0 out=3 out_audio=9"},
+        {"/v1/chat/completions", TALK, false,
+         "{\"choices\":[{\"message\":{\"content\":null,\"audio\":{\"data\":\"AAAA\",\"transcript\":\"hi there\"}}}]}",
+         "estimated in=7 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=12 whole"},
+        /* tools of any text, parts, a picture */
+        {"/v1/chat/completions", TALK, true,
+         PIECE("\"tool_calls\":[{\"custom\":{\"name\":\"f\",\"input\":\"eight by\"}}]")
+             PIECE("\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"eight by\"}]}]"),
+         "estimated in=7 read=0 write=0 write_1h=0 audio=0 out=4 out_audio=0"},
+        {"/v1/chat/completions", TALK, true,
+         PIECE("\"images\":[{\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]"),
+         "estimated in=7 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 out_image=2520"},
+        /* reasoning that is only there encrypted */
+        {"/v1/responses", ASK, true,
+         CREATED("") DONE_ITEM("\"type\":\"reasoning\",\"encrypted_content\":\"" TEN("gAAA") "\"") DELTA("hello"),
+         "estimated in=8 read=0 write=0 write_1h=0 audio=0 out=12 out_audio=0 model=gpt-5 id=resp_1"},
+        {"/v1/responses", ASK, true,
+         CREATED("") EVENT("response.image_generation_call.partial_image", ",\"partial_image_b64\":\"AAAA\""),
+         "estimated in=8 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 out_image=2520 model=gpt-5 id=resp_1"},
+        {"/v1/responses", ASK, true,
+         CREATED("") EVENT("response.image_generation_call.partial_image", ",\"partial_image_b64\":\"AAAA\"")
+             DONE_ITEM("\"type\":\"image_generation_call\",\"result\":\"AAAA\"")
+                 DONE_ITEM("\"type\":\"image_generation_call\",\"result\":\"AAAA\""),
+         "estimated in=8 read=0 write=0 write_1h=0 audio=0 out=1 out_audio=0 out_image=5040 model=gpt-5 id=resp_1"},
     };
     expect_rows(rows, sizeof rows / sizeof *rows);
 }
@@ -234,6 +309,9 @@ TEST(images)
          "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 images=1 whole"},
         {"/v1/images/generations", DALLE, false, "{\"data\":[{\"url\":\"\\ud800\"}]}",
          "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 images=2"},
+        /* tokens are counted of a model that is billed by the piece: the pieces are not free */
+        {"/v1/images/generations", DALLE, false, "{\"data\":[{\"url\":\"x\"}]," DRAWN "}}",
+         "estimated in=10 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 image=40 out_image=408 images=2 whole"},
         /* no usage of a model that is billed by tokens: as many as such images have */
         {"/v1/images/generations", DRAW, false, "{\"data\":[{\"b64_json\":\"AAAA\"}]}",
          "estimated in=16 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 out_image=1688 whole"},
@@ -282,7 +360,10 @@ TEST(audio)
                                            "\"output_tokens\":5}"),
          "provider in=0 read=0 write=0 write_1h=0 audio=14 out=5 out_audio=0 whole"},
         {"/v1/audio/transcriptions", HEAR_TOKENS, true, EVENT("transcript.text.delta", ",\"delta\":\"hello\""),
-         "estimated in=0 read=0 write=0 write_1h=0 audio=2 out=2 out_audio=0"},
+         "estimated in=0 read=0 write=0 write_1h=0 audio=11 out=2 out_audio=0"},
+        {"/v1/audio/transcriptions", HEAR, false,
+         "{\"text\":\"hello\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":14,\"output_tokens\":5}}",
+         "estimated in=14 read=0 write=0 write_1h=0 audio=0 out=5 out_audio=0 seconds=10 whole"},
         {"/v1/audio/transcriptions", HEAR, false,
          "{\"text\":\"hello\",\"usage\":{\"type\":\"duration\",\"seconds\":9}}",
          "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=9 whole"},
@@ -291,19 +372,52 @@ TEST(audio)
         {"/v1/audio/translations", HEAR, false, "{\"duration\":8.000,\"text\":\"hello\"}",
          "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=8 whole"},
         {"/v1/audio/transcriptions", HEAR, false, "{\"text\":\"hello\",\"duration\":1e9}",
-         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=2 whole"},
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=10 whole"},
         {"/v1/audio/transcriptions", HEAR, false, "hello, there\n",
-         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=2"},
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=10"},
         {"/v1/audio/transcriptions", HEAR, false,
          "1\n00:00:00,000 --> 00:00:02,500\nHello\n\n2\n00:00:02,500 --> 01:02:03,100\nthere\n\n",
          "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=3724"},
         {"/v1/audio/transcriptions", HEAR, false, "WEBVTT\n\n00:00.000 --> 01:02.250\nHello\n",
          "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=63"},
         {"/v1/audio/transcriptions", HEAR, false, "WEBVTT\n\n00:00.000 --> 99999999999:02.250\nHello\n",
-         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=2"},
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=10"},
         {"/v1/audio/transcriptions", HEAR, false, "{\"error\":{\"message\":\"no\"}}", NOTHING " whole error"},
     };
     expect_rows(rows, sizeof rows / sizeof *rows);
+}
+
+/* The API draws with another model when a parameter is given that dall-e-2 does not know. */
+TEST(images_without_a_model)
+{
+    static const struct {
+        const char *path, *rest, *model;
+    } rows[] = {
+        {"/images/generations", "", "dall-e-2"},
+        {"/images/generations", ",\"size\":\"512x512\",\"n\":2,\"response_format\":\"url\"", "dall-e-2"},
+        {"/images/generations", ",\"quality\":\"standard\",\"background\":null", "dall-e-2"},
+        {"/images/generations", ",\"model\":\"dall-e-3\",\"quality\":\"high\"", "dall-e-3"},
+        {"/images/generations", ",\"background\":\"transparent\"", "gpt-image-1"},
+        {"/images/generations", ",\"output_format\":\"png\"", "gpt-image-1"},
+        {"/images/generations", ",\"output_compression\":50", "gpt-image-1"},
+        {"/images/generations", ",\"moderation\":\"low\"", "gpt-image-1"},
+        {"/images/generations", ",\"partial_images\":1", "gpt-image-1"},
+        {"/images/generations", ",\"stream\":true", "gpt-image-1"},
+        {"/images/generations", ",\"quality\":\"low\"", "gpt-image-1"},
+        {"/images/generations", ",\"quality\":\"auto\"", "gpt-image-1"},
+        {"/images/generations", ",\"size\":\"1536x1024\"", "gpt-image-1"},
+        {"/images/edits", ",\"input_fidelity\":\"high\"", "gpt-image-1"},
+        {"/images/edits", ",\"images\":[{\"file_id\":\"f\"}]", "gpt-image-1"},
+    };
+    struct arena *arena = arena_new(4096);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct request_facts facts = {0};
+        const char *problem, *body = arena_printf(arena, "{\"prompt\":\"x\"%s}", rows[i].rest);
+        EXPECT(read_facts(rows[i].path, body, arena, &facts, &problem) == ERROR_OK, "%s: %s", body, problem);
+        EXPECT(strcmp(facts.model, rows[i].model) == 0, "%s: %s", body, facts.model);
+        EXPECT((facts.units.images == 0) == (strstr(rows[i].model, "gpt") != NULL), "%s: images", body);
+    }
+    arena_free(arena);
 }
 
 /* ---- batches ---- */
@@ -360,12 +474,23 @@ TEST(bounds_of_requests)
         {"/responses", "{\"model\":\"m\",\"conversation\":\"conv_1\"}", -1, 1, true, false, 0, 0, 0, ""},
         {"/responses", "{\"model\":\"m\",\"input\":[{\"type\":\"item_reference\",\"id\":\"i\"}]}", -1, 1, true, false,
          0, 0, 0, ""},
+        /* references, whose type is optional; what is none */
+        {"/responses", "{\"model\":\"m\",\"input\":[{\"id\":\"msg_1\"}]}", -1, 1, true, false, 0, 0, 0, ""},
+        {"/responses", "{\"model\":\"m\",\"input\":[\"\",{\"type\" : null,\"id\":\"msg_1\"}]}", -1, 1, true, false, 0,
+         0, 0, ""},
+        {"/responses", "{\"model\":\"m\",\"input\":[{\"content\":\"x\",\"role\":\"user\"}]}", -1, 1, false, false, 0, 0,
+         0, ""},
+        {"/responses",
+         "{\"model\":\"m\",\"input\":[{\"id\":\"m\",\"output\":\"x\",\"type\":\"function_call_output\"}]}", -1, 1,
+         false, false, 0, 0, 0, ""},
         {"/responses", "{\"model\":\"m\",\"tools\":[{\"type\":\"web_search\"}]}", -1, 1, true, false, 64, 0, 0, ""},
         {"/responses",
          "{\"model\":\"m\",\"tools\":[{\"type\":\"web_search_preview_2025_03_11\"}],\"max_tool_calls\":3}", -1, 1, true,
          false, 3, 0, 0, ""},
         {"/responses", "{\"model\":\"m\",\"tools\":[{\"x\":\"}]\"},{\"type\":\"code_interpreter\"}]}", -1, 1, true,
          false, 64, 0, 0, ""},
+        {"/responses", "{\"model\":\"m\",\"tools\":[{\"t\\u0079pe\":\"\\u0077eb_search\"}]}", -1, 1, true, false, 64, 0,
+         0, ""},
         {"/responses", "{\"model\":\"m\",\"tools\":[{\"type\":\"mcp\"}]}", -1, 1, true, false, 0, 0, 0, ""},
         {"/responses", "{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"name\":\"search\"}]}", -1, 1, false, false,
          0, 0, 0, ""},
@@ -423,6 +548,52 @@ TEST(bounds_of_requests)
                    facts.units.characters == rows[i].characters,
                "%s: units", rows[i].body);
         EXPECT(strcmp(facts.price_variant, rows[i].variant) == 0, "%s: variant %s", rows[i].body, facts.price_variant);
+    }
+    arena_free(arena);
+}
+
+/* Pictures that a tool draws: whose they are, how many, and what each can come to. */
+TEST(drawings_of_responses)
+{
+    static const struct {
+        const char *rest, *model; /* NULL: refused */
+        uint64_t pictures;
+        int64_t each;
+        uint64_t input;
+    } rows[] = {
+        {"\"tools\":[{\"type\":\"web_search\",\"model\":\"x\"}]", "", 0, 0, 0},
+        {"\"tools\":[{\"type\":\"image_generation\"}]", "gpt-image-1", 4, 8620, 4 * 8192 + (4 * 17 + 6) * 640},
+        {"\"tools\":[{\"type\":\"image_generation\",\"model\":null,\"quality\":\"low\"}],\"max_tool_calls\":1",
+         "gpt-image-1", 1, 844, 8192 + 17 * 640},
+        {"\"tools\":[{\"type\":\"image_generation\",\"model\":\"gpt-image-1.5\",\"size\":\"4096x4096\"}]",
+         "gpt-image-1.5", 4, -1, 4 * 8192 + (4 * 17 + 6) * 8192},
+        {"\"previous_response_id\":\"resp_1\",\"max_tool_calls\":2,\"tools\":[{\"type\":\"image_generation\",\"size\":"
+         "7,"
+         "\"input_fidelity\":\"high\"}]",
+         "gpt-image-1", 2, -1, 2 * 8192 + 2 * 17 * 8192 + 8192},
+        {"\"tools\":[{\"t\\u0079pe\":\"image_generation\",\"model\":\"\\u0067pt-image-2\"}],\"max_tool_calls\":1",
+         "gpt-image-2", 1, 8620, 8192 + 17 * 8192},
+        {"\"tools\":[{\"type\":\"image_generation\",\"model\":7}]", NULL, 0, 0, 0},
+        {"\"tools\":[{\"type\":\"image_generation\",\"model\":\"\"}]", NULL, 0, 0, 0},
+        {"\"tools\":[{\"type\":\"image_generation\"},{\"type\":\"image_generation\",\"model\":\"gpt-image-2\"}]", NULL,
+         0, 0, 0},
+    };
+    struct arena *arena = arena_new(4096);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct request_facts facts = {0};
+        const struct drawing_facts *drawing = &facts.drawing;
+        const char *problem, *body = arena_printf(arena, "{\"model\":\"m\",\"input\":\"x\",%s}", rows[i].rest);
+        enum error error = read_facts("/responses", body, arena, &facts, &problem);
+        EXPECT((error == ERROR_OK) == (rows[i].model != NULL), "%s: %s", body, problem);
+        if (error) {
+            EXPECT(strstr(problem, "image_generation") != NULL, "%s: %s", body, problem);
+            continue;
+        }
+        EXPECT(strcmp(drawing->model, rows[i].model) == 0 && drawing->pictures == rows[i].pictures &&
+                   drawing->tokens_each == rows[i].each && drawing->input_tokens == rows[i].input,
+               "%s: %llu of %s, %lld each, %llu in", body, (unsigned long long)drawing->pictures, drawing->model,
+               (long long)drawing->tokens_each, (unsigned long long)drawing->input_tokens);
+        EXPECT(facts.prediction_bytes == 0, "%s", body);
     }
     arena_free(arena);
 }

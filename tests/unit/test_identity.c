@@ -9,6 +9,7 @@
 #include "identity/internal.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
@@ -442,6 +443,23 @@ TEST(claims_of_others_are_safe)
     claims_done(&claims);
 }
 
+TEST(claims_of_who_comes_back_are_safe)
+{
+    static struct claims claims;
+    const int64_t second = 1000000000;
+    struct claim_row row = {.cookie = 1, .arrived_ns = 100 * second, .uid = 7}, out;
+    claims_put(&claims, &row);
+    EXPECT(claims_take(&claims, 1, 7, 100 * second, &out), "let in, and silent for a while");
+    for (row.uid = 100; row.uid < 100 + 2 * CLAIMS_USERS_MAX; row.uid++, row.arrived_ns = 200 * second)
+        claims_put(&claims, &row);
+    row = (struct claim_row){.cookie = 2, .arrived_ns = 200 * second, .uid = 7};
+    EXPECT(claims_put(&claims, &row), "he is back, among strangers");
+    for (row.uid = 1000; row.uid < 1000 + 2 * CLAIMS_USERS_MAX; row.uid++)
+        claims_put(&claims, &row);
+    EXPECT(claims_take(&claims, 2, 7, 200 * second, &out), "none of whom has taken his place");
+    claims_done(&claims);
+}
+
 /* Every datagram that the kernel accepted is found, at once, whatever the drain thread is doing. */
 TEST(claims_of_a_burst_are_all_found)
 {
@@ -840,6 +858,56 @@ TEST(another_agent_is_known_by_its_name)
 }
 
 /* ---- membership ---- */
+
+static _Atomic uid_t slow_uid = (uid_t)-1; /* the user database needs a second and a half for it */
+
+/* In place of the C library's. */
+int getpwuid_r(uid_t uid, struct passwd *row, char *text, size_t bytes, struct passwd **found)
+{
+    typedef int lookup(uid_t, struct passwd *, char *, size_t, struct passwd **);
+    if (uid == slow_uid)
+        usleep(1500000);
+    return ((lookup *)dlsym(RTLD_NEXT, "getpwuid_r"))(uid, row, text, bytes, found);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool find_ids(const char *name, uid_t *ret_uid, gid_t *ret_gid)
+{
+    const struct passwd *row = getpwnam(name);
+    if (!row || row->pw_uid == geteuid())
+        return false;
+    *ret_uid = row->pw_uid;
+    *ret_gid = row->pw_gid;
+    return true;
+}
+
+TEST(slow_user_database_keeps_nobody)
+{
+    uid_t known, uid;
+    gid_t theirs, group;
+    if (!find_ids("nobody", &known, &theirs) || !find_ids("daemon", &uid, &group))
+        return;
+    EXPECT(identity_is_member(known, &theirs, 1), "known");
+    slow_uid = uid;
+    const double began = seconds();
+    bool is_early = identity_is_member(uid, &group, 1);
+    for (int i = 0; i < 100; i++) {
+        is_early |= identity_is_member(uid, &group, 1);
+        EXPECT(identity_is_member(known, &theirs, 1), "who is known is answered");
+    }
+    if (seconds() - began < 1.4) /* else this machine was slower than the database */
+        EXPECT(!is_early, "nobody knows yet");
+    for (int i = 0; i < 1000 && !identity_is_member(uid, &group, 1); i++)
+        usleep(10000);
+    EXPECT(identity_is_member(uid, &group, 1), "once it has answered");
+    slow_uid = (uid_t)-1;
+}
 
 TEST(member_is_owner_or_in_a_group)
 {

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ enum { NETWORK = 0x7f4d0000, REDIRECT_NETWORK = 0x7f4e0000, AGENT_PORT = 20123, 
 
 static struct identity *identity;
 static char socket_path[108], hello_path[108];
+static int listening;
 
 static bool admits(void *context, uid_t uid)
 {
@@ -47,12 +49,21 @@ static bool has_place(void *context, uid_t uid, unsigned coming)
     return uid == geteuid() && coming < places;
 }
 
+static void listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    check(bind(listening, (struct sockaddr *)&address, sizeof address) == 0 && chmod(path, 0666) == 0);
+    check(listen(listening, SOMAXCONN) == 0);
+}
+
 static void open_all(void)
 {
     snprintf(hello_path, sizeof hello_path, "/tmp/test-redirect-%d.hello", (int)getpid());
     snprintf(socket_path, sizeof socket_path, "/tmp/test-redirect-%d.sock", (int)getpid());
-    const struct identity_redirects options = {.path = socket_path,
-                                               .mode = 0666,
+    listen_at(socket_path);
+    const struct identity_redirects options = {.fd = listening,
                                                .network = NETWORK,
                                                .redirect_network = REDIRECT_NETWORK,
                                                .network_mask = 0xffff0000,
@@ -62,13 +73,15 @@ static void open_all(void)
                                                .may_call = may_call,
                                                .has_place = has_place};
     check(identity_open(hello_path, 0600, &identity) == ERROR_OK);
-    check(identity_listen(identity, &options) == ERROR_OK);
+    identity_listen(identity, &options);
 }
 
 static void close_all(void)
 {
     identity_close(identity);
-    EXPECT(access(socket_path, F_OK) != 0, "the path is gone");
+    EXPECT(fcntl(listening, F_GETFD) >= 0, "the socket is still ours");
+    close(listening);
+    unlink(socket_path);
 }
 
 static int dial(void)
@@ -557,5 +570,30 @@ TEST(strangers_are_not_served)
     int status = 0;
     waitpid(child, &status, 0);
     EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+    close_all();
+}
+
+TEST(before_another_agent_comes_all_are_put_off)
+{
+    open_all();
+    pid_t child = sleeping_child();
+    int fd = dial();
+    struct identity_peer peer = peer_of(geteuid());
+    struct sockaddr_in6 original;
+    int upstream;
+    struct tollgate_redirect redirect = redirect_to("::ffff:192.0.2.7", child);
+    EXPECT_INTEGER(announce(fd, &redirect, sizeof redirect).refused, 0);
+    identity_put_off(identity);
+    struct tollgate_redirect later = redirect;
+    later.cookie++;
+    EXPECT_INTEGER(announce(fd, &later, sizeof later).refused, TOLLGATE_REDIRECT_AGAIN);
+    int newcomer = dial();
+    EXPECT_INTEGER(announce(newcomer, &later, sizeof later).refused, TOLLGATE_REDIRECT_AGAIN);
+    EXPECT(identity_take_redirect(identity, &peer, &original, &upstream), "what was acknowledged before is found");
+    peer.cookie++;
+    EXPECT(!identity_take_redirect(identity, &peer, &original, &upstream), "what was put off is not");
+    close(newcomer);
+    close(fd);
+    end_child(child);
     close_all();
 }

@@ -3,6 +3,7 @@
  * The event journal: what was appended can be found, in order, by followers too; a damaged one never stops the agent.
  */
 #include "journal/journal.h"
+#include "tests/unit/descriptors.h"
 #include "tests/unit/suite.h"
 
 #include <dirent.h>
@@ -381,6 +382,36 @@ TEST(journal_moves_a_damaged_store_aside)
         journal_close(journal);
         remove_directory();
     }
+}
+
+static bool is_failed_at_once(void)
+{
+    struct journal *journal = open_journal();
+    bool is_failed = journal_is_failed(journal);
+    journal_close(journal);
+    return is_failed;
+}
+
+/* Opening fails at each of the descriptors that it takes, once. */
+TEST(journal_leaves_a_good_store_where_it_is)
+{
+    enum { LEFT_MIN = 2, LEFT_MAX = 16 };
+    unsigned failed = 0;
+    make_directory();
+    struct journal *journal = open_journal();
+    append_numbers(journal, 0, 500);
+    journal_close(journal);
+    for (unsigned left = LEFT_MIN; left <= LEFT_MAX; left++) {
+        failed += says_with_descriptors(left, is_failed_at_once);
+        EXPECT(count_damaged() == 0, "%u descriptors: it is moved aside", left);
+    }
+    EXPECT(failed > 5 && failed < LEFT_MAX - LEFT_MIN, "%u failed", failed);
+    journal = open_journal();
+    struct seen seen = {.next = 499, .in_order = true};
+    CU_ASSERT_EQUAL(journal_recent(journal, 1000, see, &seen), ERROR_OK);
+    EXPECT(seen.count == 500 && seen.in_order, "%u events", seen.count);
+    journal_close(journal);
+    remove_directory();
 }
 
 TEST(journal_without_a_store_still_hands_on)

@@ -53,6 +53,25 @@ TEST(accepting_pauses_at_the_limit)
     server_stop();
 }
 
+TEST(the_limit_may_be_another_while_it_serves)
+{
+    struct listener_options options = default_options;
+    options.connections_max = 1;
+    server_start_with(&behave_echo, 1, &options, NULL);
+    struct client clients[2];
+    client_open(&clients[0]);
+    client_init(&clients[1], OPENAI);
+    struct pollfd ready = {.fd = clients[1].fd, .events = POLLIN};
+    EXPECT_INTEGER(poll(&ready, 1, 150), 0);
+    EXPECT_INTEGER(atomic_load(&server.accepted), 1);
+    listener_set_bounds(server.listener, 2, options.buffer_bytes_max, options.handshake_timeout_ms);
+    EXPECT(client_shake(&clients[1], "api.openai.com"), "there is a place for the second");
+    client_echo(&clients[1], "hello");
+    client_done(&clients[0]);
+    client_done(&clients[1]);
+    server_stop();
+}
+
 TEST(accepting_pauses_without_descriptors)
 {
     server_start(&behave_echo);

@@ -496,6 +496,42 @@ static struct settings unit_settings(void)
     return (struct settings){.prices = unit_rows, .price_count = sizeof unit_rows / sizeof *unit_rows};
 }
 
+/* Pictures of a tool: at the prices of the model that draws, at no other service level, in the bound as in the cost. */
+TEST(drawings_cost_what_their_own_model_costs)
+{
+    static const struct {
+        const char *model, *tier;
+        uint64_t input, output, drawn_in, drawn_out;
+        const char *cost;
+    } rows[] = {
+        {"gpt-image-1", "", 100, 50, 60, 6240, "0.2502825"},
+        {"gpt-image-1-mini", "", 0, 0, 60, 6240, "0.05007"},
+        {"gpt-image-2", "", 0, 0, 1000, 1000, "0.035"},
+        {"gpt-image-1", "flex", 1000, 0, 0, 1000, "0.0401"},
+        {"gpt-image-1", "batch", 1000, 0, 0, 1000, "0.0401"},
+        {"gpt-image-99", "", 0, 0, 1000, 1000, "0.05"}, /* the dearest of its family */
+    };
+    struct settings *settings = load();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct price_quote quote = quote_of(settings, "openai", "gpt-5.4-nano");
+        const struct usage usage = {.input = rows[i].input,
+                                    .output = rows[i].output,
+                                    .input_image = rows[i].drawn_in,
+                                    .output_image = rows[i].drawn_out};
+        const struct price_bound most = {.input_tokens = rows[i].input,
+                                         .output_tokens = rows[i].output,
+                                         .units = {.input_image = rows[i].drawn_in, .output_image = rows[i].drawn_out},
+                                         .service_tier = rows[i].tier};
+        struct money cost = {-1}, bound = {-1};
+        EXPECT_INTEGER(prices_find_drawing(settings, provider_of(settings, "openai"), rows[i].model, &quote), ERROR_OK);
+        EXPECT_INTEGER(prices_cost(&quote, &usage, rows[i].tier, &cost), ERROR_OK);
+        EXPECT_INTEGER(prices_bound(&quote, &most, &bound), ERROR_OK);
+        expect_money(cost, rows[i].cost, rows[i].model);
+        EXPECT(money_compare(cost, bound) <= 0, "%s %s: above its bound", rows[i].model, rows[i].tier);
+    }
+    config_release(settings);
+}
+
 TEST(units_cost_what_they_cost_and_the_unknown_the_dearest)
 {
     static const struct {
@@ -592,6 +628,15 @@ TEST(half_prices_are_of_tokens_and_believed_of_batches_alone)
             prices_bound(&quote, &(struct price_bound){MILLION, MILLION, 1, usage, rows[i].service_tier}, &money),
             ERROR_OK);
         expect_money(money, rows[i].bound, rows[i].service_tier ? rows[i].service_tier : "NULL");
+    }
+    quote.is_regional = true; /* a tenth more of each token's price, not of the tool's */
+    static const char *const tiers[][2] = {{"", "3.31"}, {"batch", "1.66"}};
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        EXPECT_INTEGER(prices_cost(&quote, &usage, tiers[i][0], &money), ERROR_OK);
+        expect_money(money, tiers[i][1], "regional");
+        EXPECT_INTEGER(prices_bound(&quote, &(struct price_bound){MILLION, MILLION, 1, usage, tiers[i][0]}, &money),
+                       ERROR_OK);
+        expect_money(money, tiers[i][1], "regional bound");
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -34,14 +35,26 @@ static enum error publish(void *context)
     return ERROR_OK;
 }
 
-/* Our one child. */
-static pid_t helper_pid(void)
+/* The one child of a process, once it has one. */
+static pid_t child_of(pid_t parent)
 {
     int pid = 0;
-    FILE *file = fopen("/proc/thread-self/children", "re");
-    check(file && fscanf(file, "%d", &pid) == 1);
-    fclose(file);
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    for (int i = 0; i < 10000 && pid == 0; i++) {
+        FILE *file = fopen(name, "re");
+        check(file != NULL);
+        if (fscanf(file, "%d", &pid) != 1)
+            poll(NULL, 0, 1);
+        fclose(file);
+    }
+    check(pid > 0);
     return pid;
+}
+
+static pid_t helper_pid(void)
+{
+    return child_of(getpid());
 }
 
 static bool wait_for(bool (*is_so)(struct redirects *redirects), struct redirects *redirects)
@@ -84,16 +97,27 @@ static struct redirects *open_redirects(bool is_local)
     return redirects_open(path, settings.capture.redirect_network);
 }
 
+static atomic_bool is_stale_now;
+
+static bool is_stale(void *context)
+{
+    (void)context;
+    return atomic_exchange(&is_stale_now, false);
+}
+
 static struct refresh *open_refresh(struct resolver *resolver, struct redirects *redirects)
 {
-    const struct refresh_options options = {
-        .resolver = resolver, .redirects = redirects, .retain_settings = retain, .publish = publish};
+    const struct refresh_options options = {.resolver = resolver,
+                                            .redirects = redirects,
+                                            .retain_settings = retain,
+                                            .is_stale = is_stale,
+                                            .publish = publish};
     return refresh_open(&options);
 }
 
 TEST(a_name_is_looked_up)
 {
-    struct resolver *resolver = resolver_open();
+    struct resolver *resolver = resolver_open(true);
     struct resolver_answer answer = {0};
     int stop_fd = eventfd(0, EFD_CLOEXEC);
     char longer[400];
@@ -112,24 +136,104 @@ TEST(a_name_is_looked_up)
 
 TEST(a_helper_that_hangs_or_dies_harms_nobody)
 {
-    struct resolver *resolver = resolver_open();
+    struct resolver *resolver = resolver_open(true);
     struct resolver_answer answer;
     int stop_fd = eventfd(1, EFD_CLOEXEC);
-    kill(helper_pid(), SIGSTOP);
+    kill(child_of(helper_pid()), SIGSTOP);
     EXPECT_INTEGER(resolver_find(resolver, "localhost", stop_fd, &answer), ERROR_SYSTEM);
     resolver_close(resolver);
-    resolver = resolver_open();
+    resolver = resolver_open(true);
     close(stop_fd);
     stop_fd = eventfd(0, EFD_CLOEXEC);
+    EXPECT(resolver_is_alive(resolver), "it lives");
     kill(helper_pid(), SIGKILL);
     EXPECT_INTEGER(resolver_find(resolver, "localhost", stop_fd, &answer), ERROR_SYSTEM);
+    for (int i = 0; i < 10000 && resolver_is_alive(resolver); i++)
+        poll(NULL, 0, 1);
+    EXPECT(!resolver_is_alive(resolver), "and it is seen that it does not");
     close(stop_fd);
     resolver_close(resolver);
 }
 
+struct killing {
+    pid_t pid;
+    int stop_fd;
+    atomic_bool is_answered;
+};
+
+/* Most likely when it has a question. Nobody waits for ever for an answer that does not come. */
+static void *kill_soon(void *argument)
+{
+    struct killing *killing = argument;
+    uint64_t one = 1;
+    poll(NULL, 0, 20);
+    kill(killing->pid, SIGKILL);
+    for (int i = 0; i < 20000 && !atomic_load(&killing->is_answered); i++)
+        poll(NULL, 0, 1);
+    if (!atomic_load(&killing->is_answered))
+        check(write(killing->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
+    return NULL;
+}
+
+/* A module of nsswitch.conf may crash: the process that loaded it is made anew, from one that loads nothing. */
+TEST(who_asks_is_made_anew_when_it_dies)
+{
+    struct resolver *resolver = resolver_open(true);
+    struct resolver_answer answer;
+    struct killing killing = {.stop_fd = eventfd(0, EFD_CLOEXEC)};
+    const pid_t keeper = helper_pid();
+    killing.pid = child_of(keeper);
+    kill(killing.pid, SIGKILL);
+    pid_t next = killing.pid;
+    for (int i = 0; i < 10000 && next == killing.pid; i++, poll(NULL, 0, 1))
+        next = child_of(keeper);
+    EXPECT(next != killing.pid, "another one");
+    EXPECT_INTEGER(resolver_find(resolver, "localhost", killing.stop_fd, &answer), ERROR_OK);
+    killing.pid = next;
+    kill(next, SIGSTOP);
+    pthread_t thread;
+    check(pthread_create(&thread, NULL, kill_soon, &killing) == 0);
+    EXPECT(resolver_find(resolver, "localhost", killing.stop_fd, &answer) != ERROR_SYSTEM, "an answer, or none");
+    atomic_store(&killing.is_answered, true);
+    pthread_join(thread, NULL);
+    EXPECT_INTEGER(resolver_find(resolver, "localhost", killing.stop_fd, &answer), ERROR_OK);
+    next = child_of(keeper);
+    resolver_close(resolver);
+    for (int i = 0; i < 10000 && kill(next, 0) == 0; i++)
+        poll(NULL, 0, 1);
+    EXPECT(kill(next, 0) != 0, "it ends with who keeps it");
+    close(killing.stop_fd);
+}
+
+static char privileges_of(pid_t pid)
+{
+    char name[64], line[256], value = '?';
+    snprintf(name, sizeof name, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(name, "re");
+    while (file && fgets(line, sizeof line, file))
+        (void)!sscanf(line, "NoNewPrivs: %c", &value);
+    if (file)
+        fclose(file);
+    return value;
+}
+
+TEST(it_is_hardened_as_the_policy_says)
+{
+    for (int is_hardened = 0; is_hardened < 2; is_hardened++) {
+        struct resolver *resolver = resolver_open(is_hardened);
+        struct resolver_answer answer;
+        int stop_fd = eventfd(0, EFD_CLOEXEC);
+        EXPECT_INTEGER(resolver_find(resolver, "localhost", stop_fd, &answer), ERROR_OK);
+        EXPECT_INTEGER(privileges_of(helper_pid()), '0' + is_hardened);
+        EXPECT_INTEGER(privileges_of(child_of(helper_pid())), '0' + is_hardened);
+        close(stop_fd);
+        resolver_close(resolver);
+    }
+}
+
 TEST(local_names_fill_the_set_and_the_map_is_written)
 {
-    struct resolver *resolver = resolver_open();
+    struct resolver *resolver = resolver_open(true);
     struct redirects *redirects = open_redirects(true);
     struct refresh *refresh = open_refresh(resolver, redirects);
     EXPECT(wait_for(is_filled, redirects), "the set is still empty");
@@ -141,10 +245,31 @@ TEST(local_names_fill_the_set_and_the_map_is_written)
     unlink(path);
 }
 
+static bool is_published(struct redirects *redirects)
+{
+    (void)redirects;
+    return atomic_load(&published) > 0;
+}
+
+TEST(the_map_is_written_for_other_settings_too)
+{
+    struct redirects *redirects = open_redirects(true);
+    struct refresh *refresh = open_refresh(NULL, redirects);
+    refresh_wake(refresh);
+    poll(NULL, 0, 50);
+    EXPECT_INTEGER(atomic_load(&published), 0);
+    atomic_store(&is_stale_now, true);
+    refresh_wake(refresh);
+    EXPECT(wait_for(is_published, redirects), "nobody wrote it");
+    refresh_close(refresh);
+    redirects_free(redirects);
+    unlink(path);
+}
+
 /* DNS must not point programs' connections at this machine or its network. */
 TEST(of_others_such_addresses_are_not_believed)
 {
-    struct resolver *resolver = resolver_open();
+    struct resolver *resolver = resolver_open(true);
     struct redirects *redirects = open_redirects(false);
     struct config_address policy = {.bytes = {[15] = 1}};
     settings.capture.addresses = &policy;
@@ -161,8 +286,8 @@ TEST(of_others_such_addresses_are_not_believed)
 
 TEST(closing_does_not_wait_for_a_helper_that_hangs)
 {
-    struct resolver *resolver = resolver_open();
-    kill(helper_pid(), SIGSTOP);
+    struct resolver *resolver = resolver_open(true);
+    kill(child_of(helper_pid()), SIGSTOP);
     struct redirects *redirects = open_redirects(true);
     struct refresh *refresh = open_refresh(resolver, redirects);
     poll(NULL, 0, 50);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -350,6 +351,52 @@ TEST(store_reports_damage)
     CU_ASSERT_EQUAL(store_open(directory, STORE_LEDGER, &store), ERROR_STORE_CORRUPT);
     CU_ASSERT_PTR_NULL(store);
     EXPECT(strstr(store_failure(NULL), "recovery") != NULL, "%s", store_failure(NULL));
+    remove_directory();
+}
+
+/* The last thing that the child does before it recovers. 0: as it should. */
+static int deadly_signal;
+
+unsigned alarm(unsigned seconds)
+{
+    const struct itimerval timer = {.it_value.tv_sec = seconds};
+    if (deadly_signal)
+        kill(getpid(), deadly_signal);
+    return (unsigned)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* Ended by the system it says nothing about the files; a crash, or an alarm, does. */
+TEST(store_says_what_recovery_died_of)
+{
+    static const struct {
+        int signal;
+        enum error error;
+        const char *part;
+    } rows[] = {
+        {SIGKILL, ERROR_STORE_IO, "signal 9 (Killed)"},
+        {SIGXFSZ, ERROR_STORE_IO, "File size limit exceeded"},
+        {SIGTERM, ERROR_STORE_IO, "Terminated"},
+#ifndef TOLLGATE_SANITIZED /* whose runtime makes an exit of it */
+        {SIGSEGV, ERROR_STORE_CORRUPT, "Segmentation fault"},
+#endif
+        {SIGALRM, ERROR_STORE_CORRUPT, "ran too long"},
+    };
+    make_directory();
+    struct fixture fixture = open_fixture(STORE_LEDGER);
+    CU_ASSERT_EQUAL(put(&fixture, 1, "value"), ERROR_OK);
+    close_fixture(&fixture);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct store *store = NULL;
+        deadly_signal = rows[i].signal;
+        enum error error = store_open(directory, STORE_LEDGER, &store);
+        deadly_signal = 0;
+        EXPECT(error == rows[i].error, "signal %d: %s", rows[i].signal, error_row(error)->name);
+        EXPECT(strstr(store_failure(NULL), rows[i].part) != NULL, "signal %d: %s", rows[i].signal, store_failure(NULL));
+    }
+    char value[16];
+    fixture = open_fixture(STORE_LEDGER);
+    CU_ASSERT_EQUAL(get(&fixture, NULL, 1, value, sizeof value), ERROR_OK);
+    close_fixture(&fixture);
     remove_directory();
 }
 

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -138,18 +137,6 @@ static bool find_name(const char *part, char path[128])
     return is_found;
 }
 
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void shell(const char *format, ...)
-{
-    char command[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    int status = system(command);
-    EXPECT(status == 0, "%s", command);
-}
-
 static void dump_to(const char *name)
 {
     char path[128];
@@ -162,7 +149,7 @@ static void dump_to(const char *name)
 static void expect_restore(const char *from, enum error wanted, const char *part)
 {
     char why[256] = "", path[128];
-    enum error error = wallet_restore(path_of(from, path), directory, why, sizeof why);
+    enum error error = wallet_restore(path_of(from, path), directory, "dev", why, sizeof why);
     EXPECT(error == wanted, "%s: %s: %s", from, error_row(error)->name, why);
     EXPECT(strstr(why, part) != NULL, "%s: \"%s\" lacks \"%s\"", from, why, part);
 }
@@ -403,6 +390,8 @@ TEST(restore_refuses_bad_dumps)
         CU_ASSERT_FALSE(exists("ledger.restoring"));
     }
     expect_restore("none.jsonl", ERROR_NOT_FOUND, "none.jsonl");
+    shell("mkfifo '%s/pipe'", root); /* <(ssh host cat ledger.jsonl) */
+    expect_restore("pipe", ERROR_REQUEST_INVALID, "it must be a file");
     CU_ASSERT_EQUAL(count_names("before"), 0);
     dump_to("two.jsonl"); /* nothing was changed */
     shell("cmp '%s/one.jsonl' '%s/two.jsonl'", root, root);
@@ -410,6 +399,25 @@ TEST(restore_refuses_bad_dumps)
 }
 
 /* ---- restores ---- */
+
+TEST(restore_follows_a_link)
+{
+    make_directory();
+    char why[256] = "", path[128];
+    struct wallet_ledger *ledger = open_ledger(true, 0);
+    fund(ledger, 1000);
+    CU_ASSERT_EQUAL(wallet_backup(ledger, path_of("copy", path), why, sizeof why), ERROR_OK);
+    fund(ledger, 500);
+    wallet_close(ledger);
+    shell("ln -s copy '%s/latest'", root);
+    expect_restore("latest", ERROR_OK, "ledger.before-");
+    EXPECT_INTEGER(funded(), 1000);
+    shell("ln -s copy/ledger.jsonl '%s/latest.jsonl'", root);
+    expect_restore("latest.jsonl", ERROR_OK, "ledger.before-");
+    EXPECT_INTEGER(funded(), 1000);
+    expect_clean_audit();
+    remove_directory();
+}
 
 TEST(restore_is_refused)
 {
@@ -449,7 +457,7 @@ static void kill_restores(const char *from, bool is_clean)
         if (child == 0) {
             atomic_store(&calls, 0);
             atomic_store(&deadly_call, step);
-            _exit(wallet_restore(path_of(from, path), directory, why, sizeof why) == ERROR_OK ? 0 : 1);
+            _exit(wallet_restore(path_of(from, path), directory, "dev", why, sizeof why) == ERROR_OK ? 0 : 1);
         }
         int status = 0;
         CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
@@ -494,9 +502,9 @@ TEST(restore_killed_at_each_step)
 static struct wallet_options daily_options(struct told *told, uint32_t every_s, uint32_t kept)
 {
     static char backups[128];
-    return (struct wallet_options){.backup_directory = path_of("backups", backups),
-                                   .backup_every_s = every_s,
-                                   .backups_kept = kept,
+    return (struct wallet_options){.upkeep.backup_directory = path_of("backups", backups),
+                                   .upkeep.backup_every_s = every_s,
+                                   .upkeep.backups_kept = kept,
                                    .noted = hear_note,
                                    .stopped = hear_stop,
                                    .context = told};
@@ -551,6 +559,51 @@ TEST(daily_backups_are_made_and_kept)
     remove_directory();
 }
 
+static bool has_made_one(void *context)
+{
+    struct told *told = context;
+    return atomic_load(&told->notes[WALLET_NOTE_BACKUP_MADE]) >= 1;
+}
+
+static bool has_nothing_due(void *ledger)
+{
+    struct wallet_backups backups;
+    wallet_find_backups(ledger, &backups);
+    return backups.due_s == -1;
+}
+
+/* A directory below a file; then the same orders with one that can be made, parents and all. */
+TEST(a_backup_that_cannot_go_where_it_should_goes_to_the_fallback)
+{
+    make_directory();
+    struct told told = {0};
+    char wanted[128], better[128], own[128];
+    struct wallet_backups backups;
+    shell("touch '%s/file'", root);
+    struct wallet_options options = daily_options(&told, 1, 2);
+    options.upkeep.backup_directory = path_of("file/backups", wanted);
+    options.upkeep.backup_fallback = path_of("backups", own);
+    struct wallet_ledger *ledger = open_with(options, 0);
+    CU_ASSERT_TRUE(wait_until(has_made_one, &told));
+    CU_ASSERT_TRUE(count_backups() >= 1);
+    CU_ASSERT_TRUE(atomic_load(&told.notes[WALLET_NOTE_BACKUP_FAILED]) >= 1);
+    wallet_find_backups(ledger, &backups);
+    EXPECT(strstr(backups.failure, "Not a directory") != NULL, "%s", backups.failure);
+    options.upkeep.backup_directory = path_of("new/one", better);
+    options.upkeep.backup_every_s = 0;
+    wallet_set_upkeep(ledger, &options.upkeep);
+    CU_ASSERT_TRUE(wait_until(has_nothing_due, ledger));
+    atomic_store(&told.notes[WALLET_NOTE_BACKUP_MADE], 0);
+    options.upkeep.backup_every_s = 1;
+    wallet_set_upkeep(ledger, &options.upkeep);
+    CU_ASSERT_TRUE(wait_until(has_made_one, &told));
+    wallet_find_backups(ledger, &backups);
+    EXPECT_STRING(backups.failure, "");
+    CU_ASSERT_TRUE(exists("new/one"));
+    wallet_close(ledger);
+    remove_directory();
+}
+
 /* ---- deleted files ---- */
 
 static bool has_stopped(void *context)
@@ -580,7 +633,7 @@ TEST(deleted_files_stop_the_ledger)
         EXPECT_INTEGER(atomic_load(&told.stopped), 1);
         CU_ASSERT_TRUE_FATAL(find_name("rescue", rescued));
         shell("rm -rf '%s'", directory);
-        enum error error = wallet_restore(rescued, directory, why, sizeof why);
+        enum error error = wallet_restore(rescued, directory, "dev", why, sizeof why);
         EXPECT(error == ERROR_OK, "%s: %s", names[i], why);
         expect_clean_audit();
         remove_directory();
@@ -643,7 +696,7 @@ TEST(full_disk_refuses_holds_and_settles_on)
         return;
     struct told told = {0};
     struct wallet_options options = {
-        .low_water_bytes = water_bytes, .noted = hear_note, .stopped = hear_stop, .context = &told};
+        .upkeep.low_water_bytes = water_bytes, .noted = hear_note, .stopped = hear_stop, .context = &told};
     struct wallet_ledger *ledger = open_with(options, 0);
     struct spender spender = {.ledger = ledger};
     pthread_t thread;
@@ -696,7 +749,7 @@ TEST(full_disk_survives_a_kill)
     CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0) {
-        struct wallet_ledger *ledger = open_with((struct wallet_options){.low_water_bytes = water_bytes}, 0);
+        struct wallet_ledger *ledger = open_with((struct wallet_options){.upkeep.low_water_bytes = water_bytes}, 0);
         fund(ledger, 1000000);
         spend(ledger, 60);
         fill_disk("filler");
@@ -717,7 +770,7 @@ TEST(full_disk_survives_a_kill)
     close(ends[0]);
     EXPECT(acknowledged >= 3000, "%u", acknowledged);
     fill_disk("filler");
-    struct wallet_ledger *ledger = open_with((struct wallet_options){.low_water_bytes = water_bytes}, 15);
+    struct wallet_ledger *ledger = open_with((struct wallet_options){.upkeep.low_water_bytes = water_bytes}, 15);
     CU_ASSERT_TRUE(is_low(ledger));
     struct wallet_facts facts = {0};
     CU_ASSERT_EQUAL(wallet_find(ledger, "a", &facts), ERROR_OK);

@@ -503,7 +503,7 @@ static struct wallet_ledger *open_noted(uint32_t hold_deadline_s, unsigned recov
 {
     forget_notes();
     return open_with((struct wallet_options){.settle_recovered_in_full = true,
-                                             .hold_deadline_s = hold_deadline_s,
+                                             .upkeep.hold_deadline_s = hold_deadline_s,
                                              .noted = note,
                                              .stopped = stop,
                                              .context = notes},
@@ -537,7 +537,7 @@ TEST(wallet_disk_low_refuses_new_holds_only)
     };
     static const struct line well[] = {{WALLET_RESERVE, 4, 10, 0, {{0}}, ERROR_OK, 86, 10, -1, 0}};
     const struct wallet_options options = {
-        .settle_recovered_in_full = true, .low_water_bytes = 1 << 30, .noted = note, .context = notes};
+        .settle_recovered_in_full = true, .upkeep.low_water_bytes = 1 << 30, .noted = note, .context = notes};
     make_directory();
     forget_notes();
     struct wallet_ledger *ledger = open_with(options, 0);

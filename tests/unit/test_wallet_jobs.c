@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "wallet/internal.h" /* the bound, the schema, a verification from the anchor */
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -82,8 +81,8 @@ static struct wallet_ledger *open_noted(bool in_full, uint32_t hold_deadline_s, 
 {
     atomic_store(&expired, 0);
     return open_with((struct wallet_options){.settle_recovered_in_full = in_full,
-                                             .hold_deadline_s = hold_deadline_s,
-                                             .low_water_bytes = 1 << 30,
+                                             .upkeep.hold_deadline_s = hold_deadline_s,
+                                             .upkeep.low_water_bytes = 1 << 30,
                                              .noted = note},
                      recovered_wanted);
 }
@@ -318,7 +317,7 @@ static uint64_t read_at_start(void)
 {
     struct tables tables;
     struct verification verification = {.transfers = 0};
-    CU_ASSERT_EQUAL_FATAL(tables_open(directory, &tables), ERROR_OK);
+    CU_ASSERT_EQUAL_FATAL(tables_open(directory, true, &tables), ERROR_OK);
     CU_ASSERT_EQUAL(ledger_verify(&tables, true, false, &verification), ERROR_OK);
     CU_ASSERT_TRUE(verification_is_clean(&verification));
     verification_free(&verification);
@@ -358,6 +357,30 @@ TEST(jobs_do_not_hold_the_anchor_back)
     expect_facts(ledger, "w", 940, 50, 10, 1000);
     wallet_close(ledger);
     EXPECT_INTEGER(read_at_start(), 0);
+    expect_clean_audit();
+    remove_directory();
+}
+
+/* The start walks from 3 on: 2's hold is older, its DEFER is not, and before it the key was 4's. */
+TEST(jobs_take_a_key_over_within_the_walk)
+{
+    static const struct line lines[] = {
+        FUND(1, 1000),
+        {WALLET_RESERVE, 2, 100, NULL, NULL, ERROR_OK, 900, 100},
+        {WALLET_RESERVE, 3, 50, NULL, NULL, ERROR_OK, 850, 50},
+        {WALLET_RESERVE, 4, 20, NULL, NULL, ERROR_OK, 830, 20},
+        DEFER(4, "openai", "r", ERROR_OK, 830, 20),
+        {WALLET_SETTLE, 4, 20, NULL, NULL, ERROR_OK, 830, 20},
+        DEFER(2, "openai", "r", ERROR_OK, 830, 100),
+    };
+    make_directory();
+    struct wallet_ledger *ledger = open_ledger(true, 0);
+    PLAY_ON(ledger, lines);
+    wallet_close(ledger);
+    ledger = open_ledger(true, 1);
+    expect_job(ledger, "r", 2, 100);
+    expect_facts(ledger, "w", 830, 100, 70, 1000);
+    wallet_close(ledger);
     expect_clean_audit();
     remove_directory();
 }
@@ -802,18 +825,6 @@ TEST(jobs_that_were_changed_are_found)
 
 /* ---- dumps, backups ---- */
 
-static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void shell(const char *format, ...)
-{
-    char command[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    EXPECT(system(command) == 0, "%s", command);
-}
-
 static void dump_to(const char *name)
 {
     char path[128];
@@ -828,7 +839,7 @@ static void expect_restore(const char *name, enum error wanted, const char *part
 {
     char path[128], why[512];
     snprintf(path, sizeof path, "%s/%s", root, name);
-    enum error error = wallet_restore(path, directory, why, sizeof why);
+    enum error error = wallet_restore(path, directory, "dev", why, sizeof why);
     EXPECT(error == wanted && strstr(why, part), "%s: %s: %s", name, error_row(error)->name, why);
 }
 

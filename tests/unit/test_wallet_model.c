@@ -398,7 +398,9 @@ static unsigned long run_life(const char *directory, unsigned long operations, b
     go_to_full_hour();
     unsigned recovered = 0, expected = is_first ? 0 : model_recover(in_full, clock_wall_ns() / 1000000000);
     unsigned long done = 0;
-    CU_ASSERT_EQUAL_FATAL(wallet_open(&options, &ledger, &recovered), ERROR_OK);
+    enum error error = wallet_open(&options, &ledger, &recovered);
+    EXPECT(error == ERROR_OK, "%s: %s", error_row(error)->name, wallet_failure());
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ledger);
     EXPECT_INTEGER(recovered, expected);
     expect_wallets(ledger);
     *wrong += expect_budgets(ledger) + expect_jobs(ledger);

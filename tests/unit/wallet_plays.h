@@ -10,10 +10,25 @@
 #include "wallet/wallet.h"
 
 #include <db.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 static char root[] = "/tmp/tollgate-wallet-XXXXXX";
 static char directory[64];
+
+/* A command that is expected to succeed. */
+static inline bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static inline bool shell(const char *format, ...)
+{
+    char command[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    const bool has_succeeded = system(command) == 0;
+    EXPECT(has_succeeded, "%s", command);
+    return has_succeeded;
+}
 
 static inline void make_directory(void)
 {
