@@ -60,12 +60,14 @@ static bool elf_is_go(const struct elf_file *file)
     return false;
 }
 
-static off_t elf_find_offset(const struct elf_file *file, uint64_t address)
+/* Where in the file what is at an address begins; 0: nowhere. Of numbers that anybody wrote: they wrap, and what is
+ * beyond any file is refused by pread. */
+static uint64_t elf_find_offset(const struct elf_file *file, uint64_t address)
 {
     for (const Elf64_Phdr *load = elf_find_segment(file, PT_LOAD, NULL); load;
          load = elf_find_segment(file, PT_LOAD, load))
         if (address >= load->p_vaddr && address - load->p_vaddr < load->p_filesz)
-            return (off_t)(address - load->p_vaddr + load->p_offset);
+            return address - load->p_vaddr + load->p_offset;
     return 0;
 }
 
@@ -77,12 +79,12 @@ static bool elf_has_asan(const struct elf_file *file)
     ssize_t got = dynamic ? pread(file->fd, entries, sizeof entries, (off_t)dynamic->p_offset) : 0;
     if (got < (ssize_t)sizeof entries[0] || entries[0].d_tag != DT_NEEDED)
         return false;
-    off_t names = 0;
+    uint64_t names = 0;
     for (size_t i = 1; i < (size_t)got / sizeof entries[0] && names == 0; i++)
         if (entries[i].d_tag == DT_STRTAB)
             names = elf_find_offset(file, entries[i].d_un.d_ptr);
     char name[11];
-    return names > 0 && pread(file->fd, name, sizeof name, names + (off_t)entries[0].d_un.d_val) == sizeof name &&
+    return names > 0 && pread(file->fd, name, sizeof name, (off_t)(names + entries[0].d_un.d_val)) == sizeof name &&
            memcmp(name, "libasan.so.", sizeof name) == 0;
 }
 
