@@ -105,7 +105,12 @@ struct attempt {
 };
 
 /* How the answer goes to the program. */
-enum relay_mode { RELAY_BUFFERED, RELAY_LENGTH, RELAY_CHUNKED };
+enum relay_mode {
+    RELAY_BUFFERED,
+    RELAY_LENGTH,
+    RELAY_CHUNKED,
+    RELAY_UNFRAMED /* to an HTTP/1.0 program: ends with its connection */
+};
 
 struct step_note {
     enum outcome outcome;
@@ -337,6 +342,8 @@ void sharing_forget_own(struct exchange *exchange); /* the program has left */
 /* Nothing more may be given now: the leader's program is full, or somebody too far behind. Then sharing_go_on comes. */
 bool sharing_must_wait(struct exchange *exchange);
 void sharing_go_on(struct exchange *exchange); /* whatever held it may have changed */
+/* How a body of a length (-1: not known yet) is framed for who asked. */
+enum relay_mode relay_choose_mode(const struct http_request *request, int64_t length);
 /* replay.c: the relay of what recall answered. */
 enum outcome replay(struct exchange *exchange);
 

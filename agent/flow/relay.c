@@ -55,7 +55,12 @@ static bool has_no_body(const struct exchange *exchange)
            slice_is(exchange->request->method, "HEAD");
 }
 
-/* The head into `out`. length -1: chunked. */
+enum relay_mode relay_choose_mode(const struct http_request *request, int64_t length)
+{
+    return length >= 0 ? RELAY_LENGTH : request->takes_chunks ? RELAY_CHUNKED : RELAY_UNFRAMED;
+}
+
+/* The head into `out`. length -1: not known yet. */
 static void write_head(struct exchange *exchange, struct buffer *out, int64_t length, bool with_cost)
 {
     struct http_field *fields =
@@ -71,7 +76,7 @@ static void write_head(struct exchange *exchange, struct buffer *out, int64_t le
     if (length >= 0)
         fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
                                               slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
-    else if (!has_no_body(exchange))
+    else if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
         fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
     count = answer_add_fields(exchange, fields, count, with_cost);
     check(http_write_head(out, exchange->answer.status, fields, count));
@@ -95,9 +100,10 @@ static void start_streaming(struct exchange *exchange)
     struct buffer *scratch = &exchange->worker->scratch;
     bool keeps_length =
         exchange->answer.content_length >= 0 && !exchange->relay.meter.hides_usage && !exchange->relay.translation;
-    exchange->relay.mode = keeps_length ? RELAY_LENGTH : RELAY_CHUNKED;
+    int64_t length = keeps_length ? exchange->answer.content_length : -1;
+    exchange->relay.mode = relay_choose_mode(exchange->request, length);
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);
-    write_head(exchange, scratch, keeps_length ? exchange->answer.content_length : -1, false);
+    write_head(exchange, scratch, length, false);
     send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
 }
 

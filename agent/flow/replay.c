@@ -30,14 +30,15 @@ static void write_head(struct exchange *exchange, int status, const struct http_
     size_t count = 0;
     for (size_t i = 0; i < kept_count; i++)
         fields[count++] = kept[i];
-    fields[count++] = length >= 0
-                          ? (struct http_field){SLICE_LITERAL("content-length"),
-                                                slice_of(arena_printf(exchange->arena, "%lld", (long long)length))}
-                          : (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
+    exchange->relay.mode = relay_choose_mode(exchange->request, length);
+    if (exchange->relay.mode == RELAY_LENGTH)
+        fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
+                                              slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
+    else if (exchange->relay.mode == RELAY_CHUNKED)
+        fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
     count = answer_add_fields(exchange, fields, count, true);
     check(http_write_head(scratch, status, fields, count));
     exchange->relay.head_written = true;
-    exchange->relay.mode = length >= 0 ? RELAY_LENGTH : RELAY_CHUNKED;
     exchange->status_sent = status;
 }
 

@@ -336,6 +336,7 @@ bool http_parse_head(struct slice head, size_t field_count, bool takes_any_port,
         !read_framing(&facts, minor_version, ret_framing, ret_fault))
         return false;
     bool has_body = ret_framing->is_chunked || ret_framing->content_length;
+    request.takes_chunks = minor_version == 1;
     request.is_keepalive = minor_version == 1 && !any_field_has(&request, "connection", "close");
     request.wants_continue = has_body && minor_version == 1 && slice_is_like(facts.expect, "100-continue");
     /* Other upgrades (h2c) may be ignored: RFC 9110 7.8. */

@@ -24,6 +24,7 @@ struct http_request {
     size_t field_count;
     struct slice body;   /* whole; never NULL data */
     bool is_keepalive;   /* HTTP/1.1 without Connection: close */
+    bool takes_chunks;   /* HTTP/1.1: its answer may have a Transfer-Encoding (RFC 9112 6.1) */
     bool wants_continue; /* Expect: 100-continue, and a body follows */
     bool is_upgrade;     /* to websocket (others are ignored); the message ends with its head */
 };
