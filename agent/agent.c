@@ -212,7 +212,7 @@ static void trim_journal(struct agent *agent)
 /* NULL: none is missing. */
 static const char *find_missing_helper(struct agent *agent)
 {
-    if (!helper_is_alive(&agent->signer) || !certificates_can_sign(agent->certificates))
+    if (!helper_is_alive(&agent->signer) || !certificates_can_sign(agent->trust.certificates))
         return "signs certificates";
     for (unsigned i = 0; i < STARTUP_LOOKERS; i++)
         if (agent->lookers[i].fd > 0 && !helper_is_alive(&agent->lookers[i]))
@@ -244,7 +244,7 @@ static void serve_until_stopped(struct agent *agent)
             if (is_clock_steady(agent))
                 trim_journal(agent);
         }
-        startup_keep_map(&agent->map); /* also for who asks no `run`: children of governed programs */
+        services_keep_published(agent); /* also for who asks no `run`: children of governed programs */
         if (number < 0 || number == SIGCHLD) {
             agent->missing_helper = find_missing_helper(agent);
             note_lost_helpers(agent);

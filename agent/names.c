@@ -177,18 +177,28 @@ bool startup_open_signer(const struct agent_options *options, const struct setti
 
 enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
                                      const struct helper *signer, struct startup_names *names,
-                                     struct certificates **ret_certificates)
+                                     struct startup_trust *ret_trust)
 {
     char directory[600];
     enum error error = names->count > NAMES_MAX ? ERROR_SETTINGS_INVALID : assign_addresses(options, settings, names);
     if (error)
         return error;
     find_authority(options, directory);
-    error = certificates_open(directory, signer->fd, ret_certificates);
-    if (error)
-        return error;
-    return certificates_publish(*ret_certificates, options->runtime,
-                                settings->environment == ENVIRONMENT_PROD ? 0644 : 0600);
+    ret_trust->directory = options->runtime;
+    ret_trust->mode = settings->environment == ENVIRONMENT_PROD ? 0644 : 0600;
+    error = certificates_open(directory, signer->fd, &ret_trust->certificates);
+    return error ? error : certificates_publish(ret_trust->certificates, ret_trust->directory, ret_trust->mode);
+}
+
+void startup_keep_trust(struct startup_trust *trust)
+{
+    bool was_spoilt;
+    bool is_lost =
+        certificates_keep_published(trust->certificates, trust->directory, trust->mode, &was_spoilt) != ERROR_OK;
+    bool was_lost = atomic_exchange(&trust->is_lost, is_lost);
+    if (was_spoilt && !(is_lost && was_lost))
+        log_event(EVENT_TRUST_CHANGED, NULL, "ca.pem, bundle.pem or cacerts.jks in %s: %s", trust->directory,
+                  is_lost ? "cannot be written again; calls of programs that start fail" : "written again");
 }
 
 void startup_free_names(struct startup_names *names)

@@ -74,10 +74,15 @@ static enum error publish_map(void *context)
     return startup_write_map(&agent->map);
 }
 
-static void keep_map(void *context)
+void services_keep_published(struct agent *agent)
 {
-    struct agent *agent = context;
     startup_keep_map(&agent->map);
+    startup_keep_trust(&agent->trust);
+}
+
+static void keep_published(void *context)
+{
+    services_keep_published(context);
 }
 
 static bool admits(void *context, uid_t uid)
@@ -217,8 +222,7 @@ enum error services_open(struct agent *agent)
     if (!error)
         agent->cache = startup_open_cache(options, agent->settings); /* forks, too: before there are threads */
     if (!error)
-        error =
-            startup_open_certificates(options, agent->settings, &agent->signer, &agent->names, &agent->certificates);
+        error = startup_open_certificates(options, agent->settings, &agent->signer, &agent->names, &agent->trust);
     if (!error)
         error = startup_open_identity(options, agent->settings, &agent->identity);
     if (error)
@@ -232,8 +236,8 @@ enum error services_open(struct agent *agent)
     make_loops(agent);
     agent->redirects = startup_open_redirects(options, agent->settings);
     agent->map = STARTUP_MAP(.names = &agent->names, .redirects = agent->redirects);
-    error = startup_open_listener(options, agent->settings, &agent->map, agent->certificates, &agent->listener_handler,
-                                  &agent->listener);
+    error = startup_open_listener(options, agent->settings, &agent->map, agent->trust.certificates,
+                                  &agent->listener_handler, &agent->listener);
     if (!error)
         error = startup_open_base_url(options, agent->settings, &agent->listener_handler, agent->listener,
                                       &agent->base_url_listener);
@@ -406,7 +410,7 @@ enum error services_open_control(struct agent *agent)
                                   .recovered = agent->recovered,
                                   .ledger = agent->ledger,
                                   .journal = agent->journal,
-                                  .certificates = agent->certificates,
+                                  .certificates = agent->trust.certificates,
                                   .routing = agent->routing,
                                   .cache = agent->cache,
                                   .metrics = agent->metrics,
@@ -421,7 +425,7 @@ enum error services_open_control(struct agent *agent)
                                   .missing_hardening = missing_hardening,
                                   .may_write = may_write,
                                   .admits = admits,
-                                  .keep_map = keep_map,
+                                  .keep_published = keep_published,
                                   .write_pending = agent_write_pending,
                                   .is_export_failing = is_export_failing,
                                   .list_losses = list_losses,
@@ -451,7 +455,7 @@ void services_close(struct agent *agent)
     if (agent->identity)
         identity_close(agent->identity);
     doors_close(&agent->doors, agent->options->runtime, services_have_successor(agent));
-    certificates_free(agent->certificates);
+    certificates_free(agent->trust.certificates);
     metrics_close(agent->metrics);
     reconcile_stop(agent->reconcile);
     events_file_close(agent->events_file);

@@ -19,6 +19,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 /* The governed names, each with its loopback address: the same for ever in one state directory. */
@@ -52,6 +53,14 @@ struct startup_map {
 };
 #define STARTUP_MAP(...) ((struct startup_map){.lock = PTHREAD_MUTEX_INITIALIZER, __VA_ARGS__})
 
+/* What makes programs trust the agent. */
+struct startup_trust {
+    struct certificates *certificates;
+    const char *directory; /* of the published files */
+    mode_t mode;
+    atomic_bool is_lost; /* they could not be put back, which is said once */
+};
+
 /* Hygiene, log, settings. EX_OK or the exit code; problems are printed to standard error. */
 int startup_prepare(const struct agent_options *options, struct settings **ret_settings);
 /* May this version use the state directory? EX_OK, or the exit code; says which store was written by which newer
@@ -84,7 +93,10 @@ void startup_close_lookers(struct helper lookers[STARTUP_LOOKERS]);
 /* Also decides the names' addresses. */
 enum error startup_open_certificates(const struct agent_options *options, const struct settings *settings,
                                      const struct helper *signer, struct startup_names *names,
-                                     struct certificates **ret_certificates) MUST_USE;
+                                     struct startup_trust *ret_trust) MUST_USE;
+/* Puts back what makes programs trust the agent, where it is not as it was written: their calls fail without it.
+ * Logged. Any thread. */
+void startup_keep_trust(struct startup_trust *trust);
 enum error startup_open_identity(const struct agent_options *options, const struct settings *settings,
                                  struct identity **ret_identity) MUST_USE;
 /* Others may enter the runtime directory only where the policy lets others use the agent. */

@@ -106,7 +106,7 @@ struct control_services {
     bool (*may_write)(void *context, const char *path);
     bool (*admits)(void *context, uid_t uid); /* may his programs call through the agent */
     /* What programs read when they start is there, whatever has become of it: put back where it can be. */
-    void (*keep_map)(void *context);
+    void (*keep_published)(void *context);
     /* Appends a JSON array of the settings that wait for a restart: [{"key", "before", "after"}]. */
     void (*write_pending)(void *context, struct buffer *out);
     /* One that is due cannot be written: why, in words. */

@@ -122,7 +122,7 @@ static void write_launch(struct call *call, const struct settings *settings, con
 
 int control_get_launch(struct call *call)
 {
-    call->services->keep_map(call->services->context);
+    call->services->keep_published(call->services->context);
     struct settings *settings = call->services->retain_settings(call->services->context);
     const char *name = control_find_parameter(call, "group");
     const struct consumer_group *group = find_group(settings, name);

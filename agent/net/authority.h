@@ -47,6 +47,8 @@ struct context {
     int64_t not_before_s, renew_s; /* the leaf's; remade at renew_s */
 };
 
+enum { PUBLISHED_FACTS_BYTES = 512 };
+
 struct certificates {
     char *directory;
     char owner[64];       /* "dev CA alice@host": part of common names */
@@ -58,6 +60,8 @@ struct certificates {
     int signer_fd;       /* -1 in the signer itself */
     bool is_signer_gone; /* nothing new can be signed */
     struct context *contexts[CONTEXT_BUCKETS];
+    pthread_mutex_t publish_lock;          /* of the files; `lock` may be taken under it */
+    char published[PUBLISHED_FACTS_BYTES]; /* what the files looked like when they were written last; "": not yet */
     struct secret *ticket_keys; /* TICKET_KEY_BYTES, shared by all contexts, so that a ticket works on every loop */
 };
 

@@ -163,6 +163,7 @@ static struct certificates *certificates_new(const char *directory)
     certificates->directory = strdup(directory);
     check(certificates->directory != NULL);
     check(pthread_mutex_init(&certificates->lock, NULL) == 0);
+    check(pthread_mutex_init(&certificates->publish_lock, NULL) == 0);
     certificates->signer_fd = -1;
     certificates_set_owner(certificates);
     return certificates;
@@ -237,6 +238,7 @@ void certificates_free(struct certificates *certificates)
         pair_free(certificates->pairs[i]);
     free(certificates->pairs);
     secret_free(certificates->ticket_keys);
+    pthread_mutex_destroy(&certificates->publish_lock);
     pthread_mutex_destroy(&certificates->lock);
     free(certificates->directory);
     free(certificates);

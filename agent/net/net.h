@@ -63,8 +63,12 @@ void certificates_free(struct certificates *certificates);
 /* False: the signer is gone; what was signed serves until it expires, no new name and no renewal does. Any thread. */
 bool certificates_can_sign(struct certificates *certificates);
 /* Writes ca.pem (our living roots), bundle.pem (system roots + ours), cacerts.jks (the same for Java, password
- * "changeit") into `directory`, each by temporary file, fsync and rename, with `mode` (0600 or 0644). */
+ * "changeit") into `directory`, each by temporary file, fsync and rename, with `mode` (0600 or 0644). Any thread. */
 enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode) MUST_USE;
+/* The same, but only where one of the files is not any more as it was written; *ret_was_spoilt says so. Four system
+ * calls when nothing has happened. Any thread. */
+enum error certificates_keep_published(struct certificates *certificates, const char *directory, mode_t mode,
+                                       bool *ret_was_spoilt) MUST_USE;
 /* Human-readable facts for doctor: "pair 1: 2 names, expires 2027-12-28", into arena. */
 const char *certificates_describe(struct certificates *certificates, struct arena *arena);
 

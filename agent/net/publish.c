@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The files that make programs trust the agent: ca.pem (our living roots), bundle.pem (the system's roots and ours, for
- * variables that replace the store), cacerts.jks (the same for Java). Called at start and at reload. The system's own
- * store is read, never written. trust.stamp remembers what the files were made from, so that a start with nothing new
- * writes nothing.
+ * variables that replace the store), cacerts.jks (the same for Java). Called at start, and when one of them has gone.
+ * The system's own store is read, never written. trust.stamp remembers what the files were made from, so that a start
+ * with nothing new writes nothing.
  */
 #include "net/authority.h"
 
@@ -89,26 +89,30 @@ static void publish_format_inputs(const struct publication *publication, char *t
 
 static const char *const published_files[] = {"ca.pem", "bundle.pem", "cacerts.jks"};
 
-/* The sizes and modes of the files as they are now; "" when one is missing. */
-static void publish_format_outputs(const struct publication *publication, char *text, size_t bytes_max)
+/* The files as they are now; "" when one is missing. Mode and contents cannot change without the time of the last
+ * change (inode(7)). */
+static void publish_format_outputs(const struct publication *publication, char text[PUBLISHED_FACTS_BYTES])
 {
-    long long sizes[3];
-    *text = 0;
+    int length = 0;
     for (int i = 0; i < 3; i++) {
         char path[PUBLISH_PATH_MAX];
         struct stat file_stat;
-        if (stat(publish_path(path, publication, published_files[i]), &file_stat) != 0 ||
-            (file_stat.st_mode & 07777) != publication->mode)
+        if (lstat(publish_path(path, publication, published_files[i]), &file_stat) != 0 ||
+            file_stat.st_mode != (S_IFREG | publication->mode)) {
+            *text = 0;
             return;
-        sizes[i] = (long long)file_stat.st_size;
+        }
+        length += snprintf(text + length, PUBLISHED_FACTS_BYTES - (size_t)length, " %llu %lld %lld.%09ld",
+                           (unsigned long long)file_stat.st_ino, (long long)file_stat.st_size,
+                           (long long)file_stat.st_ctim.tv_sec, file_stat.st_ctim.tv_nsec);
     }
-    snprintf(text, bytes_max, " %lld %lld %lld\n", sizes[0], sizes[1], sizes[2]);
+    snprintf(text + length, PUBLISHED_FACTS_BYTES - (size_t)length, "\n");
 }
 
 static bool publish_is_current(const struct publication *publication, const char *inputs)
 {
-    char path[PUBLISH_PATH_MAX], outputs[128], wanted[1024];
-    publish_format_outputs(publication, outputs, sizeof outputs);
+    char path[PUBLISH_PATH_MAX], outputs[PUBLISHED_FACTS_BYTES], wanted[1024];
+    publish_format_outputs(publication, outputs);
     int length = snprintf(wanted, sizeof wanted, "%s%s", inputs, outputs);
     struct buffer stamp;
     buffer_init(&stamp, 1 << 20);
@@ -177,20 +181,21 @@ static enum error publish_build(struct publication *publication)
 static enum error publish_write(struct publication *publication, const char *inputs)
 {
     const struct buffer *contents[] = {&publication->roots, &publication->bundle, &publication->keystore};
-    char path[PUBLISH_PATH_MAX], outputs[128], stamp[1024];
+    char path[PUBLISH_PATH_MAX], outputs[PUBLISHED_FACTS_BYTES], stamp[1024];
     enum error error = ERROR_OK;
     for (int i = 0; i < 3 && error == ERROR_OK; i++)
         error = file_swap(publish_path(path, publication, published_files[i]), buffer_contents(contents[i]),
                           publication->mode);
     if (error != ERROR_OK)
         return error;
-    publish_format_outputs(publication, outputs, sizeof outputs);
+    publish_format_outputs(publication, outputs);
     snprintf(stamp, sizeof stamp, "%s%s", inputs, outputs);
     error = file_swap(publish_path(path, publication, "trust.stamp"), slice_of(stamp), publication->mode);
     return error != ERROR_OK ? error : file_sync_directory(publication->directory);
 }
 
-enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode)
+/* Under the lock of publishing. */
+static enum error publish(struct certificates *certificates, const char *directory, mode_t mode)
 {
     struct publication publication = {.directory = directory, .mode = mode};
     char inputs[512];
@@ -208,8 +213,31 @@ enum error certificates_publish(struct certificates *certificates, const char *d
     if (error == ERROR_OK)
         error = publish_write(&publication, inputs);
 done:
+    if (error == ERROR_OK)
+        publish_format_outputs(&publication, certificates->published);
     buffer_done(&publication.keystore);
     buffer_done(&publication.bundle);
     buffer_done(&publication.roots);
+    return error;
+}
+
+enum error certificates_publish(struct certificates *certificates, const char *directory, mode_t mode)
+{
+    pthread_mutex_lock(&certificates->publish_lock);
+    enum error error = publish(certificates, directory, mode);
+    pthread_mutex_unlock(&certificates->publish_lock);
+    return error;
+}
+
+enum error certificates_keep_published(struct certificates *certificates, const char *directory, mode_t mode,
+                                       bool *ret_was_spoilt)
+{
+    const struct publication publication = {.directory = directory, .mode = mode};
+    char now[PUBLISHED_FACTS_BYTES];
+    pthread_mutex_lock(&certificates->publish_lock);
+    publish_format_outputs(&publication, now);
+    *ret_was_spoilt = strcmp(now, certificates->published) != 0;
+    enum error error = *ret_was_spoilt ? publish(certificates, directory, mode) : ERROR_OK;
+    pthread_mutex_unlock(&certificates->publish_lock);
     return error;
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The map that programs read when they start goes, or is spoilt (tmpfiles' ageing of /tmp, a full disk, an operator): the
 # agent puts it back before `run` starts a program, and where it cannot, run says so, and prod and capture.strict refuse.
+# Likewise the certificates by which programs trust the agent; without them calls fail.
 . "$(dirname "$0")/lib.sh"
 play "no program starts beside the agent for want of a map"
 provider
@@ -35,6 +36,27 @@ rm "$MAP"
 kill -HUP "$("$TOLLGATE" status --json | json 'd["pid"]')"
 check "it comes back without a run" wait_for 10 test -s "$MAP"
 
+# ---- the certificates that make programs trust the agent ----
+trust_lines() { grep -c "what makes programs trust the agent was not as the agent wrote it.*: $1" "$LOG"; }
+get() { openai "$(openai_body gpt-5.4-nano hello)" -o /dev/null -w '%{http_code}'; }
+is "a call" "$(get)" 200
+is "nothing has happened to them" "$(trust_lines "written again")" 0
+lines=0
+for file in ca.pem bundle.pem cacerts.jks; do
+    cp "$RUNTIME/$file" "$T/before"
+    for how in rm "truncate -s 100" "cp $T/providers.yaml"; do
+        $how "$RUNTIME/$file"
+        is "$how $file: a program that starts trusts the agent" "$(get)" 200
+        lines=$((lines + 1))
+        is "  the file is as before, and the log has a line of it" "$(cmp "$RUNTIME/$file" "$T/before" && trust_lines "written again")" $lines
+    done
+done
+rm "$RUNTIME/bundle.pem" && mkdir -p "$RUNTIME/bundle.pem/in the way"
+for try in 1 2; do is "where it cannot be put back, calls fail ($try)" "$(get 2>/dev/null)" 000; done
+is "the log says so once" "$(trust_lines "cannot be written again")" 1
+rm -r "$RUNTIME/bundle.pem"
+is "and then it can" "$(get)" 200
+
 # ---- what it cannot put back ----
 block
 told="getent cannot be governed: $MAP is no regular file (tollgate restart: the agent writes it)"
@@ -42,7 +64,7 @@ for engine in preload supervise; do
     address --engine $engine >/dev/null
     is "dev, $engine: run says it, once" "$(cat "$T/err")" "tollgate: $told"
 done
-is "and the log, once" "$(grep -c "cannot be written again" "$LOG")" 1
+is "and the log, once" "$(grep -c "cannot be written again; programs" "$LOG")" 1
 is "the program starts" "$("$TOLLGATE" run -- echo started 2>/dev/null)" started
 unblock
 is "governed again" "$(address)" "$wanted"

@@ -540,6 +540,41 @@ TEST(files_are_written_again_only_when_something_changed)
     directory_close();
 }
 
+TEST(files_that_were_spoilt_are_put_back)
+{
+    static const char *const ways[] = {"rm $f",
+                                       "truncate -s 10 $f",
+                                       "chmod 0640 $f",
+                                       "cp $f $f.x; mv $f.x $f",
+                                       "printf x | dd of=$f conv=notrunc status=none",
+                                       "ln -sf /dev/null $f"};
+    directory_open();
+    struct certificates *certificates = open_providers();
+    bool was_spoilt = true;
+    EXPECT_INTEGER(certificates_publish(certificates, directory, 0644), ERROR_OK);
+    EXPECT_INTEGER(certificates_keep_published(certificates, directory, 0644, &was_spoilt), ERROR_OK);
+    EXPECT(!was_spoilt, "nothing has happened");
+    for (size_t i = 0; i < 3 * sizeof ways / sizeof *ways; i++) {
+        const char *file = (const char *[]){"ca.pem", "bundle.pem", "cacerts.jks"}[i % 3];
+        struct stat file_stat;
+        damage(file, ways[i / 3]);
+        EXPECT_INTEGER(certificates_keep_published(certificates, directory, 0644, &was_spoilt), ERROR_OK);
+        EXPECT(was_spoilt, "%s of %s was not seen", ways[i / 3], file);
+        EXPECT(lstat(path_of(file), &file_stat) == 0 && file_stat.st_mode == (S_IFREG | 0644), "%s", file);
+        EXPECT_INTEGER(count_certificates(path_of("ca.pem")), 1);
+        EXPECT(count_certificates(path_of("bundle.pem")) > 0, "%s of %s", ways[i / 3], file);
+        EXPECT_INTEGER(certificates_keep_published(certificates, directory, 0644, &was_spoilt), ERROR_OK);
+        EXPECT(!was_spoilt, "%s of %s: again and again", ways[i / 3], file);
+    }
+    damage("ca.pem", "rm $f; mkdir -p $f/in-the-way");
+    EXPECT_INTEGER(certificates_keep_published(certificates, directory, 0644, &was_spoilt), ERROR_FILE_UNWRITABLE);
+    damage("ca.pem", "rm -r $f");
+    EXPECT_INTEGER(certificates_keep_published(certificates, directory, 0644, &was_spoilt), ERROR_OK);
+    EXPECT_INTEGER(count_certificates(path_of("ca.pem")), 1);
+    signed_close(certificates);
+    directory_close();
+}
+
 TEST(java_reads_the_key_store)
 {
     if (system("command -v keytool >/dev/null") != 0) {
