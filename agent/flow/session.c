@@ -449,17 +449,18 @@ void flow_worker_abort(struct flow_worker *worker)
     }
     list_for_each_safe(node, &worker->sessions)
         connection_close(list_entry(node, struct session, link)->connection, true);
-    /* What remains are drains of clients that left before, and tails. */
+    /* What remains is read for nobody of ours, or for those who share it. Who waits for the ledger alone goes on by
+     * itself. */
     for (unsigned budget = 100000; budget > 0; budget--) {
-        struct exchange *draining = NULL;
+        struct exchange *left = NULL;
         list_for_each(node, &worker->exchanges)
         {
             struct exchange *exchange = list_entry(node, struct exchange, link);
-            if (exchange->relay.is_draining && exchange->step <= STEP_relay)
-                draining = exchange;
+            if (!exchange->session && exchange->attempt_count && exchange_attempt(exchange)->transfer)
+                left = exchange;
         }
-        if (!draining)
+        if (!left)
             break;
-        exchange_client_gone(draining);
+        exchange_client_gone(left);
     }
 }
