@@ -67,6 +67,8 @@ enum error anthropic_read_batches(struct reading *reading, struct request_facts 
         enum error error = read_params(reading, params.raw, batch->requests, &request);
         if (error)
             return error;
+        if (request.adviser_value.length)
+            return refuse(reading, "requests: an advisor that names a model: send it as a call of its own");
         facts->is_regional |= request.is_regional;
         if (!add_request(batch, &request, &facts->units))
             return refuse(reading, "requests: the sum of max_tokens is no number");

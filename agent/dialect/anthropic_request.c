@@ -58,15 +58,20 @@ static void add_calls(struct request_facts *facts, uint64_t calls)
         facts->units.tool_calls = UINT64_MAX; /* no price pays for that: it is refused */
 }
 
-/* An advisor may be another model, which no policy looks at and whose price no hold knows. */
-static enum error check_advisor(struct reading *reading, const struct json_value *model,
-                                const struct request_facts *facts)
+/* An advisor may be another model, which no policy looks at and whose price no hold knows: it is the one that the
+ * request is for, and goes where that goes (edit.c). */
+static enum error read_advisor(struct reading *reading, struct slice tool, const struct json_value *model,
+                               struct request_facts *facts)
 {
-    if (model->kind <= JSON_KIND_NULL || json_string_is(model, facts->model))
+    if (model->kind <= JSON_KIND_NULL)
         return ERROR_OK;
     reading->problem = "tools: an advisor of another model than the request's, which no policy looks at and no price "
-                       "is held for: name the same one";
-    return ERROR_BODY_INCOMPLETE;
+                       "is held for: name the same one, once";
+    if (!json_string_is(model, facts->model) || facts->adviser_value.length)
+        return ERROR_BODY_INCOMPLETE;
+    facts->adviser_value.offset = (size_t)(tool.data - reading->request->body.data) + model->offset;
+    facts->adviser_value.length = model->raw.length;
+    return ERROR_OK;
 }
 
 static enum error read_tool(struct reading *reading, struct slice tool, struct request_facts *facts)
@@ -81,7 +86,7 @@ static enum error read_tool(struct reading *reading, struct slice tool, struct r
     for (size_t i = 0; i < sizeof at_provider / sizeof *at_provider; i++)
         facts->runs_tools |= strncmp(name, at_provider[i], strlen(at_provider[i])) == 0;
     if (strncmp(name, "advisor", strlen("advisor")) == 0)
-        return check_advisor(reading, &model, facts);
+        return read_advisor(reading, tool, &model, facts);
     if (strncmp(name, "web_search", strlen("web_search")) != 0)
         return ERROR_OK;
     (void)dialect_take_tokens(&uses, &calls);

@@ -101,7 +101,7 @@ struct request_facts {
     /* where edits go; offsets in the body. A member that is null has a place, and counts as not given. */
     struct json_place {
         size_t offset, length; /* length 0: absent */
-    } model_value, stream_options_value, include_usage_value, output_max_value, parent_value;
+    } model_value, stream_options_value, include_usage_value, output_max_value, parent_value, adviser_value;
     size_t object_open;            /* offset just after '{' of the body; of a form's first delimiter */
     const char *output_max_member; /* "max_tokens" or "max_completion_tokens", as the request wrote it (NULL: absent);
                                       an edit that must insert it takes this name, else the dialect's own */

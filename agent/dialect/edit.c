@@ -136,6 +136,8 @@ static void set_model(struct splices *splices, struct slice body, const struct r
         splice_add(splices, facts->model_value, quoted);
     else
         splice_add_member(splices, body, facts->object_open, arena_printf(splices->arena, "\"model\":%s", quoted));
+    if (facts->adviser_value.length)
+        splice_add(splices, facts->adviser_value, quoted);
 }
 
 /* Gemini's model is in the path. */

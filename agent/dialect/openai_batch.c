@@ -120,7 +120,7 @@ static enum error add_line(struct batch_facts *batch, struct slice text, unsigne
         return ERROR_BODY_MALFORMED;
     const struct openai_tools tools = openai_read_tools(&line.tools, &line.calls_max);
     *ret_problem = "draws (image_generation), and no batch says how much was drawn: send it as a call of its own";
-    if (tools.drawing.model[0])
+    if (tools.drawing.model[0] || tools.problem)
         return ERROR_BODY_INCOMPLETE;
     find_limit(&line);
     batch->requests++;

@@ -40,13 +40,17 @@ static struct {
     unsigned waiting_count;
 } book = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* The groups of a user; a uid that no user has is in none. The caller frees *ret_gids. */
-static size_t read_groups(uid_t uid, gid_t **ret_gids)
+/* The groups of a user; a uid that no user has is in none. The caller frees *ret_gids. False: the database has failed.
+ */
+static bool read_groups(uid_t uid, gid_t **ret_gids, size_t *ret_count)
 {
     char text[4096];
     struct passwd row, *found = NULL;
-    if (getpwuid_r(uid, &row, text, sizeof text, &found) != 0 || !found)
-        return 0;
+    *ret_count = 0;
+    if (getpwuid_r(uid, &row, text, sizeof text, &found) != 0)
+        return false;
+    if (!found)
+        return true;
     int count = 64;
     gid_t *gids = NULL;
     for (unsigned i = 0; i < 2; i++) { /* the second time with the size that the first one asked for */
@@ -55,13 +59,14 @@ static size_t read_groups(uid_t uid, gid_t **ret_gids)
         gids = larger;
         if (getgrouplist(row.pw_name, row.pw_gid, gids, &count) >= 0) {
             *ret_gids = gids;
-            return (size_t)count;
+            *ret_count = (size_t)count;
+            return true;
         }
         if (count <= 0 || count > GROUPS_MAX)
             break;
     }
     free(gids);
-    return 0;
+    return false;
 }
 
 static bool has_group(const struct user_groups *user, const gid_t *gids, size_t gid_count)
@@ -95,6 +100,13 @@ static void keep_user(uid_t uid, gid_t *gids, size_t count)
     *row = (struct user_groups){.uid = uid, .read_ns = now_ns, .used_ns = now_ns, .gids = gids, .count = count};
 }
 
+/* And still counts: a database that fails does not make it forgotten. */
+static bool is_known(uid_t uid)
+{
+    const struct user_groups *user = find_user(uid);
+    return user && clock_monotonic_ns() - user->read_ns < old_ns;
+}
+
 static void *answer_main(void *argument)
 {
     (void)argument;
@@ -105,9 +117,11 @@ static void *answer_main(void *argument)
         const uid_t uid = book.waiting[0].uid;
         gid_t *gids = NULL;
         pthread_mutex_unlock(&book.lock);
-        const size_t count = read_groups(uid, &gids);
+        size_t count;
+        const bool is_said = read_groups(uid, &gids, &count);
         pthread_mutex_lock(&book.lock);
-        keep_user(uid, gids, count);
+        if (is_said || !is_known(uid))
+            keep_user(uid, gids, count);
         memmove(book.waiting, book.waiting + 1, --book.waiting_count * sizeof *book.waiting);
         pthread_cond_broadcast(&book.answered);
     }

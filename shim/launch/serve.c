@@ -129,6 +129,13 @@ static void serve_without_agent(struct serve *serve, int index)
     serve_without_us(serve, index, ECONNREFUSED);
 }
 
+/* Asked again soon; who was put off not at once: nobody may be there to answer for a while. */
+static void serve_wait(struct pending *pending)
+{
+    pending->state = PENDING_WAITING;
+    pending->again_ms = pending->is_put_off ? launch_now_ms() + SERVE_PUT_OFF_AGAIN_MS : 0;
+}
+
 /* It was too slow, or hung up: it makes room so for others, and whoever waited in time may ask again. */
 static void serve_drop_agent(struct serve *serve)
 {
@@ -137,8 +144,11 @@ static void serve_drop_agent(struct serve *serve)
     long long now = launch_now_ms();
     for (size_t i = 0; i < count; i++) {
         struct pending *pending = &serve->pendings[askers[i]];
-        if (pending->deadline_ms > now && (pending->is_put_off || pending->hangups++ < SERVE_HANGUPS_MAX))
-            pending->state = PENDING_WAITING;
+        const bool is_rude = pending->hangups++ >= SERVE_HANGUPS_MAX;
+        if (pending->is_put_off && is_rude && pending->deadline_ms > now + SERVE_GAP_MS)
+            pending->deadline_ms = now + SERVE_GAP_MS;
+        if (pending->deadline_ms > now && (pending->is_put_off || !is_rude))
+            serve_wait(pending);
         else
             serve_without_agent(serve, askers[i]);
     }
@@ -182,8 +192,7 @@ static bool serve_put_off(struct serve *serve, int index)
     if (!pending->is_put_off)
         pending->deadline_ms = launch_now_ms() + SERVE_SUCCESSOR_MS;
     pending->is_put_off = true;
-    pending->state = PENDING_WAITING;
-    pending->again_ms = launch_now_ms() + SERVE_PUT_OFF_AGAIN_MS;
+    serve_wait(pending);
     return true;
 }
 
@@ -193,8 +202,7 @@ static void serve_await_successor(struct pending *pending)
     const long long now = launch_now_ms();
     if (pending->deadline_ms > now + SERVE_GAP_MS)
         pending->deadline_ms = now + SERVE_GAP_MS;
-    pending->state = PENDING_WAITING;
-    pending->again_ms = now + SERVE_PUT_OFF_AGAIN_MS;
+    serve_wait(pending);
 }
 
 static void serve_take_answer(struct serve *serve, int index, const struct tollgate_redirect_answer *answer)
@@ -260,7 +268,7 @@ static void serve_announce(struct serve *serve, int index)
         serve_look_for_answer(serve);
         break;
     case ANNOUNCE_BUSY:
-        pending->state = PENDING_WAITING;
+        serve_wait(pending);
         break;
     case ANNOUNCE_NOBODY:
         if (pending->is_put_off)

@@ -130,6 +130,42 @@ TEST(anthropic_requests_are_read)
     arena_free(arena);
 }
 
+/* A cheaper model with a dear adviser would be charged as the cheap one. */
+TEST(anthropic_advisers_go_with_their_request)
+{
+#define ADVISER(model) "{\"type\":\"advisor_1\",\"model\":\"" model "\",\"name\":\"advisor\"}"
+#define BEFORE(model)  "{\"tools\":[{\"name\":\"read\"}," ADVISER(model) "],\"model\":\"" model "\","
+#define AFTER(model)   "{\"model\":\"" model "\",\"tools\":[" ADVISER(model) "],"
+#define REST           "\"max_tokens\":5,\"messages\":[" USER "]}"
+    static const struct {
+        const char *body, *edited; /* NULL: refused */
+    } rows[] = {
+        {BEFORE("claude") REST, BEFORE("other") REST},
+        {AFTER("claude") REST, AFTER("other") REST},
+        {"{\"model\":\"claude\",\"tools\":[{\"type\":\"advisor_1\"}]," REST,
+         "{\"model\":\"other\",\"tools\":[{\"type\":\"advisor_1\"}]," REST},
+        {"{\"model\":\"claude\",\"tools\":[" ADVISER("claude") "," ADVISER("claude") "]," REST, NULL},
+    };
+    struct arena *arena = arena_new(1024);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct request_facts facts;
+        const char *problem;
+        struct slice body = slice_of(rows[i].body);
+        enum error error = play_read(&messages, body, arena, &facts, &problem);
+        EXPECT((error == ERROR_OK) == (rows[i].edited != NULL), "row %zu: %s", i, problem);
+        if (error)
+            continue;
+        const struct request_edits edits = {"other", false, -1};
+        struct slice edited =
+            dialect_of(DIALECT_ANTHROPIC)->edit_request(play_endpoint(&messages), body, &facts, &edits, arena);
+        EXPECT(slice_is(edited, rows[i].edited), "row %zu: " SLICE_FORMAT, i, SLICE_ARGUMENTS(edited));
+    }
+    struct request_facts facts;
+    const char *problem, *in_a_batch = "{\"requests\":[{\"custom_id\":\"a\",\"params\":" AFTER("claude") REST "}]}";
+    CU_ASSERT(play_read(&batches, slice_of(in_a_batch), arena, &facts, &problem) == ERROR_BODY_INCOMPLETE);
+    arena_free(arena);
+}
+
 TEST(anthropic_conversations)
 {
 #define WITH(system, messages)                                                                                         \
