@@ -377,6 +377,7 @@ static int run_guarded(struct agent *agent)
 
 int agent_run(const struct agent_options *options)
 {
+    signal(SIGCHLD, SIG_DFL); /* whoever ignored it would hear of no helper's end */
     stderr_take();
     struct agent *agent = calloc(1, sizeof *agent);
     check(agent != NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,9 +38,13 @@ static void send_state(const char *state, int kept)
         head->cmsg_len = CMSG_LEN(sizeof kept);
         memcpy(CMSG_DATA(head), &kept, sizeof kept);
     }
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* A manager's queue may be short (net.unix.max_dgram_qlen: 10) and is all of its services': whoever waits gets a
+     * place in turn. */
+    const struct timeval patience = {.tv_sec = 5};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     sendmsg(fd, &message, MSG_NOSIGNAL);
     close(fd);
 }

@@ -30,9 +30,10 @@ static const struct {
     const char *type; /* its beginning: web_search_preview_2025_03_11 … */
     bool is_billed, draws;
 } tool_rows[] = {
-    {"web_search", true, false},       {"file_search", true, false}, {"code_interpreter", true, false},
-    {"image_generation", false, true}, {"mcp", false, false},        {"shell", true, false},
-    {"computer_use", false, false},
+    {"web_search", true, false},        {"file_search", true, false}, {"code_interpreter", true, false},
+    {"image_generation", false, true},  {"mcp", false, false},        {"shell", true, false},
+    {"computer_use", false, false},     {"x_search", true, false},    {"collections_search", true, false},
+    {"attachment_search", true, false}, /* the last three: xAI, "Tools" */
 };
 
 /* "Image generation" (tool): what draws when the tool does not say it. */
@@ -203,8 +204,12 @@ static bool is_billed_call(struct slice item)
         return false;
     if (json_string_is(&type, "web_search_call"))
         return action.kind == JSON_KIND_ABSENT || json_string_is(&action, "search");
-    return json_string_is(&type, "file_search_call") || json_string_is(&type, "code_interpreter_call") ||
-           json_string_is(&type, "shell_call");
+    static const char *const billed[] = {"file_search_call", "code_interpreter_call",   "shell_call",
+                                         "x_search_call",    "collections_search_call", "attachment_search_call"};
+    for (size_t i = 0; i < sizeof billed / sizeof *billed; i++)
+        if (json_string_is(&type, billed[i]))
+            return true;
+    return false;
 }
 
 static uint64_t count_calls(const struct response *response)

@@ -214,6 +214,7 @@ static struct {
         char id[128], wallet[WALLET_NAME_MAX];
         struct batch_facts batch;
         uint64_t last_used; /* 0: free */
+        bool is_extra;      /* beyond its wallet's share: gives way first */
     } rows[FILES_MAX];
     uint64_t clock;
 } files = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -238,14 +239,17 @@ bool job_find_file(const char *id, const char *wallet, struct batch_facts *ret_b
     return found != NULL;
 }
 
-/* Assumes the lock: the wallet's row of that id, else the oldest of its own when it has its share, else the oldest. */
+/* Assumes the lock: the wallet's row of that id, else a free one, else the oldest of its own when it has its share,
+ * else the oldest of who has more than that, else the oldest. */
 static struct file_row *find_place(const char *id, const char *wallet)
 {
-    struct file_row *oldest = &files.rows[0], *own = NULL;
+    struct file_row *oldest = &files.rows[0], *own = NULL, *extra = NULL;
     size_t count = 0;
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct file_row *row = &files.rows[i];
         oldest = row->last_used < oldest->last_used ? row : oldest;
+        if (row->last_used && row->is_extra)
+            extra = !extra || row->last_used < extra->last_used ? row : extra;
         if (!is_of(row, wallet))
             continue;
         if (strcmp(row->id, id) == 0)
@@ -253,7 +257,11 @@ static struct file_row *find_place(const char *id, const char *wallet)
         own = !own || row->last_used < own->last_used ? row : own;
         count++;
     }
-    return count >= FILES_PER_WALLET_MAX ? own : oldest;
+    const bool has_share = count >= FILES_PER_WALLET_MAX;
+    struct file_row *place = !oldest->last_used ? oldest : has_share ? own : extra ? extra : oldest;
+    if (place != own)
+        place->is_extra = has_share;
+    return place;
 }
 
 void job_remember_file(const char *id, const char *wallet, const struct batch_facts *batch)
