@@ -35,9 +35,18 @@ bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens)
     return true;
 }
 
+/* What is no string, too long, or has control characters says nothing: it goes into notes of lines, and before people. */
 void dialect_take_text(const struct json_value *value, char *text, size_t bytes_max)
 {
-    (void)json_get_string(value, text, bytes_max); /* what is no string, or too long, says nothing */
+    enum { TEXT_BYTES_MAX = 256 };
+    char said[TEXT_BYTES_MAX];
+    check(bytes_max <= sizeof said);
+    if (!json_get_string(value, said, bytes_max))
+        return;
+    for (const char *c = said; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return;
+    memcpy(text, said, strlen(said) + 1);
 }
 
 void dialect_parse_event(struct meter *meter, struct slice raw_event, struct slice *ret_name, struct slice *ret_data)

@@ -98,8 +98,9 @@ static void send_two(struct exchange *exchange, struct slice first, struct slice
 static void start_streaming(struct exchange *exchange)
 {
     struct buffer *scratch = &exchange->worker->scratch;
-    bool keeps_length =
-        exchange->answer.content_length >= 0 && !exchange->relay.meter.hides_usage && !exchange->relay.translation;
+    /* Not of an event stream: one that breaks is longer by an error event. */
+    bool keeps_length = exchange->answer.content_length >= 0 && !exchange->answer.is_event_stream &&
+                        !exchange->relay.meter.hides_usage && !exchange->relay.translation;
     int64_t length = keeps_length ? exchange->answer.content_length : -1;
     exchange->relay.mode = relay_choose_mode(exchange->request, length);
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);

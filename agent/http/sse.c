@@ -94,15 +94,21 @@ bool sse_splitter_feed(struct sse_splitter *splitter, struct slice bytes, sse_vi
     return is_bounded;
 }
 
-/* Takes one line off; its end is not part of it. */
-static struct slice take_line(struct slice *text)
+/* A text's lines, one after the other. */
+struct lines {
+    struct slice text;
+    size_t at, next_cr;
+};
+
+/* Its end is not part of it. */
+static struct slice take_line(struct lines *lines)
 {
-    size_t next_cr = find_cr(*text, 0), end = find_line_end(*text, 0, &next_cr), after = end + 1;
-    struct slice line = {text->data, end};
-    if (after < text->length && text->data[end] == '\r' && text->data[after] == '\n')
+    const struct slice text = lines->text;
+    size_t start = lines->at, end = find_line_end(text, start, &lines->next_cr), after = end + 1;
+    if (after < text.length && text.data[end] == '\r' && text.data[after] == '\n')
         after++;
-    *text = slice_from(*text, after);
-    return line;
+    lines->at = after;
+    return (struct slice){text.data + start, end - start};
 }
 
 /* "data: x", "data:x" and "data" are the field `data`. */
@@ -132,8 +138,8 @@ bool sse_parse_event(struct slice raw_event, struct arena *arena, struct slice *
     if (slice_has_prefix(raw_event, "\xef\xbb\xbf")) /* a stream may begin with one BOM */
         raw_event = slice_from(raw_event, 3);
     char *copy = NULL;
-    for (struct slice rest = raw_event; rest.length;) {
-        struct slice line = take_line(&rest);
+    for (struct lines lines = {raw_event, 0, find_cr(raw_event, 0)}; lines.at < raw_event.length;) {
+        struct slice line = take_line(&lines);
         if (line_has_field(line, "event", &value))
             name = value;
         if (!line_has_field(line, "data", &value)) {

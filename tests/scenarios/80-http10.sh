@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A program that speaks HTTP/1.0 knows no chunks (RFC 9112 6.1): a stream goes to it as it is, and ends with the connection.
+# How long an answer is, is said only where nothing of ours may follow.
 . "$(dirname "$0")/lib.sh"
 play "HTTP/1.0"
 provider
@@ -38,5 +39,10 @@ check "a long answer of unknown length" json_answer 1.0 "[[bytes=6000000]] [[fra
 is "  comes whole" "$(field transfer-encoding) $(stat -c %s "$T/body")" " 6000000"
 breaks() { ! json_answer "$@"; }
 check "one that breaks cannot be taken for a whole one" breaks 1.0 "[[bytes=6000000]] [[framing=chunked]] [[fault=cut_rst]] [[cut=5500000]]"
+# What follows the announced length would be the next answer to who keeps the connection.
+is_broken() { ! ask "$@"; }
+check "by HTTP/1.1, a stream of announced length that breaks is not whole" is_broken 1.1 "[[tokens=200]] [[framing=length]] [[fault=short_body]] [[cut=150]]"
+is "  has chunks, so that an event fits behind it" "$(field transfer-encoding)$(field content-length)" chunked
+check "  ends with an error event" grep -q '"error"' "$T/body"
 stop_agent
 done_playing

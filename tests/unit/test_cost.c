@@ -423,7 +423,7 @@ static const struct shape {
 static const struct shape plain = {"plain", 0, CHAT("{\"role\":\"user\",\"content\":\""),
                                    "The quick brown fox jumps over the lazy dog, and %d others do. ", "\"}]}"};
 
-static size_t fill(const struct shape *shape, char *text)
+static size_t fill(const struct shape *shape, char *text, size_t bytes)
 {
     size_t length = strlen(shape->head), tail = strlen(shape->tail);
     memcpy(text, shape->head, length);
@@ -434,7 +434,7 @@ static size_t fill(const struct shape *shape, char *text)
         int unit_length = strstr(shape->unit, "%d") ? snprintf(unit, sizeof unit, shape->unit, n)
                                                     : snprintf(unit, sizeof unit, "%s", shape->unit);
 #pragma GCC diagnostic pop
-        if (length + (size_t)unit_length + tail > INPUT_BYTES)
+        if (length + (size_t)unit_length + tail > bytes)
             break;
         memcpy(text + length, unit, (size_t)unit_length);
         length += (size_t)unit_length;
@@ -502,7 +502,7 @@ static long peak_kib(consumption *consume, struct slice input)
 
 static void expect_cheap(const struct shape *shape, const struct consumer *consumer, char *text, int64_t plain_ns)
 {
-    struct slice input = {text, fill(shape, text)};
+    struct slice input = {text, fill(shape, text, INPUT_BYTES)};
     int64_t cost = best_of(consumer->consume, input, 1);
     if (cost > plain_ns * TIMES_MAX / 2) /* this processor may have been taken away in the middle of a cache */
         cost = best_of(consumer->consume, input, 3);
@@ -521,13 +521,41 @@ static void expect_cheap(const struct shape *shape, const struct consumer *consu
 TEST(no_input_costs_much)
 {
     char *text = malloc(INPUT_BYTES + 1024);
-    int64_t plain_ns = best_of(consume_plain, (struct slice){text, fill(&plain, text)}, 5);
+    int64_t plain_ns = best_of(consume_plain, (struct slice){text, fill(&plain, text, INPUT_BYTES)}, 5);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (size_t j = 0; j < sizeof consumers / sizeof *consumers; j++)
             if (shapes[i].of & consumers[j].of)
                 expect_cheap(&shapes[i], &consumers[j], text, plain_ns);
     free(text);
 }
+
+#ifndef TOLLGATE_SANITIZED /* nor are its times */
+/* Bodies, answers and single events may have many MiB: what costs little at 64 KiB must not grow with the square. */
+static void expect_linear(const struct shape *shape, const struct consumer *consumer, char *text)
+{
+    enum { MORE = 8, SLACK = 5, LEAST_NS = 200000 };
+    int64_t small = 0, large = INT64_MAX;
+    for (int tries = 0; tries < 3 && large > small * MORE * SLACK; tries++) {
+        small = best_of(consumer->consume, (struct slice){text, fill(shape, text, INPUT_BYTES)}, 1);
+        small = small < LEAST_NS ? LEAST_NS : small;
+        large = best_of(consumer->consume, (struct slice){text, fill(shape, text, MORE * INPUT_BYTES)}, 1);
+    }
+    EXPECT(large <= small * MORE * SLACK, "%s, %s: %lld us, %d times as much %lld us", consumer->name, shape->name,
+           (long long)small / 1000, MORE, (long long)large / 1000);
+    if (getenv("TEST_COST_VERBOSE"))
+        fprintf(stderr, "%8.2f x as much  %s, %s\n", (double)large / (double)small, consumer->name, shape->name);
+}
+
+TEST(cost_grows_as_the_input_does)
+{
+    char *text = malloc(8 * INPUT_BYTES + 1024);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (size_t j = 0; j < sizeof consumers / sizeof *consumers; j++)
+            if (shapes[i].of & consumers[j].of)
+                expect_linear(&shapes[i], &consumers[j], text);
+    free(text);
+}
+#endif
 
 /* A ClientHello in records of one byte, which comes byte by byte: peek.c looks at all of it each time. */
 static void consume_hello(struct slice input)
@@ -544,7 +572,7 @@ TEST(a_hello_in_pieces_costs_little)
 {
     enum { RECORD_BYTES = 6 };
     char *text = malloc(INPUT_BYTES);
-    int64_t plain_ns = best_of(consume_plain, (struct slice){text, fill(&plain, text)}, 5);
+    int64_t plain_ns = best_of(consume_plain, (struct slice){text, fill(&plain, text, INPUT_BYTES)}, 5);
     const char message[] = {1, 0, 0x3f, 0, 3, 3};
     for (size_t i = 0; i < HELLO_BYTES_MAX / RECORD_BYTES; i++) {
         const char record[RECORD_BYTES] = {0x16, 3, 1, 0, 1, i < sizeof message ? message[i] : 0};
