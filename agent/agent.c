@@ -276,7 +276,7 @@ static void close_doors(struct agent *agent)
         control_close(agent->control);
         agent->control = NULL;
         identity_unlisten(agent->identity);
-        doors_close(&agent->doors, agent->options->runtime, false);
+        doors_close(&agent->doors, agent->options->runtime, owner_is_another(&agent->owner, agent->options->runtime));
     }
     listener_stop(agent->listener);
     listener_stop(agent->base_url_listener);

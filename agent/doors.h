@@ -18,8 +18,8 @@ struct doors {
 void doors_init(struct doors *doors);
 /* `is_shared`: others than the owner may connect, but for admin.sock. FILE_UNWRITABLE: it cannot be bound. */
 enum error doors_open(struct doors *doors, enum inherited which, const char *runtime, bool is_shared) MUST_USE;
-/* `is_kept`: somebody has copies, and keeps them for the next agent. Otherwise nobody finds the sockets any more.
- * Idempotent. */
+/* `is_kept`: somebody has copies, and keeps them for the next agent, or what has their names is another's. Otherwise
+ * nobody finds the sockets any more. Idempotent. */
 void doors_close(struct doors *doors, const char *runtime, bool is_kept);
 
 #endif

@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* "READY=1", "STOPPING=1". Without a manager nothing happens; never waits. From any thread. */
+/* "READY=1", "STOPPING=1". Without a manager nothing happens; waits for a place in its queue, 5 s
+ * at most. From any thread. */
 void manager_tell(const char *state);
 
 /* The manager keeps sockets from one agent to the next, also when one is killed (FDSTORE of sd_notify(3)); it gives

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The runtime directory first: an agent that finds it taken leaves nothing in a state that is not its own. */
@@ -83,6 +84,15 @@ void owner_note_end(const struct owner *owner)
     for (unsigned i = 0; i < OWNER_LOCKS; i++)
         if (owner->fds[i] >= 0 && lseek(owner->fds[i], 0, SEEK_END) > 0)
             (void)!write(owner->fds[i], TOLLGATE_OWNER_ENDS, strlen(TOLLGATE_OWNER_ENDS));
+}
+
+bool owner_is_another(const struct owner *owner, const char *runtime)
+{
+    char path[PATH_MAX];
+    struct stat own, there;
+    return snprintf(path, sizeof path, "%s/%s", runtime, rows[0].file) < (int)sizeof path && owner->fds[0] >= 0 &&
+           fstat(owner->fds[0], &own) == 0 && lstat(path, &there) == 0 &&
+           (own.st_dev != there.st_dev || own.st_ino != there.st_ino);
 }
 
 void owner_release(struct owner *owner)

@@ -71,11 +71,14 @@ static bool is_map_stale(void *context)
 static enum error publish_map(void *context)
 {
     struct agent *agent = context;
-    return startup_write_map(&agent->map);
+    bool is_others = owner_is_another(&agent->owner, agent->options->runtime);
+    return is_others ? ERROR_OK : startup_write_map(&agent->map);
 }
 
 void services_keep_published(struct agent *agent)
 {
+    if (owner_is_another(&agent->owner, agent->options->runtime))
+        return;
     startup_keep_map(&agent->map);
     startup_keep_trust(&agent->trust);
 }
@@ -454,7 +457,8 @@ void services_close(struct agent *agent)
     cache_close(agent->cache);
     if (agent->identity)
         identity_close(agent->identity);
-    doors_close(&agent->doors, agent->options->runtime, services_have_successor(agent));
+    doors_close(&agent->doors, agent->options->runtime,
+                services_have_successor(agent) || owner_is_another(&agent->owner, agent->options->runtime));
     certificates_free(agent->trust.certificates);
     metrics_close(agent->metrics);
     reconcile_stop(agent->reconcile);

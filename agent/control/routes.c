@@ -16,6 +16,7 @@ int control_fail_with(struct call *call, enum error error, const char *detail, c
 {
     const struct error_row *row = error_row(error);
     buffer_reset(&call->body, 4096);
+    call->content_type = NULL;
     json_write_raw(&call->body, "{\"error\":{");
     json_write_member_string(&call->body, "code", row->code);
     json_write_member_string(&call->body, "message", detail ? detail : row->text);

@@ -35,7 +35,8 @@ bool dialect_take_tokens(const struct json_value *value, uint64_t *ret_tokens)
     return true;
 }
 
-/* What is no string, too long, or has control characters says nothing: it goes into notes of lines, and before people. */
+/* What is no string, too long, or has control characters says nothing: it goes into notes of lines, and before people.
+ */
 void dialect_take_text(const struct json_value *value, char *text, size_t bytes_max)
 {
     enum { TEXT_BYTES_MAX = 256 };

@@ -120,7 +120,8 @@ bool job_defer(struct exchange *exchange, struct attempt *attempt)
     const struct meter *meter = &exchange->relay.meter;
     struct wallet_operation *operation = &attempt->resolve;
     if (!exchange->relay.is_started || attempt != exchange_attempt(exchange) || attempt->status != 200 ||
-        meter->job != JOB_PENDING || !may_be_job(attempt->rendition) || !meter->answer_id[0] || strlen(meter->answer_id) >= WALLET_JOB_KEY_MAX)
+        meter->job != JOB_PENDING || !may_be_job(attempt->rendition) || !meter->answer_id[0] ||
+        strlen(meter->answer_id) >= WALLET_JOB_KEY_MAX)
         return false;
     operation->kind = WALLET_DEFER;
     snprintf(operation->job.provider, sizeof operation->job.provider, "%s", attempt->provider->id);

@@ -17,14 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { USERS_KEPT = 256, ASKED_MAX = 64, GROUPS_MAX = 65536 /* NGROUPS_MAX */ };
+enum { USERS_KEPT = 256, ASKED_MAX = 64, AHEAD_MAX = 8, GROUPS_MAX = 65536 /* NGROUPS_MAX */ };
 /* As old as that they are asked for again, and count meanwhile; as old as that they do not count. */
 static const int64_t fresh_ns = 60ll * 1000 * 1000 * 1000, old_ns = 10 * fresh_ns;
 static const int64_t wait_ns = 250ll * 1000 * 1000;
 
 struct user_groups {
     uid_t uid;
-    int64_t read_ns, used_ns; /* 0: never */
+    int64_t read_ns, used_ns; /* used: by a member; 0: never */
     gid_t *gids;
     size_t count;
 };
@@ -88,16 +88,19 @@ static struct user_groups *find_user(uid_t uid)
     return NULL;
 }
 
-/* In the place of its earlier row, else of the one that was used longest ago: those that were never used come first. */
+/* In the place of its earlier row, else of the one that let somebody in longest ago: those that never did come first,
+ * the oldest before others. Anybody can have many uids (subuid(5)): none of his takes a member's place. */
 static void keep_user(uid_t uid, gid_t *gids, size_t count)
 {
     struct user_groups *known = find_user(uid), *row = known ? known : &book.users[0];
     for (size_t i = 0; i < USERS_KEPT && !known; i++)
-        if (book.users[i].used_ns < row->used_ns)
+        if (book.users[i].used_ns < row->used_ns ||
+            (book.users[i].used_ns == row->used_ns && book.users[i].read_ns < row->read_ns))
             row = &book.users[i];
-    const int64_t now_ns = clock_monotonic_ns();
+    const int64_t used_ns = known ? known->used_ns : 0;
     free(row->gids);
-    *row = (struct user_groups){.uid = uid, .read_ns = now_ns, .used_ns = now_ns, .gids = gids, .count = count};
+    *row = (struct user_groups){
+        .uid = uid, .read_ns = clock_monotonic_ns(), .used_ns = used_ns, .gids = gids, .count = count};
 }
 
 /* And still counts: a database that fails does not make it forgotten. */
@@ -159,10 +162,11 @@ static int64_t ask_for(uid_t uid, int64_t now_ns)
     return now_ns;
 }
 
-/* An answer to that question, if it comes soon enough after it. */
+/* An answer to that question, if it comes soon enough after it. Where many are ahead it will not, and strangers must
+ * not keep a thread that has others to serve. */
 static struct user_groups *await_user(uid_t uid, int64_t asked_ns)
 {
-    const int64_t due_ns = asked_ns + wait_ns;
+    const int64_t due_ns = book.waiting_count > AHEAD_MAX ? asked_ns : asked_ns + wait_ns;
     const struct timespec due = {.tv_sec = due_ns / 1000000000, .tv_nsec = due_ns % 1000000000};
     struct user_groups *user;
     do
@@ -188,7 +192,7 @@ bool identity_is_member(uid_t uid, const gid_t *gids, size_t gid_count)
     if (age_ns >= old_ns)
         user = asked_ns ? await_user(uid, asked_ns) : NULL;
     const bool is_member = user && has_group(user, gids, gid_count);
-    if (user)
+    if (is_member)
         user->used_ns = now_ns;
     pthread_mutex_unlock(&book.lock);
     return is_member;

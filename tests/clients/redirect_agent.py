@@ -61,7 +61,10 @@ def announced(peer):
     refused = int(open(runtime + "/refuse").read()) if os.path.exists(runtime + "/refuse") else 0
     stays = any(address in network for network in NETWORKS)
     local = int(address) if stays else int(ipaddress.ip_address("127.78.0.1"))
-    peer.send(ANSWER.pack(MAGIC, port, refused, local))
+    try:
+        peer.send(ANSWER.pack(MAGIC, port, refused, local))
+    except OSError:  # who asked has waited for long enough
+        pass
 
 
 def connected(listener):

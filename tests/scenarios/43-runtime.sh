@@ -141,4 +141,22 @@ is "after that signal run starts another, as it says" "$? $(out)" "0 "
 is "with the state" "$(cat "$STATE/state.lock")" "$(pid_of) $RUNTIME"
 is "which is another one" "$([ "$(pid_of)" != "$pid" ] && echo yes)" yes
 stop_agent
+
+# ---- and another agent's by now: where no Landlock closes it, the first one leaves it alone ----
+one_target "agent: {hardening: false}"
+agent
+pid=$(pid_of)
+rm -rf "$T/r/tollgate"
+agent --state "$T/other"
+facts() { stat -c '%n %i %z' "$RUNTIME"/*; }
+before=$(facts) other=$(pid_of)
+is "an agent of another state makes the directory anew" "$([ "$other" != "$pid" ] && echo yes)" yes
+kill -HUP "$pid"
+wait_for 10 sh -c 'tail -n 1 "$1" | grep -q "policy in force"' sh "$LOG"
+kill -TERM "$pid"
+has_ended() { ! kill -0 "$pid" 2>/dev/null; }
+check "the first one ends" wait_for 20 has_ended
+is "what is there is as the other one wrote it" "$(facts)" "$before"
+is "which answers" "$(pid_of)" "$other"
+stop_agent
 done_playing
