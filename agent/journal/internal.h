@@ -150,7 +150,8 @@ enum error journal_keep_open(struct journal *journal, const char *directory) MUS
 /* Writes a chain of chunks, and from time to time a checkpoint. A failure marks the journal. */
 void journal_keep_events(struct journal *journal, const struct chunk *first);
 /* Whether what is written now will not fail for want of room; also when nothing is kept any more. */
-bool keep_has_room(struct journal *journal);
+bool keep_has_room(struct journal *journal);        /* the writer's; says what changed */
+bool keep_may_write(const struct journal *journal); /* the same for others' writes */
 void journal_keep_close(struct journal *journal);
 
 /* line.c */

@@ -60,10 +60,12 @@ static unsigned count_events(const struct chunk *first)
     return count;
 }
 
-/* With the lock held. The oldest make way. */
+/* With the lock held. The oldest make way. What waits may never be written: the next start must look for it. */
 static void hold_back(struct journal *journal, struct chunk *all)
 {
     unsigned count = count_events(all);
+    if (count)
+        journal_note_gap(journal);
     for (struct chunk *oldest; count > WAITING_MAX; free(oldest)) {
         oldest = all;
         all = all->next;

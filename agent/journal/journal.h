@@ -56,7 +56,7 @@ void journal_append(struct journal *journal, struct id id, struct slice json, co
                     unsigned line_count);
 /* The same for events that are rare: the lines are read from the document. */
 void journal_append_event(struct journal *journal, struct id id, struct slice json);
-/* Waits until everything appended before the call can be found. Not from a loop. */
+/* Waits until everything appended before the call can be found, or waits for room on the disk. Not from a loop. */
 void journal_flush(struct journal *journal);
 
 /* The document into `arena`-owned memory is the caller's business: copies into text (bytes_max), NOT_FOUND. */

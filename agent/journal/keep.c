@@ -91,13 +91,17 @@ static void fail(struct journal *journal, const char *why, enum error error)
                   journal->directory, why[0] ? why : error_row(error)->text);
 }
 
-bool keep_has_room(struct journal *journal)
+bool keep_may_write(const struct journal *journal)
 {
     struct statvfs room;
-    if (atomic_load(&journal->is_failed) || statvfs(journal->directory, &room) != 0)
-        return true;
-    const bool has_room = (uint64_t)room.f_bavail * room.f_frsize >= ROOM_BYTES;
-    if (has_room == journal->is_without_room)
+    return atomic_load(&journal->is_failed) || statvfs(journal->directory, &room) != 0 ||
+           (uint64_t)room.f_bavail * room.f_frsize >= ROOM_BYTES;
+}
+
+bool keep_has_room(struct journal *journal)
+{
+    const bool has_room = keep_may_write(journal);
+    if (has_room == journal->is_without_room && !atomic_load(&journal->is_failed))
         log_event(EVENT_JOURNAL_WAITS, NULL, "%s: events %s", journal->directory,
                   has_room ? "are written again" : "wait in memory for room on the disk");
     journal->is_without_room = !has_room;

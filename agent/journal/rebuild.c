@@ -324,6 +324,10 @@ bool journal_trim(struct journal *journal, int64_t events_before_ms, int64_t sum
     const struct slice none = {NULL, 0};
     bool is_left = false, is_full = false;
     check(batch != NULL);
+    if (!keep_may_write(journal)) { /* what is old may wait: a write that fails would end the keeping */
+        free(batch);
+        return false;
+    }
     if (journal->store && !journal_is_failed(journal) && events_before_ms > 0) {
         uint64_t before_ms = (uint64_t)events_before_ms;
         is_left = trim_events(journal, batch, events_before_ms);

@@ -54,6 +54,26 @@ has_refused() { [ "$(newest)" = 503 ]; }
 check "with room again the refused call has its event, without a restart" wait_for 10 has_refused
 lacks "and the doctor finds nothing" "$("$TOLLGATE" doctor)" "events are not kept"
 is "reports say what the ledger says" "$("$TOLLGATE" report all --json | json 'd["total"]["cost"]')" "$(money | cut -d' ' -f3)"
+
+# ---- an agent that stops while events wait: the next one writes them ----
+openai "$(openai_body gpt-5.4-nano "count [[tokens=200]] [[pace_ms=100]] [[until_release=1]]" ',"stream":true,"max_tokens":2000')" -N -o "$T/stream" &
+stream=$!
+wait_for 20 grep -q data: "$T/stream"
+rm -f "$T/noted"
+head -c 200M /dev/zero >"$T/s/fill" 2>/dev/null
+truncate -s -1M "$T/s/fill"
+check "full while an answer streams" wait_for 10 is_refused
+standin /_release -X POST >/dev/null
+wait "$stream"
+has "it comes to its end" "$(tail -n 3 "$T/stream")" "[DONE]"
+wait_for 10 eval '[ "$(money | cut -d" " -f2)" = 0 ]'
+spent=$(money | cut -d' ' -f3)
+check "the agent stops" "$TOLLGATE" stop
+rm "$T/s/fill"
+agent
+is "its payment is in the ledger" "$(money | cut -d' ' -f3)" "$spent"
+is_told() { [ "$("$TOLLGATE" report all --json | json 'd["total"]["cost"]')" = "$spent" ]; }
+check "and in reports" wait_for 10 is_told
 stop_agent
 head -c 200M /dev/zero >"$T/s/fill" 2>/dev/null
 "$TOLLGATE" start >"$T/out" 2>&1
