@@ -151,7 +151,6 @@ static const char *read_part(struct slice part, struct form *form)
         return problem;
     field.value = slice_from(part, (size_t)(end + 4 - part.data));
     form->text_bytes += field.is_file ? 0 : field.value.length;
-    form->file_bytes += field.is_file ? field.value.length : 0;
     form->file_count += field.is_file;
     form->fields[form->field_count++] = field;
     return NULL;
@@ -190,7 +189,7 @@ enum error form_parse(struct slice content_type, struct slice body, struct form 
     char delimiter[2 + BOUNDARY_BYTES_MAX] = "--";
     struct slice boundary = {NULL, 0};
     const char *problem = find_boundary(content_type, &boundary);
-    ret_form->field_count = ret_form->text_bytes = ret_form->file_bytes = ret_form->file_count = 0;
+    ret_form->field_count = ret_form->text_bytes = ret_form->file_count = 0;
     if (!problem) {
         memcpy(delimiter + 2, boundary.data, boundary.length);
         problem = read_parts(body, (struct slice){delimiter, 2 + boundary.length}, ret_form);

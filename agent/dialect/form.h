@@ -19,7 +19,7 @@ struct form {
     struct form_field fields[FORM_FIELDS_MAX];
     size_t field_count;
     size_t text_bytes; /* of the fields that are no files */
-    size_t file_bytes, file_count;
+    size_t file_count;
 };
 
 /* "multipart/form-data; boundary=…", whatever else it says. */

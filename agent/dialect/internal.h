@@ -60,6 +60,9 @@ struct slice dialect_edit_request(const struct endpoint *endpoint, struct slice 
 struct slice dialect_replace_in_each(struct slice body, const char *array, const char *member, const char *text,
                                      struct arena *arena);
 
+/* recording.c: no decoder gets more seconds out of it. */
+uint64_t recording_bound_seconds(struct slice file);
+
 /* ---- requests ---- */
 enum member_type {
     MEMBER_STRING,

@@ -111,17 +111,25 @@ static const struct request_member transcription_members[] = {
 static const struct request_format transcription_request = {
     transcription_members, sizeof transcription_members / sizeof *transcription_members, NULL, NULL};
 
-/* Opus, the most thrifty of the accepted formats, begins at 6 kbit/s (RFC 6716 section 2.1.1): 750 bytes a second.
- * Some bill ten seconds at least (Groq, "Pricing"). Speech has ten tokens a second, 50 is every model's most. A
+/* Some bill ten seconds at least (Groq, "Pricing"). Speech has ten tokens a second, 50 is every model's most. A
  * recording whose length nobody says is charged at the length that was held: another rate would be a way to pay less.
  */
-enum { BYTES_PER_SECOND_MIN = 750, SECONDS_LEAST = 10, TOKENS_PER_SECOND_MAX = 50, TOKENS_PER_SECOND = 10 };
+enum { SECONDS_LEAST = 10, TOKENS_PER_SECOND_MAX = 50, TOKENS_PER_SECOND = 10 };
+
+static uint64_t bound_seconds(const struct reading *reading)
+{
+    const struct form *form = reading->form;
+    uint64_t seconds = form ? 0 : recording_bound_seconds(reading->request->body);
+    for (size_t i = 0; form && i < form->field_count; i++)
+        if (form->fields[i].is_file)
+            seconds += recording_bound_seconds(form->fields[i].value);
+    return seconds;
+}
 
 static enum error read_transcription(struct reading *reading, struct request_facts *facts)
 {
-    size_t file_bytes = reading->form ? reading->form->file_bytes : reading->request->body.length;
     size_t text_bytes = reading->form ? reading->form->text_bytes : reading->request->body.length;
-    uint64_t seconds = file_bytes / BYTES_PER_SECOND_MIN + 1;
+    uint64_t seconds = bound_seconds(reading);
     facts->refers_outside = false;
     if (is_billed_by_tokens(facts->model)) {
         facts->text_bytes = text_bytes + (size_t)seconds * TOKENS_PER_SECOND_MAX;

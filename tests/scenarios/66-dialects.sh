@@ -117,6 +117,9 @@ held_is "  its hold is its price" ==
 exact "a transcription by seconds" openai $openai_url/audio/transcriptions -F model=whisper-1 -F "file=@$T/sound.mp3"
 held_is "  its hold is no less" ">="
 estimated "a transcription as plain text" $openai_url/audio/transcriptions -F model=whisper-1 -F response_format=text -F "file=@$T/sound.mp3"
+python3 -c "import sys, wave; w = wave.open(sys.argv[1], 'wb'); w.setparams((1, 2, 16000, 0, 'NONE', '')); w.writeframes(bytes(3200000))" "$T/sound.wav"
+estimated "a transcription of 100 s of samples as plain text" $openai_url/audio/transcriptions -F model=whisper-1 -F response_format=text -F "file=@$T/sound.wav"
+check "  costs as much as its length, at 0.006 USD a minute" python3 -c "import sys; sys.exit(not 0.01 <= $(event '["charge"]') <= 0.0103)"
 call $openai_url/audio/speech "${JSON[@]}" '{"model":"tts-1","voice":"alloy","input":"Zw\u00f6lf Boxkämpfer"}'
 priced "speech by characters, which the request says" openai
 is "  and not the provider" "$(event '["usage_source"]')" estimated

@@ -3,6 +3,7 @@
  * Requests as forms: transcriptions, image edits, uploads for batches. What two readers could take differently is
  * refused; nothing costs more than a pass over the bytes.
  */
+#include "dialect/internal.h"
 #include "dialect_answers.h"
 
 #include <time.h>
@@ -349,6 +350,136 @@ TEST(forms_are_bounded)
         buffer_done(&body);
     }
     arena_free(arena);
+}
+
+/* ---- recordings ---- */
+
+static uint64_t bound_of(const struct buffer *file)
+{
+    /* A copy of its own size, so that reading past the end is seen by ASan. */
+    struct slice contents = buffer_contents(file);
+    char *exact = malloc(contents.length + 1);
+    memcpy(exact, contents.data, contents.length);
+    uint64_t seconds = recording_bound_seconds((struct slice){exact, contents.length});
+    free(exact);
+    return seconds;
+}
+
+static void put_number(struct buffer *buffer, uint64_t number, unsigned bytes)
+{
+    for (; bytes > 0; bytes--, number >>= 8)
+        CU_ASSERT(buffer_append(buffer, (struct slice){(char[]){(char)number}, 1}));
+}
+
+static void put_wave(struct buffer *file, const char *before, unsigned tag, unsigned channels, uint64_t rate,
+                     unsigned bits, size_t samples_bytes)
+{
+    buffer_init(file, 1 << 24);
+    CU_ASSERT(buffer_append(file, SLICE_LITERAL("RIFF\x01\0\0\0WAVE")) && buffer_append(file, slice_of(before)));
+    CU_ASSERT(buffer_append(file, SLICE_LITERAL("fmt \x10\0\0\0")));
+    put_number(file, tag, 2);
+    put_number(file, channels, 2);
+    put_number(file, rate, 4);
+    put_number(file, 0x7fffffff, 4); /* bytes a second, as it says: nobody decodes by that */
+    put_number(file, 1, 2);
+    put_number(file, bits, 2);
+    CU_ASSERT(buffer_append(file, SLICE_LITERAL("data\x01\0\0\0")));
+    for (size_t i = 0; i < samples_bytes; i += 4)
+        put_number(file, 0, 4);
+}
+
+TEST(waves_are_as_long_as_their_samples)
+{
+    static const struct {
+        const char *before;
+        unsigned tag, channels;
+        uint64_t rate;
+        unsigned bits;
+        uint64_t seconds; /* of 960,000 bytes; 0: not known, 750 bytes are one */
+    } rows[] = {
+        {"", 1, 1, 16000, 16, 30},
+        {"", 1, 2, 48000, 16, 5},
+        {"", 3, 1, 8000, 32, 30},
+        {"", 1, 1, 8000, 8, 120},
+        {"LIST\x04xxx", 1, 1, 16000, 16, 0}, /* no chunk of that length */
+        {"JUNK\x02\x01\x01\x01", 1, 1, 16000, 16, 0},
+        {"data", 1, 1, 16000, 16, 0},
+        {"", 0x55, 1, 16000, 16, 0}, /* an MP3 in it */
+        {"", 1, 0, 16000, 16, 0},
+        {"", 1, 1, 0, 16, 0},
+        {"", 1, 1, 16000, 0, 0},
+        {"", 1, 1, 16000, 4, 0},
+        {"", 1, 65535, 16000, 16, 0},
+        {"", 1, 1, 4000000, 16, 0},
+        {"", 1, 1, 100, 8, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer file;
+        put_wave(&file, rows[i].before, rows[i].tag, rows[i].channels, rows[i].rate, rows[i].bits, 960000);
+        uint64_t wanted = rows[i].seconds ? rows[i].seconds : 960000 / 750, got = bound_of(&file);
+        EXPECT(got >= wanted && got <= wanted + 2, "row %zu: %llu s", i, (unsigned long long)got);
+        buffer_done(&file);
+    }
+}
+
+TEST(mp3s_are_as_long_as_their_frames)
+{
+    static const struct {
+        const char *before, head[4];
+        size_t frame_bytes, frames, tail;
+        uint64_t seconds;
+    } rows[] = {
+        {"", "\xff\xfb\x90", 417, 3829, 0, 100},                        /* 128 kbit/s, 44,100 Hz */
+        {"", "\xff\xfb\x92", 418, 3829, 0, 100},                        /* padded */
+        {"", "\xff\xf3\x84", 192, 4167, 0, 100},                        /* MPEG 2, 64 kbit/s, 24,000 Hz */
+        {"", "\xff\xe3\x18", 72, 1389, 0, 100},                         /* MPEG 2.5, 8 kbit/s, 8,000 Hz */
+        {"ID3\x04zz\x01\x01\x01\x01", "\xff\xfb\x90", 417, 3829, 0, 0}, /* a tag of 2 MB: not in it */
+        {"", "\xff\xfb\x90", 417, 3829, 75000, 200}, /* what is no frame counts as the thriftiest coding */
+        {"", "\xff\xfb\x90", 417, 2, 0, 1},          /* two frames may be chance */
+        {"", "\xff\xfd\x90", 417, 400, 0, 0},        /* layer II */
+        {"", "\xff\xfb\x00", 417, 400, 0, 0},        /* of no fixed rate */
+        {"", "\xff\xeb\x90", 417, 400, 0, 0},        /* of no version */
+        {"x", "\xff\xfb\x90", 417, 400, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer file;
+        buffer_init(&file, 1 << 24);
+        CU_ASSERT(buffer_append(&file, slice_of(rows[i].before)));
+        for (size_t j = 0; j < rows[i].frames; j++) {
+            size_t start = buffer_length(&file);
+            CU_ASSERT(buffer_append(&file, (struct slice){rows[i].head, 4}));
+            while (buffer_length(&file) < start + rows[i].frame_bytes)
+                put_number(&file, 0, 1);
+        }
+        for (size_t j = 0; j < rows[i].tail; j++)
+            put_number(&file, 1, 1);
+        uint64_t got = bound_of(&file), wanted = rows[i].seconds ? rows[i].seconds : buffer_length(&file) / 750;
+        EXPECT(got >= wanted && got <= wanted + 2, "row %zu: %llu s, not %llu", i, (unsigned long long)got,
+               (unsigned long long)wanted);
+        /* cut anywhere it is never longer than the thriftiest coding, and never read past its end */
+        for (size_t length = 0; length < 64; length++) {
+            struct buffer cut = file;
+            cut.end = cut.start + length;
+            EXPECT(bound_of(&cut) <= length / 750 + 1, "row %zu cut at %zu", i, length);
+        }
+        buffer_done(&file);
+    }
+}
+
+TEST(tags_before_an_mp3_take_no_time)
+{
+    struct buffer file;
+    buffer_init(&file, 1 << 20);
+    CU_ASSERT(buffer_append(&file, SLICE_LITERAL("ID3\x04\0\0\0\x04\0\0"))); /* 65,536 bytes */
+    for (int i = 0; i < 65536; i++)
+        put_number(&file, 0xff, 1);
+    for (int i = 0; i < 100; i++) {
+        CU_ASSERT(buffer_append(&file, SLICE_LITERAL("\xff\xfb\x90\0")));
+        for (int j = 4; j < 417; j++)
+            put_number(&file, 0, 1);
+    }
+    EXPECT_INTEGER(bound_of(&file), 3);
+    buffer_done(&file);
 }
 
 /* Whatever is sent: a verdict, nothing read past the end (ASan), and a model that is in the body. */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long a recording is at most: by what decides how long it is for whoever decodes it, the rate of its samples or
+ * its frames, and by the thriftiest coding that there is where that is not known. Called for requests whose answer may
+ * not say it.
+ */
+#include "dialect/internal.h"
+
+/* Opus, the most thrifty of the accepted formats, begins at 6 kbit/s (RFC 6716 section 2.1.1). */
+enum { BYTES_PER_SECOND_MIN = 750 };
+
+static uint64_t little(const char *at, unsigned bytes)
+{
+    uint64_t number = 0;
+    for (unsigned i = bytes; i-- > 0;)
+        number = number << 8 | (unsigned char)at[i];
+    return number;
+}
+
+/* ---- WAVE ("Multimedia Programming Interface and Data Specifications 1.0", Microsoft and IBM) ---- */
+
+/* Of a format chunk; 0: its samples are coded. */
+static uint64_t read_byte_rate(struct slice format)
+{
+    enum { TAG_PCM = 1, TAG_FLOAT = 3, TAG_EXTENSIBLE = 0xfffe, EXTENSIBLE_BYTES = 40, SUBFORMAT_AT = 24 };
+    uint64_t tag = little(format.data, 2), channels = little(format.data + 2, 2), rate = little(format.data + 4, 4),
+             bits = little(format.data + 14, 2);
+    if (tag == TAG_EXTENSIBLE && format.length >= EXTENSIBLE_BYTES)
+        tag = little(format.data + SUBFORMAT_AT, 2);
+    bool is_plain = (tag == TAG_PCM || tag == TAG_FLOAT) && bits >= 8 && bits <= 64 && bits % 8 == 0;
+    return is_plain && channels <= 32 && rate <= 384000 ? rate * channels * (bits / 8) : 0;
+}
+
+/* 0: it is none, or not plainly one. */
+static uint64_t find_byte_rate(struct slice file)
+{
+    enum { CHUNKS_MAX = 64, CHUNK_HEAD_BYTES = 8, FORMAT_BYTES = 16 };
+    if (file.length < 12 || memcmp(file.data, "RIFF", 4) != 0 || memcmp(file.data + 8, "WAVE", 4) != 0)
+        return 0;
+    struct slice rest = slice_from(file, 12);
+    for (unsigned i = 0; i < CHUNKS_MAX && rest.length >= CHUNK_HEAD_BYTES; i++) {
+        uint64_t bytes = little(rest.data + 4, 4);
+        const char *name = rest.data;
+        rest = slice_from(rest, CHUNK_HEAD_BYTES);
+        if (bytes > rest.length || memcmp(name, "data", 4) == 0)
+            return 0; /* nobody has said yet what that would be */
+        if (memcmp(name, "fmt ", 4) == 0)
+            return bytes >= FORMAT_BYTES ? read_byte_rate((struct slice){rest.data, (size_t)bytes}) : 0;
+        rest = slice_from(rest, (size_t)bytes + bytes % 2 > rest.length ? rest.length : (size_t)bytes + bytes % 2);
+    }
+    return 0;
+}
+
+/* ---- MPEG audio, layer III (ISO/IEC 11172-3 section 2.4.1.3, 13818-3) ---- */
+
+struct frame {
+    size_t bytes;
+    uint64_t ns;
+};
+
+static bool read_frame(struct slice bytes, struct frame *ret_frame)
+{
+    static const uint16_t kbits[2][16] = {{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0},
+                                          {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0}};
+    static const uint32_t rates[4] = {44100, 48000, 32000, 0};
+    static const unsigned divisors[4] = {4, 0, 2, 1}; /* 2.5, none, 2, 1 */
+    if (bytes.length < 4)
+        return false;
+    const unsigned char *head = (const unsigned char *)bytes.data;
+    unsigned version = head[1] >> 3 & 3, is_layer_3 = (head[1] >> 1 & 3) == 1, is_first = version == 3;
+    uint64_t rate = divisors[version] ? rates[head[2] >> 2 & 3] / divisors[version] : 0;
+    uint64_t bits = kbits[is_first][head[2] >> 4] * 1000u, samples = is_first ? 1152 : 576;
+    if (head[0] != 0xff || (head[1] & 0xe0) != 0xe0 || !is_layer_3 || !rate || !bits)
+        return false;
+    *ret_frame = (struct frame){(size_t)(samples / 8 * bits / rate + (head[2] >> 1 & 1)), samples * 1000000000 / rate};
+    return true;
+}
+
+/* Behind the tags that a file may begin with (ID3v2.4 section 3.1: four times seven bits). */
+static size_t skip_tags(struct slice file)
+{
+    enum { TAG_HEAD_BYTES = 10, TAGS_MAX = 16, HAS_FOOTER = 0x10 };
+    size_t at = 0;
+    for (unsigned i = 0; i < TAGS_MAX && file.length - at >= TAG_HEAD_BYTES && memcmp(file.data + at, "ID3", 3) == 0;
+         i++) {
+        const unsigned char *head = (const unsigned char *)file.data + at;
+        size_t bytes = (size_t)head[6] << 21 | (size_t)head[7] << 14 | (size_t)head[8] << 7 | head[9];
+        bytes += head[5] & HAS_FOOTER ? 2 * TAG_HEAD_BYTES : TAG_HEAD_BYTES;
+        if ((head[6] | head[7] | head[8] | head[9]) & 0x80 || bytes > file.length - at)
+            break;
+        at += bytes;
+    }
+    return at;
+}
+
+/* What the frames at the beginning last; *ret_bytes: how far they go. A few bytes may look like a frame. */
+static uint64_t count_frames(struct slice file, size_t *ret_bytes)
+{
+    enum { FRAMES_LEAST = 3 };
+    struct frame frame;
+    size_t at = skip_tags(file), count = 0;
+    uint64_t ns = 0;
+    for (; read_frame(slice_from(file, at), &frame) && frame.bytes <= file.length - at; count++) {
+        at += frame.bytes;
+        ns += frame.ns;
+    }
+    *ret_bytes = count >= FRAMES_LEAST ? at : 0;
+    return count >= FRAMES_LEAST ? ns : 0;
+}
+
+uint64_t recording_bound_seconds(struct slice file)
+{
+    uint64_t byte_rate = find_byte_rate(file);
+    size_t framed = 0;
+    if (byte_rate >= BYTES_PER_SECOND_MIN)
+        return file.length / byte_rate + 1;
+    uint64_t ns = count_frames(file, &framed);
+    return ns / 1000000000 + (file.length - framed) / BYTES_PER_SECOND_MIN + 1;
+}
