@@ -52,8 +52,11 @@ seed("values", "12.5", "-0.000000001", "9223372036.854775807", "0.075", "01HZX3Y
 def form(*parts, boundary="xYz"):
     return "".join(f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts) + f"--{boundary}--\r\n"
 audio = form(('name="model"', "whisper-1"), ('name="file"; filename="a.wav"', "RIFF....WAVE"), ('name="stream"', "true"))
+wave = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data\0\0\0\0" + bytes(64)
+mp3 = b"ID3\4\0\0\0\0\0\2xx" + (b"\xff\xe3\x18\0" + bytes(68)) * 4
+recordings = [b"\0" + form(('name="file"; filename="a"', x.decode("latin-1"))).encode("latin-1") for x in (wave, mp3)]
 image = form(('name="model"', "gpt-image-1"), ('name="image"; filename="a.png"\r\nContent-Type: image/png', "\x89PNG"), ('name="prompt"', "a cat"), ('name="n"', "2"))
-seed("form", *choices(1, audio, image, form()), b"\x07multipart/form-data; boundary=\"b c\"; x=y\n" + form(("name=a", "b"), boundary="b").encode(),
+seed("form", *choices(1, audio, image, form()), *recordings, b"\x07multipart/form-data; boundary=\"b c\"; x=y\n" + form(("name=a", "b"), boundary="b").encode(),
      b"\x07multipart/form-data; boundary=b\n" + form(("name=a", "b"), boundary="b").encode())
 
 # ---- requests ----
