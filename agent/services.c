@@ -75,17 +75,13 @@ static enum error publish_map(void *context)
     return is_others ? ERROR_OK : startup_write_map(&agent->map);
 }
 
-void services_keep_published(struct agent *agent)
+void services_keep_published(void *context)
 {
+    struct agent *agent = context;
     if (owner_is_another(&agent->owner, agent->options->runtime))
         return;
     startup_keep_map(&agent->map);
     startup_keep_trust(&agent->trust);
-}
-
-static void keep_published(void *context)
-{
-    services_keep_published(context);
 }
 
 static bool admits(void *context, uid_t uid)
@@ -428,7 +424,7 @@ enum error services_open_control(struct agent *agent)
                                   .missing_hardening = missing_hardening,
                                   .may_write = may_write,
                                   .admits = admits,
-                                  .keep_published = keep_published,
+                                  .keep_published = services_keep_published,
                                   .write_pending = agent_write_pending,
                                   .is_export_failing = is_export_failing,
                                   .list_losses = list_losses,

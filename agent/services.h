@@ -86,8 +86,8 @@ void services_leave_sockets(struct agent *agent);
 enum error services_open(struct agent *agent) MUST_USE;
 enum error services_open_control(struct agent *agent) MUST_USE;
 void services_close(struct agent *agent);
-/* What programs read when they start is there, whatever has become of it. Any thread. */
-void services_keep_published(struct agent *agent);
+/* What programs read when they start is there, whatever has become of it. `context` is the agent; any thread. */
+void services_keep_published(void *context);
 /* In words, for people. */
 const char *services_describe_loss(enum services_loss loss);
 

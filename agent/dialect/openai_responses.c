@@ -195,7 +195,8 @@ struct response {
         "type", &(to)->type                                                                                            \
     }
 
-/* Opening and reading a page that was found are calls, too, but not billed ("Web search", output and citations). */
+/* "file_search_call": what a billed tool of the table did. Opening and reading a page that was found are calls, too,
+ * but not billed ("Web search", output and citations). */
 static bool is_billed_call(struct slice item)
 {
     struct json_value type, action;
@@ -204,11 +205,14 @@ static bool is_billed_call(struct slice item)
         return false;
     if (json_string_is(&type, "web_search_call"))
         return action.kind == JSON_KIND_ABSENT || json_string_is(&action, "search");
-    static const char *const billed[] = {"file_search_call", "code_interpreter_call",   "shell_call",
-                                         "x_search_call",    "collections_search_call", "attachment_search_call"};
-    for (size_t i = 0; i < sizeof billed / sizeof *billed; i++)
-        if (json_string_is(&type, billed[i]))
+    char name[64];
+    if (!json_get_string(&type, name, sizeof name))
+        return false;
+    for (size_t i = 0; i < sizeof tool_rows / sizeof *tool_rows; i++) {
+        size_t length = strlen(tool_rows[i].type);
+        if (tool_rows[i].is_billed && !strncmp(name, tool_rows[i].type, length) && !strcmp(name + length, "_call"))
             return true;
+    }
     return false;
 }
 

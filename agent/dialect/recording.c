@@ -46,7 +46,7 @@ static uint64_t find_byte_rate(struct slice file)
             return 0; /* nobody has said yet what that would be */
         if (memcmp(name, "fmt ", 4) == 0)
             return bytes >= FORMAT_BYTES ? read_byte_rate((struct slice){rest.data, (size_t)bytes}) : 0;
-        rest = slice_from(rest, (size_t)bytes + bytes % 2 > rest.length ? rest.length : (size_t)bytes + bytes % 2);
+        rest = slice_from(rest, (size_t)(bytes + bytes % 2));
     }
     return 0;
 }

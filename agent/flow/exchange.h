@@ -344,6 +344,8 @@ bool sharing_must_wait(struct exchange *exchange);
 void sharing_go_on(struct exchange *exchange); /* whatever held it may have changed */
 /* How a body of a length (-1: not known yet) is framed for who asked. */
 enum relay_mode relay_choose_mode(const struct http_request *request, int64_t length);
+/* Adds the field that says so, if one does, behind `count` others; returns their new count. */
+size_t relay_add_framing(const struct exchange *exchange, struct http_field *fields, size_t count, int64_t length);
 /* replay.c: the relay of what recall answered. */
 enum outcome replay(struct exchange *exchange);
 

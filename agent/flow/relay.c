@@ -60,6 +60,16 @@ enum relay_mode relay_choose_mode(const struct http_request *request, int64_t le
     return length >= 0 ? RELAY_LENGTH : request->takes_chunks ? RELAY_CHUNKED : RELAY_UNFRAMED;
 }
 
+size_t relay_add_framing(const struct exchange *exchange, struct http_field *fields, size_t count, int64_t length)
+{
+    if (length >= 0)
+        fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
+                                              slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
+    else if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
+        fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
+    return count;
+}
+
 /* The head into `out`. length -1: not known yet. */
 static void write_head(struct exchange *exchange, struct buffer *out, int64_t length, bool with_cost)
 {
@@ -73,11 +83,7 @@ static void write_head(struct exchange *exchange, struct buffer *out, int64_t le
                                                            : "application/json")};
     if (exchange->relay.is_final) /* money is short there: SDKs would try a 429 again */
         fields[count++] = (struct http_field){SLICE_LITERAL("x-should-retry"), SLICE_LITERAL("false")};
-    if (length >= 0)
-        fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
-                                              slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
-    else if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
-        fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
+    count = relay_add_framing(exchange, fields, count, length);
     count = answer_add_fields(exchange, fields, count, with_cost);
     check(http_write_head(out, exchange->answer.status, fields, count));
     recall_tell_head(exchange, fields, count);

@@ -31,11 +31,7 @@ static void write_head(struct exchange *exchange, int status, const struct http_
     for (size_t i = 0; i < kept_count; i++)
         fields[count++] = kept[i];
     exchange->relay.mode = relay_choose_mode(exchange->request, length);
-    if (exchange->relay.mode == RELAY_LENGTH)
-        fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
-                                              slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
-    else if (exchange->relay.mode == RELAY_CHUNKED)
-        fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
+    count = relay_add_framing(exchange, fields, count, length);
     count = answer_add_fields(exchange, fields, count, true);
     check(http_write_head(scratch, status, fields, count));
     exchange->relay.head_written = true;

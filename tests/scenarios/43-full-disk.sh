@@ -59,7 +59,6 @@ is "reports say what the ledger says" "$("$TOLLGATE" report all --json | json 'd
 openai "$(openai_body gpt-5.4-nano "count [[tokens=200]] [[pace_ms=100]] [[until_release=1]]" ',"stream":true,"max_tokens":2000')" -N -o "$T/stream" &
 stream=$!
 wait_for 20 grep -q data: "$T/stream"
-rm -f "$T/noted"
 head -c 200M /dev/zero >"$T/s/fill" 2>/dev/null
 truncate -s -1M "$T/s/fill"
 check "full while an answer streams" wait_for 10 is_refused
