@@ -19,7 +19,7 @@
 enum {
     NAMES_MAX = 512, /* asked for in a round */
     SILENCE_MAX = 4, /* names in a row without an answer: there is no network */
-    RETRY_S = 60,    /* then it is tried again sooner */
+    RETRY_S = 60,    /* then, or when the map could not be written, it is tried again sooner */
     SAVE_EVERY_S = 3600,
 };
 
@@ -28,6 +28,7 @@ struct refresh {
     pthread_t thread;
     int wake_fd, stop_fd;
     int64_t saved_s;
+    bool is_due; /* the map says something else than it should: until it is written */
 };
 
 struct round {
@@ -81,12 +82,15 @@ static void put_in_force(struct refresh *refresh, bool has_changed)
     int64_t now_s = clock_monotonic_ns() / 1000000000;
     enum error error = ERROR_OK;
     if (has_changed || now_s - refresh->saved_s >= SAVE_EVERY_S) {
-        refresh->saved_s = now_s;
         error = redirects_save(refresh->options.redirects);
+        refresh->saved_s = error ? now_s - SAVE_EVERY_S : now_s;
     }
+    refresh->is_due |= has_changed | refresh->options.is_stale(refresh->options.context);
     /* Saved first: no program may hold a stand-in that means something else after a restart. */
-    if (!error && (refresh->options.is_stale(refresh->options.context) || has_changed))
+    if (!error && refresh->is_due) {
         error = refresh->options.publish(refresh->options.context);
+        refresh->is_due = error != ERROR_OK;
+    }
     if (error)
         log_event(EVENT_ADDRESSES_STALE, NULL, "%s (%s)", error_row(error)->text, error_row(error)->hint);
 }
@@ -103,10 +107,12 @@ static int64_t go_round(struct refresh *refresh)
         ask_all(&round);
     put_in_force(refresh, redirects_update(refresh->options.redirects, settings, round.rows, round.count,
                                            clock_wall_ns() / 1000000000));
-    bool is_silent = round.asked_count > 0 && round.count == 0;
+    bool is_soon = refresh->is_due || (round.asked_count > 0 && round.count == 0);
     free(round.rows);
     config_release(settings);
-    return refresh_s == 0 ? -1 : 1000 * (int64_t)(is_silent && refresh_s > RETRY_S ? RETRY_S : refresh_s);
+    if (is_soon && (refresh_s == 0 || refresh_s > RETRY_S))
+        return 1000 * (int64_t)RETRY_S;
+    return refresh_s == 0 ? -1 : 1000 * (int64_t)refresh_s;
 }
 
 /* False: stopped. */

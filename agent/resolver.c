@@ -15,6 +15,17 @@
 
 enum { NAME_BYTES_MAX = 256 };
 
+/* An answer tells which question it is to: one of somebody who died may come when the next has been asked. */
+struct question {
+    uint64_t number; /* from 1 on */
+    char name[NAME_BYTES_MAX];
+};
+
+struct reply {
+    uint64_t number; /* 0: whoever was asked has died */
+    struct resolver_answer answer;
+};
+
 /* ---- in the helper ---- */
 
 static bool read_address(const struct sockaddr *address, struct config_address *ret_address)
@@ -44,20 +55,19 @@ static void look_up(const char *name, struct resolver_answer *ret_answer)
 
 static void answer_all(void)
 {
-    char name[NAME_BYTES_MAX];
-    struct resolver_answer answer;
-    ssize_t length;
-    while ((length = recv(HELPER_FD, name, sizeof name - 1, 0)) > 0) {
-        name[length] = '\0';
-        look_up(name, &answer);
-        if (send(HELPER_FD, &answer, sizeof answer, MSG_NOSIGNAL) != (ssize_t)sizeof answer)
+    struct question question;
+    struct reply reply;
+    while (recv(HELPER_FD, &question, sizeof question, 0) == (ssize_t)sizeof question) {
+        reply.number = question.number;
+        look_up(question.name, &reply.answer);
+        if (send(HELPER_FD, &reply, sizeof reply, MSG_NOSIGNAL) != (ssize_t)sizeof reply)
             break;
     }
 }
 
 static void resolver_run(const void *context)
 {
-    static const struct resolver_answer none;
+    static const struct reply none;
     const bool *is_hardened = context;
     if (*is_hardened)
         harden_loader();
@@ -68,6 +78,7 @@ static void resolver_run(const void *context)
 
 struct resolver {
     struct helper helper;
+    uint64_t last_number;
 };
 
 struct resolver *resolver_open(bool is_hardened)
@@ -94,26 +105,35 @@ void resolver_close(struct resolver *resolver)
     free(resolver);
 }
 
+static bool await_reply(int fd, int stop_fd)
+{
+    struct pollfd polls[] = {{fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    while (poll(polls, 2, -1) < 0)
+        if (errno != EINTR)
+            return false;
+    return !polls[1].revents;
+}
+
 enum error resolver_find(struct resolver *resolver, const char *name, int stop_fd, struct resolver_answer *ret_answer)
 {
     size_t length = strlen(name);
     if (length == 0 || length >= NAME_BYTES_MAX)
         return ERROR_NOT_FOUND;
     int fd = resolver->helper.fd;
-    struct resolver_answer answer;
-    struct pollfd polls[] = {{fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
-    while (recv(fd, &answer, sizeof answer, MSG_DONTWAIT) > 0)
+    struct question question = {.number = ++resolver->last_number};
+    struct reply reply;
+    memcpy(question.name, name, length);
+    while (recv(fd, &reply, sizeof reply, MSG_DONTWAIT) > 0)
         ; /* of one that died with no question open */
-    if (send(fd, name, length, MSG_NOSIGNAL) != (ssize_t)length)
+    if (send(fd, &question, sizeof question, MSG_NOSIGNAL) != (ssize_t)sizeof question)
         return ERROR_SYSTEM;
-    while (poll(polls, 2, -1) < 0)
-        if (errno != EINTR)
+    do
+        if (!await_reply(fd, stop_fd) || recv(fd, &reply, sizeof reply, 0) != (ssize_t)sizeof reply ||
+            reply.answer.count > RESOLVER_ADDRESSES_MAX)
             return ERROR_SYSTEM;
-    if (polls[1].revents || recv(fd, &answer, sizeof answer, 0) != (ssize_t)sizeof answer ||
-        answer.count > RESOLVER_ADDRESSES_MAX)
-        return ERROR_SYSTEM;
-    if (answer.count == 0)
+    while (reply.number != 0 && reply.number != question.number);
+    if (reply.answer.count == 0)
         return ERROR_NOT_FOUND;
-    *ret_answer = answer;
+    *ret_answer = reply.answer;
     return ERROR_OK;
 }
