@@ -31,9 +31,10 @@ static uint64_t read_byte_rate(struct slice format)
     return is_plain && channels <= 32 && rate <= 384000 ? rate * channels * (bits / 8) : 0;
 }
 
-/* 0: it is none, or not plainly one. */
+/* 0: it is none, or not plainly one: of two formats some decoders believe the first, some the last. */
 static uint64_t find_byte_rate(struct slice file)
 {
+    uint64_t byte_rate = 0;
     enum { CHUNKS_MAX = 64, CHUNK_HEAD_BYTES = 8, FORMAT_BYTES = 16 };
     if (file.length < 12 || memcmp(file.data, "RIFF", 4) != 0 || memcmp(file.data + 8, "WAVE", 4) != 0)
         return 0;
@@ -42,10 +43,13 @@ static uint64_t find_byte_rate(struct slice file)
         uint64_t bytes = little(rest.data + 4, 4);
         const char *name = rest.data;
         rest = slice_from(rest, CHUNK_HEAD_BYTES);
-        if (bytes > rest.length || memcmp(name, "data", 4) == 0)
-            return 0; /* nobody has said yet what that would be */
-        if (memcmp(name, "fmt ", 4) == 0)
-            return bytes >= FORMAT_BYTES ? read_byte_rate((struct slice){rest.data, (size_t)bytes}) : 0;
+        if (memcmp(name, "data", 4) == 0)
+            return byte_rate;
+        bool is_format = memcmp(name, "fmt ", 4) == 0;
+        if (bytes > rest.length || (is_format && (byte_rate || bytes < FORMAT_BYTES)))
+            return 0;
+        if (is_format && (byte_rate = read_byte_rate((struct slice){rest.data, (size_t)bytes})) == 0)
+            return 0;
         rest = slice_from(rest, (size_t)(bytes + bytes % 2));
     }
     return 0;
@@ -76,7 +80,8 @@ static bool read_frame(struct slice bytes, struct frame *ret_frame)
     return true;
 }
 
-/* Behind the tags that a file may begin with (ID3v2.4 section 3.1: four times seven bits). */
+/* Behind the tags that a file may begin with (ID3v2.4 section 3.1: four times seven bits), where all decoders see the
+ * same: not of other versions than 2 to 4, nor with a footer, which they pass over or not. */
 static size_t skip_tags(struct slice file)
 {
     enum { TAG_HEAD_BYTES = 10, TAGS_MAX = 16, HAS_FOOTER = 0x10 };
@@ -85,8 +90,10 @@ static size_t skip_tags(struct slice file)
          i++) {
         const unsigned char *head = (const unsigned char *)file.data + at;
         size_t bytes = (size_t)head[6] << 21 | (size_t)head[7] << 14 | (size_t)head[8] << 7 | head[9];
-        bytes += head[5] & HAS_FOOTER ? 2 * TAG_HEAD_BYTES : TAG_HEAD_BYTES;
-        if ((head[6] | head[7] | head[8] | head[9]) & 0x80 || bytes > file.length - at)
+        bytes += TAG_HEAD_BYTES;
+        bool is_plain = head[3] >= 2 && head[3] <= 4 && head[4] != 0xff && !(head[5] & HAS_FOOTER) &&
+                        !((head[6] | head[7] | head[8] | head[9]) & 0x80);
+        if (!is_plain || bytes > file.length - at)
             break;
         at += bytes;
     }
@@ -112,7 +119,7 @@ uint64_t recording_bound_seconds(struct slice file)
 {
     uint64_t byte_rate = find_byte_rate(file);
     size_t framed = 0;
-    if (byte_rate >= BYTES_PER_SECOND_MIN)
+    if (byte_rate)
         return file.length / byte_rate + 1;
     uint64_t ns = count_frames(file, &framed);
     return ns / 1000000000 + (file.length - framed) / BYTES_PER_SECOND_MIN + 1;

@@ -30,6 +30,7 @@ next() { echo >&8; read -r -t 30 -u 9 line; echo "$line"; }
 is "the program works" "$(next)" answered
 pid=$("$TOLLGATE" status --json | json 'd["pid"]')
 port=$("$TOLLGATE" status --json | json 'd["port"]')
+settled # else this call is one that was open, too
 kill -9 "$pid"
 wait_for 10 sh -c "! kill -0 $pid"
 is "agent dead: refused at once" "$(next)" "refused at once"

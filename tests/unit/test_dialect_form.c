@@ -371,11 +371,11 @@ static void put_number(struct buffer *buffer, uint64_t number, unsigned bytes)
         CU_ASSERT(buffer_append(buffer, (struct slice){(char[]){(char)number}, 1}));
 }
 
-static void put_wave(struct buffer *file, const char *before, unsigned tag, unsigned channels, uint64_t rate,
+static void put_wave(struct buffer *file, struct slice before, unsigned tag, unsigned channels, uint64_t rate,
                      unsigned bits, size_t samples_bytes)
 {
     buffer_init(file, 1 << 24);
-    CU_ASSERT(buffer_append(file, SLICE_LITERAL("RIFF\x01\0\0\0WAVE")) && buffer_append(file, slice_of(before)));
+    CU_ASSERT(buffer_append(file, SLICE_LITERAL("RIFF\x01\0\0\0WAVE")) && buffer_append(file, before));
     CU_ASSERT(buffer_append(file, SLICE_LITERAL("fmt \x10\0\0\0")));
     put_number(file, tag, 2);
     put_number(file, channels, 2);
@@ -411,15 +411,23 @@ TEST(waves_are_as_long_as_their_samples)
         {"", 1, 1, 16000, 4, 0},
         {"", 1, 65535, 16000, 16, 0},
         {"", 1, 1, 4000000, 16, 0},
-        {"", 1, 1, 100, 8, 0},
+        {"", 1, 1, 100, 8, 9600},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buffer file;
-        put_wave(&file, rows[i].before, rows[i].tag, rows[i].channels, rows[i].rate, rows[i].bits, 960000);
+        put_wave(&file, slice_of(rows[i].before), rows[i].tag, rows[i].channels, rows[i].rate, rows[i].bits, 960000);
         uint64_t wanted = rows[i].seconds ? rows[i].seconds : 960000 / 750, got = bound_of(&file);
         EXPECT(got >= wanted && got <= wanted + 2, "row %zu: %llu s", i, (unsigned long long)got);
         buffer_done(&file);
     }
+}
+
+TEST(of_two_formats_of_a_wave_neither_is_believed)
+{
+    struct buffer file;
+    put_wave(&file, SLICE_LITERAL("fmt \x10\0\0\0\1\0\x20\0\0\xdc\5\0\0\0\0\0\0\1\x40\0"), 1, 1, 8000, 8, 960000);
+    EXPECT(bound_of(&file) >= 960000 / 750, "%llu s", (unsigned long long)bound_of(&file));
+    buffer_done(&file);
 }
 
 TEST(mp3s_are_as_long_as_their_frames)
@@ -434,6 +442,10 @@ TEST(mp3s_are_as_long_as_their_frames)
         {"", "\xff\xf3\x84", 192, 4167, 0, 100},                        /* MPEG 2, 64 kbit/s, 24,000 Hz */
         {"", "\xff\xe3\x18", 72, 1389, 0, 100},                         /* MPEG 2.5, 8 kbit/s, 8,000 Hz */
         {"ID3\x04zz\x01\x01\x01\x01", "\xff\xfb\x90", 417, 3829, 0, 0}, /* a tag of 2 MB: not in it */
+        {"ID3\x04\x01\x01\x01\x01\x01\x28", "\xff\xe3\x18", 72, 29357 + 1389, 0, 100}, /* 29,357 frames are in it */
+        {"ID3\xff\xff\x01\x01\x01\x01\x28", "\xff\xe3\x18", 72, 29357 + 1389, 0, 0},   /* decoders see no tag */
+        {"ID3\x04\xff\x01\x01\x01\x01\x28", "\xff\xe3\x18", 72, 29357 + 1389, 0, 0},
+        {"ID3\x03\x01\x10\x01\x01\x01\x28", "\xff\xe3\x18", 72, 29357 + 1389, 0, 0},
         {"", "\xff\xfb\x90", 417, 3829, 75000, 200}, /* what is no frame counts as the thriftiest coding */
         {"", "\xff\xfb\x90", 417, 2, 0, 1},          /* two frames may be chance */
         {"", "\xff\xfd\x90", 417, 400, 0, 0},        /* layer II */

@@ -81,6 +81,7 @@ TEST(accepting_pauses_without_descriptors)
     WAIT_FOR(atomic_load(&server.accepted) == 2);
     client_done(&second);
     WAIT_FOR(atomic_load(&server.failed) == 1);
+    WAIT_FOR(listener_connection_count(server.listener) == 1); /* its descriptor is closed, too */
     struct rlimit before, limit;
     getrlimit(RLIMIT_NOFILE, &before);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the last descriptor */
