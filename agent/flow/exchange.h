@@ -109,7 +109,8 @@ enum relay_mode {
     RELAY_BUFFERED,
     RELAY_LENGTH,
     RELAY_CHUNKED,
-    RELAY_UNFRAMED /* to an HTTP/1.0 program: ends with its connection */
+    RELAY_BODILESS, /* by its method or status: ends with its head (RFC 9112 section 6.3) */
+    RELAY_UNFRAMED  /* to an HTTP/1.0 program: ends with its connection */
 };
 
 struct step_note {
@@ -342,8 +343,8 @@ void sharing_forget_own(struct exchange *exchange); /* the program has left */
 /* Nothing more may be given now: the leader's program is full, or somebody too far behind. Then sharing_go_on comes. */
 bool sharing_must_wait(struct exchange *exchange);
 void sharing_go_on(struct exchange *exchange); /* whatever held it may have changed */
-/* How a body of a length (-1: not known yet) is framed for who asked. */
-enum relay_mode relay_choose_mode(const struct http_request *request, int64_t length);
+/* How an answer whose body has a length (-1: not known yet) is framed for who asked. */
+enum relay_mode relay_choose_mode(const struct http_request *request, int status, int64_t length);
 /* Adds the field that says so, if one does, behind `count` others; returns their new count. */
 size_t relay_add_framing(const struct exchange *exchange, struct http_field *fields, size_t count, int64_t length);
 /* replay.c: the relay of what recall answered. */

@@ -49,15 +49,18 @@ static size_t copy_answer_fields(struct exchange *exchange, struct http_field *f
     return count;
 }
 
-static bool has_no_body(const struct exchange *exchange)
+static bool has_no_body(const struct http_request *request, int status)
 {
-    return exchange->answer.status == 204 || exchange->answer.status == 304 ||
-           slice_is(exchange->request->method, "HEAD");
+    return status == 204 || status == 304 || slice_is(request->method, "HEAD");
 }
 
-enum relay_mode relay_choose_mode(const struct http_request *request, int64_t length)
+enum relay_mode relay_choose_mode(const struct http_request *request, int status, int64_t length)
 {
-    return length >= 0 ? RELAY_LENGTH : request->takes_chunks ? RELAY_CHUNKED : RELAY_UNFRAMED;
+    if (length >= 0)
+        return RELAY_LENGTH;
+    if (has_no_body(request, status))
+        return RELAY_BODILESS;
+    return request->takes_chunks ? RELAY_CHUNKED : RELAY_UNFRAMED;
 }
 
 size_t relay_add_framing(const struct exchange *exchange, struct http_field *fields, size_t count, int64_t length)
@@ -65,7 +68,7 @@ size_t relay_add_framing(const struct exchange *exchange, struct http_field *fie
     if (length >= 0)
         fields[count++] = (struct http_field){SLICE_LITERAL("content-length"),
                                               slice_of(arena_printf(exchange->arena, "%lld", (long long)length))};
-    else if (exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
+    else if (exchange->relay.mode == RELAY_CHUNKED)
         fields[count++] = (struct http_field){SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked")};
     return count;
 }
@@ -108,7 +111,7 @@ static void start_streaming(struct exchange *exchange)
     bool keeps_length = exchange->answer.content_length >= 0 && !exchange->answer.is_event_stream &&
                         !exchange->relay.meter.hides_usage && !exchange->relay.translation;
     int64_t length = keeps_length ? exchange->answer.content_length : -1;
-    exchange->relay.mode = relay_choose_mode(exchange->request, length);
+    exchange->relay.mode = relay_choose_mode(exchange->request, exchange->answer.status, length);
     buffer_reset(scratch, HIDDEN_BYTES_KEPT);
     write_head(exchange, scratch, length, false);
     send_two(exchange, buffer_contents(scratch), (struct slice){NULL, 0});
@@ -207,7 +210,7 @@ static void begin_relay(struct exchange *exchange)
     if (is_unheard(exchange)) /* before the head: it is drained, nobody reads it */
         return;
     bool is_document = attempt->rendition->is_translated && !exchange->answer.is_event_stream;
-    if (exchange->answer.is_event_stream || has_no_body(exchange) ||
+    if (exchange->answer.is_event_stream || has_no_body(exchange->request, exchange->answer.status) ||
         (!is_document && exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max))
         start_streaming(exchange);
     if (buffer_length(&attempt->look)) /* an error that was looked at first */
@@ -402,7 +405,7 @@ static enum outcome end_relay(struct exchange *exchange)
     exchange->relay.is_ending = exchange->recall.is_behind;
     if (exchange->relay.is_ending)
         return OUTCOME_WAIT;
-    if (!exchange->error && exchange->relay.mode == RELAY_CHUNKED && !has_no_body(exchange))
+    if (!exchange->error && exchange->relay.mode == RELAY_CHUNKED)
         send_two(exchange, SLICE_LITERAL("0\r\n\r\n"), (struct slice){NULL, 0});
     exchange_note(exchange, "%s, %llu bytes%s", exchange->relay.mode == RELAY_BUFFERED ? "buffered" : "streamed",
                   (unsigned long long)exchange->answer_bytes, exchange->is_client_gone ? "; the client left" : "");

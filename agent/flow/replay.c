@@ -30,7 +30,7 @@ static void write_head(struct exchange *exchange, int status, const struct http_
     size_t count = 0;
     for (size_t i = 0; i < kept_count; i++)
         fields[count++] = kept[i];
-    exchange->relay.mode = relay_choose_mode(exchange->request, length);
+    exchange->relay.mode = relay_choose_mode(exchange->request, status, length);
     count = relay_add_framing(exchange, fields, count, length);
     count = answer_add_fields(exchange, fields, count, true);
     check(http_write_head(scratch, status, fields, count));

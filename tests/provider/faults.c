@@ -23,6 +23,7 @@ static const struct named_fault {
     {"bad_json", {.broken_json = true}},
     {"bad_utf8", {.broken_utf8 = true}},
     {"encoded", {.encoded = true}},
+    {"no_content", {.no_content = true}},
     {"error_event", {.error_event = true}},
     {"no_usage", {.usage = FAULT_USAGE_NONE}},
     {"zero_usage", {.usage = FAULT_USAGE_ZERO}},
@@ -49,6 +50,7 @@ void fault_overlay(const struct fault *over, struct fault *under)
     under->broken_json |= over->broken_json;
     under->broken_utf8 |= over->broken_utf8;
     under->encoded |= over->encoded;
+    under->no_content |= over->no_content;
     under->error_event |= over->error_event;
 }
 

@@ -29,6 +29,7 @@ struct fault {
     bool notify;        /* TLS close_notify before the FIN: the cut looks like a proper close */
     bool broken_json;   /* the answer is not JSON; a stream has one broken event */
     bool broken_utf8;
+    bool no_content;  /* 204, a head without a length and without a body */
     bool encoded;     /* Content-Encoding: gzip, which nobody asked for; the bytes are as ever */
     bool error_event; /* the stream turns into the dialect's error event at the cut, then ends properly */
     enum fault_usage usage;

@@ -77,9 +77,14 @@ bool send_start(struct connection *connection)
 {
     struct exchange *exchange = &connection->exchange;
     enum framing framing = exchange->behaviour.framing;
-    if (framing == FRAMING_LENGTH && exchange->stream)
+    const bool is_empty = exchange->behaviour.fault.no_content;
+    if ((framing == FRAMING_LENGTH || is_empty) && exchange->stream)
         stream_flatten(exchange);
-    if (framing == FRAMING_DEFAULT)
+    if (is_empty) {
+        exchange->status = 204;
+        exchange->body.length = 0;
+        framing = FRAMING_DEFAULT;
+    } else if (framing == FRAMING_DEFAULT)
         framing = exchange->stream ? FRAMING_CHUNKED : FRAMING_LENGTH;
     exchange->behaviour.framing = framing;
     if (framing == FRAMING_CLOSE)

@@ -195,25 +195,33 @@ def one(n):
     connection.request("POST", sys.argv[1], sys.argv[2], {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"})
     try:
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        body, behind = answer.read(), b""
+        if answer.status == 204: # what came behind it would be the next answer's beginning
+            body = str(answer.getheader("transfer-encoding")).encode()
+            connection.sock.settimeout(0.3)
+            behind = connection.sock.recv(99)
+        return answer.status, body, behind
+    except TimeoutError:
+        return answer.status, body, b""
     except http.client.HTTPException as problem:
         return repr(problem)
 with concurrent.futures.ThreadPoolExecutor(3) as pool:
     answers = set(pool.map(one, range(3)))
-print(len(answers), next(iter(answers))[0])
+print(len(answers), next(iter(answers))[0], *[text for answer in answers for text in answer[1:] if answer[0] == 204])
 P
 # All three are at the agent, and wait for one answer, when the provider gives it.
 are_waiting() { [ "$("$TOLLGATE" top --json | json 'sum(call["step"] in ("recall", "forward") for call in d["live"]["live"])')" = "$1" ]; }
-same() {
-    governed python3 "$T/same.py" "${@:2}" >"$T/same" &
+same() { # NAME PATH BODY [WANTED]
+    governed python3 "$T/same.py" "$2" "$3" >"$T/same" &
     wait_for 20 are_waiting 3 || not_ok "$1: three ask"
     standin /_release -X POST >/dev/null
     wait $!
-    is "$1" "$(cat "$T/same")" "1 200"
+    is "$1" "$(cat "$T/same")" "${4:-1 200}"
 }
 same "sound" /v1/audio/speech '{"model":"tts-1","voice":"alloy","input":"say it [[hold=1]]"}'
 same "a document that is no JSON" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=bad_json]] [[hold=1]]')"
 same "a stream that the provider ended with an error" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=error_event]] [[cut=4]] [[hold=1]]' ',"stream":true')"
+same "an answer without a body has no chunks, and nothing behind it" /v1/chat/completions "$(openai_body gpt-5.4-nano 'shared [[fault=no_content]] [[hold=1]]')" "1 204 b'None' b''"
 
 # ---- what is the leader's alone is not shared ----
 apart() { # TEXT MORE: two at once, the first of a project that is short of money; what each got, and who paid
