@@ -32,7 +32,7 @@ static uint64_t read_byte_rate(struct slice format)
 }
 
 /* 0: it is none, or not plainly one: of two formats some decoders believe the first, some the last. */
-static uint64_t find_byte_rate(struct slice file)
+static uint64_t find_byte_rate(struct slice file, struct slice *ret_samples)
 {
     uint64_t byte_rate = 0;
     enum { CHUNKS_MAX = 64, CHUNK_HEAD_BYTES = 8, FORMAT_BYTES = 16 };
@@ -43,8 +43,10 @@ static uint64_t find_byte_rate(struct slice file)
         uint64_t bytes = little(rest.data + 4, 4);
         const char *name = rest.data;
         rest = slice_from(rest, CHUNK_HEAD_BYTES);
-        if (memcmp(name, "data", 4) == 0)
+        if (memcmp(name, "data", 4) == 0) {
+            *ret_samples = rest;
             return byte_rate;
+        }
         bool is_format = memcmp(name, "fmt ", 4) == 0;
         if (bytes > rest.length || (is_format && (byte_rate || bytes < FORMAT_BYTES)))
             return 0;
@@ -100,26 +102,74 @@ static size_t skip_tags(struct slice file)
     return at;
 }
 
-/* What the frames at the beginning last; *ret_bytes: how far they go. A few bytes may look like a frame. */
+/* Frames one behind the other that agree in version, layer, sample rate, mode and emphasis: decoders look for some. */
+struct chain {
+    size_t bytes, count;
+    uint64_t ns;
+};
+
+/* As many as there are, at most `most`, that agree with `head`. */
+static struct chain follow(struct slice bytes, const char *head, size_t most)
+{
+    struct chain chain = {0};
+    struct frame frame;
+    while (chain.count < most && read_frame(slice_from(bytes, chain.bytes), &frame) &&
+           frame.bytes <= bytes.length - chain.bytes) {
+        const char *at = bytes.data + chain.bytes;
+        if (((at[1] ^ head[1]) & 0xfe) || ((at[2] ^ head[2]) & 0x0c) || ((at[3] ^ head[3]) & 0xcf))
+            break;
+        chain.bytes += frame.bytes;
+        chain.ns += frame.ns;
+        chain.count++;
+    }
+    return chain;
+}
+
+/* A few bytes may look like frames, also within a frame: of fewer no decoder is sure, but where the file ends. */
+enum { FRAMES_SURE = 12, FRAMES_AT_END = 3, FRAME_BYTES_MAX = 1441 };
+
+/* What the frames last; *ret_bytes: how many bytes they and the tags are. Between them may be tags and zeros. */
 static uint64_t count_frames(struct slice file, size_t *ret_bytes)
 {
-    enum { FRAMES_LEAST = 3 };
-    struct frame frame;
-    size_t at = skip_tags(file), count = 0;
+    const char *head = NULL;
     uint64_t ns = 0;
-    for (; read_frame(slice_from(file, at), &frame) && frame.bytes <= file.length - at; count++) {
-        at += frame.bytes;
-        ns += frame.ns;
+    size_t framed = 0;
+    for (struct slice rest = file; rest.length;) {
+        size_t tags = skip_tags(rest);
+        rest = slice_from(rest, tags);
+        while (rest.length && rest.data[0] == '\0')
+            rest = slice_from(rest, 1);
+        head = head ? head : rest.data;
+        struct chain chain = follow(rest, head, SIZE_MAX);
+        rest = slice_from(rest, chain.bytes);
+        if (chain.count < (rest.length < FRAME_BYTES_MAX ? FRAMES_AT_END : FRAMES_SURE))
+            break;
+        framed += tags + chain.bytes;
+        ns += chain.ns;
     }
-    *ret_bytes = count >= FRAMES_LEAST ? at : 0;
-    return count >= FRAMES_LEAST ? ns : 0;
+    *ret_bytes = framed;
+    return ns;
+}
+
+/* Somebody may decode them, and take what is around them for nothing. */
+static bool has_frames(struct slice bytes)
+{
+    const char *found;
+    while (bytes.length >= FRAMES_SURE && (found = memchr(bytes.data, 0xff, bytes.length))) {
+        bytes = slice_from(bytes, (size_t)(found - bytes.data));
+        if (follow(bytes, found, FRAMES_SURE).count == FRAMES_SURE)
+            return true;
+        bytes = slice_from(bytes, 1);
+    }
+    return false;
 }
 
 uint64_t recording_bound_seconds(struct slice file)
 {
-    uint64_t byte_rate = find_byte_rate(file);
+    struct slice samples;
+    uint64_t byte_rate = find_byte_rate(file, &samples);
     size_t framed = 0;
-    if (byte_rate)
+    if (byte_rate && !has_frames(samples))
         return file.length / byte_rate + 1;
     uint64_t ns = count_frames(file, &framed);
     return ns / 1000000000 + (file.length - framed) / BYTES_PER_SECOND_MIN + 1;

@@ -430,6 +430,16 @@ TEST(of_two_formats_of_a_wave_neither_is_believed)
     buffer_done(&file);
 }
 
+static void put_frames(struct buffer *file, const char head[4], size_t frame_bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t start = buffer_length(file);
+        CU_ASSERT(buffer_append(file, (struct slice){head, 4}));
+        while (buffer_length(file) < start + frame_bytes)
+            put_number(file, 0, 1);
+    }
+}
+
 TEST(mp3s_are_as_long_as_their_frames)
 {
     static const struct {
@@ -457,12 +467,7 @@ TEST(mp3s_are_as_long_as_their_frames)
         struct buffer file;
         buffer_init(&file, 1 << 24);
         CU_ASSERT(buffer_append(&file, slice_of(rows[i].before)));
-        for (size_t j = 0; j < rows[i].frames; j++) {
-            size_t start = buffer_length(&file);
-            CU_ASSERT(buffer_append(&file, (struct slice){rows[i].head, 4}));
-            while (buffer_length(&file) < start + rows[i].frame_bytes)
-                put_number(&file, 0, 1);
-        }
+        put_frames(&file, rows[i].head, rows[i].frame_bytes, rows[i].frames);
         for (size_t j = 0; j < rows[i].tail; j++)
             put_number(&file, 1, 1);
         uint64_t got = bound_of(&file), wanted = rows[i].seconds ? rows[i].seconds : buffer_length(&file) / 750;
@@ -485,12 +490,52 @@ TEST(tags_before_an_mp3_take_no_time)
     CU_ASSERT(buffer_append(&file, SLICE_LITERAL("ID3\x04\0\0\0\x04\0\0"))); /* 65,536 bytes */
     for (int i = 0; i < 65536; i++)
         put_number(&file, 0xff, 1);
-    for (int i = 0; i < 100; i++) {
-        CU_ASSERT(buffer_append(&file, SLICE_LITERAL("\xff\xfb\x90\0")));
-        for (int j = 4; j < 417; j++)
-            put_number(&file, 0, 1);
-    }
+    put_frames(&file, "\xff\xfb\x90", 417, 100);
     EXPECT_INTEGER(bound_of(&file), 3);
+    buffer_done(&file);
+}
+
+TEST(between_the_frames_of_an_mp3_may_be_zeros_and_tags)
+{
+    struct buffer file;
+    buffer_init(&file, 1 << 24);
+    CU_ASSERT(buffer_append(&file, SLICE_LITERAL("ID3\4\0\0\0\0\0\2xx")));
+    for (int i = 0; i < 64; i++)
+        put_number(&file, 0, 1);
+    put_frames(&file, "\xff\xfb\x90", 417, 2297);
+    CU_ASSERT(buffer_append(&file, SLICE_LITERAL("ID3\3\0\0\0\0\0\2xx")));
+    put_frames(&file, "\xff\xfb\xa0", 522, 2297); /* another rate of bits, as files of no fixed rate have */
+    uint64_t got = bound_of(&file);
+    EXPECT(got >= 120 && got <= 121, "%llu s", (unsigned long long)got);
+    buffer_done(&file);
+}
+
+/* Decoders follow frames that agree: others are payload, in which frames of less may be. */
+TEST(frames_that_do_not_agree_are_not_believed)
+{
+    struct buffer file;
+    buffer_init(&file, 1 << 24);
+    for (int i = 0; i < 500; i++) {
+        put_frames(&file, "\xff\xfb\xe8", 1440, 1); /* 320 kbit/s, 32,000 Hz */
+        put_frames(&file, "\xff\xfb\xe4", 960, 1);  /* 48,000 Hz */
+    }
+    EXPECT(bound_of(&file) >= buffer_length(&file) / 750, "%llu s", (unsigned long long)bound_of(&file));
+    buffer_done(&file);
+    buffer_init(&file, 1 << 24);
+    for (int i = 0; i < 300; i++) {
+        put_frames(&file, "\xff\xfb\xe8", 1440, 3);
+        put_number(&file, 0, 1);
+    }
+    EXPECT(bound_of(&file) >= buffer_length(&file) / 750, "three alone: %llu s", (unsigned long long)bound_of(&file));
+    buffer_done(&file);
+}
+
+TEST(a_wave_with_frames_is_no_wave)
+{
+    struct buffer file;
+    put_wave(&file, slice_of(""), 1, 2, 48000, 16, 4000);
+    put_frames(&file, "\xff\xe3\x18", 72, 13889);
+    EXPECT(bound_of(&file) >= 1000, "%llu s", (unsigned long long)bound_of(&file));
     buffer_done(&file);
 }
 
