@@ -86,13 +86,24 @@ void owner_note_end(const struct owner *owner)
             (void)!write(owner->fds[i], TOLLGATE_OWNER_ENDS, strlen(TOLLGATE_OWNER_ENDS));
 }
 
+/* A file that somebody left, as who found the state taken does, is nobody's. Whom we may not ask has it. */
+static bool is_locked(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool is_so = fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) != 0 || whole.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return is_so;
+}
+
 bool owner_is_another(const struct owner *owner, const char *runtime)
 {
     char path[PATH_MAX];
     struct stat own, there;
     return snprintf(path, sizeof path, "%s/%s", runtime, rows[0].file) < (int)sizeof path && owner->fds[0] >= 0 &&
            fstat(owner->fds[0], &own) == 0 && lstat(path, &there) == 0 &&
-           (own.st_dev != there.st_dev || own.st_ino != there.st_ino);
+           (own.st_dev != there.st_dev || own.st_ino != there.st_ino) && is_locked(path);
 }
 
 void owner_release(struct owner *owner)

@@ -24,7 +24,8 @@ void owner_init(struct owner *owner);
 enum error owner_claim(struct owner *owner, const char *runtime, const char *state, bool has_log) MUST_USE;
 /* From now on the words say that the agent ends its last calls: whoever cannot ask it may wait for it. */
 void owner_note_end(const struct owner *owner);
-/* The runtime directory was removed and made anew, and is another agent's now: nothing in it is ours any more. */
+/* The runtime directory was removed and made anew, and is another agent's now, who has its lock: nothing in it is ours
+ * any more. */
 bool owner_is_another(const struct owner *owner, const char *runtime);
 /* The state first: one that is owned has its runtime directory, unless that was removed. */
 void owner_release(struct owner *owner);

@@ -107,21 +107,35 @@ static const struct request_member transcription_members[] = {
     OPENAI_MODEL(true),
     OPENAI_STREAM,
     OPENAI_STRING("response_format"),
+    {"url", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},      /* Groq */
+    {"file_url", ROLE_NONE, MEMBER_ANY, false, NULL, NULL}, /* Mistral, as the next */
+    {"file_id", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
 };
 static const struct request_format transcription_request = {
     transcription_members, sizeof transcription_members / sizeof *transcription_members, NULL, NULL};
 
 /* Some bill ten seconds at least (Groq, "Pricing"). Speech has ten tokens a second, 50 is every model's most. A
  * recording whose length nobody says is charged at the length that was held: another rate would be a way to pay less.
- */
-enum { SECONDS_LEAST = 10, TOKENS_PER_SECOND_MAX = 50, TOKENS_PER_SECOND = 10 };
+ * Of one that is elsewhere four hours are held. */
+enum { SECONDS_LEAST = 10, SECONDS_ELSEWHERE = 4 * 3600, TOKENS_PER_SECOND_MAX = 50, TOKENS_PER_SECOND = 10 };
+
+static bool is_elsewhere(const struct reading *reading)
+{
+    static const char *const names[] = {"url", "file_url", "file_id"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (reading->form ? form_find(reading->form, names[i]) != NULL : dialect_find_value(reading, names[i]) != NULL)
+            return true;
+    return false;
+}
 
 static uint64_t bound_seconds(const struct reading *reading)
 {
     const struct form *form = reading->form;
-    uint64_t seconds = form ? 0 : recording_bound_seconds(reading->request->body);
+    uint64_t seconds = is_elsewhere(reading) ? SECONDS_ELSEWHERE : 0;
+    if (!form)
+        seconds += recording_bound_seconds(reading->request->body);
     for (size_t i = 0; form && i < form->field_count; i++)
-        if (form->fields[i].is_file)
+        if (form->fields[i].is_file || slice_is(form->fields[i].name, "file"))
             seconds += recording_bound_seconds(form->fields[i].value);
     return seconds;
 }

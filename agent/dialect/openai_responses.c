@@ -30,10 +30,10 @@ static const struct {
     const char *type; /* its beginning: web_search_preview_2025_03_11 … */
     bool is_billed, draws;
 } tool_rows[] = {
-    {"web_search", true, false},        {"file_search", true, false}, {"code_interpreter", true, false},
-    {"image_generation", false, true},  {"mcp", false, false},        {"shell", true, false},
-    {"computer_use", false, false},     {"x_search", true, false},    {"collections_search", true, false},
-    {"attachment_search", true, false}, /* the last three: xAI, "Tools" */
+    {"web_search", true, false},        {"file_search", true, false},    {"code_interpreter", true, false},
+    {"image_generation", false, true},  {"mcp", false, false},           {"shell", true, false},
+    {"computer_use", false, false},     {"x_search", true, false},       {"collections_search", true, false},
+    {"attachment_search", true, false}, {"code_execution", true, false}, /* the last four: xAI, "Pricing" of tools */
 };
 
 /* "Image generation" (tool): what draws when the tool does not say it. */
@@ -243,13 +243,36 @@ static void take_drawing(struct meter *meter, const struct response *response)
              tools.drawing.model[0] ? tools.drawing.model : drawing_model_default);
 }
 
+/* xAI ("Tool Usage Details"): its output has attempts, under names of its own; billed is what went well. MCP is not. */
+static uint64_t count_used(struct slice usage)
+{
+    static const char *const names[] = {
+        "server_side_tool_usage_details.web_search_calls", "server_side_tool_usage_details.x_search_calls",
+        "server_side_tool_usage_details.code_interpreter_calls", "server_side_tool_usage_details.file_search_calls",
+        "server_side_tool_usage_details.document_search_calls"};
+    enum { COUNT = sizeof names / sizeof *names };
+    struct json_value values[COUNT];
+    struct json_query queries[COUNT];
+    uint64_t sum = 0, calls;
+    for (size_t i = 0; i < COUNT; i++)
+        queries[i] = (struct json_query){names[i], &values[i]};
+    if (json_scan(usage, 128, queries, COUNT, NULL))
+        return 0;
+    for (size_t i = 0; i < COUNT; i++)
+        if (dialect_take_tokens(&values[i], &calls))
+            sum = calls > INT64_MAX - sum ? INT64_MAX : sum + calls;
+    return sum;
+}
+
 static void take_usage(struct meter *meter, const struct response *response)
 {
     uint64_t searches = 0;
     if (response->usage.kind != JSON_KIND_OBJECT || !openai_read_usage(meter, response->usage.raw))
         return;
-    meter->usage.tool_calls = count_calls(response);
-    if (dialect_take_tokens(&response->searches, &searches) && searches > meter->usage.tool_calls)
+    const uint64_t seen = count_calls(response), used = count_used(response->usage.raw);
+    dialect_take_tokens(&response->searches, &searches);
+    meter->usage.tool_calls = seen > used ? seen : used;
+    if (searches > meter->usage.tool_calls)
         meter->usage.tool_calls = searches;
     take_drawing(meter, response);
 }

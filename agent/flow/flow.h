@@ -64,8 +64,8 @@ bool flow_is_admitted(const struct settings *settings, uid_t uid);
 /* Would limits.connections_per_uid_max let that user have `more` connections? Any thread. */
 bool flow_has_places(const struct settings *settings, uid_t uid, unsigned more);
 
-/* Stops taking requests: idle connections close, open exchanges go on. `drained` runs on the worker's loop once none is
- * open. Call on the worker's loop (post a task). */
+/* Stops taking requests: idle connections close, unless a request comes at once; open exchanges go on. `drained` runs
+ * on the worker's loop once none is open. Call on the worker's loop (post a task). */
 void flow_worker_drain(struct flow_worker *worker, void (*drained)(void *context), void *context);
 /* Ends open exchanges now: holds are settled, events recorded. On the worker's loop. */
 void flow_worker_abort(struct flow_worker *worker);

@@ -35,12 +35,6 @@ struct session {
 
 enum { LINGER_MS = 300 };
 
-static void stop_lingering(struct session *session)
-{
-    session->worker->lingering -= session->is_lingering;
-    session->is_lingering = false;
-}
-
 static void session_free(struct session *session)
 {
     timer_disarm(session->worker->loop, &session->timer);
@@ -67,6 +61,19 @@ static void wait_at_most(struct session *session, uint32_t delay_ms)
     session->wait_is_new = true;
     if (!session->is_reading)
         set_timer(session);
+}
+
+static void linger(struct session *session)
+{
+    session->is_lingering = true;
+    session->worker->lingering++;
+    wait_at_most(session, LINGER_MS);
+}
+
+static void stop_lingering(struct session *session)
+{
+    session->worker->lingering -= session->is_lingering;
+    session->is_lingering = false;
 }
 
 /* False: the session is gone. */
@@ -199,8 +206,7 @@ void session_release(struct session *session, bool abort)
     const bool must_linger =
         !abort && !session->must_close && !session->has_ended && !session->said_close && session->worker->is_draining;
     if (must_linger) {
-        session->is_lingering = true;
-        session->worker->lingering++;
+        linger(session);
     } else if (abort || session_will_close(session)) {
         session->must_close = true;
         wait_at_most(session, 0);
@@ -210,7 +216,8 @@ void session_release(struct session *session, bool abort)
             connection_finish(connection);
         return;
     }
-    wait_at_most(session, must_linger ? LINGER_MS : session->settings->limits.keepalive_timeout_ms);
+    if (!must_linger)
+        wait_at_most(session, session->settings->limits.keepalive_timeout_ms);
     if (!session->is_reading)
         connection_resume(connection);
 }
@@ -431,8 +438,10 @@ void flow_worker_drain(struct flow_worker *worker, void (*drained)(void *context
     list_for_each_safe(node, &worker->sessions)
     {
         struct session *session = list_entry(node, struct session, link);
-        if (!session->exchange || (session->exchange->step == STEP_receive && !session->has_head))
-            connection_close(session->connection, false);
+        if (!session->exchange)
+            linger(session); /* a request may be on its way: nobody has said that it comes too late */
+        else if (session->exchange->step == STEP_receive && !session->has_head)
+            wait_at_most(session, LINGER_MS); /* for the rest of its head */
     }
     worker->drained = drained;
     worker->drained_context = context;

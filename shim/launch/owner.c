@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -145,11 +146,23 @@ static bool place_serves(const char *runtime)
     return fd != -ENOENT && fd != -ECONNREFUSED;
 }
 
+/* Whom nothing leads to may have been told to end just now: its words say so a moment later. */
+static enum place_reach find_settled_owner(const struct launch_place *place, struct launch_owner *ret_owner)
+{
+    enum { LOOKS = 40, PAUSE_MS = 25 };
+    enum place_reach reach = place_find_state_owner(place, ret_owner);
+    for (int i = 0; i < LOOKS && reach == PLACE_LOST && !ret_owner->is_ending; i++) {
+        poll(NULL, 0, PAUSE_MS);
+        reach = place_find_state_owner(place, ret_owner);
+    }
+    return reach;
+}
+
 bool place_complain_elsewhere(const struct launch_place *place)
 {
     struct launch_owner owner;
     const char *what, *fix;
-    enum place_reach reach = place_find_state_owner(place, &owner);
+    enum place_reach reach = find_settled_owner(place, &owner);
     bool is_to_stay = reach == PLACE_LOST || (reach == PLACE_ELSEWHERE && place_serves(owner.runtime));
     if (is_to_stay && !owner.is_ending && place_explain_owner(place, &what, &fix)) {
         text_complain("%s: %s", what, fix);

@@ -26,7 +26,7 @@ for round in 1 2 3; do
     old=$(pid_of)
     check "restart $round" "$TOLLGATE" restart
     is "another agent serves" "$([ "$(pid_of)" != "$old" ] && echo yes)" yes
-    [ "$round" = 1 ] && has "the stream that ran was led to its end" "$(tail -n 3 "$T/stream")" "[DONE]"
+    [ "$round" = 1 ] && { wait "$stream"; has "the stream that ran was led to its end" "$(tail -n 3 "$T/stream")" "[DONE]"; }
 done
 # Each ends the agent that it found when its turn came, not the one of before.
 old=$(pid_of)
@@ -36,7 +36,6 @@ check "two restarts at once" "$TOLLGATE" restart
 wait "$one"
 is "both do what they say" $? 0
 is "and an agent serves" "$([ "$(pid_of)" != "$old" ] && echo yes)" yes
-wait "$stream"
 is "on the same ports" "$(ports)" "$before"
 is "and Unix sockets" "$(doors)" "$doors"
 touch "$T/stop"

@@ -159,4 +159,17 @@ check "the first one ends" wait_for 20 has_ended
 is "what is there is as the other one wrote it" "$(facts)" "$before"
 is "which answers" "$(pid_of)" "$other"
 stop_agent
+
+# ---- a lock that was removed, and one that a start left there in vain, make it nobody else's ----
+one_target
+agent
+rm "$RUNTIME/agent.lock"
+here start --foreground --policy "$T/policy-config.dev.yaml" --providers "$T/providers.yaml"
+is "a second agent finds the state taken" $? 75
+check "a lock is there again" test -e "$RUNTIME/agent.lock"
+rm "$RUNTIME/map" "$RUNTIME/ca.pem"
+governed true
+check "the map is put back all the same" wait_for 10 test -s "$RUNTIME/map"
+check "and the certificates" wait_for 10 test -s "$RUNTIME/ca.pem"
+stop_agent
 done_playing

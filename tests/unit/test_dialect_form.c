@@ -56,6 +56,10 @@ TEST(forms_are_read)
     EXPECT_STRING(facts.model, "whisper-1");
     CU_ASSERT(facts.is_form && facts.is_streaming && facts.has_no_limit && !facts.refers_outside);
     EXPECT_INTEGER(facts.units.seconds, 10); /* the least that some bill */
+    CU_ASSERT(read_form("/audio/transcriptions", TYPE, FIELD("model", "whisper-1") FIELD("url", "https://x/a.mp3") END,
+                        arena, &facts, &problem) == ERROR_OK);
+    EXPECT_INTEGER(facts.units.seconds, 14400);
+    CU_ASSERT(read_form("/audio/transcriptions", TYPE, body, arena, &facts, &problem) == ERROR_OK);
     EXPECT_INTEGER(facts.text_bytes, 0);
     CU_ASSERT(strncmp(body + facts.model_value.offset, "whisper-1", facts.model_value.length) == 0);
 

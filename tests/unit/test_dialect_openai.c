@@ -332,8 +332,9 @@ TEST(images)
 
 #define SAY         "{\"model\":\"tts-1\",\"voice\":\"alloy\",\"input\":\"h\\u00e9\\\\ \\ud83d\\ude00 \xc3\xa9\"}"
 #define SAY_TOKENS  "{\"model\":\"gpt-4o-mini-tts\",\"voice\":\"alloy\",\"input\":\"hello\"}" /* 59 bytes */
-#define HEAR        "{\"model\":\"whisper-1\",\"file_url\":\"https://example.com/recording.wav\"}"
-#define HEAR_TOKENS "{\"model\":\"gpt-4o-transcribe\",\"file_url\":\"x\"}" /* 44 bytes */
+#define HEAR        "{\"model\":\"whisper-1\",\"language\":\"https://example.com/recording.wav\"}"
+#define HEAR_TOKENS "{\"model\":\"gpt-4o-transcribe\",\"language\":\"x\"}" /* 44 bytes */
+#define HEAR_THERE  "{\"model\":\"voxtral\",\"file_url\":\"https://example.com/recording.wav\"}"
 
 TEST(audio)
 {
@@ -383,6 +384,10 @@ TEST(audio)
         {"/v1/audio/transcriptions", HEAR, false, "WEBVTT\n\n00:00.000 --> 99999999999:02.250\nHello\n",
          "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=10"},
         {"/v1/audio/transcriptions", HEAR, false, "{\"error\":{\"message\":\"no\"}}", NOTHING " whole error"},
+        {"/v1/audio/transcriptions", HEAR_THERE, false, "hello, there\n",
+         "estimated in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=14401"},
+        {"/v1/audio/transcriptions", HEAR_THERE, false, "{\"text\":\"hello\",\"usage\":{\"prompt_audio_seconds\":9}}",
+         "provider in=0 read=0 write=0 write_1h=0 audio=0 out=0 out_audio=0 seconds=9 whole"},
     };
     expect_rows(rows, sizeof rows / sizeof *rows);
 }

@@ -179,14 +179,14 @@ TEST(slow_decision_holds_the_handshake_back)
 TEST(silent_program_is_closed_after_the_handshake_timeout)
 {
     struct listener_options options = default_options;
-    options.handshake_timeout_ms = 500; /* in which the other one must shake hands */
+    options.handshake_timeout_ms = 2000; /* in which the other one must shake hands */
     server_start_with(&behave_echo, 1, &options, NULL);
     expect_closed_without_a_byte(client_socket(OPENAI));
     WAIT_FOR(atomic_load(&server.failed) == 1);
     EXPECT_STRING(server.why, "timeout");
     struct client client;
     client_open(&client);
-    poll(NULL, 0, 700); /* the timeout must not hit an open connection: there is no event for that to wait for */
+    poll(NULL, 0, 2500); /* the timeout must not hit an open connection: there is no event for that to wait for */
     client_echo(&client, "still here");
     client_done(&client);
     server_stop();

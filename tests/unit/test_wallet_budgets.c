@@ -572,11 +572,11 @@ TEST(wallet_holds_have_a_deadline)
     make_directory();
     struct wallet_ledger *ledger = open_noted(60, 0);
     PLAY_ON(ledger, lines);
-    atomic_fetch_add(&skipped_ns, INT64_C(59) * 1000000000);
+    atomic_fetch_add(&skipped_ns, INT64_C(30) * 1000000000);
     for (unsigned i = 0; i < 3; i++) /* operations make it look, too */
         play_line(ledger, &lines[3], i);
     EXPECT_INTEGER(notes[WALLET_NOTE_HOLD_EXPIRED], 0);
-    atomic_fetch_add(&skipped_ns, INT64_C(2) * 1000000000);
+    atomic_fetch_add(&skipped_ns, INT64_C(31) * 1000000000);
     for (unsigned i = 0; i < 100 && !atomic_load(&notes[WALLET_NOTE_HOLD_EXPIRED]); i++)
         usleep(100000); /* and nobody has to ask */
     EXPECT_INTEGER(notes[WALLET_NOTE_HOLD_EXPIRED], 1);

@@ -212,6 +212,19 @@ static const struct vector responses_vectors[] = {
     DOCUMENT(RESPONSES, RESPOND("gpt-5", ",'service_tier':'flex','tools':[{'type':'web_search'}]"),
              RESPONSE("completed", TIER("flex") OUTPUT(SEARCH) USED(1000, 0, 0, 100, 0)), "0.011125",
              "1000*1.25/2 + 100*10/2 + 1*10000"), /* fees of tools are not halved */
+    DOCUMENT(
+        RESPONSES, RESPOND("gpt-5", ",'tools':[{'type':'x_search'}]"), /* xAI's, which counts in its usage */
+        RESPONSE(
+            "completed",
+            OUTPUT(
+                "{'type':'custom_tool_call','name':'x_keyword_search'},") ",'usage':{'input_tokens':1000,"
+                                                                          "'output_tokens':100,'num_server_side_tools_"
+                                                                          "used':7,'server_side_tool_usage_details':{"
+                                                                          "'web_search_calls':1,'x_search_calls':2,'"
+                                                                          "code_interpreter_calls':1,'file_search_"
+                                                                          "calls':0,"
+                                                                          "'mcp_calls':3,'document_search_calls':1}}"),
+        "0.05225", "1000*1.25 + 100*10 + 5*10000"),
     DOCUMENT(RESPONSES, RESPOND("gpt-5"),
              RESPONSE("completed",
                       OUTPUT("") ",'tool_usage':{'image_gen':{'input_tokens':50,'output_tokens':4160}}" USED(1000, 0, 0,
