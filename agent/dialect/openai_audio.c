@@ -107,9 +107,10 @@ static const struct request_member transcription_members[] = {
     OPENAI_MODEL(true),
     OPENAI_STREAM,
     OPENAI_STRING("response_format"),
-    {"url", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},      /* Groq */
-    {"file_url", ROLE_NONE, MEMBER_ANY, false, NULL, NULL}, /* Mistral, as the next */
+    {"url", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"file_url", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
     {"file_id", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
+    {"file", ROLE_NONE, MEMBER_ANY, false, NULL, NULL},
 };
 static const struct request_format transcription_request = {
     transcription_members, sizeof transcription_members / sizeof *transcription_members, NULL, NULL};
@@ -119,12 +120,24 @@ static const struct request_format transcription_request = {
  * Of one that is elsewhere four hours are held. */
 enum { SECONDS_LEAST = 10, SECONDS_ELSEWHERE = 4 * 3600, TOKENS_PER_SECOND_MAX = 50, TOKENS_PER_SECOND = 10 };
 
+/* Groq's url, Mistral's file_url and file_id; Together's file may be an address, too. */
+static bool names_elsewhere(struct slice name, struct slice value)
+{
+    return slice_is(name, "url") || slice_is(name, "file_url") || slice_is(name, "file_id") ||
+           (slice_is(name, "file") && slice_has_prefix(value, "http"));
+}
+
 static bool is_elsewhere(const struct reading *reading)
 {
-    static const char *const names[] = {"url", "file_url", "file_id"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (reading->form ? form_find(reading->form, names[i]) != NULL : dialect_find_value(reading, names[i]) != NULL)
+    for (size_t i = 0; reading->form && i < reading->form->field_count; i++)
+        if (names_elsewhere(reading->form->fields[i].name, reading->form->fields[i].value))
             return true;
+    for (size_t i = 0; !reading->form && i < reading->format->member_count; i++) {
+        const char *name = reading->format->members[i].path;
+        const struct json_value *value = dialect_find_value(reading, name);
+        if (value && names_elsewhere(slice_of(name), slice_from(value->raw, 1))) /* of a string: behind its quote */
+            return true;
+    }
     return false;
 }
 

@@ -243,8 +243,9 @@ static void take_drawing(struct meter *meter, const struct response *response)
              tools.drawing.model[0] ? tools.drawing.model : drawing_model_default);
 }
 
-/* xAI ("Tool Usage Details"): its output has attempts, under names of its own; billed is what went well. MCP is not. */
-static uint64_t count_used(struct slice usage)
+/* xAI ("Tool Usage Details"): its output has attempts, under names of its own; billed is what went well. MCP is not.
+ * False: another provider's, whose output says it. */
+static bool count_used(struct slice usage, uint64_t *ret_count)
 {
     static const char *const names[] = {
         "server_side_tool_usage_details.web_search_calls", "server_side_tool_usage_details.x_search_calls",
@@ -254,14 +255,18 @@ static uint64_t count_used(struct slice usage)
     struct json_value values[COUNT];
     struct json_query queries[COUNT];
     uint64_t sum = 0, calls;
+    bool is_said = false;
     for (size_t i = 0; i < COUNT; i++)
         queries[i] = (struct json_query){names[i], &values[i]};
     if (json_scan(usage, 128, queries, COUNT, NULL))
-        return 0;
+        return false;
     for (size_t i = 0; i < COUNT; i++)
-        if (dialect_take_tokens(&values[i], &calls))
+        if (dialect_take_tokens(&values[i], &calls)) {
             sum = calls > INT64_MAX - sum ? INT64_MAX : sum + calls;
-    return sum;
+            is_said = true;
+        }
+    *ret_count = sum;
+    return is_said;
 }
 
 static void take_usage(struct meter *meter, const struct response *response)
@@ -269,10 +274,9 @@ static void take_usage(struct meter *meter, const struct response *response)
     uint64_t searches = 0;
     if (response->usage.kind != JSON_KIND_OBJECT || !openai_read_usage(meter, response->usage.raw))
         return;
-    const uint64_t seen = count_calls(response), used = count_used(response->usage.raw);
-    dialect_take_tokens(&response->searches, &searches);
-    meter->usage.tool_calls = seen > used ? seen : used;
-    if (searches > meter->usage.tool_calls)
+    if (!count_used(response->usage.raw, &meter->usage.tool_calls))
+        meter->usage.tool_calls = count_calls(response);
+    if (dialect_take_tokens(&response->searches, &searches) && searches > meter->usage.tool_calls)
         meter->usage.tool_calls = searches;
     take_drawing(meter, response);
 }

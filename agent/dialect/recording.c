@@ -32,7 +32,7 @@ static uint64_t read_byte_rate(struct slice format)
 }
 
 /* 0: it is none, or not plainly one: of two formats some decoders believe the first, some the last. */
-static uint64_t find_byte_rate(struct slice file, struct slice *ret_samples)
+static uint64_t find_byte_rate(struct slice file)
 {
     uint64_t byte_rate = 0;
     enum { CHUNKS_MAX = 64, CHUNK_HEAD_BYTES = 8, FORMAT_BYTES = 16 };
@@ -43,10 +43,8 @@ static uint64_t find_byte_rate(struct slice file, struct slice *ret_samples)
         uint64_t bytes = little(rest.data + 4, 4);
         const char *name = rest.data;
         rest = slice_from(rest, CHUNK_HEAD_BYTES);
-        if (memcmp(name, "data", 4) == 0) {
-            *ret_samples = rest;
+        if (memcmp(name, "data", 4) == 0)
             return byte_rate;
-        }
         bool is_format = memcmp(name, "fmt ", 4) == 0;
         if (bytes > rest.length || (is_format && (byte_rate || bytes < FORMAT_BYTES)))
             return 0;
@@ -102,7 +100,7 @@ static size_t skip_tags(struct slice file)
     return at;
 }
 
-/* Frames one behind the other that agree in version, layer, sample rate, mode and emphasis: decoders look for some. */
+/* Frames one behind the other that agree in version, layer and sample rate, as decoders want it. */
 struct chain {
     size_t bytes, count;
     uint64_t ns;
@@ -116,7 +114,7 @@ static struct chain follow(struct slice bytes, const char *head, size_t most)
     while (chain.count < most && read_frame(slice_from(bytes, chain.bytes), &frame) &&
            frame.bytes <= bytes.length - chain.bytes) {
         const char *at = bytes.data + chain.bytes;
-        if (((at[1] ^ head[1]) & 0xfe) || ((at[2] ^ head[2]) & 0x0c) || ((at[3] ^ head[3]) & 0xcf))
+        if (((at[1] ^ head[1]) & 0xfe) || ((at[2] ^ head[2]) & 0x0c))
             break;
         chain.bytes += frame.bytes;
         chain.ns += frame.ns;
@@ -165,10 +163,9 @@ static bool has_frames(struct slice bytes)
 
 uint64_t recording_bound_seconds(struct slice file)
 {
-    struct slice samples;
-    uint64_t byte_rate = find_byte_rate(file, &samples);
+    uint64_t byte_rate = find_byte_rate(file);
     size_t framed = 0;
-    if (byte_rate && !has_frames(samples))
+    if (byte_rate && !has_frames(file))
         return file.length / byte_rate + 1;
     uint64_t ns = count_frames(file, &framed);
     return ns / 1000000000 + (file.length - framed) / BYTES_PER_SECOND_MIN + 1;

@@ -210,8 +210,9 @@ static void begin_relay(struct exchange *exchange)
     if (is_unheard(exchange)) /* before the head: it is drained, nobody reads it */
         return;
     bool is_document = attempt->rendition->is_translated && !exchange->answer.is_event_stream;
-    if (exchange->answer.is_event_stream || has_no_body(exchange->request, exchange->answer.status) ||
-        (!is_document && exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max))
+    bool is_large = exchange->answer.content_length > (int64_t)settings->limits.buffered_answer_bytes_max;
+    bool has_body = !has_no_body(exchange->request, exchange->answer.status);
+    if (!exchange->error && (exchange->answer.is_event_stream || !has_body || (!is_document && is_large)))
         start_streaming(exchange);
     if (buffer_length(&attempt->look)) /* an error that was looked at first */
         take(exchange, buffer_contents(&attempt->look));

@@ -148,7 +148,7 @@ static size_t session_readable(void *context, struct slice bytes)
         if (!session->exchange) {
             stop_lingering(session);
             session->exchange = exchange_new(session->worker, session);
-            wait_at_most(session, session->settings->limits.head_timeout_ms);
+            wait_at_most(session, session->worker->is_draining ? LINGER_MS : session->settings->limits.head_timeout_ms);
         }
         session->input = (struct session_input){slice_from(bytes, taken), 0};
         flow_run(session->exchange);

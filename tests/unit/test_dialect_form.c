@@ -59,6 +59,9 @@ TEST(forms_are_read)
     CU_ASSERT(read_form("/audio/transcriptions", TYPE, FIELD("model", "whisper-1") FIELD("url", "https://x/a.mp3") END,
                         arena, &facts, &problem) == ERROR_OK);
     EXPECT_INTEGER(facts.units.seconds, 14400);
+    CU_ASSERT(read_form("/audio/transcriptions", TYPE, FIELD("model", "whisper-1") FIELD("file", "https://x/a.mp3") END,
+                        arena, &facts, &problem) == ERROR_OK);
+    EXPECT_INTEGER(facts.units.seconds, 14401);
     CU_ASSERT(read_form("/audio/transcriptions", TYPE, body, arena, &facts, &problem) == ERROR_OK);
     EXPECT_INTEGER(facts.text_bytes, 0);
     CU_ASSERT(strncmp(body + facts.model_value.offset, "whisper-1", facts.model_value.length) == 0);
@@ -506,7 +509,8 @@ TEST(between_the_frames_of_an_mp3_may_be_zeros_and_tags)
     CU_ASSERT(buffer_append(&file, SLICE_LITERAL("ID3\4\0\0\0\0\0\2xx")));
     for (int i = 0; i < 64; i++)
         put_number(&file, 0, 1);
-    put_frames(&file, "\xff\xfb\x90", 417, 2297);
+    put_frames(&file, "\xff\xfb\x90\x04", 417, 1); /* "Info": of another mode than what follows */
+    put_frames(&file, "\xff\xfb\x90\x40", 417, 2296);
     CU_ASSERT(buffer_append(&file, SLICE_LITERAL("ID3\3\0\0\0\0\0\2xx")));
     put_frames(&file, "\xff\xfb\xa0", 522, 2297); /* another rate of bits, as files of no fixed rate have */
     uint64_t got = bound_of(&file);
@@ -540,6 +544,16 @@ TEST(a_wave_with_frames_is_no_wave)
     put_wave(&file, slice_of(""), 1, 2, 48000, 16, 4000);
     put_frames(&file, "\xff\xe3\x18", 72, 13889);
     EXPECT(bound_of(&file) >= 1000, "%llu s", (unsigned long long)bound_of(&file));
+    buffer_done(&file);
+    struct buffer chunk;
+    buffer_init(&chunk, 1 << 24);
+    CU_ASSERT(buffer_append(&chunk, SLICE_LITERAL("junk\xc8\x41\x0f\0"))); /* 999,880 bytes, which are decoded */
+    put_frames(&chunk, "\xff\xe3\x18", 72, 13887);
+    while (buffer_length(&chunk) < 8 + 999880)
+        put_number(&chunk, 0, 1);
+    put_wave(&file, buffer_contents(&chunk), 1, 2, 48000, 16, 4000);
+    EXPECT(bound_of(&file) >= 999, "before them: %llu s", (unsigned long long)bound_of(&file));
+    buffer_done(&chunk);
     buffer_done(&file);
 }
 

@@ -215,6 +215,7 @@ TEST(who_asks_is_made_anew_when_it_dies)
     for (int i = 0; i < 10000 && kill(next, 0) == 0; i++, poll(NULL, 0, 1))
         (void)waitpid(next, NULL, WNOHANG);
     EXPECT(kill(next, 0) != 0, "it ends with who keeps it");
+    check(prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
     close(killing.stop_fd);
 }
 
