@@ -48,8 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         files += field->is_file;
         text_bytes += field->is_file ? 0 : field->value.length;
         uint64_t seconds = recording_bound_seconds(field->value);
-        FUZZ_REQUIRE(seconds >= 1 && seconds <= field->value.length / 750 + 1, "%llu s of %zu bytes",
-                     (unsigned long long)seconds, field->value.length);
+        bool may_be_slow = slice_has_prefix(field->value, "RIFF"); /* a wave of a byte a second */
+        FUZZ_REQUIRE(seconds >= 1 && seconds <= field->value.length / (may_be_slow ? 1 : 750) + 1,
+                     "%llu s of %zu bytes", (unsigned long long)seconds, field->value.length);
     }
     FUZZ_REQUIRE(files == form.file_count && text_bytes <= form.text_bytes, "%zu files, %zu bytes", files, text_bytes);
     if (slice_is(type, "multipart/form-data; boundary=" BOUNDARY))
