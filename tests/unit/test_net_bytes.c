@@ -239,6 +239,8 @@ TEST(client_that_does_not_read_stops_the_producer)
     WAIT_FOR(atomic_load(&server.full) > 0); /* again, where the kernel's buffers grow */
     EXPECT(atomic_load(&server.pending_max) <= BUFFER_MAX + FLOOD_PIECE, "%zu bytes queued",
            atomic_load(&server.pending_max));
+    unsigned writable = atomic_load(&server.writable), full = atomic_load(&server.full);
+    EXPECT(writable <= full, "writable %u times, full %u", writable, full);
     size_t received = 0;
     EXPECT(client_read_pattern(&client, &received), "no proper end");
     EXPECT_INTEGER(received, FLOOD_TOTAL);
